@@ -1,0 +1,1 @@
+"""The public facade: sign-in, sessions, limits. Holds no worker state."""

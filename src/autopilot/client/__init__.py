@@ -1,0 +1,1 @@
+"""The SDK and the screen-free core of every client. Standard library and httpx2 only."""

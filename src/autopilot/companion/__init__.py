@@ -1,0 +1,1 @@
+"""The daemon beside Codex: drives it, mirrors its events, executes requests."""

@@ -1,0 +1,1 @@
+"""Codex's app-server: its process, its connection, its words translated."""

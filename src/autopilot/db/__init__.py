@@ -1,0 +1,1 @@
+"""Postgres without our domain: the embedded server, pool, named queries, migrations, backup."""

@@ -1,0 +1,1 @@
+"""What every process needs to run: settings, logging, metrics, clock, serving, lifecycle."""

@@ -1,0 +1,1 @@
+"""The shipped test kit: scripted model, fake clock, contract suites."""
