@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+URL ?= http://127.0.0.1:8787
 
 .PHONY: help setup run test test-fast lint format gen docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
@@ -13,30 +15,37 @@ help:  ## Show the commands
 setup: .venv/.installed  ## Install everything into the project (.venv), nothing else
 
 $(UV):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "autopilot needs Python 3.11 or newer: make setup PYTHON=python3.11"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet uv==0.13.9
+	@tools/venv "$(PYTHON)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: $(UV) requirements.lock pyproject.toml
-	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
-	$(UV) pip install --quiet --no-deps --python $(BIN)/python uv==0.13.9 --editable .
+	@echo "autopilot: installing into .venv (a minute or so the first time)" >&2
+	@$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@$(UV) pip install --quiet --no-deps --python $(BIN)/python uv==$(UV_VERSION) --editable .
 	@touch $@
 
-lock: $(UV)  ## Choose the versions of all dependencies anew (requirements.lock, with hashes)
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra codex --group dev pyproject.toml -o requirements.lock
+run: setup  ## Run everything: database, server, companion, Codex (data in .autopilot)
+	@AUTOPILOT_HOME="$${AUTOPILOT_HOME:-$(CURDIR)/.autopilot}" exec $(BIN)/autopilot up
 
-lint: setup  ## Style, types, layers
+test: setup lint  ## Everything a change must pass
+	@tools/system-packages
+	$(BIN)/pytest -q
+
+test-fast: setup  ## What needs no Codex and no long run: under a minute
+	$(BIN)/pytest -q -m "not e2e and not slow"
+
+lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-logo
 
+docs-check: setup  ## Links, settings, invariants, sizes, house rules
+	$(BIN)/python tools/docs_check.py
+
 format: setup  ## Let the formatter have its way
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: setup lint  ## Everything a change must pass
-	$(BIN)/pytest -q
-
-test-fast: setup  ## What needs no Codex and no long run: under a minute
-	$(BIN)/pytest -q -m "not e2e and not slow"
+lock: $(UV)  ## Choose the versions of all dependencies anew (requirements.lock, with hashes)
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra codex --group dev pyproject.toml -o requirements.lock
