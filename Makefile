@@ -39,6 +39,10 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff check .
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-logo
+	PYTHONPATH=tools $(BIN)/python -m autopilot_schema check
+
+gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
+	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen
 
 docs-check: setup  ## Links, settings, invariants, sizes, house rules
 	$(BIN)/python tools/docs_check.py

@@ -1,0 +1,136 @@
+# Generated from proto/autopilot/v1 by `make gen`. Do not edit: change the proto.
+"""Accounts: signing in, sessions, devices."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+__all__ = [
+    "Device",
+    "EmailSignIn",
+    "EmailSignInSent",
+    "Me",
+    "RefreshBody",
+    "Scope",
+    "SignedIn",
+    "SignedOut",
+    "User",
+    "VerifyCode",
+]
+
+
+class Scope(StrEnum):
+    """What a token may do. `administer` includes `observe`."""
+
+    OBSERVE = "observe"
+    """Read."""
+    ADMINISTER = "administer"
+    """Read, ask and stop."""
+    EXECUTE = "execute"
+    """Execute for the workers of one machine."""
+    ADMIN = "admin"
+    """Manage the installation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person."""
+
+    id: int
+    """Positive."""
+    email: str
+    """The address a code is sent to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSignIn:
+    """Body that asks for a sign-in code by e-mail."""
+
+    email: str
+    """Where to send it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSignInSent:
+    """Answer: the code is on its way, if anybody may sign in with this address."""
+
+    ok: bool
+    """Always true."""
+    expires_in: int | None = None
+    """How long the code is good for, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyCode:
+    """Body that turns a code into a session."""
+
+    email: str | None = None
+    """The address the code was sent to; may be missing where the code alone is enough."""
+    code: str
+    """The code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session: what signing in and refreshing answer."""
+
+    ok: bool
+    """Always true."""
+    userId: int
+    """The user's id."""
+    user: User
+    """The user."""
+    token: str
+    """Access token, for `Authorization: Bearer`."""
+    refresh_token: str | None = None
+    """Good once: for the next access token. Null for tokens that are not refreshed."""
+    expires_in: int
+    """How long the access token lives, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshBody:
+    """Body that turns a refresh token into a new pair. The old one again revokes the whole family."""
+
+    refresh_token: str
+    """The refresh token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut:
+    """Answer to a sign-out."""
+
+    ok: bool
+    """Always true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device with a session of its own."""
+
+    device_id: str
+    """Which one."""
+    name: str | None = None
+    """What its owner calls it."""
+    surface: str
+    """The kind of client. (`Surface`)"""
+    created_at: str | None = None
+    """When it was first seen."""
+    last_seen_at: str | None = None
+    """When it was last seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """Who a token speaks for."""
+
+    user: User | None = None
+    """The user; null for a guest."""
+    guest_scope: str | None = None
+    """The guest, when it is no user."""
+    scopes: tuple[str, ...] = ()
+    """What the token may do, of Scope. (`Scope`)"""
+    device: Device | None = None
+    """The device whose session it is."""
+    machine_id: str | None = None
+    """The machine that an `execute` token is bound to."""

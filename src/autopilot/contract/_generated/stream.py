@@ -1,0 +1,73 @@
+# Generated from proto/autopilot/v1 by `make gen`. Do not edit: change the proto.
+"""Streams: what a follower reads, event by event."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from autopilot.contract._generated.event import Actor
+
+__all__ = ["ByeReason", "Envelope", "StreamBye", "StreamCaughtUp", "StreamOpen"]
+
+
+class ByeReason(StrEnum):
+    """Why a stream ends before its time."""
+
+    TAIL_ENDED = "tail_ended"
+    """`tail_ms` is over."""
+    SHUTDOWN = "shutdown"
+    """The server is going down; another one answers."""
+    REVOKED = "revoked"
+    """The session was revoked, or its token ran out."""
+    FORBIDDEN = "forbidden"
+    """The principal lost its role."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One event as a reader gets it: the data of a stream's frame, and an item of a page. Its keys keep this order."""
+
+    workerId: str
+    """Which worker."""
+    seq: int
+    """Its place in the log: 1, 2, 3, no gaps. Equals the frame's `id`."""
+    eventType: str
+    """What happened. The frame's `event` is `codex.` and this."""
+    payload: dict[str, Any]
+    """The facts, as the writer sent them but for redaction. Of a pruned event: `{"method", "pruned": true}`."""
+    occurredAt: str
+    """When it was recorded, by the server's clock."""
+    actor: Actor | None = None
+    """Who appended it."""
+    xRequestId: str | None = None
+    """The request id of the call that appended it."""
+    eventId: str | None = None
+    """Its identity within the worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpen:
+    """Data of the frame `codex.stream.open`: the first of a stream that asked for `frames=control`."""
+
+    latest_seq: int
+    """The last event when the stream was opened."""
+    oldest_seq: int
+    """The oldest event still there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamCaughtUp:
+    """Data of the frame `codex.stream.caught_up`: what follows is live."""
+
+    seq: int | None = None
+    """The last event sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBye:
+    """Data of the frame `codex.stream.bye`: the last of a stream that asked for `frames=control`."""
+
+    reason: str
+    """Why. (`ByeReason`)"""
+    retry_ms: int | None = None
+    """When to come back, in milliseconds."""
