@@ -1,0 +1,235 @@
+"""Serve an ASGI app with uvicorn, with limits, and an end that comes in time although streams never end.
+
+Owns the listening socket, the limits on a request's head, and shutdown: `stopping` is set first, so that streams say
+goodbye themselves; what is still open after GRACE_SECONDS is cancelled. Signals are not touched: the process owns them
+(lifecycle.stop_on_signals). Never logs requests (access.py does).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
+
+GRACE_SECONDS = 1
+"""How long open responses may take to end by themselves at shutdown."""
+MAX_HEAD_BYTES = 32 * 1024
+"""Request line and headers together; more is 431."""
+MAX_HEADERS = 100
+HEAD_SECONDS = 15.0
+"""How long a client may take to send a request's head; then 408. Also ends connections that never say anything."""
+LINGER_SECONDS = 2.0
+"""How long a refused client may take to read why."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the idle time of common proxies, so that they close first and no request meets a closing socket."""
+
+
+class LimitedHttp(HttpToolsProtocol):
+    """uvicorn's fast parser, which by itself takes a head of any size and waits for it forever."""
+
+    _head_bytes = 0
+    _in_head = False
+    _head_timer: asyncio.TimerHandle | None = None
+    _refused = False
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
+        self._expect_head()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._in_head:  # the parser gathers an unfinished header in memory, and says nothing of it until it ends
+            self._count(len(data))
+
+    @override
+    def on_message_begin(self) -> None:
+        self._head_bytes, self._in_head = 0, True
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._expect_head()
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MAX_HEADERS:
+            self._refuse(HeadersTooLarge(f"Over {MAX_HEADERS} headers.", reason_code="too_many", limit=MAX_HEADERS))
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        if self._refused:
+            return
+        self._in_head = False
+        self._stop_timer()
+        self._count(len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers))
+        if not self._refused:
+            super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            super().on_message_complete()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(InvalidRequest(msg, reason_code="malformed_http"))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes = size if not self._in_head else self._head_bytes + size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(
+                HeadersTooLarge(
+                    f"The request's head is over {MAX_HEAD_BYTES} bytes.", reason_code="too_large", limit=MAX_HEAD_BYTES
+                )
+            )
+
+    def _expect_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        if not self._in_head:  # nothing was begun: there is nothing to answer
+            self.transport.close()
+            return
+        self._refuse(RequestTimeout("No request arrived in time.", reason_code="head_timeout"))
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, problem: Problem) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        self._stop_timer()
+        body = json.dumps(problem.body()).encode()
+        head = (
+            f"HTTP/1.1 {problem.status} {problem.code}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        # What the client still sends is read and dropped: closing at once would reset the connection, answer included.
+        self.transport.write_eof()
+        self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class Server(uvicorn.Server):
+    """One listening app. `stopping` is set when the end begins: long responses watch it and finish."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        uds: Path | None = None,
+        stopping: asyncio.Event | None = None,
+        **options: Any,
+    ) -> None:
+        """`uds`: a unix socket instead of an address. `stopping`: an event the app already has. Others: uvicorn's."""
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            uds=None if uds is None else str(uds),
+            http=LimitedHttp,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            backlog=2048,
+            **options,
+        )
+        super().__init__(config)
+        self.stopping = stopping or asyncio.Event()
+
+    @property
+    def port(self) -> int:
+        """The port that was bound, once started."""
+        return self.servers[0].sockets[0].getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Where it answers, once started over TCP."""
+        host = str(self.config.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def stop(self) -> None:
+        """Begin the end; `serve` returns within GRACE_SECONDS and a little."""
+        self.should_exit = True
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then end."""
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(self.serve())
+            waiting = group.create_task(stop.wait())
+            await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+            self.stop()
+            waiting.cancel()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Server]:
+        """Serve while the body runs, entered once connections are taken.
+
+        Raises:
+            OSError: the address can't be bound.
+        """
+        if self.config.uds is None:
+            check_bindable(str(self.config.host), self.config.port)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(self.serve())
+            while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
+                await asyncio.sleep(0.005)
+            try:
+                yield self
+            finally:
+                self.stop()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stopping.set()
+        await super().shutdown(sockets)
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process."""
+        yield
+
+
+def check_bindable(host: str, port: int) -> None:
+    """Raise the OSError that serving there would meet (uvicorn itself would end the process)."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)

@@ -1,0 +1,194 @@
+"""The server ends in time, whatever is open, and takes no head that is too large or too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from autopilot.ops import serve
+from autopilot.ops.serve import MAX_HEAD_BYTES, MAX_HEADERS, Server
+
+PROGRAM = """
+import asyncio, sys
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+from autopilot.ops.lifecycle import stop_on_signals
+from autopilot.ops.serve import Server
+
+async def main():
+    stopping = asyncio.Event()
+    async def frames():
+        yield b": open\\n\\n"
+        if sys.argv[1] == "deaf":
+            await asyncio.Event().wait()
+        await stopping.wait()
+        yield b"event: bye\\n\\n"
+    async def stream(request):
+        return StreamingResponse(frames(), media_type="text/event-stream")
+    server = Server(Starlette(routes=[Route("/", stream)]), stopping=stopping)
+    async with stop_on_signals() as stop, server.running():
+        print(server.port, flush=True)
+        await stop.wait()
+asyncio.run(main())
+"""
+
+
+async def hello(request: Request) -> Response:
+    return PlainTextResponse((await request.body()).decode() or "hello")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server(Starlette(routes=[Route("/", hello, methods=["GET", "POST"])])).running() as running:
+        yield running
+
+
+async def say(server: Server, *parts: bytes) -> bytes:
+    """All that is answered until the server closes."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            for part in parts:
+                writer.write(part)
+                with contextlib.suppress(ConnectionError):
+                    await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+def problem(answer: bytes) -> tuple[int, Any]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["error"]["details"][0]["reason_code"]
+
+
+@pytest.mark.parametrize("manner", ["polite", "deaf"])
+async def test_fifty_open_streams_do_not_delay_the_end(manner: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(PROGRAM), manner, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        port = int(await process.stdout.readline())
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
+        for reader, writer in connections:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b": open\n\n")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = await process.wait()
+        took_seconds = time.monotonic() - began
+        said = [await reader.read() for reader, _ in connections]
+    for _, writer in connections:
+        writer.close()
+
+    assert code == 0
+    assert took_seconds < 2
+    assert all(b"event: bye" in answer for answer in said) == (manner == "polite")
+
+
+async def test_a_stream_hears_that_the_end_has_begun() -> None:
+    stopping = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        yield b"open"
+        await stopping.wait()
+        yield b"bye"
+
+    async def stream(_request: Request) -> Response:
+        return StreamingResponse(frames())
+
+    async with asyncio.timeout(5):
+        async with Server(Starlette(routes=[Route("/", stream)]), stopping=stopping).running() as running:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"open")
+        assert b"bye" in await reader.read()
+        writer.close()
+
+
+async def test_a_request_is_answered_and_the_connection_kept(server: Server) -> None:
+    ask = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n%s\r\nabc"
+
+    answer = await say(server, ask % b"", ask % b"Connection: close\r\n")
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert b"server:" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n",
+        b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 4 * MAX_HEAD_BYTES,  # and it never ends
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\n" + b"X: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\nabc",
+    ],
+)
+async def test_a_head_that_is_too_large_is_431_also_before_it_ends(server: Server, head: bytes) -> None:
+    assert problem(await say(server, *(head[at : at + 8192] for at in range(0, len(head), 8192)))) == (431, "too_large")
+
+
+async def test_too_many_headers_are_431(server: Server) -> None:
+    head = b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * (MAX_HEADERS + 1) + b"\r\n"
+
+    assert problem(await say(server, head)) == (431, "too_many")
+
+
+async def test_a_head_within_the_limits_is_taken(server: Server) -> None:
+    head = b"GET / HTTP/1.1\r\nConnection: close\r\nX: " + b"a" * (MAX_HEAD_BYTES - 200) + b"\r\n\r\n"
+
+    assert b"200 OK" in await say(server, head)
+
+
+async def test_what_is_not_http_gets_the_contracts_error(server: Server) -> None:
+    assert problem(await say(server, b"\x16\x03\x01\x02\x00 hello\r\n\r\n")) == (400, "malformed_http")
+
+
+async def test_a_head_that_does_not_come_is_408_and_silence_is_only_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
+    async with Server(Starlette(routes=[Route("/", hello)])).running() as running:
+        assert problem(await say(running, b"GET / HTTP/1.1\r\nX: ")) == (408, "head_timeout")
+        assert await say(running) == b""
+
+
+async def test_an_address_that_is_taken_is_an_error_not_an_exit(server: Server) -> None:
+    with pytest.raises(OSError, match="in use"):
+        async with Server(Starlette(), port=server.port).running():
+            pytest.fail("it must not start")
+
+
+async def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
+    async with Server(Starlette(routes=[Route("/", hello)]), uds=tmp_path / "s").running():
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"hello")
+        writer.close()
+
+
+async def test_serve_until_ends_when_it_is_told() -> None:
+    stop = asyncio.Event()
+    server = Server(Starlette(routes=[Route("/", hello)]))
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(server.serve_until(stop))
+        stop.set()
+
+    assert server.stopping.is_set()
