@@ -1,6 +1,7 @@
 -- The ledger and what is derived from it in the same transaction. Only autopilot.runtime reads or writes this schema.
 -- Everything lives in the Postgres schema "runtime" (the migration runner creates it and sets the search path).
--- Lock order: machine rows first, then worker_head rows in worker_id order. Payloads are text, never jsonb.
+-- Lock order: machine rows first, then worker_head rows in worker_id order, feed_head rows last in machine_id order.
+-- Payloads are text, never jsonb.
 
 create table machine (
     machine_id text primary key,
@@ -94,14 +95,17 @@ create table lease (
 ) with (fillfactor = 50);
 create index lease_machine on lease (machine_id);
 
+-- No foreign key: its check would cost every row a lookup, and rows are only inserted under the lock of worker_head.
 create table event (
-    worker_no bigint not null references worker on delete cascade,
+    worker_no bigint not null,
     seq bigint not null,
     event_id text not null,
     event_type text not null,
-    digest bytea,                              -- keyed digest of the canonical content before redaction; null: the runtime's own
+    digest bytea,                              -- keyed digest of the canonical content before redaction; null: the event_id
+                                               -- alone is the identity (the runtime's own rows, and executors')
     occurred_at timestamptz not null,
     frame text not null,                       -- the stream frame's data, encoded once
+    frame_bytes integer not null,              -- of frame: pages are bounded without reading what they leave out
     primary key (worker_no, seq)
 );
 create unique index event_identity on event (worker_no, event_id);

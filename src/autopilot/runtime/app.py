@@ -1,0 +1,98 @@
+"""The runtime put together: constructors, the routes of its rooms, and the edge where refusals become responses.
+
+`build` is the one place that knows all parts. The runtime is called through the port, in process or by
+runtime/http over signed HTTP; it never listens itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+
+from autopilot.contract.errors import Problem, Unavailable
+from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.db.pool import open_pool
+from autopilot.ops.clock import Clock, SystemClock
+from autopilot.runtime.append_group import UNREACHABLE
+from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.router import Router, problem_response
+from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.tail_wakeups import Wakeups
+from autopilot.runtime.tail_workers import WorkerTail
+
+STOP_SECONDS = 1.0
+"""How long followers get to end their streams."""
+
+
+class Runtime:
+    """The runtime of one process: an async context manager, and a `RuntimePort` while it is open."""
+
+    def __init__(self, pool: asyncpg.Pool, dsn: str, settings: RuntimeSettings, clock: Clock) -> None:
+        self.pool = pool
+        self.settings = settings
+        self.clock = clock
+        self.wakeups = Wakeups(dsn, clock, interval_ms=settings.notify_interval_ms)
+        self.tail = WorkerTail(pool, self.wakeups, settings, clock)
+        self.ledger = Ledger(pool, self.tail, settings)
+        self.router = Router()
+        self.background: list[Callable[[], Awaitable[None]]] = [self.wakeups.run, self.tail.hub.run, self.ledger.run]
+        """What runs for as long as the runtime is open; rooms add theirs before it is entered."""
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._tasks = [group.create_task(_run(work)) for work in self.background]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop_streams()
+        for task in self._tasks:
+            task.cancel()
+        await self._stack.__aexit__(kind, error, trace)
+        await self.pool.close()
+
+    def stop_streams(self) -> None:
+        """End every open stream, with `bye` for those who asked for it."""
+        self.tail.hub.stop()
+
+    async def call(self, request: RuntimeRequest) -> RuntimeResponse:
+        """See RuntimePort. A refusal, and a database that is away, are responses."""
+        try:
+            endpoint, match = self.router.find(request.method, request.path)
+            return await endpoint(request, match)
+        except Problem as problem:
+            return problem_response(problem)
+        except UNREACHABLE:
+            return problem_response(
+                Unavailable(
+                    "the database can't be reached; repeat with the same ids",
+                    reason_code="database",
+                    outcome="not_recorded" if request.method == "GET" else "unknown",
+                    retry_after_seconds=1,
+                )
+            )
+
+    async def aclose(self) -> None:
+        """See RuntimePort; the runtime ends with its context."""
+
+
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
+
+
+async def build(settings: RuntimeSettings, *, dsn: str, clock: Clock | None = None) -> Runtime:
+    """A runtime over a migrated database, not yet entered; it closes its pool when it is left.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database can't be reached.
+    """
+    pool = await open_pool(dsn, min_size=2, max_size=10, schema="runtime", application_name="autopilot-runtime")
+    return Runtime(pool, dsn, settings, clock or SystemClock())

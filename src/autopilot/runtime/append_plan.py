@@ -1,0 +1,183 @@
+"""Gives drafts their places: the rules of idempotence, gaps, fencing and status, item by item, without I/O.
+
+Two steps: `admit` decides about a batch and changes nothing; `settle` places what was admitted and moves the worker
+forward. So a batch is all or nothing, and one that is refused leaves its neighbours alone. Relies on the worker's lock
+being held, and on `Reading` having been read under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autopilot.contract import worker_facts
+from autopilot.contract.errors import Conflict
+from autopilot.runtime import consequences, permissions
+from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, frame_of
+
+if TYPE_CHECKING:
+    from autopilot.runtime.ledger import LedgerTx
+
+HEARTBEAT = "worker.heartbeat"
+STARTED = "worker.started"
+STOPPED = "worker.stopped"
+
+Identity = tuple[int, str]
+"""worker_no and event_id, or worker_no and machine_id."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read under the locks, kept true as batches of the same transaction settle."""
+
+    known: dict[Identity, Known] = field(default_factory=dict)
+    producers: dict[Identity, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What one batch may do."""
+
+    drafts: list[tuple[Draft, int | None]]
+    """Each draft, with the seq under which it is recorded already."""
+    producer_seq: int | None = None
+    """The machine's highest producer_seq after it, where it moves."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything of it is not recorded yet."""
+        return any(earlier is None for _, earlier in self.drafts)
+
+
+def admit(tx: LedgerTx, worker: Worker, batch: Batch, reading: Reading) -> Admitted:
+    """Decide about a caller's batch.
+
+    Raises:
+        Forbidden: not the caller's to append.
+        Conflict: `fenced`, `gap`, `different_content`, `worker_stopped`.
+    """
+    permissions.append(batch, worker)
+    admitted = Admitted([])
+    seq = worker.latest_seq
+    own: dict[str, Known] = {}
+    for draft in batch.drafts:
+        earlier = _recorded(worker, draft, reading, own)
+        if earlier is None:
+            earlier = consequences.before(tx, worker, batch, draft)
+        _count(worker, batch, draft, admitted, reading, repeated=earlier is not None)
+        admitted.drafts.append((draft, earlier))
+        if earlier is None and draft.event_type != HEARTBEAT:
+            seq += 1
+            own[draft.event_id] = Known(seq, draft.digest, worker.stamp)
+    if admitted.is_news:
+        permissions.fence(batch, worker)
+        _require_open(worker)
+    return admitted
+
+
+def settle(worker: Worker, batch: Batch, admitted: Admitted, reading: Reading) -> tuple[list[Outcome], list[Row]]:
+    """Place what was admitted."""
+    outcomes: list[Outcome] = []
+    rows: list[Row] = []
+    seq = worker.latest_seq
+    for draft, earlier in admitted.drafts:
+        if earlier is not None:
+            known = reading.known.get((worker.worker_no, draft.event_id))
+            outcomes.append(Outcome(draft, earlier, known.occurred_at if known else worker.stamp, duplicate=True))
+            continue
+        if draft.event_type != HEARTBEAT:
+            seq += 1
+            rows.append(Row(worker, seq, draft, frame_of(worker, seq, draft)))
+            reading.known[worker.worker_no, draft.event_id] = Known(seq, draft.digest, worker.stamp)
+        outcomes.append(Outcome(draft, seq, worker.stamp))
+    if admitted.producer_seq is not None and batch.claims.machine_id is not None:
+        reading.producers[worker.worker_no, batch.claims.machine_id] = admitted.producer_seq
+    _move(worker, rows)
+    return outcomes, rows
+
+
+def place(worker: Worker, drafts: list[Draft]) -> list[Row]:
+    """Place the runtime's own drafts, which no rule binds."""
+    rows = [
+        Row(worker, seq, draft, frame_of(worker, seq, draft)) for seq, draft in enumerate(drafts, worker.latest_seq + 1)
+    ]
+    _move(worker, rows)
+    return rows
+
+
+def _recorded(worker: Worker, draft: Draft, reading: Reading, own: dict[str, Known]) -> int | None:
+    """The seq under which this very event is recorded already, or will be by an earlier draft of its batch.
+
+    Raises:
+        Conflict: `different_content`: its id is, with other content.
+    """
+    known = reading.known.get((worker.worker_no, draft.event_id)) or own.get(draft.event_id)
+    if known is None:
+        return None
+    if known.digest != draft.digest and known.digest is not None and draft.digest is not None:
+        raise Conflict(
+            "this event_id is recorded with other content",
+            reason_code="different_content",
+            event_id=draft.event_id,
+            seq=known.seq,
+        )
+    return known.seq
+
+
+def _count(worker: Worker, batch: Batch, draft: Draft, admitted: Admitted, reading: Reading, *, repeated: bool) -> None:
+    """Keep count of an executor's producer_seq.
+
+    Raises:
+        Conflict: `gap`, with the number that is expected next.
+    """
+    if draft.producer_seq is None or batch.claims.machine_id is None:
+        return
+    last = admitted.producer_seq
+    if last is None:
+        last = reading.producers.get((worker.worker_no, batch.claims.machine_id), 0)
+    if draft.producer_seq == last + 1:
+        admitted.producer_seq = draft.producer_seq
+    elif not (repeated and draft.producer_seq <= last):
+        raise Conflict("events are missing before this one", reason_code="gap", expected=last + 1)
+
+
+def _require_open(worker: Worker) -> None:
+    if not worker.is_open:
+        reason = "worker_stopped" if worker.status == "stopped" else "worker_not_running"
+        raise Conflict(f"the worker is {worker.status}: create or reattach to resume", reason_code=reason)
+
+
+def _move(worker: Worker, rows: list[Row]) -> None:
+    """Move the worker's head, status and facts forward over its new rows."""
+    if not rows:
+        return
+    worker.latest_seq = rows[-1].seq
+    worker.updated_at = worker.now
+    telling = [row for row in rows if row.draft.method in worker_facts.METHODS or row.draft.event_type in _TURNS]
+    if not telling:
+        return
+    before: worker_facts.Facts = msgspec.json.decode(worker.facts)
+    facts = before
+    for row in telling:
+        _turn(worker, row.draft)
+        facts = worker_facts.fold(facts, row.seq, row.draft.event_type, row.draft.value)
+    if facts is not before:
+        worker.facts = msgspec.json.encode(facts).decode()
+        worker.state_changed = True
+
+
+def _turn(worker: Worker, draft: Draft) -> None:
+    """Move the status where the event is a turning point."""
+    if draft.event_type == STARTED:
+        worker.status, worker.started_at, worker.state_changed = "running", worker.now, True
+        worker.stopped_at = worker.stop_reason = worker.stop_verified = None
+    elif draft.event_type == STOPPED:
+        worker.status, worker.stopped_at, worker.state_changed = "stopped", worker.now, True
+        reason = draft.value.get("reason")
+        worker.stop_reason = reason[:255] if isinstance(reason, str) else None
+        worker.stop_verified = draft.value.get("verified") is not False
+
+
+_TURNS = worker_facts.TYPES

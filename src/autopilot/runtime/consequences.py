@@ -1,0 +1,47 @@
+"""The one place where an append has consequences: what else changes in the transaction that appends.
+
+The ledger calls these four, in this order; they call plain functions of the rooms concerned (leases, feed, requests,
+handshakes). All of them run under the workers' locks. None commits, and none publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
+
+if TYPE_CHECKING:
+    from autopilot.runtime.ledger import LedgerTx
+
+
+async def load(tx: LedgerTx, batches: Sequence[Batch]) -> None:
+    """Read for all of `batches` at once what `before` will ask for, into `tx.memo`."""
+
+
+def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | None:  # noqa: ARG001 - the seam
+    """Look at one draft before it gets its place; no I/O.
+
+    Returns:
+        The seq of a row that already says this (the draft is then a duplicate), or None.
+
+    Raises:
+        autopilot.contract.errors.Problem: the draft, and with it its whole batch, is refused.
+    """
+    return None
+
+
+async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:  # noqa: ARG001 - the seam
+    """What must stand in the log before `worker.stopped`: ends of open receipts, the release of the lease.
+
+    The rows of these drafts come back through `after` like all others; this function may also change other tables.
+    """
+    return []
+
+
+async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
+    """Whatever follows from rows that now have their place: feed entries, ends of receipts, handshakes.
+
+    Workers whose lease holder was heard in this transaction are in `tx.heard` (their leases are to be renewed), also
+    when `rows` is empty.
+    """

@@ -1,0 +1,283 @@
+"""The ledger: the only writer of worker logs.
+
+Owns the transaction in which an event gets its seq, under the row locks of its workers (taken in worker_id order), and
+what must change with it. Relies on append_plan.py for the rules, on consequences.py for what follows from an event, on
+append_group.py for coalescing callers, on tail_workers.py to tell followers after the commit. Never gives a seq
+outside a worker's lock, never publishes what is not committed, never notifies inside a transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from autopilot.contract.errors import NotFound, Problem
+from autopilot.db.queries import load
+from autopilot.runtime import append_plan, consequences
+from autopilot.runtime.append_group import Group
+from autopilot.runtime.append_plan import Reading
+from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, instant, worker_of
+from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.tail_workers import WorkerTail
+
+SQL = load("autopilot.runtime", "ledger")
+
+BEGIN = "begin; set local enable_seqscan = off"
+"""Every read of an append is by key; a plan made while a table was small must not outlive that."""
+
+
+class LedgerTx:
+    """One transaction of the ledger: locks, appends, and whatever else belongs to it on `conn`.
+
+    What is appended is published after the commit. An exception rolls everything back.
+    """
+
+    def __init__(self, conn: Any) -> None:
+        self.conn: asyncpg.Connection = conn
+        self.rows: list[Row] = []
+        """All rows appended so far, in order."""
+        self.memo: dict[str, Any] = {}
+        """What consequences.py read for this transaction."""
+        self.heard: dict[int, Worker] = {}
+        """By worker_no: workers whose lease holder was heard in this transaction."""
+        self.workers: dict[str, Worker] = {}
+        """The workers whose locks are held."""
+
+    async def lock_workers(self, worker_ids: Iterable[str]) -> dict[str, Worker]:
+        """Lock and read workers, in worker_id order; unknown ids are absent. Call once a transaction."""
+        numbers = [record[0] for record in await self.conn.fetch(SQL.lock_workers, list(worker_ids))]
+        if numbers:
+            for record in await self.conn.fetch(SQL.read_workers, numbers):
+                worker = worker_of(record)
+                self.workers[worker.worker_id] = worker
+        return self.workers
+
+    async def lock_worker(self, worker_id: str) -> Worker:
+        """Lock and read one worker.
+
+        Raises:
+            NotFound: there is none.
+        """
+        workers = await self.lock_workers([worker_id])
+        if worker_id not in workers:
+            raise no_such_worker()
+        return workers[worker_id]
+
+    async def append(self, worker: Worker, drafts: list[Draft]) -> list[Row]:
+        """Append the runtime's own events: no rule binds them, and their ids are new by construction."""
+        rows = append_plan.place(worker, drafts)
+        await self.write(rows, [worker])
+        return rows
+
+    async def append_batch(self, worker: Worker, batch: Batch, reading: Reading) -> list[Outcome]:
+        """Append a caller's events one segment after the other, closing the span before a `worker.stopped`.
+
+        Raises:
+            Problem: the batch is refused; roll back.
+        """
+        outcomes: list[Outcome] = []
+        for segment in _segments(batch):
+            admitted = append_plan.admit(self, worker, segment, reading)
+            if admitted.is_news and segment.drafts[0].event_type == append_plan.STOPPED:
+                await self.append(worker, await consequences.closing(self, worker))
+            settled, rows = append_plan.settle(worker, segment, admitted, reading)
+            await self.write(rows, [worker], reading=reading, heard=[segment])
+            outcomes += settled
+        return outcomes
+
+    async def read(self, batches: Sequence[Batch]) -> Reading:
+        """Read what deciding about `batches` takes; their workers must be locked."""
+        reading = Reading()
+        drafts = [
+            (worker.worker_no, batch, draft)
+            for batch in batches
+            if (worker := self.workers.get(batch.worker_id)) is not None
+            for draft in batch.drafts
+        ]
+        numbers, ids = [number for number, _, _ in drafts], [draft.event_id for _, _, draft in drafts]
+        for record in await self.conn.fetch(SQL.find_events, numbers, ids):
+            known = Known(record["seq"], record["digest"], instant(record["occurred_at"]))
+            reading.known[record["worker_no"], record["event_id"]] = known
+        machines = {
+            (number, batch.claims.machine_id)
+            for number, batch, draft in drafts
+            if draft.producer_seq is not None and batch.claims.machine_id is not None
+        }
+        if machines:
+            pairs = [list(column) for column in zip(*machines, strict=True)]
+            for record in await self.conn.fetch(SQL.find_producers, *pairs):
+                reading.producers[record["worker_no"], record["machine_id"]] = record["producer_seq"]
+        await consequences.load(self, batches)
+        return reading
+
+    async def write(
+        self,
+        rows: list[Row],
+        workers: Iterable[Worker],
+        *,
+        reading: Reading | None = None,
+        heard: Iterable[Batch] = (),
+    ) -> None:
+        """Store placed rows and what moved with them: heads, states, beats, producers, and all consequences."""
+        beats = self._hear(heard)
+        if rows:
+            await self._insert(rows)
+            self.rows += rows
+        changed = [worker for worker in workers if worker.state_changed]
+        if changed:
+            await self.save_states(changed)
+        if reading is not None and reading.producers:
+            await self._save_producers(reading)
+        if beats:
+            await self.conn.execute(SQL.save_beats, beats)
+        if rows or self.heard:
+            await consequences.after(self, rows)
+
+    async def save_states(self, workers: Sequence[Worker]) -> None:
+        """Store status, stop and facts of locked workers."""
+        await self.conn.execute(
+            SQL.save_states,
+            [worker.worker_no for worker in workers],
+            [worker.status for worker in workers],
+            [worker.started_at for worker in workers],
+            [worker.stopped_at for worker in workers],
+            [worker.stop_reason for worker in workers],
+            [worker.stop_verified for worker in workers],
+            [worker.facts for worker in workers],
+        )
+        for worker in workers:
+            worker.state_changed = False
+
+    def _hear(self, batches: Iterable[Batch]) -> list[int]:
+        """Note whose lease holder speaks; the numbers of workers whose heart beat."""
+        beats = set()
+        for batch in batches:
+            worker = self.workers[batch.worker_id]
+            if worker.lease is not None and batch.claims.machine_id == worker.lease.machine_id:
+                self.heard[worker.worker_no] = worker
+            if any(draft.event_type == append_plan.HEARTBEAT for draft in batch.drafts):
+                beats.add(worker.worker_no)
+        return sorted(beats)
+
+    async def _insert(self, rows: list[Row]) -> None:
+        workers = list({row.worker.worker_no: row.worker for row in rows}.values())
+        frames = [row.frame for row in rows]
+        await self.conn.execute(
+            SQL.insert_events,
+            [worker.worker_no for worker in workers],
+            [worker.latest_seq for worker in workers],
+            [worker.updated_at for worker in workers],
+            [row.worker.worker_no for row in rows],
+            [row.seq for row in rows],
+            [row.draft.event_id for row in rows],
+            [row.draft.event_type for row in rows],
+            [row.draft.digest for row in rows],
+            frames,
+            [len(frame) if frame.isascii() else len(frame.encode()) for frame in frames],
+            max(worker.now for worker in workers),
+        )
+
+    async def _save_producers(self, reading: Reading) -> None:
+        numbers, machines = zip(*reading.producers, strict=True)
+        await self.conn.execute(SQL.save_producers, list(numbers), list(machines), list(reading.producers.values()))
+
+
+class Ledger:
+    """Worker logs: append to them, singly or in a transaction with other state."""
+
+    def __init__(self, pool: asyncpg.Pool, tail: WorkerTail, settings: RuntimeSettings) -> None:
+        self._pool = pool
+        self._tail = tail
+        self._group = Group(settings, self._append_group)
+
+    async def run(self) -> None:
+        """Commit what `append` is given, for as long as the runtime lives."""
+        await self._group.run()
+
+    async def append(self, batch: Batch) -> list[Outcome]:
+        """Append a caller's events: all or nothing, committed together with what others append meanwhile.
+
+        Raises:
+            NotFound: no such worker.
+            Forbidden, Conflict: the batch is refused (docs/protocol.md, "Events").
+            Unavailable: too much is waiting (`not_recorded`), or the database can't be reached.
+        """
+        return await self._group.append(batch)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[LedgerTx]:
+        """A transaction of the ledger; it commits when the block ends, and its rows are published then."""
+        async with self._pool.acquire() as conn:
+            tx = LedgerTx(conn)
+            async with conn.transaction():
+                yield tx
+        self._publish(tx)
+
+    def _publish(self, tx: LedgerTx) -> None:
+        if tx.rows:
+            self._tail.publish(tx.rows)
+
+    async def _append_group(self, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
+        """One transaction for many batches, one result each; those refused leave no trace."""
+        async with self._pool.acquire() as conn:
+            tx = LedgerTx(conn)
+            await conn.execute(BEGIN)
+            try:
+                results = await _decide(tx, batches)
+                await conn.execute("commit")
+            except BaseException:
+                await _roll_back(conn)
+                raise
+        self._publish(tx)
+        return results
+
+
+async def _decide(tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
+    workers = await tx.lock_workers({batch.worker_id for batch in batches})
+    reading = await tx.read(batches)
+    if len(batches) == 1 and batches[0].worker_id in workers:
+        return [await tx.append_batch(workers[batches[0].worker_id], batches[0], reading)]
+    results: list[list[Outcome] | Problem] = []
+    rows: list[Row] = []
+    settled: list[Batch] = []
+    for batch in batches:
+        worker = workers.get(batch.worker_id)
+        try:
+            if worker is None:
+                raise no_such_worker()
+            admitted = append_plan.admit(tx, worker, batch, reading)
+        except Problem as problem:
+            results.append(problem)
+            continue
+        outcomes, placed = append_plan.settle(worker, batch, admitted, reading)
+        results.append(outcomes)
+        rows += placed
+        settled.append(batch)
+    await tx.write(rows, workers.values(), reading=reading, heard=settled)
+    return results
+
+
+async def _roll_back(conn: Any) -> None:
+    """End the transaction, unless its connection already ended it."""
+    if not conn.is_closed():
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await conn.execute("rollback")
+
+
+def _segments(batch: Batch) -> Iterable[Batch]:
+    """The batch in pieces, each `worker.stopped` one of its own."""
+    pieces: list[list[Draft]] = []
+    for draft in batch.drafts:
+        stop = draft.event_type == append_plan.STOPPED
+        if stop or not pieces or pieces[-1][0].event_type == append_plan.STOPPED:
+            pieces.append([])
+        pieces[-1].append(draft)
+    return [Batch(batch.worker_id, batch.claims, drafts, batch.generation) for drafts in pieces]
+
+
+def no_such_worker() -> NotFound:
+    """The answer to an unknown worker_id."""
+    return NotFound("no such worker", reason_code="no_such_worker")

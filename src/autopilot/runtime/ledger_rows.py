@@ -1,0 +1,249 @@
+"""The nouns of the ledger: a worker as it stands under its lock, a draft event, the row it becomes.
+
+Owns the stream frame's text, which is built here once and never again. Does no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from autopilot.contract.port import Claims
+
+OPEN_STATUSES = frozenset({"starting", "running", "stopping"})
+"""A log that accepts events."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """Who may execute for a worker, as of the moment it was read."""
+
+    machine_id: str
+    generation: int
+    claimed_at: datetime
+    expires_at: datetime
+    released_at: datetime | None
+    ttl_ms: int
+
+    def state(self, now: datetime) -> str:
+        """`held`, `released` or `expired`; a worker without a lease row is `never`."""
+        if self.released_at is not None:
+            return "released"
+        return "held" if now < self.expires_at else "expired"
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker as read from the database; current for as long as its lock is held."""
+
+    worker_no: int
+    worker_id: str
+    owner_user_id: int | None
+    owner_guest_scope: str | None
+    adapter: str | None
+    latest_seq: int
+    oldest_seq: int
+    updated_at: datetime
+    status: str
+    started_at: datetime | None
+    stopped_at: datetime | None
+    stop_reason: str | None
+    stop_verified: bool | None
+    facts: str
+    lease: Lease | None
+    now: datetime
+    """The server's time of this reading, never before `updated_at`: what this transaction stamps."""
+    stamp: str = ""
+    """`now` as `occurredAt`."""
+    state_changed: bool = False
+    """Whether status, stop or facts were changed and must be saved."""
+
+    def __post_init__(self) -> None:
+        self.now = max(self.now, self.updated_at)
+        self.stamp = instant(self.now)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the log accepts events."""
+        return self.status in OPEN_STATUSES
+
+
+@dataclass(slots=True)
+class Draft:
+    """An event on its way into a log: checked, redacted, encoded; without a place yet."""
+
+    event_type: str
+    payload: str
+    """JSON text on one line, redacted."""
+    value: dict[str, Any]
+    """The same payload, decoded."""
+    event_id: str
+    actor: str
+    """JSON text of the envelope's `actor`."""
+    x_request_id: str | None = None
+    digest: bytes | None = None
+    """Keyed digest of the content before redaction; None: `event_id` alone is the identity."""
+    producer_seq: int | None = None
+    late: bool = False
+
+    @property
+    def method(self) -> str | None:
+        """`payload.method`, where it is a string."""
+        method = self.value.get("method")
+        return method if isinstance(method, str) else None
+
+
+@dataclass(slots=True)
+class Row:
+    """An event in its place."""
+
+    worker: Worker
+    seq: int
+    draft: Draft
+    frame: str
+    """The envelope's JSON text."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one caller wants appended to one log: all of it or nothing."""
+
+    worker_id: str
+    claims: Claims
+    drafts: list[Draft]
+    generation: int | None = None
+    """The lease generation an executor believes to hold."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the drafts weigh in the queue."""
+        return sum(len(draft.payload) for draft in self.drafts)
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """What became of one draft."""
+
+    draft: Draft
+    seq: int
+    occurred_at: str
+    duplicate: bool = False
+
+
+@dataclass(slots=True)
+class Known:
+    """An event that is recorded already under an id."""
+
+    seq: int
+    digest: bytes | None
+    occurred_at: str
+
+
+@dataclass(slots=True)
+class Span:
+    """A run of one worker's freshly committed rows, for those who follow it."""
+
+    worker_no: int
+    worker_id: str
+    first_seq: int
+    rows: list[Row] = field(default_factory=list)
+
+
+def instant(time: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and `Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def text(value: str) -> str:
+    """`value` as a JSON string."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def actor_of(claims: Claims) -> str:
+    """The envelope's `actor`, from the token."""
+    actor = {
+        "user_id": claims.user_id,
+        "device_id": claims.device_id,
+        "machine_id": claims.machine_id,
+        "surface": claims.surface,
+    }
+    return json.dumps(actor, ensure_ascii=False, separators=(",", ":"))
+
+
+RUNTIME_ACTOR = actor_of(Claims(surface="runtime"))
+"""The actor of what the runtime writes on its own account."""
+
+
+def runtime_draft(
+    event_type: str,
+    value: dict[str, Any],
+    *,
+    event_id: str,
+    actor: str = RUNTIME_ACTOR,
+    x_request_id: str | None = None,
+) -> Draft:
+    """An event that the runtime writes; `value` must be redacted, `event_id` new in the worker's log by construction.
+
+    `actor` is the runtime's own, or (`actor_of`) that of whoever caused it.
+    """
+    payload = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Draft(event_type, payload, value, event_id, actor, x_request_id)
+
+
+def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
+    """The envelope's JSON text. Keys in the contract's order; `late` only where it is so."""
+    request = "null" if draft.x_request_id is None else text(draft.x_request_id)
+    late = ',"late":true' if draft.late else ""
+    return (
+        f'{{"workerId":"{worker.worker_id}","seq":{seq},"eventType":"{draft.event_type}","payload":{draft.payload},'
+        f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{request},'
+        f'"eventId":{text(draft.event_id)}{late}}}'
+    )
+
+
+def worker_of(record: asyncpg.Record) -> Worker:
+    """A row of `read_workers` or `find_worker`."""
+    lease = None
+    if record["machine_id"] is not None:
+        lease = Lease(
+            record["machine_id"],
+            record["generation"],
+            record["claimed_at"],
+            record["expires_at"],
+            record["released_at"],
+            record["ttl_ms"],
+        )
+    return Worker(
+        worker_no=record["worker_no"],
+        worker_id=record["worker_id"],
+        owner_user_id=record["owner_user_id"],
+        owner_guest_scope=record["owner_guest_scope"],
+        adapter=record["adapter"],
+        latest_seq=record["latest_seq"],
+        oldest_seq=record["oldest_seq"],
+        updated_at=record["updated_at"],
+        status=record["status"],
+        started_at=record["started_at"],
+        stopped_at=record["stopped_at"],
+        stop_reason=record["stop_reason"],
+        stop_verified=record["stop_verified"],
+        facts=record["facts"],
+        lease=lease,
+        now=record["read_at"],
+    )
+
+
+def spans_of(rows: Sequence[Row]) -> list[Span]:
+    """Rows of one transaction, by worker, each span contiguous and in order."""
+    spans: dict[int, Span] = {}
+    for row in rows:
+        span = spans.get(row.worker.worker_no)
+        if span is None:
+            span = spans[row.worker.worker_no] = Span(row.worker.worker_no, row.worker.worker_id, row.seq)
+        span.rows.append(row)
+    return list(spans.values())

@@ -1,0 +1,168 @@
+"""Who may see, change and execute what (docs/protocol.md, "Who may do what" and "Who may append what").
+
+Pure functions over `Claims` and what is known of a worker or machine; every refusal is a `Forbidden` that says which
+rule it was: `role` (no role, or too small a one), `scope` (the token's), `event_type`, `lease`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from autopilot.contract.errors import Conflict, Forbidden
+from autopilot.contract.port import Claims
+from autopilot.runtime.ledger_rows import Batch, Draft, Worker
+
+DESKTOP_SOURCE = "autopilot-desktop"
+DESKTOP_ACK = "desktop/handshake_ack"
+
+RUNTIME_TYPES = frozenset({"worker.started", "worker.approval.decided", "worker.approval.expired"})
+RUNTIME_PREFIXES = ("worker.request.", "worker.policy.", "worker.lease.", "worker.backend.")
+
+
+class Owned(Protocol):
+    """What belongs to a principal: a worker or a machine."""
+
+    owner_user_id: int | None
+    owner_guest_scope: str | None
+
+
+def owns(claims: Claims, owned: Owned) -> bool:
+    """Whether the principal of `claims` is the owner."""
+    if claims.user_id is not None:
+        return claims.user_id == owned.owner_user_id
+    return claims.guest_scope is not None and claims.guest_scope == owned.owner_guest_scope
+
+
+def role_of(claims: Claims, owned: Owned) -> str | None:
+    """`owner`, or None where the principal has no role."""
+    return "owner" if owns(claims, owned) else None
+
+
+def require_scope(claims: Claims, *scopes: str) -> None:
+    """Any of `scopes`; `administer` includes `observe`.
+
+    Raises:
+        Forbidden: the token has none of them.
+    """
+    held = claims.scopes | {"observe"} if "administer" in claims.scopes else claims.scopes
+    if not held.intersection(scopes):
+        needed = " or ".join(scopes)
+        raise Forbidden(f"the token lacks the scope {needed}", reason_code="scope", scope=scopes[0])
+
+
+def observe(claims: Claims, worker: Worker) -> None:
+    """May read this worker. An `execute` token reads what its machine executes, and what no machine ever did.
+
+    Raises:
+        Forbidden: no role, or no scope.
+    """
+    require_role(claims, worker)
+    require_scope(claims, "observe", "execute")
+    if not claims.scopes & {"observe", "administer"}:
+        _require_own_machine(claims, worker)
+
+
+def administer(claims: Claims, worker: Worker) -> None:
+    """May ask this worker for something, and stop it.
+
+    Raises:
+        Forbidden: no role, or no scope.
+    """
+    require_role(claims, worker)
+    require_scope(claims, "administer")
+
+
+def open_worker(claims: Claims) -> None:
+    """May create and reattach workers at all: people, and companions.
+
+    Raises:
+        Forbidden: the scope is too small.
+    """
+    require_scope(claims, "administer", "execute")
+
+
+def execute(claims: Claims, machine_id: str) -> None:
+    """May act as this machine.
+
+    Raises:
+        Forbidden: no `execute` scope, or that of another machine.
+    """
+    require_scope(claims, "execute")
+    if claims.machine_id != machine_id:
+        raise Forbidden("the token is another machine's", reason_code="machine")
+
+
+def require_role(claims: Claims, owned: Owned) -> None:
+    """Any role at all.
+
+    Raises:
+        Forbidden: none.
+    """
+    if role_of(claims, owned) is None:
+        raise Forbidden("you have no role here", reason_code="role")
+
+
+def acts_as_executor(claims: Claims, worker: Worker) -> bool:
+    """Whether `claims` speak for a machine here: the one of the lease, or any where nothing else is in the token."""
+    if "execute" not in claims.scopes or worker.lease is None:
+        return False
+    return claims.machine_id == worker.lease.machine_id or "administer" not in claims.scopes
+
+
+def append(batch: Batch, worker: Worker) -> None:
+    """May append all of the batch to this worker's log.
+
+    On a worker that no machine ever executed, its owner writes what desktop clients did before there were leases.
+
+    Raises:
+        Forbidden: not the caller's to append.
+    """
+    claims = batch.claims
+    require_role(claims, worker)
+    require_scope(claims, "administer", "execute")
+    executor = acts_as_executor(claims, worker)
+    if executor and batch.generation is None:
+        _require_own_machine(claims, worker)
+    free = executor or worker.lease is None
+    for draft in batch.drafts:
+        _refuse_runtime_types(draft)
+        if not free:
+            _refuse_executor_events(draft)
+
+
+def fence(batch: Batch, worker: Worker) -> None:
+    """The lease that the batch was written under is still the worker's.
+
+    Raises:
+        Conflict: `fenced`, with the generation that holds now.
+    """
+    lease = worker.lease
+    if lease is None or not acts_as_executor(batch.claims, worker):
+        return
+    stale = batch.generation is not None and batch.generation != lease.generation
+    if stale or lease.released_at is not None or batch.claims.machine_id != lease.machine_id:
+        raise Conflict(
+            "the lease has gone on: claim it again",
+            reason_code="fenced",
+            expected=lease.generation,
+            released=lease.released_at is not None,
+        )
+
+
+def _refuse_executor_events(draft: Draft) -> None:
+    if draft.event_type != "worker.event":
+        raise Forbidden(f"{draft.event_type} is not yours to append", reason_code="event_type")
+    if draft.value.get("source") == DESKTOP_SOURCE:
+        raise Forbidden(f"only the lease holder writes as {DESKTOP_SOURCE}", reason_code="lease", field="source")
+    if draft.value.get("method") == DESKTOP_ACK:
+        raise Forbidden("only the lease holder acknowledges a handshake", reason_code="lease", field="method")
+
+
+def _refuse_runtime_types(draft: Draft) -> None:
+    if draft.event_type in RUNTIME_TYPES or draft.event_type.startswith(RUNTIME_PREFIXES):
+        raise Forbidden(f"only the runtime writes {draft.event_type}", reason_code="event_type")
+
+
+def _require_own_machine(claims: Claims, worker: Worker) -> None:
+    if worker.lease is not None and claims.machine_id != worker.lease.machine_id:
+        raise Forbidden("another machine executes this worker", reason_code="lease")

@@ -1,0 +1,36 @@
+"""The runtime's own settings; how they are read from the environment is `autopilot.ops.settings`' business."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits and intervals. Durations say their unit; sizes are bytes."""
+
+    digest_key: bytes
+    """Keys the digests that decide whether two events say the same; changing it makes old repeats look different."""
+    delivery_key: bytes
+    """32 bytes; encrypts what must reach Codex exactly (the delivery table)."""
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_event_bytes: int = 4 * 1024 * 1024
+    max_batch_events: int = 1000
+    max_depth: int = 128
+    """How deep a payload may nest."""
+    group_events: int = 1000
+    """The most events of one group commit."""
+    group_bytes: int = 8 * 1024 * 1024
+    queued_events: int = 20_000
+    """Beyond this many waiting events an append is refused with 503."""
+    queued_bytes: int = 64 * 1024 * 1024
+    heartbeat_stale_after_ms: int = 120_000
+    stream_heartbeat_seconds: float = 14.0
+    """A stream that was silent for so long gets a comment; the contract says at most 15 s."""
+    ring_frames: int = 512
+    """Frames a followed worker keeps in memory; a follower further behind reads the log."""
+    ring_bytes: int = 2 * 1024 * 1024
+    page_bytes: int = 1024 * 1024
+    """About what one read of the log returns."""
+    notify_interval_ms: int = 5
+    poll_seconds: float = 5.0
+    """How often followed workers are looked up without any wake-up, in case those were lost."""

@@ -1,0 +1,72 @@
+-- lock_workers: take the workers' locks in worker_id order; what is read about them is read after this
+select h.worker_no
+from worker w
+join worker_head h using (worker_no)
+where w.worker_id = any($1::text[])
+order by w.worker_id
+for update of h;
+
+-- read_workers: what an append must know of its workers
+select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
+       h.latest_seq, h.oldest_seq, h.updated_at,
+       s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
+       l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,
+       clock_timestamp() as read_at
+from worker w
+join worker_head h using (worker_no)
+join worker_state s using (worker_no)
+left join lease l using (worker_no)
+where w.worker_no = any($1::bigint[]);
+
+-- find_worker: the same of one worker by its id, without a lock
+select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
+       h.latest_seq, h.oldest_seq, h.updated_at,
+       s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
+       l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,
+       clock_timestamp() as read_at
+from worker w
+join worker_head h using (worker_no)
+join worker_state s using (worker_no)
+left join lease l using (worker_no)
+where w.worker_id = $1;
+
+-- find_events: which of these identities are recorded already
+select e.worker_no, e.event_id, e.seq, e.digest, e.occurred_at
+from unnest($1::bigint[], $2::text[]) as k (worker_no, event_id)
+join event e on e.worker_no = k.worker_no and e.event_id = k.event_id;
+
+-- find_producers: the highest producer_seq of each worker and machine
+select p.worker_no, p.machine_id, p.producer_seq
+from unnest($1::bigint[], $2::text[]) as k (worker_no, machine_id)
+join producer p on p.worker_no = k.worker_no and p.machine_id = k.machine_id;
+
+-- insert_events: raise the heads and store the rows in one statement
+with head as (
+    update worker_head h
+    set latest_seq = n.latest_seq, updated_at = n.updated_at
+    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as n (worker_no, latest_seq, updated_at)
+    where h.worker_no = n.worker_no
+)
+insert into event (worker_no, seq, event_id, event_type, digest, frame, frame_bytes, occurred_at)
+select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.frame_bytes, $11::timestamptz
+from unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::integer[])
+    as n (worker_no, seq, event_id, event_type, digest, frame, frame_bytes);
+
+-- save_states: turning points and derived facts of workers
+update worker_state s
+set status = n.status, started_at = n.started_at, stopped_at = n.stopped_at, stop_reason = n.stop_reason,
+    stop_verified = n.stop_verified, facts = n.facts
+from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::boolean[], $7::text[])
+    as n (worker_no, status, started_at, stopped_at, stop_reason, stop_verified, facts)
+where s.worker_no = n.worker_no;
+
+-- save_producers: the highest producer_seq, where it moved
+insert into producer (worker_no, machine_id, producer_seq)
+select n.worker_no, n.machine_id, n.producer_seq
+from unnest($1::bigint[], $2::text[], $3::bigint[]) as n (worker_no, machine_id, producer_seq)
+on conflict (worker_no, machine_id) do update set producer_seq = excluded.producer_seq;
+
+-- save_beats: workers heard of now
+update worker_beat
+set last_heartbeat_at = clock_timestamp()
+where worker_no = any($1::bigint[]);

@@ -1,0 +1,29 @@
+"""A running runtime over a real database, and the people who call it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from autopilot.contract.port import Claims
+from autopilot.runtime.app import Runtime, build
+from autopilot.runtime.settings import RuntimeSettings
+from autopilot.testing.runtime import OWNER
+
+
+@pytest.fixture
+def settings() -> RuntimeSettings:
+    return RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+
+
+@pytest.fixture
+async def runtime(database: str, settings: RuntimeSettings) -> AsyncIterator[Runtime]:
+    """A runtime of this test alone, entered."""
+    async with await build(settings, dsn=database) as built:
+        yield built
+
+
+@pytest.fixture
+def owner() -> Claims:
+    return OWNER
