@@ -1,1 +1,49 @@
-"""The SDK and the screen-free core of every client. Standard library and httpx2 only."""
+"""The SDK, and the core of every screen without its pixels. Pure Python: the standard library and httpx2, no more.
+
+Owns: the typed client, the event-stream parser, followers, sessions and token stores, the handshake, the timeline and
+the store that screens read. Relies on `autopilot.contract`. Never imports a room of the servers: it runs on a phone.
+Guide: docs/guide/sdk.md.
+"""
+
+from __future__ import annotations
+
+from autopilot.client.backoff import Backoff, BackoffPolicy
+from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.clock import Clock, SystemClock
+from autopilot.client.connection import ConnectionState
+from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.session import Session, SessionState
+from autopilot.client.tokens import (
+    Credentials,
+    FileTokenStore,
+    FixedToken,
+    KeyringTokenStore,
+    MemoryTokenStore,
+    SignInAgain,
+    TokenSource,
+    TokenStore,
+)
+from autopilot.client.workers import WorkerPage, has_ended
+
+__all__ = [
+    "Backoff",
+    "BackoffPolicy",
+    "Clock",
+    "ConnectionState",
+    "Credentials",
+    "FileTokenStore",
+    "FixedToken",
+    "FollowPolicy",
+    "Follower",
+    "KeyringTokenStore",
+    "MemoryTokenStore",
+    "RuntimeCodexClient",
+    "Session",
+    "SessionState",
+    "SignInAgain",
+    "SystemClock",
+    "TokenSource",
+    "TokenStore",
+    "WorkerPage",
+    "has_ended",
+]

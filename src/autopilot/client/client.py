@@ -1,0 +1,68 @@
+"""The client of one installation: every call of the public API, typed, retried where that is safe."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from autopilot.client.calls import as_message
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.http import Http, Trace
+from autopilot.client.machines import MachineCalls
+from autopilot.client.tokens import FixedToken, TokenSource
+from autopilot.contract import Me
+
+
+class RuntimeCodexClient(MachineCalls):
+    """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
+
+    An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        tokens: TokenSource | str,
+        *,
+        surface: str = "sdk",
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: Callable[[], float] = random.random,
+        trace: Trace | None = None,
+    ) -> None:
+        """`tokens`: a Session, or one token as text. `trace` is asked for `traceparent` headers at every call."""
+        source = FixedToken(tokens) if isinstance(tokens, str) else tokens
+        super().__init__(
+            Http(base_url, tokens=source, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace)
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Without a slash at the end."""
+        return self._http.base_url
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that everything of this client goes by."""
+        return self._http.clock
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def me(self) -> Me:
+        """Whom the token speaks for."""
+        reply = await self._http.call("me", "GET", "/api/me")
+        return as_message(Me, reply.body, reply.request_id)

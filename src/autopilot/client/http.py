@@ -1,0 +1,329 @@
+"""One installation's HTTP: headers, tokens, error mapping, retries, the local log. Knows no message.
+
+Every attempt and every stream opening has an `x-request-id` of its own; ids of the caller (`request_id`, `event_id`)
+are in the body and stay the same over retries, so that repeating is safe. A 401 renews the token once, then counts.
+Redirects are not followed: a token never goes where it wasn't sent. Source: docs/protocol.md, "Errors".
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from autopilot import __version__
+from autopilot.client import log
+from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.tokens import TokenSource
+from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError, from_response
+
+UNARY_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 10.0
+ATTEMPTS = 4
+RETRY_BUDGET_SECONDS = 30.0
+"""A call that would have to wait beyond this says why instead."""
+ERROR_BODY_LIMIT_BYTES = 64 * 1024
+RETRY_POLICY = BackoffPolicy(base_seconds=0.2, factor=3.0, cap_seconds=10.0)
+
+Query = Mapping[str, str | int | None]
+Trace = Callable[[], Mapping[str, str]]
+"""Headers of the caller's trace (`traceparent`, `tracestate`), asked for at every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx answer."""
+
+    status: int
+    body: Any
+    """Decoded JSON."""
+    request_id: str
+    """The `x-request-id` it was answered under."""
+
+    @property
+    def data(self) -> Any:
+        """What the body carries under `data`.
+
+        Raises:
+            UnknownError: there is none.
+        """
+        if not isinstance(self.body, dict) or "data" not in self.body:
+            raise UnknownError("the answer has no data", request_id=self.request_id, reason_code="malformed_answer")
+        return self.body["data"]
+
+
+class ByteStream:
+    """An open response, read piece by piece. Whoever opened it closes it."""
+
+    def __init__(self, response: httpx2.Response, request_id: str) -> None:
+        self.request_id = request_id
+        self._response = response
+        self._chunks: AsyncGenerator[bytes] = response.aiter_raw()
+
+    async def read(self) -> bytes | None:
+        """The next bytes; None at the end.
+
+        Raises:
+            NetworkError: the connection broke.
+        """
+        try:
+            return await anext(self._chunks, None)
+        except (httpx2.TransportError, httpx2.StreamError) as error:
+            raise _network_error(error, self.request_id) from error
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        await self._chunks.aclose()
+        await self._response.aclose()
+
+
+class Http:
+    """Calls and streams of one base URL."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        tokens: TokenSource | None,
+        surface: str = "sdk",
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: Callable[[], float] = random.random,
+        trace: Trace | None = None,
+    ) -> None:
+        """`transport` replaces the network (an ASGI app in tests); `tokens` None: nothing here needs one."""
+        self.base_url = base_url.rstrip("/")
+        self.clock = clock
+        self.rng = rng
+        self._tokens = tokens
+        self._trace = trace
+        self._client = httpx2.AsyncClient(
+            transport=transport,
+            headers={"user-agent": f"autopilot-{surface}/{__version__}", "x-autopilot-surface": surface},
+            timeout=httpx2.Timeout(UNARY_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        encoded: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = UNARY_TIMEOUT_SECONDS,
+        retry: bool = True,
+    ) -> Reply:
+        """Do one call; `body` is encoded as JSON, `encoded` is sent as it is. With `retry`, repeating must be safe.
+
+        Raises:
+            AutopilotError: of autopilot.contract.errors, with `status`, `code`, `request_id`.
+        """
+        content = encoded if encoded is not None else _encode(body)
+        timeout = httpx2.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
+        backoff = Backoff(RETRY_POLICY, rng=self.rng)
+        give_up_at = self.clock.monotonic() + RETRY_BUDGET_SECONDS
+
+        async def attempt(token: str | None) -> Reply:
+            request = self._request(method, path, query, content, token, timeout=timeout, headers=headers)
+            return await self._answer(operation, request, attempt=backoff.attempt + 1)
+
+        while True:
+            try:
+                return await self._authorized(attempt)
+            except AutopilotError as error:
+                if not retry or not is_transient(error) or backoff.attempt + 1 >= ATTEMPTS:
+                    raise
+                delay = backoff.next_delay(error.retry_after_seconds)
+                if self.clock.monotonic() + delay > give_up_at:
+                    raise
+            await self.clock.sleep(delay)
+
+    async def open(
+        self, operation: str, path: str, *, query: Query | None = None, headers: Mapping[str, str] | None = None
+    ) -> ByteStream:
+        """Open an event stream. Reads have no time limit here: whoever follows watches over the silence.
+
+        Raises:
+            AutopilotError: as `call`; never retried here.
+        """
+        timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_SECONDS, write=UNARY_TIMEOUT_SECONDS)
+        asked = {"accept": "text/event-stream", "accept-encoding": "identity", **(headers or {})}
+
+        async def attempt(token: str | None) -> ByteStream:
+            request = self._request("GET", path, query, None, token, timeout=timeout, headers=asked)
+            return await self._opened(operation, request)
+
+        return await self._authorized(attempt)
+
+    async def _authorized(self, attempt: Callable[[str | None], Awaitable[Any]]) -> Any:
+        if self._tokens is None:
+            return await attempt(None)
+        token = await self._tokens.access_token()
+        try:
+            return await attempt(token)
+        except Unauthorized:
+            return await attempt(await self._tokens.renew(token))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        content: bytes | None,
+        token: str | None,
+        *,
+        timeout: httpx2.Timeout,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Request:
+        sent = {**(self._trace() if self._trace else {}), "accept": "application/json", **(headers or {})}
+        sent["x-request-id"] = str(uuid.uuid4())
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        if content is not None:
+            sent["content-type"] = "application/json"
+        params = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        return self._client.build_request(
+            method, self.base_url + path, params=params or None, content=content, headers=sent, timeout=timeout
+        )
+
+    async def _answer(self, operation: str, request: httpx2.Request, *, attempt: int) -> Reply:
+        with _Operation(self.clock, operation, request, attempt) as running:
+            try:
+                response = await self._client.send(request)
+            except (httpx2.TransportError, httpx2.StreamError, httpx2.DecodingError) as error:
+                raise _network_error(error, running.request_id) from error
+            running.answered(response)
+            if not response.is_success:
+                raise self._error(response, response.content, running.request_id)
+            try:
+                return Reply(response.status_code, json.loads(response.content), running.request_id)
+            except ValueError as error:
+                raise _not_ours(response, "the answer is not JSON", running.request_id) from error
+
+    async def _opened(self, operation: str, request: httpx2.Request) -> ByteStream:
+        with _Operation(self.clock, operation, request, 1) as running:
+            try:
+                response = await self._client.send(request, stream=True)
+            except (httpx2.TransportError, httpx2.StreamError) as error:
+                raise _network_error(error, running.request_id) from error
+            running.answered(response)
+            stream = ByteStream(response, running.request_id)
+            if response.status_code == httpx2.codes.OK and _is_event_stream(response):
+                return stream
+            try:
+                if response.is_success:
+                    raise _not_ours(response, "the answer is no event stream", running.request_id)
+                raise self._error(response, await _bounded_body(stream), running.request_id)
+            finally:
+                await stream.aclose()
+
+    def _error(self, response: httpx2.Response, content: bytes, request_id: str) -> AutopilotError:
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = None
+        retry_after = self._retry_after(response.headers.get("retry-after"))
+        return from_response(response.status_code, body, request_id=request_id, retry_after_seconds=retry_after)
+
+    def _retry_after(self, value: str | None) -> float | None:
+        if value is None:
+            return None
+        try:
+            return max(0.0, float(value)) if value.strip().isdigit() else self._until(value)
+        except (ValueError, TypeError, OverflowError):  # neither seconds nor a date that means a moment
+            return None
+
+    def _until(self, http_date: str) -> float:
+        return max(0.0, (parsedate_to_datetime(http_date) - self.clock.now()).total_seconds())
+
+
+class _Operation:
+    """One attempt in the local log: leaves its line whether it ends in an answer or an error."""
+
+    def __init__(self, clock: Clock, operation: str, request: httpx2.Request, attempt: int) -> None:
+        self.request_id = request.headers["x-request-id"]
+        self._clock = clock
+        self._started_at = clock.monotonic()
+        self._status: int | None = None
+        self._fields = {"operation": operation, "method": request.method, "path": request.url.path, "attempt": attempt}
+
+    def answered(self, response: httpx2.Response) -> None:
+        """Note the status, and the id under which the server logs it."""
+        self._status = response.status_code
+        self.request_id = response.headers.get("x-request-id", self.request_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = round(self._clock.monotonic() - self._started_at, 6)
+        fields = {**self._fields, "x_request_id": self.request_id, "seconds": seconds}
+        if isinstance(error, AutopilotError):
+            log.failure("client.call_failed", error, **fields)
+        elif error is None:
+            log.record("client.call", status=self._status, **fields)
+        else:
+            log.record("client.call_ended", ended_by=type(error).__name__, **fields)
+
+
+async def _bounded_body(stream: ByteStream) -> bytes:
+    content = b""
+    while len(content) < ERROR_BODY_LIMIT_BYTES and (chunk := await stream.read()) is not None:
+        content += chunk
+    return content
+
+
+def _is_event_stream(response: httpx2.Response) -> bool:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+
+
+def _network_error(error: Exception, request_id: str) -> NetworkError:
+    never_sent = isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout))
+    return NetworkError(
+        f"no answer: {type(error).__name__}{f' ({error})' if str(error) else ''}",
+        request_id=request_id,
+        reason_code="timeout" if isinstance(error, httpx2.TimeoutException) else "connection",
+        outcome="not_recorded" if never_sent else "unknown",
+    )
+
+
+def _not_ours(response: httpx2.Response, message: str, request_id: str) -> UnknownError:
+    error = UnknownError(message, request_id=request_id, reason_code="malformed_answer")
+    error.status = response.status_code
+    return error
+
+
+def _encode(body: Any) -> bytes | None:
+    if body is None:
+        return None
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
+        return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()

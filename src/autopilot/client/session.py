@@ -1,0 +1,248 @@
+"""A signed-in device: hands out access tokens, rotates them before they end, and says when a person must sign in.
+
+Relies on a `TokenStore` and on the sign-in calls of docs/protocol.md, "Sign-in". Refresh tokens rotate and the reuse
+of an old one ends the session, so that one refresh runs at a time: in this process and, through the store's lock,
+among all that share the store; what another one stored meanwhile is used instead. A refresh that was begun is brought
+to its end and stored even when its caller is cancelled. Never touches cursors.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx2
+
+from autopilot.client import log
+from autopilot.client.clock import SYSTEM_CLOCK, Clock, uninterrupted
+from autopilot.client.http import Http, Trace
+from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
+from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, User, VerifyCode, decode, encode
+from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError
+
+REFRESH_AHEAD_SECONDS = 60.0
+"""An access token with less left is replaced before it is used."""
+AUTH_TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """Whether this device is signed in, as far as it knows."""
+
+    kind: Literal["signed_in", "signed_out"]
+    email: str | None = None
+    user_id: int | None = None
+    reason: AutopilotError | None = None
+    """Kind `signed_out`: the server's refusal that ended it; None: nobody signed in, or signed out here."""
+
+
+Listener = Callable[[SessionState], None]
+
+
+class Session:
+    """One device's session with one installation: a `TokenSource`, and the sign-in calls."""
+
+    def __init__(
+        self,
+        base_url: str,
+        store: TokenStore,
+        *,
+        surface: str = "sdk",
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        rng: Callable[[], float] = random.random,
+        trace: Trace | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._http = Http(
+            base_url, tokens=None, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace
+        )
+        self._listeners: list[Listener] = []
+        self._state: SessionState | None = None
+        self._current: Credentials | None = None  # what the store said last: a keyring is slow to ask
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close connections; the device stays signed in."""
+        await self._http.aclose()
+
+    @property
+    def state(self) -> SessionState:
+        """What is known."""
+        if self._state is None:
+            held = self._load()
+            self._state = _signed_in(held) if held else SessionState("signed_out")
+        return self._state
+
+    def on_state(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` when somebody signs in or has to sign in again; returns what cancels that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    # Tokens (a TokenSource).
+
+    async def access_token(self) -> str:
+        """A token with some life left, refreshed where it is about to end.
+
+        Raises:
+            SignInAgain: nobody is signed in, or the session is over.
+        """
+        held = self._current or self._held()
+        if not self._ends_soon(held) or held.refresh_token is None:
+            return held.access_token
+        try:
+            return await self.renew(held.access_token)
+        except SignInAgain:
+            raise
+        except AutopilotError as error:  # not now: what is held may still do, the server decides
+            log.failure("session.refresh_postponed", error)
+            return held.access_token
+
+    async def renew(self, rejected: str) -> str:
+        """Another token than `rejected`.
+
+        Raises:
+            SignInAgain: there is none: the session is over.
+            NetworkError, Unavailable, RateLimited: not now; nothing is lost.
+        """
+        return await uninterrupted(lambda: self._renew_alone(rejected))
+
+    async def _renew_alone(self, rejected: str) -> str:
+        try:
+            async with self._store.exclusive():
+                held = self._held()
+                if held.access_token != rejected:
+                    return held.access_token  # somebody else was faster
+                return await self._rotate(held)
+        except TimeoutError as error:
+            raise NetworkError("another process is refreshing and doesn't end", reason_code="store_busy") from error
+
+    async def _rotate(self, held: Credentials) -> str:
+        if held.refresh_token is None:
+            raise self._over(Unauthorized("the token was refused and can't be refreshed", reason_code="no_refresh"))
+        try:
+            reply = await self._call(
+                "auth.refresh", "/api/auth/refresh", encode(RefreshBody(refresh_token=held.refresh_token)), retry=True
+            )
+        except Unauthorized as error:
+            raise self._over(error) from error
+        renewed = self._credentials(reply, email=held.email)
+        self._keep(renewed)
+        log.record("session.refreshed", user_id=renewed.user_id)
+        return renewed.access_token
+
+    # Signing in and out.
+
+    async def request_code(self, email: str) -> None:
+        """Have a code sent to `email`. Answers the same whether or not anybody has that address."""
+        await self._call("auth.email", "/api/auth/email", encode(EmailSignIn(email=email)))
+
+    async def verify(self, code: str, *, email: str | None = None) -> User:
+        """Turn the code into a session of this device.
+
+        Raises:
+            Unauthorized: not this code, or no longer.
+        """
+        reply = await self._call("auth.verify", "/api/auth/verify", encode(VerifyCode(email=email, code=code)))
+        signed_in = _decoded(reply)
+        async with self._store.exclusive():
+            self._keep(self._credentials(reply, email=signed_in.user.email))
+        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
+        return signed_in.user
+
+    async def sign_out(self) -> None:
+        """Forget the tokens here in any case, and end the session at the server if it can be reached.
+
+        Raises:
+            NetworkError, Unavailable: forgotten here, but the server was not told.
+        """
+        held = self._load()
+        async with self._store.exclusive():
+            self._store.clear()
+            self._current = None
+        self._became(SessionState("signed_out"))
+        if held is not None:
+            bearer = {"authorization": f"Bearer {held.access_token}"}
+            try:
+                await self._http.call(
+                    "auth.sign_out", "POST", "/api/auth/signout", headers=bearer, timeout_seconds=AUTH_TIMEOUT_SECONDS
+                )
+            except Unauthorized:
+                return  # it was over already
+
+    # Inside.
+
+    async def _call(self, operation: str, path: str, body: Any, *, retry: bool = False) -> Any:
+        reply = await self._http.call(
+            operation, "POST", path, body=body, retry=retry, timeout_seconds=AUTH_TIMEOUT_SECONDS
+        )
+        return reply.body
+
+    def _load(self) -> Credentials | None:
+        held = self._store.load()
+        ours = held is not None and held.base_url in (None, self._http.base_url)
+        self._current = held if ours else None
+        return self._current
+
+    def _keep(self, credentials: Credentials) -> None:
+        self._store.save(credentials)
+        self._current = credentials
+
+    def _held(self) -> Credentials:
+        held = self._load()
+        if held is None:
+            raise self._over(None)
+        return held
+
+    def _ends_soon(self, held: Credentials) -> bool:
+        if held.expires_at is None:
+            return False
+        return held.expires_at - self._clock.now() < timedelta(seconds=REFRESH_AHEAD_SECONDS)
+
+    def _credentials(self, body: Any, *, email: str | None) -> Credentials:
+        signed_in = _decoded(body)
+        return Credentials(
+            access_token=signed_in.token,
+            refresh_token=signed_in.refresh_token,
+            expires_at=self._clock.now() + timedelta(seconds=signed_in.expires_in),
+            user_id=signed_in.userId,
+            email=email or signed_in.user.email,
+            base_url=self._http.base_url,
+        )
+
+    def _over(self, reason: AutopilotError | None) -> SignInAgain:
+        self._became(SessionState("signed_out", reason=reason))
+        if reason is None:
+            return SignInAgain("nobody is signed in", reason_code="signed_out")
+        return SignInAgain(reason.message, details=reason.details, request_id=reason.request_id)
+
+    def _became(self, state: SessionState) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        log.record("session.state", state=state.kind, reason_code=state.reason.reason_code if state.reason else None)
+        for listener in tuple(self._listeners):
+            listener(state)
+
+
+def _signed_in(held: Credentials) -> SessionState:
+    return SessionState("signed_in", email=held.email, user_id=held.user_id)
+
+
+def _decoded(body: Any) -> SignedIn:
+    try:
+        return decode(SignedIn, body)
+    except ValueError as error:
+        raise UnknownError(f"the answer is no session: {error}", reason_code="malformed_answer") from error
