@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 
@@ -41,7 +42,7 @@ def parsed(chunks: list[bytes], **options) -> list[Frame]:
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     edges = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(edges)]
 
 
 words = st.sampled_from(
@@ -120,9 +121,10 @@ def test_frames_before_an_event_that_is_too_large_are_not_lost():
 
 def test_an_endless_line_is_refused_before_it_fills_memory():
     parser = Parser(max_event_bytes=1000)
+    for _ in range(10):
+        parser.feed(b"x" * 100)
     with pytest.raises(EventTooLarge):
-        for _ in range(100):
-            parser.feed(b"x" * 100)
+        parser.feed(b"x")
 
 
 def test_a_hundred_thousand_frames_are_read_in_about_a_second():

@@ -2,7 +2,7 @@
 
 Owns no I/O. Relies on nothing. Frames written the way our server writes them (`id`, `event`, `data`, LF) are taken
 by one regular expression at a few hundred nanoseconds each; everything else goes line by line.
-Source: https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6.
+Source: the HTML standard, section 9.2.6, "Interpreting an event stream".
 """
 
 from __future__ import annotations
