@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autopilot.runtime import feed_entries, handshakes, leases, receipts
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
 
 if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
 
+HANDSHAKES = "handshakes"
+
 
 async def load(tx: LedgerTx, batches: Sequence[Batch]) -> None:
     """Read for all of `batches` at once what `before` will ask for, into `tx.memo`."""
+    tx.memo[HANDSHAKES] = await handshakes.load(tx, batches)
 
 
-def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | None:  # noqa: ARG001 - the seam
+def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | None:  # noqa: ARG001 - the seam hands over all there is
     """Look at one draft before it gets its place; no I/O.
 
     Returns:
@@ -28,15 +32,15 @@ def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | No
     Raises:
         autopilot.contract.errors.Problem: the draft, and with it its whole batch, is refused.
     """
-    return None
+    return handshakes.before(tx.memo[HANDSHAKES], worker, draft)
 
 
-async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:  # noqa: ARG001 - the seam
+async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:
     """What must stand in the log before `worker.stopped`: ends of open receipts, the release of the lease.
 
     The rows of these drafts come back through `after` like all others; this function may also change other tables.
     """
-    return []
+    return [*await receipts.closing(tx, worker), *await leases.closing(tx, worker)]
 
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
@@ -45,3 +49,8 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     Workers whose lease holder was heard in this transaction are in `tx.heard` (their leases are to be renewed), also
     when `rows` is empty.
     """
+    if rows:
+        await handshakes.after(tx, rows)
+        await receipts.after(tx, rows)
+    await leases.renew_heard(tx)
+    await feed_entries.after(tx, rows)

@@ -9,7 +9,7 @@ outside a worker's lock, never publishes what is not committed, never notifies i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -192,6 +192,8 @@ class Ledger:
         self._pool = pool
         self._tail = tail
         self._group = Group(settings, self._append_group)
+        self.on_commit: list[Callable[[LedgerTx], None]] = []
+        """Called after each commit, before its caller goes on: to wake those who wait for more than rows."""
 
     async def run(self) -> None:
         """Commit what `append` is given, for as long as the runtime lives."""
@@ -219,6 +221,8 @@ class Ledger:
     def _publish(self, tx: LedgerTx) -> None:
         if tx.rows:
             self._tail.publish(tx.rows)
+        for tell in self.on_commit:
+            tell(tx)
 
     async def _append_group(self, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
         """One transaction for many batches, one result each; those refused leave no trace."""

@@ -1,0 +1,206 @@
+"""Machines: registration, listing, and the heartbeat that keeps their leases.
+
+Owns the tables `machine` and `machine_beat`, and creates a machine's `feed_head`. Relies on permissions for who may act
+as a machine. Never decides who holds a worker (leases.py). Source: docs/runtime-contract.md, "Machines".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from autopilot.contract.errors import Forbidden, NotFound
+from autopilot.contract.port import Claims
+from autopilot.db import queries
+from autopilot.runtime import permissions
+from autopilot.runtime.ledger_rows import instant
+
+_SQL = queries.load("autopilot.runtime", "machines")
+_LEASES = queries.load("autopilot.runtime", "leases")
+
+_CLOSED = frozenset({"stopped", "failed"})
+
+
+@dataclass(slots=True)
+class Machine:
+    """A machine as it stands, owner included."""
+
+    machine_id: str
+    owner_user_id: int | None
+    owner_guest_scope: str | None
+    name: str
+    platform: str | None
+    companion_version: str | None
+    codex_version: str | None
+    desktop_session_id: str | None
+    registered_at: datetime
+    last_heard_at: datetime | None
+
+    def body(self) -> dict[str, Any]:
+        """As the contract shows it."""
+        return {
+            "machine_id": self.machine_id,
+            "name": self.name,
+            "platform": self.platform,
+            "companion_version": self.companion_version,
+            "codex_version": self.codex_version,
+            "desktop_session_id": self.desktop_session_id,
+            "registered_at": instant(self.registered_at),
+            "last_heard_at": None if self.last_heard_at is None else instant(self.last_heard_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a companion says of its machine."""
+
+    machine_id: str
+    name: str
+    platform: str | None
+    companion_version: str | None
+    codex_version: str | None
+    desktop_session_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A worker that a machine believes to hold, and under which generation."""
+
+    worker_id: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What became of one worker's lease at a heartbeat."""
+
+    worker_id: str
+    state: str
+    """`renewed`, `fenced`, `expired`, `stopped` or `unknown`."""
+    generation: int | None = None
+    expires_at: datetime | None = None
+
+    def body(self) -> dict[str, Any]:
+        """As the contract shows it."""
+        return {
+            "worker_id": self.worker_id,
+            "state": self.state,
+            "generation": self.generation,
+            "expires_at": None if self.expires_at is None else instant(self.expires_at),
+        }
+
+
+class Machines:
+    """The machines of this installation."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def register(self, claims: Claims, said: Registration) -> Machine:
+        """Make a machine, or refresh what is said of it; the first principal to register an id owns it.
+
+        Raises:
+            Forbidden: not this machine's execute token, or somebody else's machine.
+        """
+        permissions.execute(claims, said.machine_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await connection.fetchval("select clock_timestamp()")
+            ours = await connection.fetchval(
+                _SQL.register,
+                said.machine_id,
+                claims.user_id,
+                claims.guest_scope,
+                said.name,
+                said.platform,
+                said.companion_version,
+                said.codex_version,
+                said.desktop_session_id,
+                now,
+            )
+            if ours is None:
+                raise Forbidden("this machine belongs to somebody else", reason_code="role")
+            await connection.execute(_SQL.add_feed, said.machine_id)
+            await connection.execute(_SQL.touch, said.machine_id, now)
+            return await machine(connection, said.machine_id)
+
+    async def of(self, claims: Claims) -> list[Machine]:
+        """The principal's machines; the last one heard of first.
+
+        Raises:
+            Forbidden: the scope is too small.
+        """
+        permissions.require_scope(claims, "observe", "execute")
+        records = await self._pool.fetch(_SQL.machines_of, claims.user_id, claims.guest_scope)
+        return [Machine(**dict(record)) for record in records]
+
+    async def heartbeat(
+        self, claims: Claims, machine_id: str, desktop_session_id: str | None, held: Sequence[Held]
+    ) -> list[Beat]:
+        """Renew what this machine holds; one answer for each worker it named, in that order.
+
+        Raises:
+            NotFound: the machine never registered.
+            Forbidden: not this machine's execute token, or somebody else's machine.
+        """
+        permissions.execute(claims, machine_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            permissions.require_role(claims, await machine(connection, machine_id))
+            if desktop_session_id is not None:
+                await connection.execute(_SQL.touch_session, machine_id, desktop_session_id)
+            now = await connection.fetchval("select clock_timestamp()")
+            await connection.execute(_SQL.touch, machine_id, now)
+            return await _renew(connection, claims, machine_id, held, now)
+
+
+async def machine(connection: Any, machine_id: str) -> Machine:
+    """One machine.
+
+    Raises:
+        NotFound: it never registered.
+    """
+    record = await connection.fetchrow(_SQL.machine, machine_id)
+    if record is None:
+        raise NotFound("no such machine", reason_code="no_such_machine")
+    return Machine(**dict(record))
+
+
+async def _renew(connection: Any, claims: Claims, machine_id: str, held: Sequence[Held], now: datetime) -> list[Beat]:
+    # Only the principal's own workers: of anybody else's, not even the existence is told.
+    names = [item.worker_id for item in held]
+    records = await connection.fetch(_LEASES.named, names, claims.user_id, claims.guest_scope)
+    found = {record["worker_id"]: record for record in records}
+    beats = [_judge(machine_id, item, found.get(item.worker_id), now) for item in held]
+    renewing = sorted({(found[b.worker_id]["worker_no"], b.generation) for b in beats if b.state == "renewed"})
+    if not renewing:
+        return beats
+    workers, generations = (list(column) for column in zip(*renewing, strict=True))
+    await connection.execute(_LEASES.beat, workers, now)
+    renewed = await connection.fetch(_LEASES.renew_held, machine_id, workers, generations, now)
+    until = {record["worker_no"]: record["expires_at"] for record in renewed}
+    return [
+        _settle(beat, until.get(found[beat.worker_id]["worker_no"])) if beat.state == "renewed" else beat
+        for beat in beats
+    ]
+
+
+def _judge(machine_id: str, held: Held, record: asyncpg.Record | None, now: datetime) -> Beat:
+    if record is None:
+        return Beat(held.worker_id, "unknown")
+    generation = record["generation"]
+    if record["machine_id"] != machine_id or generation != held.generation:
+        return Beat(held.worker_id, "fenced", generation)
+    if record["status"] in _CLOSED:
+        return Beat(held.worker_id, "stopped", generation)
+    if record["released_at"] is not None or record["expires_at"] <= now:
+        return Beat(held.worker_id, "expired", generation)
+    return Beat(held.worker_id, "renewed", generation)
+
+
+def _settle(beat: Beat, expires_at: datetime | None) -> Beat:
+    """The lease was read without a lock; one that was lost since is `expired`, and the next heartbeat says more."""
+    state = "expired" if expires_at is None else "renewed"
+    return Beat(beat.worker_id, state, beat.generation, expires_at)
