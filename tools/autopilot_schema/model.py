@@ -60,6 +60,8 @@ class Message:
     module: str
     doc: str
     fields: tuple[Field, ...]
+    exactly_one: tuple[str, ...] = ()
+    """Names of fields of which exactly one must have a value."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,10 @@ class Call:
 class Schema:
     """Everything, in the order of the files and of what is in them."""
 
+    version: str = ""
+    """Of the contract."""
+    errors: dict[int, Value] = field(default_factory=dict)
+    """HTTP status -> its error code."""
     modules: dict[str, str] = field(default_factory=dict)
     """Module -> its doc."""
     messages: dict[str, Message] = field(default_factory=dict)
@@ -143,6 +149,7 @@ class _Reader:
             docs = _Docs(file)
             self.schema.modules[module] = docs.at(12)
             if module == "profile":
+                self.schema.version = str(self.options(file.options, "contract_version"))
                 self._shapes(file, docs)
                 continue
             for i, enum in enumerate(file.enum_type):
@@ -154,11 +161,13 @@ class _Reader:
         _check(self.schema)
         return self.schema
 
-    def options(self, options: ProtoMessage, extension: str) -> dict[str, Any] | str | None:
+    def options(self, options: ProtoMessage, extension: str) -> dict[str, Any] | list[Any] | str | int | None:
         """The value of one of our own options, as plain data; None when it is not there."""
         kind = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(options.DESCRIPTOR.full_name))
         known: Any = kind.FromString(options.SerializeToString())
         handle: Any = self.pool.FindExtensionByName(f"{PACKAGE}.{extension}")
+        if handle.is_repeated:
+            return list(known.Extensions[handle])
         if not known.HasExtension(handle):
             return None
         value = known.Extensions[handle]
@@ -182,6 +191,9 @@ class _Reader:
             constant = value.name.removeprefix(prefix)
             text = self.options(value.options, "text")
             values.append(Value(constant, str(text or constant.lower()), docs.at(5, i, 2, j)))
+            status = self.options(value.options, "status")
+            if isinstance(status, int):
+                self.schema.errors[status] = values[-1]
         self.schema.sets[enum.name] = StringSet(enum.name, module, docs.at(5, i), tuple(values))
 
     def _message(self, module: str, message: descriptor_pb2.DescriptorProto, docs: _Docs, i: int) -> None:
@@ -197,7 +209,14 @@ class _Reader:
             if not docs.has(4, i, 2, j, _JSON_NAME):
                 raise SchemaError(f"{where}: json_name is missing")
             fields.append(self._field(where, declared, docs.at(4, i, 2, j)))
-        self.schema.messages[message.name] = Message(message.name, module, docs.at(4, i), tuple(fields))
+        exactly_one = self.options(message.options, "exactly_one")
+        self.schema.messages[message.name] = Message(
+            message.name,
+            module,
+            docs.at(4, i),
+            tuple(fields),
+            tuple(exactly_one) if isinstance(exactly_one, list) else (),
+        )
 
     def _field(self, where: str, declared: descriptor_pb2.FieldDescriptorProto, doc: str) -> Field:
         kind = _RAW.get(declared.type_name) or _SCALARS.get(declared.type)

@@ -6,7 +6,7 @@ import sys
 
 from google.protobuf.compiler import plugin_pb2
 
-from autopilot_schema import model, python
+from autopilot_schema import model, openapi, python
 
 
 def respond(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGeneratorResponse:
@@ -16,7 +16,7 @@ def respond(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerato
     )
     try:
         schema = model.read(request.proto_file, request.file_to_generate)
-        files = python.modules(schema)
+        files = python.modules(schema) | {"openapi.json": openapi.document(schema)}
     except model.SchemaError as error:
         response.error = str(error)
         return response

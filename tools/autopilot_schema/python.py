@@ -138,6 +138,8 @@ def _index(schema: Schema) -> str:
         f'{HEADER}"""Index of the generated messages and sets. Each module is loaded at the first use of a name."""\n\n'
         f"from importlib import import_module\nfrom typing import TYPE_CHECKING, Any\n\n"
         f"if TYPE_CHECKING:\n{typed}\n"
+        f"VERSION = {schema.version!r}\n"
+        '"""Of the contract: in the OpenAPI document and the header `x-autopilot-contract`."""\n\n'
         f"MODULES = {{\n{table}}}\n"
         f'"""Name -> the module that defines it."""\n\n'
         f"__all__ = {list(names)!r}\n\n"

@@ -10,13 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autopilot.contract import _generated
+from autopilot.contract._generated import VERSION
 from autopilot.contract.codec import DecodeError, Json, JsonObject, decode, encode
 
 if TYPE_CHECKING:
     from autopilot.contract._generated import *  # noqa: F403  the names, for readers of types; loaded lazily below
-
-VERSION = "1.0.0"
-"""Of the contract: `info.version` of the OpenAPI document and the response header `x-autopilot-contract`."""
 
 __all__ = ["VERSION", "DecodeError", "Json", "JsonObject", "decode", "encode", *_generated.MODULES]  # noqa: PLE0604  all are strings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from autopilot.contract._generated.event import Actor
 
-__all__ = ["ByeReason", "Envelope", "StreamBye", "StreamCaughtUp", "StreamOpen"]
+__all__ = ["ByeReason", "Envelope", "FrameSet", "StreamBye", "StreamCaughtUp", "StreamOpen"]
 
 
 class ByeReason(StrEnum):
@@ -21,6 +21,13 @@ class ByeReason(StrEnum):
     """The session was revoked, or its token ran out."""
     FORBIDDEN = "forbidden"
     """The principal lost its role."""
+
+
+class FrameSet(StrEnum):
+    """Frames beyond the events themselves."""
+
+    CONTROL = "control"
+    """Open, caught up, bye."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -445,5 +445,5 @@ class StoppedWorker:
     """`stopping` or `stopped`. (`WorkerStatus`)"""
     idempotent_replay: bool
     """True when it was stopped already and nothing was appended."""
-    facts: tuple[str, ...] = ()
-    """What a person should know: `machine_unreachable` when the executor has not been heard."""
+    machine_unreachable: bool | None = None
+    """True when the executor has not been heard: the stop is done first when its machine returns."""
