@@ -1,1 +1,1 @@
-"""The public API over HTTP."""
+"""The public HTTP surface."""

@@ -1,0 +1,95 @@
+"""Network addresses and e-mail addresses, folded to what is counted as one. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import string
+import unicodedata
+from collections.abc import Sequence
+
+IPV6_NETWORK_BITS = 64
+"""One household or host usually has a whole /64 to itself."""
+
+EMAIL_CHARACTERS = 254
+"""RFC 5321, 4.5.3.1.3, less the angle brackets."""
+
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Addresses:
+    """Tells who is calling, for counting. Believes `X-Forwarded-For` as far as trusted proxies wrote it."""
+
+    def __init__(self, trusted_proxies: str = "") -> None:
+        """`trusted_proxies`: addresses or networks, separated by commas.
+
+        Raises:
+            ValueError: one of them is neither.
+        """
+        names = [name.strip() for name in trusted_proxies.split(",")]
+        self._trusted: list[Network] = [ipaddress.ip_network(name, strict=False) for name in names if name]
+
+    def of(self, client: tuple[str, int] | None, headers: Headers) -> str:
+        """An IPv4 address, an IPv6 /64, or `local` for a unix socket."""
+        address = _parsed(client[0]) if client else None
+        if address is None:
+            return "local"
+        if self._trusted and self._trusts(address):
+            address = self._forwarded(headers) or address
+        return _counted(address)
+
+    def _forwarded(self, headers: Headers) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The last address in the chain that no trusted proxy has."""
+        chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+        for name in reversed(chain.split(",")):
+            address = _parsed(name.strip())
+            if address is None or not self._trusts(address):
+                return address
+        return None
+
+    def _trusts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _parsed(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _counted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return str(address)
+
+
+def plain_email(written: str) -> str:
+    """An address as a mail goes out to it.
+
+    Raises:
+        ValueError: it can't be a mail address.
+    """
+    email = unicodedata.normalize("NFC", written).strip()
+    local, at, domain = email.rpartition("@")
+    if not (at and local and domain) or len(email) > EMAIL_CHARACTERS or "@" in local:
+        raise ValueError("not a mail address")
+    if any(character.isspace() or not character.isprintable() or character in '<>,;"\\()[]:' for character in email):
+        raise ValueError("not a plain mail address")
+    return email
+
+
+def folded_email(written: str) -> str:
+    """What makes two spellings one address: the case of ASCII letters only.
+
+    Wider folding would let the owner of one mailbox prove another one (`ß` is not `ss`).
+
+    Raises:
+        ValueError: as `plain_email`.
+    """
+    return plain_email(written).translate(_ASCII_LOWER)

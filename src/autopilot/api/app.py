@@ -1,0 +1,187 @@
+"""The API process's app, composed: accounts, limits, the facade, and the tasks that live as long as it does.
+
+Relies on a database with the schema `api` migrated, and on a RuntimePort. Owns the pool it opened, never one it was
+given. Never holds worker logic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from autopilot import contract
+from autopilot.api.address import Addresses
+from autopilot.api.codes import Codes
+from autopilot.api.grants import Grants
+from autopilot.api.http import paths
+from autopilot.api.http.auth import AuthRoutes
+from autopilot.api.http.body import BodyLimits
+from autopilot.api.http.docs import DocsRoutes
+from autopilot.api.http.door import Door
+from autopilot.api.http.edge import Edge
+from autopilot.api.http.facade import Facade
+from autopilot.api.http.health import HealthRoutes
+from autopilot.api.limits import Limit
+from autopilot.api.mail import Mailer, Postman, mailer_for
+from autopilot.api.sessions import Lifetimes, Sessions
+from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.watch import StreamWatch
+from autopilot.contract import openapi
+from autopilot.contract.errors import InvalidRequest, MethodNotAllowed, NotFound
+from autopilot.contract.port import RuntimePort
+from autopilot.ops.access import Access
+from autopilot.ops.clock import Clock, SystemClock
+from autopilot.ops.lifecycle import supervise
+from autopilot.ops.metrics import Metrics
+
+SWEEP_SECONDS = 600.0
+DAY_SECONDS = 86400.0
+MINUTE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The parts, for whoever runs the app (`app.state.api`)."""
+
+    pool: asyncpg.Pool
+    sessions: Sessions
+    codes: Codes
+    grants: Grants
+    watch: StreamWatch
+    postman: Postman
+    clock: Clock
+
+    async def sweep(self) -> None:
+        """Forget what ended, every ten minutes, until cancelled."""
+        while True:
+            await self.sessions.sweep()
+            await self.codes.sweep()
+            await self.clock.sleep(SWEEP_SECONDS)
+
+
+def build(
+    settings: ApiSettings,
+    *,
+    pool: asyncpg.Pool,
+    port: RuntimePort,
+    clock: Clock | None = None,
+    mailer: Mailer | None = None,
+    metrics: Metrics | None = None,
+    limits: Limits | None = None,
+    stopping: asyncio.Event | None = None,
+) -> Starlette:
+    """The ASGI app.
+
+    `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
+    """
+    clock, metrics, limits = clock or SystemClock(), metrics or Metrics(), limits or Limits()
+    api = _parts(settings, pool, clock, mailer or mailer_for(settings), limits)
+    metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
+    addresses = Addresses(settings.trusted_proxies)
+    door = _door(settings, limits, clock, api.grants, addresses)
+    auth = AuthRoutes(
+        settings=settings,
+        codes=api.codes,
+        sessions=api.sessions,
+        grants=api.grants,
+        watch=api.watch,
+        postman=api.postman,
+        door=door,
+        addresses=addresses,
+        rate=Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic),
+        body_limits=BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds),
+    )
+    facade = Facade(port, door, api.watch, BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds))
+    app = Starlette(
+        routes=[
+            Route(f"{paths.BASE}/{{rest:path}}", facade),
+            *auth.routes(),
+            *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
+            *DocsRoutes(openapi.document()).routes(),
+        ],
+        middleware=[
+            Middleware(Access, metrics=metrics, clock=clock),
+            Middleware(Edge, limits=limits, contract_version=contract.VERSION, public_url=settings.public_url),
+        ],
+        exception_handlers={HTTPException: _framework_refusal},
+        lifespan=_lifespan(api, stopping or asyncio.Event()),
+    )
+    app.router.redirect_slashes = False
+    app.state.api = api
+    return app
+
+
+def _parts(settings: ApiSettings, pool: asyncpg.Pool, clock: Clock, mailer: Mailer, limits: Limits) -> Api:
+    grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
+    key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
+    lifetimes = Lifetimes(settings.access_seconds, settings.refresh_days * DAY_SECONDS, limits.grace_seconds)
+    return Api(
+        pool=pool,
+        sessions=Sessions(pool, lifetimes),
+        codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour),
+        grants=grants,
+        watch=StreamWatch(
+            grants,
+            clock,
+            seconds=limits.watch_seconds,
+            limit=limits.streams,
+            session_limit=limits.streams_per_session,
+        ),
+        postman=Postman(mailer, clock),
+        clock=clock,
+    )
+
+
+def _door(settings: ApiSettings, limits: Limits, clock: Clock, grants: Grants, addresses: Addresses) -> Door:
+    def of_session(per_second: float) -> Limit:
+        return Limit(per_second, per_second * limits.burst_seconds, clock.monotonic)
+
+    return Door(
+        grants,
+        addresses,
+        strangers=Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic),
+        clients=of_session(settings.client_per_second),
+        executors=of_session(settings.executor_per_second),
+    )
+
+
+def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette names no type for it
+    async def end_streams() -> None:
+        await stopping.wait()
+        api.watch.end_all("shutdown")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
+            tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
+            tasks.append(group.create_task(end_streams()))
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    return lifespan
+
+
+async def _framework_refusal(request: Request, refusal: Exception) -> Response:
+    """What Starlette refuses, in the contract's form (Edge renders it)."""
+    assert isinstance(refusal, HTTPException)
+    if refusal.status_code == 404:  # noqa: PLR2004 - the status itself
+        raise NotFound("no such path", reason_code="no_such_path")
+    if refusal.status_code == 405:  # noqa: PLR2004 - the status itself
+        allowed = [name.strip() for name in (refusal.headers or {}).get("Allow", "").split(",")]
+        raise MethodNotAllowed(f"{request.method} is not a method of this path", reason_code="method", allowed=allowed)
+    raise InvalidRequest("the request can't be read", reason_code="malformed_http")

@@ -1,0 +1,142 @@
+"""From a Bearer token to the claims it stands for.
+
+Relies on the schema `api`; a lookup is remembered for at most a second, so that ending a session is noticed within one.
+Never reads a body or a header other than `authorization`; never decides what the claims allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import asyncpg
+
+from autopilot.api import opaque
+from autopilot.api.database import answering
+from autopilot.contract.errors import Unauthorized
+from autopilot.contract.port import Claims
+from autopilot.db.queries import load
+
+SQL = load("autopilot.api", "sessions")
+
+REMEMBERED = 20_000
+"""Grants, and unknown tokens, kept at once."""
+STRANGER_SECONDS = 60.0
+"""A token that speaks for nobody never will: a client that goes on trying costs one query a minute."""
+TOKEN_CHARACTERS = 512
+"""Longer than any token of ours: not worth a look."""
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that speaks for someone, as it was found."""
+
+    token_digest: bytes
+    session_id: str
+    claims: Claims
+    email: str | None
+    is_owner: bool
+    good_until: float
+    """By the monotonic clock: this finding is not relied on any longer."""
+
+    @property
+    def user_id(self) -> int:
+        """Whom it speaks for."""
+        assert self.claims.user_id is not None
+        return self.claims.user_id
+
+
+class Grants:
+    """Looks tokens up."""
+
+    def __init__(self, pool: asyncpg.Pool, monotonic: Callable[[], float], *, remember_seconds: float) -> None:
+        self._pool = pool
+        self._monotonic = monotonic
+        self._remember_seconds = remember_seconds
+        self._known: dict[bytes, Grant] = {}
+        self._strangers: dict[bytes, float] = {}
+
+    async def find(self, token: str) -> Grant | None:
+        """The grant of a token, or None where it is unknown, expired or of an ended session.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        digest = opaque.token_digest(token)
+        known = self._known.get(digest)
+        if known is not None and known.good_until > self._monotonic():
+            return known
+        self._known.pop(digest, None)
+        if self._strangers.get(digest, 0.0) > self._monotonic():
+            return None
+        asked_at = self._monotonic()
+        with answering(outcome="not_recorded"):
+            row = await self._pool.fetchrow(SQL.find_grant, digest)
+        if row is None:
+            _remember(self._strangers, digest, asked_at + STRANGER_SECONDS)
+            return None
+        grant = self._grant(digest, row, asked_at)
+        _remember(self._known, digest, grant)
+        return grant
+
+    def forget(self, session_id: str) -> None:
+        """What is remembered of a session holds no longer."""
+        for digest in [digest for digest, grant in self._known.items() if grant.session_id == session_id]:
+            del self._known[digest]
+
+    async def live(self, token_digests: list[bytes]) -> set[bytes]:
+        """Those of these tokens that still speak for someone.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        with answering(outcome="not_recorded"):
+            rows = await self._pool.fetch(SQL.live_tokens, token_digests)
+        return {row["token_digest"] for row in rows}
+
+    def _grant(self, digest: bytes, row: Any, asked_at: float) -> Grant:
+        claims = Claims(
+            user_id=row["user_id"],
+            device_id=row["device_id"],
+            session_id=row["session_id"],
+            machine_id=row["machine_id"],
+            scopes=frozenset(row["scopes"]),
+            surface=row["surface"],
+        )
+        return Grant(
+            token_digest=digest,
+            session_id=row["session_id"],
+            claims=claims,
+            email=row["email"],
+            is_owner=row["is_owner"],
+            good_until=asked_at + min(self._remember_seconds, row["seconds_left"]),
+        )
+
+
+def _remember(kept: dict[bytes, Kept], digest: bytes, what: Kept) -> None:
+    if len(kept) >= REMEMBERED:
+        del kept[next(iter(kept))]
+    kept[digest] = what
+
+
+def bearer(headers: list[tuple[bytes, bytes]]) -> str:
+    """The token of a request's one `authorization` header.
+
+    Raises:
+        Unauthorized: none, several, or not `Bearer <token>`.
+    """
+    values = [value for name, value in headers if name == b"authorization"]
+    if len(values) != 1:
+        raise Unauthorized("a Bearer token is needed", reason_code="no_token")
+    scheme, _, token = values[0].strip().partition(b" ")
+    token = token.strip()
+    if scheme.lower() != b"bearer" or not token or len(token) > TOKEN_CHARACTERS:
+        raise Unauthorized("a Bearer token is needed", reason_code="no_token")
+    return token.decode("latin-1")
+
+
+def unknown_token() -> Unauthorized:
+    """The one answer to a token that speaks for nobody."""
+    return Unauthorized("this token is unknown, expired or revoked", reason_code="token_refused")

@@ -1,0 +1,39 @@
+"""Who is calling: the grant of a request's token, within the limits. Shared by every route that needs a token."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from autopilot.api.address import Addresses
+from autopilot.api.grants import Grant, Grants, bearer, unknown_token
+from autopilot.api.limits import Limit
+
+
+class Door:
+    """Lets a call in, or raises."""
+
+    def __init__(
+        self, grants: Grants, addresses: Addresses, *, strangers: Limit, clients: Limit, executors: Limit
+    ) -> None:
+        self._grants = grants
+        self._addresses = addresses
+        self._strangers = strangers
+        self._clients = clients
+        self._executors = executors
+
+    async def enter(self, scope: Scope) -> Grant:
+        """The grant of the request's token.
+
+        Raises:
+            Unauthorized: no token, or one that speaks for nobody.
+            RateLimited: too many calls of this session, or too many unknown tokens from this address.
+            Unavailable: the database can't be asked.
+        """
+        grant = await self._grants.find(bearer(scope["headers"]))
+        if grant is None:
+            address = self._addresses.of(scope.get("client"), scope["headers"])
+            self._strangers.admit(address, reason_code="unknown_tokens")
+            raise unknown_token()
+        limit = self._executors if grant.claims.machine_id else self._clients
+        limit.admit(grant.session_id, reason_code="session_rate")
+        return grant

@@ -1,0 +1,99 @@
+"""The worker API: authenticate, limit, forward; the runtime does the rest.
+
+One ASGI app for every path of `paths.TABLE`. Relies on ops.access around it for ids and on `Edge` for
+rendering what is raised here.
+Never looks into a body or a query, except for `frames=control` (to say goodbye in the form that was asked for).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from autopilot.api.grants import Grant
+from autopilot.api.http import paths
+from autopilot.api.http.body import BodyLimits, read_body
+from autopilot.api.http.door import Door
+from autopilot.api.http.stream import close_stream, relay
+from autopilot.api.watch import OpenStream, StreamWatch
+from autopilot.contract.port import RuntimePort, RuntimeRequest, RuntimeResponse
+
+PASSED_ON = (b"last-event-id", b"content-type")
+"""Request headers that mean something to the runtime, beside the ids of correlation (which ops.access checked)."""
+TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
+PASSED_BACK = frozenset({"content-type", "cache-control", "retry-after", "x-accel-buffering", "allow"})
+"""Response headers of the runtime that mean something to a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facade:
+    """The ASGI app."""
+
+    port: RuntimePort
+    door: Door
+    watch: StreamWatch
+    body_limits: BodyLimits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        path = scope["raw_path"].decode("ascii")
+        found = paths.match(scope["method"], path.removeprefix(paths.BASE))
+        scope["route"] = found  # its `path` is what metrics call it
+        grant = await self.door.enter(scope)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body = await read_body(headers, receive, self.body_limits) if scope["method"] == "POST" else b""
+        query = scope["query_string"].decode("latin-1")
+        response = await self.port.call(
+            RuntimeRequest(
+                claims=grant.claims,
+                method=scope["method"],
+                path=found.internal,
+                query=query,
+                headers=_passed_on(scope, headers),
+                body=body,
+            )
+        )
+        await self._answer(receive, send, response, grant, wants_control="frames=control" in query.split("&"))
+
+    async def _answer(
+        self, receive: Receive, send: Send, response: RuntimeResponse, grant: Grant, *, wants_control: bool
+    ) -> None:
+        headers = _passed_back(response.headers)
+        body = response.body
+        if isinstance(body, bytes):
+            headers.append((b"content-length", str(len(body)).encode()))
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
+        stream: OpenStream | None = None
+        try:
+            stream = self.watch.open(grant)
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await relay(receive, send, body, stream, wants_control=wants_control)
+        finally:
+            await close_stream(body)
+            if stream is not None:
+                self.watch.close(stream)
+
+
+def _passed_on(scope: Scope, headers: dict[bytes, bytes]) -> dict[str, str]:
+    state = scope["state"]
+    passed: dict[str, str] = {"x-request-id": state["x_request_id"], "traceparent": state["traceparent"]}
+    if b"traceparent" in headers and TRACESTATE.fullmatch(headers.get(b"tracestate", b"")):
+        passed["tracestate"] = headers[b"tracestate"].decode("ascii")
+    for name in PASSED_ON:
+        value = headers.get(name)
+        if value is not None:
+            passed[name.decode()] = value.decode("latin-1")
+    return passed
+
+
+def _passed_back(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.lower().encode("ascii"), value.encode("latin-1"))
+        for name, value in headers.items()
+        if name.lower() in PASSED_BACK
+    ]

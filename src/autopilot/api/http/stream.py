@@ -1,0 +1,81 @@
+"""Passing a stream of the runtime on to a client, chunk by chunk, until either side ends it.
+
+Relies on chunks that hold whole frames (RuntimePort). A chunk goes out as it came, nothing is gathered; a client that
+reads slowly slows its own iterator down (uvicorn's flow control). The stream ends when the runtime ends it, when the
+client goes away, and when `OpenStream.end` is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.types import Receive, Send
+
+from autopilot.api.watch import OpenStream
+from autopilot.contract.errors import AutopilotError
+from autopilot.ops.log import get_logger
+
+BYE_SECONDS = 1.0
+"""A client that doesn't read its bye in this time isn't told."""
+CLOSE_SECONDS = 1.0
+
+RETRY_MS = {"revoked": 0, "shutdown": 1000, "unavailable": 2000}
+"""When a client should come back; after `revoked` at once, with a refreshed token."""
+
+log = get_logger("autopilot.api")
+
+
+async def relay(
+    receive: Receive, send: Send, body: AsyncIterator[bytes], stream: OpenStream, *, wants_control: bool
+) -> None:
+    """Send everything that `body` yields; then, where the client asked for control frames, say why it ended early."""
+    async with asyncio.TaskGroup() as tasks:
+        departure = tasks.create_task(_departure(receive, stream))
+        await _pass_on(send, body, stream)
+        departure.cancel()
+    if stream.reason == "disconnected":
+        return
+    try:
+        async with asyncio.timeout(BYE_SECONDS):
+            await send({"type": "http.response.body", "body": _bye(stream.reason, wants_control), "more_body": False})
+    except TimeoutError:
+        log.info("stream_cut", reason=stream.reason)
+
+
+async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -> None:
+    try:
+        async with asyncio.timeout(None) as timeout:
+            stream.ends_with(timeout)
+            async for chunk in body:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except TimeoutError:
+        if stream.reason is None:
+            raise
+    except AutopilotError as error:
+        log.warning("stream_lost", error=error.message, code=error.code)
+        stream.end("unavailable")
+    finally:
+        stream.ended()
+
+
+async def _departure(receive: Receive, stream: OpenStream) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass  # the rest of a body nobody asked for
+    stream.end("disconnected")
+
+
+async def close_stream(body: AsyncIterator[bytes]) -> None:
+    """Let go of what a stream holds; bounded."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await close()
+
+
+def _bye(reason: str | None, wants_control: bool) -> bytes:  # noqa: FBT001 - private, named at the call
+    if reason is None or not wants_control:
+        return b""
+    return b'event: codex.stream.bye\ndata: {"reason":"%s","retry_ms":%d}\n\n' % (reason.encode(), RETRY_MS[reason])

@@ -1,0 +1,163 @@
+"""How a sign-in code reaches a person: by SMTP, or printed on the server's console where no mail is set up.
+
+The answer to a sign-in call never waits for the mail (it would tell whether one was sent): `Postman` delivers from a
+bounded queue, in the app's own task. Never logs a code, never raises to the caller of the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+import sys
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Protocol, TextIO
+
+from autopilot.api.settings import ApiSettings
+from autopilot.contract.errors import Unavailable
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import get_logger
+
+QUEUED_MAILS = 200
+SMTP_SECONDS = 20.0
+"""For each step of the conversation with the mail server."""
+RETRY_SECONDS = (1.0, 5.0, 30.0)
+"""A code lives ten minutes: after the last of these it is better asked for again."""
+
+log = get_logger("autopilot.api")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMail:
+    """One code for one address."""
+
+    email: str
+    code: str
+    minutes: int
+
+    @property
+    def spaced_code(self) -> str:
+        """The code as it is read out."""
+        half = len(self.code) // 2
+        return f"{self.code[:half]} {self.code[half:]}"
+
+
+class Mailer(Protocol):
+    """Hands a code over."""
+
+    async def send(self, mail: CodeMail) -> None:
+        """Hand it over.
+
+        Raises:
+            OSError, smtplib.SMTPException: it was not taken.
+        """
+        ...
+
+
+class ConsoleMailer:
+    """Prints the code where the operator sees it."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    async def send(self, mail: CodeMail) -> None:
+        """Print one line."""
+        stream = self._stream or sys.stderr
+        stream.write(
+            f"autopilot: sign-in code for {mail.email}: {mail.spaced_code} (good for {mail.minutes} minutes)\n"
+        )
+        stream.flush()
+
+
+class SmtpMailer:
+    """Submits the mail to an SMTP server, by the standard library's client in a thread."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    async def send(self, mail: CodeMail) -> None:
+        """Submit it; bounded by SMTP_SECONDS at every step."""
+        await asyncio.to_thread(self._submit, self._message(mail))
+
+    def _message(self, mail: CodeMail) -> EmailMessage:
+        message = EmailMessage()
+        message["Subject"] = f"{mail.spaced_code} is your Autopilot sign-in code"
+        message["From"] = self._settings.smtp_from
+        message["To"] = mail.email
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(
+            f"Your sign-in code is\n\n    {mail.spaced_code}\n\nIt is good for {mail.minutes} minutes, once.\n"
+            "If you did not ask for it, somebody typed your address: nothing has happened, ignore this mail.\n"
+        )
+        return message
+
+    def _submit(self, message: EmailMessage) -> None:
+        settings = self._settings
+        assert settings.smtp_host is not None
+        context = ssl.create_default_context()
+        with _connect(settings.smtp_host, settings, context) as server:
+            if settings.smtp_tls == "starttls":
+                server.starttls(context=context)
+            if settings.smtp_user is not None:
+                server.login(settings.smtp_user, settings.smtp_password.reveal() if settings.smtp_password else "")
+            server.send_message(message)
+
+
+def _connect(host: str, settings: ApiSettings, context: ssl.SSLContext) -> smtplib.SMTP:
+    if settings.smtp_tls == "implicit":
+        return smtplib.SMTP_SSL(host, settings.smtp_port, timeout=SMTP_SECONDS, context=context)
+    return smtplib.SMTP(host, settings.smtp_port, timeout=SMTP_SECONDS)
+
+
+def mailer_for(settings: ApiSettings) -> Mailer:
+    """SMTP where a host is set, the console otherwise."""
+    return SmtpMailer(settings) if settings.smtp_host else ConsoleMailer()
+
+
+class Postman:
+    """Delivers mails one after another, apart from the calls that ask for them."""
+
+    def __init__(self, mailer: Mailer, clock: Clock) -> None:
+        self._mailer = mailer
+        self._clock = clock
+        self._queue: asyncio.Queue[CodeMail] = asyncio.Queue(QUEUED_MAILS)
+
+    def post(self, mail: CodeMail) -> None:
+        """Queue a mail.
+
+        Raises:
+            Unavailable: the queue is full: the mail server doesn't keep up.
+        """
+        try:
+            self._queue.put_nowait(mail)
+        except asyncio.QueueFull:
+            raise Unavailable(
+                "mail can't be sent at the moment",
+                reason_code="mail_busy",
+                outcome="not_recorded",
+                retry_after_seconds=30.0,
+            ) from None
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            mail = await self._queue.get()
+            await self._deliver(mail)
+            self._queue.task_done()
+
+    async def delivered(self) -> None:
+        """Wait until everything that was posted was delivered or given up."""
+        await self._queue.join()
+
+    async def _deliver(self, mail: CodeMail) -> None:
+        for pause_seconds in (*RETRY_SECONDS, None):
+            try:
+                await self._mailer.send(mail)
+            except (OSError, smtplib.SMTPException) as error:
+                log.warning("mail_not_taken", error=type(error).__name__, again_in_seconds=pause_seconds)
+                if pause_seconds is not None:
+                    await self._clock.sleep(pause_seconds)
+            else:
+                log.info("mail_sent")
+                return

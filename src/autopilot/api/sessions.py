@@ -1,0 +1,164 @@
+"""Sessions: one sign-in of one device, its short access tokens and its family of refresh tokens.
+
+Relies on the schema `api`. A refresh token is good once. Its successor is computed from the token and a stored salt, so
+that a client whose answer was lost may send the very same refresh again for `Lifetimes.grace` and gets the very same
+successor; later, or once the successor was itself used, a second use is a theft (or a restored backup) and ends the
+session. Never stores a token, only digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import asyncpg
+
+from autopilot.api import accounts, opaque
+from autopilot.api.accounts import Account, Caller
+from autopilot.contract import Device
+from autopilot.contract.errors import Unauthorized
+from autopilot.db.queries import load
+
+SQL = load("autopilot.api", "sessions")
+
+EndReason = Literal["signed_out", "refresh_reused", "revoked"]
+PERSON_SCOPES = frozenset({"observe", "administer"})
+"""What signing in by e-mail gives; `admin` needs step-up, `execute` needs a machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a device gets, and only here in the clear."""
+
+    account: Account
+    session_id: str
+    access: str
+    refresh: str
+    expires_in: int
+    """Seconds the access token lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things live, in seconds."""
+
+    access: float = 900.0
+    refresh: float = 60 * 86400.0
+    grace: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNote:
+    """What a device says of itself when it signs in."""
+
+    surface: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Opens, refreshes and ends sessions."""
+
+    pool: asyncpg.Pool
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+    async def open(
+        self,
+        connection: Any,
+        account: Account,
+        device: DeviceNote,
+        *,
+        scopes: Iterable[str] = PERSON_SCOPES,
+        machine_id: str | None = None,
+    ) -> Tokens:
+        """A new device with a session and its first tokens, within the caller's transaction."""
+        device_id, session_id = opaque.identifier("dev_"), opaque.identifier("ses_")
+        await connection.execute(SQL.create_device, device_id, account.user_id, device.name, device.surface)
+        await connection.execute(SQL.create_session, session_id, account.user_id, device_id, sorted(scopes), machine_id)
+        refresh = opaque.refresh_token()
+        await self._keep_refresh(connection, session_id, refresh)
+        access = await self._new_access(connection, session_id)
+        return Tokens(account, session_id, access, refresh, int(self.lifetimes.access))
+
+    async def refresh(self, token: str, caller: Caller) -> Tokens:
+        """The next access and refresh token of a session.
+
+        Raises:
+            Unauthorized: the token is unknown, expired, of an ended session, or was used before.
+        """
+        digest = opaque.token_digest(token)
+        async with self.pool.acquire() as connection, connection.transaction():
+            family = await connection.fetchrow(SQL.lock_family, digest)
+            found = await connection.fetchrow(SQL.find_refresh, digest) if family else None
+            if family is None or found is None or family["ended_at"] or family["revoked_at"] or found["expired"]:
+                raise _refresh_refused()
+            successor = await self._successor(connection, family["session_id"], token, found)
+            if successor is not None:
+                await connection.execute(SQL.touch_device, family["device_id"])
+                access = await self._new_access(connection, family["session_id"])
+                account = Account(family["user_id"], family["email"], family["is_owner"])
+                return Tokens(account, family["session_id"], access, successor, int(self.lifetimes.access))
+            await self._end(connection, family["session_id"], "refresh_reused")
+            await accounts.record(
+                connection, "refresh_reused", caller, user_id=family["user_id"], session_id=family["session_id"]
+            )
+        raise _refresh_refused()
+
+    async def _successor(self, connection: Any, session_id: str, token: str, found: Any) -> str | None:
+        """The next refresh token; None when this use is one too many."""
+        if found["replaced_seconds_ago"] is None:
+            salt = opaque.successor_salt()
+            successor = opaque.successor(token, salt)
+            await self._keep_refresh(connection, session_id, successor)
+            await connection.execute(SQL.replace_refresh, found["token_digest"], salt, opaque.token_digest(successor))
+            return successor
+        if found["successor_used"] or found["replaced_seconds_ago"] > self.lifetimes.grace:
+            return None
+        return opaque.successor(token, found["successor_salt"])
+
+    async def end(self, session_id: str, user_id: int, caller: Caller) -> None:
+        """Sign out: no token of the session speaks for anyone from now on."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            if await self._end(connection, session_id, "signed_out"):
+                await accounts.record(connection, "signed_out", caller, user_id=user_id, session_id=session_id)
+
+    async def device(self, device_id: str | None) -> Device | None:
+        """The device of a session."""
+        row = await self.pool.fetchrow(SQL.find_device, device_id)
+        if row is None:
+            return None
+        return Device(
+            device_id=row["device_id"],
+            name=row["name"] or None,
+            surface=row["surface"],
+            created_at=_rfc3339(row["created_at"]),
+            last_seen_at=_rfc3339(row["last_seen_at"]),
+        )
+
+    async def sweep(self) -> None:
+        """Forget tokens that ended."""
+        await self.pool.execute(SQL.sweep_access)
+        await self.pool.execute(SQL.sweep_refresh)
+
+    async def _end(self, connection: Any, session_id: str, reason: EndReason) -> bool:
+        return await connection.fetchrow(SQL.end_session, session_id, reason) is not None
+
+    async def _keep_refresh(self, connection: Any, session_id: str, token: str) -> None:
+        await connection.execute(
+            SQL.create_refresh_token, opaque.token_digest(token), session_id, self.lifetimes.refresh
+        )
+
+    async def _new_access(self, connection: Any, session_id: str) -> str:
+        token = opaque.access_token()
+        await connection.execute(SQL.create_access_token, opaque.token_digest(token), session_id, self.lifetimes.access)
+        return token
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _refresh_refused() -> Unauthorized:
+    return Unauthorized("this refresh token is not good any more; sign in again", reason_code="sign_in_again")

@@ -1,0 +1,86 @@
+"""What an operator may set about the API (docs/settings.md), and the limits that only a test would change.
+
+Relies on autopilot.ops.settings, which reads them from the environment. Never holds what could be derived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from autopilot.ops.settings import Secret, Settings
+
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+AccessSeconds = Annotated[float, msgspec.Meta(gt=0, le=900)]
+
+
+class ApiSettings(Settings, frozen=True, kw_only=True):
+    """The public facade."""
+
+    smtp_host: str | None = msgspec.field(name="AUTOPILOT_SMTP_HOST", default=None)
+    """Where sign-in codes are handed to the mail system. Unset: they are printed on the server's console."""
+    smtp_port: Port = msgspec.field(name="AUTOPILOT_SMTP_PORT", default=587)
+    smtp_user: str | None = msgspec.field(name="AUTOPILOT_SMTP_USER", default=None)
+    smtp_password: Secret | None = msgspec.field(name="AUTOPILOT_SMTP_PASSWORD", default=None)
+    smtp_tls: Literal["starttls", "implicit", "none"] = msgspec.field(name="AUTOPILOT_SMTP_TLS", default="starttls")
+    smtp_from: str = msgspec.field(name="AUTOPILOT_SMTP_FROM", default="autopilot@localhost")
+
+    owner_email: str | None = msgspec.field(name="AUTOPILOT_OWNER_EMAIL", default=None)
+    """Who becomes the owner of a new installation. Unset: whoever signs in first."""
+    sign_up: Literal["open", "closed"] = msgspec.field(name="AUTOPILOT_SIGN_UP", default="open")
+    """closed: codes are sent to known addresses only, and to the owner's."""
+    code_key: Secret | None = msgspec.field(name="AUTOPILOT_CODE_KEY", default=None)
+    """Keys the digests of sign-in codes. Unset: made anew at each start, so that open codes end with the process;
+    several API processes need the same one."""
+    access_seconds: AccessSeconds = msgspec.field(name="AUTOPILOT_ACCESS_SECONDS", default=900.0)
+    """Life of an access token: at most 15 minutes."""
+    refresh_days: Rate = msgspec.field(name="AUTOPILOT_REFRESH_DAYS", default=60.0)
+    """A session that nobody refreshed for so long is over."""
+
+    client_per_second: Rate = msgspec.field(name="AUTOPILOT_CLIENT_RATE", default=1000.0)
+    """Calls a second of one session in the long run; five times as many at once."""
+    executor_per_second: Rate = msgspec.field(name="AUTOPILOT_EXECUTOR_RATE", default=10000.0)
+    """The same for a machine: a companion that catches up must not be held back."""
+    sign_ins_per_minute: Rate = msgspec.field(name="AUTOPILOT_SIGN_IN_RATE", default=30.0)
+    """Sign-in calls a minute of one network address."""
+    trusted_proxies: str = msgspec.field(name="AUTOPILOT_TRUSTED_PROXIES", default="")
+    """Addresses or networks, separated by commas, whose X-Forwarded-For is believed."""
+    public_url: str | None = msgspec.field(name="AUTOPILOT_PUBLIC_URL", default=None)
+    """Where clients reach the API. With https:// answers carry Strict-Transport-Security."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much, how many, how long."""
+
+    burst_seconds: float = 5.0
+    """A session may spend the calls of so many seconds at once."""
+    strangers_per_second: float = 10.0
+    """Calls of one network address with a token nobody knows; more are 429 instead of 401."""
+    strangers_burst: float = 100.0
+    streams_per_session: int = 4000
+    streams: int = 20000
+    """Open streams of the process."""
+    body_bytes: int = 16 * 1024 * 1024
+    auth_body_bytes: int = 64 * 1024
+    target_bytes: int = 16 * 1024
+    """Path and query; a stream of many workers has its cursor there."""
+    header_bytes: int = 32 * 1024
+    header_count: int = 100
+    body_idle_seconds: float = 15.0
+    """A body that pauses for longer is a 408."""
+    body_seconds: float = 120.0
+    """A body that takes longer in all is a 408."""
+    code_seconds: float = 600.0
+    code_attempts: int = 5
+    codes_per_hour: int = 10
+    """Codes sent to one e-mail address."""
+    grace_seconds: float = 60.0
+    """The very same refresh retried within this time gets the very same successor (docs/protocol.md, "Refresh")."""
+    remember_seconds: float = 1.0
+    """How long a token's lookup is relied on."""
+    watch_seconds: float = 1.0
+    """How often open streams are checked against revoked and expired tokens."""

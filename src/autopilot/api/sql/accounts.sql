@@ -1,0 +1,23 @@
+-- lock_sign_up: One new account at a time, so that there is exactly one first one.
+select pg_advisory_xact_lock(hashtextextended('autopilot.api.sign_up', 0));
+
+-- find_by_email: The account of a folded address.
+select user_id, email, is_owner from api.user_account where email_key = $1;
+
+-- find_owner: The owner of the installation, claimed or not.
+select user_id, email, is_owner from api.user_account where is_owner;
+
+-- find_user: One account.
+select user_id, email, is_owner from api.user_account where user_id = $1;
+
+-- create_user: A new account.
+insert into api.user_account (email, email_key, is_owner) values ($1, $2, $3)
+returning user_id, email, is_owner;
+
+-- claim_owner: The unclaimed owner gets the address of whoever signs in first.
+update api.user_account set email = $1, email_key = $2 where is_owner and email is null
+returning user_id, email, is_owner;
+
+-- record: One line of the audit of sign-ins.
+insert into api.sign_in_audit (action, user_id, email_key, session_id, address, surface, x_request_id)
+values ($1, $2, $3, $4, $5, $6, $7);

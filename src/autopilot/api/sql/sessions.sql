@@ -1,0 +1,67 @@
+-- create_device: A device that signs in.
+insert into api.device (device_id, user_id, name, surface) values ($1, $2, $3, $4);
+
+-- create_session: One sign-in of one device.
+insert into api.session (session_id, user_id, device_id, scopes, machine_id) values ($1, $2, $3, $4, $5);
+
+-- create_access_token: A short-lived token; $3 is its life in seconds.
+insert into api.access_token (token_digest, session_id, expires_at)
+values ($1, $2, clock_timestamp() + make_interval(secs => $3));
+
+-- create_refresh_token: The newest of its family; $3 is its life in seconds.
+insert into api.refresh_token (token_digest, session_id, expires_at)
+values ($1, $2, clock_timestamp() + make_interval(secs => $3));
+
+-- find_grant: Whom an access token speaks for, while it does.
+select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, u.email, u.is_owner,
+    extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left
+from api.access_token t
+join api.session s using (session_id)
+join api.device d on d.device_id = s.device_id
+join api.user_account u on u.user_id = s.user_id
+where t.token_digest = $1 and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null;
+
+-- live_tokens: Those of the given access tokens that still speak for someone.
+select t.token_digest
+from api.access_token t
+join api.session s using (session_id)
+join api.device d on d.device_id = s.device_id
+where t.token_digest = any ($1::bytea[])
+    and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null;
+
+-- lock_family: The session a refresh token belongs to, held while it is rotated.
+select s.session_id, s.user_id, s.device_id, s.ended_at, d.revoked_at, d.surface, u.email, u.is_owner
+from api.session s
+join api.device d on d.device_id = s.device_id
+join api.user_account u on u.user_id = s.user_id
+where s.session_id = (select session_id from api.refresh_token where token_digest = $1)
+for update of s;
+
+-- find_refresh: A refresh token, how long ago it was replaced, and whether its successor was itself used.
+select t.token_digest, t.expires_at <= clock_timestamp() as expired, t.successor_salt,
+    extract(epoch from clock_timestamp() - t.replaced_at)::float8 as replaced_seconds_ago,
+    coalesce(n.replaced_at is not null, false) as successor_used
+from api.refresh_token t
+left join api.refresh_token n on n.token_digest = t.successor_digest
+where t.token_digest = $1;
+
+-- replace_refresh: A refresh token was used; its successor can be made again from it and this salt.
+update api.refresh_token set replaced_at = clock_timestamp(), successor_salt = $2, successor_digest = $3
+where token_digest = $1 and replaced_at is null;
+
+-- touch_device: The device was heard of.
+update api.device set last_seen_at = clock_timestamp() where device_id = $1;
+
+-- find_device: The device of a session.
+select device_id, name, surface, created_at, last_seen_at from api.device where device_id = $1;
+
+-- end_session: No token of it speaks for anyone from now on.
+update api.session set ended_at = clock_timestamp(), end_reason = $2
+where session_id = $1 and ended_at is null
+returning session_id;
+
+-- sweep_access: Forget access tokens that ended.
+delete from api.access_token where expires_at < clock_timestamp() - interval '1 hour';
+
+-- sweep_refresh: Forget refresh tokens that ended; until then a reuse of one is noticed.
+delete from api.refresh_token where expires_at < clock_timestamp();

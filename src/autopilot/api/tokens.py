@@ -1,0 +1,77 @@
+"""Tokens made by the operator at the machine itself: for scripts, and for the local companion.
+
+What the command line calls; it needs the database, not the API process. Never reachable over the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from autopilot.api import accounts
+from autopilot.api.accounts import Caller
+from autopilot.api.sessions import DeviceNote, Lifetimes, Sessions, Tokens
+from autopilot.contract import SignedIn, User
+
+SCOPES = frozenset({"observe", "administer", "execute", "admin"})
+SURFACES = frozenset({"ios", "web", "cli", "sdk", "companion"})
+
+
+async def mint(
+    pool: asyncpg.Pool,
+    *,
+    email: str | None = None,
+    scopes: Iterable[str],
+    machine_id: str | None = None,
+    surface: str = "cli",
+    name: str = "",
+    lifetimes: Lifetimes | None = None,
+) -> SignedIn:
+    """A new session of a user, as if signed in; the account is made on first use.
+
+    `email` None means the owner of the installation (made without an address if nobody signed in yet).
+
+    Raises:
+        ValueError: an unknown scope or surface, a bad address, or `execute` without a machine (or the reverse).
+    """
+    asked = frozenset(scopes)
+    _check(asked, machine_id, surface)
+    sessions = Sessions(pool, lifetimes or Lifetimes())
+    async with pool.acquire() as connection, connection.transaction():
+        account = (
+            await accounts.owner(connection) if email is None else await accounts.find_or_create(connection, email)
+        )
+        tokens = await sessions.open(
+            connection, account, DeviceNote(surface=surface, name=name), scopes=asked, machine_id=machine_id
+        )
+        await accounts.record(
+            connection,
+            "token_minted",
+            Caller(surface=surface),
+            user_id=account.user_id,
+            session_id=tokens.session_id,
+        )
+    return signed_in(tokens)
+
+
+def signed_in(tokens: Tokens) -> SignedIn:
+    """The contract's answer to a sign-in."""
+    user_id = tokens.account.user_id
+    return SignedIn(
+        ok=True,
+        userId=user_id,
+        user=User(id=user_id, email=tokens.account.email or ""),
+        token=tokens.access,
+        refresh_token=tokens.refresh,
+        expires_in=tokens.expires_in,
+    )
+
+
+def _check(scopes: frozenset[str], machine_id: str | None, surface: str) -> None:
+    if not scopes or scopes - SCOPES:
+        raise ValueError(f"scopes are {', '.join(sorted(SCOPES))}")
+    if ("execute" in scopes) != (machine_id is not None):
+        raise ValueError("an execute token is bound to one machine, and only such a token is")
+    if surface not in SURFACES:
+        raise ValueError(f"surfaces are {', '.join(sorted(SURFACES))}")

@@ -1,0 +1,138 @@
+"""Ends streams whose token no longer speaks for anyone.
+
+Relies on `grants.Grants`. One query a second covers every open stream of the process; a sign-out in this process ends
+its streams at once. While the database can't be asked, streams go on for `SILENCE_SECONDS`, then end. Never reads or
+writes a stream's bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from autopilot.api.grants import Grant, Grants
+from autopilot.contract.errors import RateLimited, Unavailable
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import get_logger
+
+SILENCE_SECONDS = 30.0
+
+log = get_logger("autopilot.api")
+
+
+class OpenStream:
+    """One open stream: ends itself when told."""
+
+    __slots__ = ("_timeout", "grant", "reason")
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+        self.reason: str | None = None
+        """Why it is to end: `revoked`, `disconnected`, `shutdown`, `unavailable`."""
+        self._timeout: asyncio.Timeout | None = None
+
+    def ends_with(self, timeout: asyncio.Timeout) -> None:
+        """The stream runs within this time-out, which `end` brings forward to now."""
+        self._timeout = timeout
+        if self.reason is not None:
+            self._bring_forward()
+
+    def ended(self) -> None:
+        """The stream is over: nothing is left to bring forward."""
+        self._timeout = None
+
+    def end(self, reason: str) -> None:
+        """End it; the first reason stands."""
+        if self.reason is None:
+            self.reason = reason
+            self._bring_forward()
+
+    def _bring_forward(self) -> None:
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(0)
+
+
+class StreamWatch:
+    """Every open stream of this process."""
+
+    def __init__(self, grants: Grants, clock: Clock, *, seconds: float, limit: int, session_limit: int) -> None:
+        self._grants = grants
+        self._clock = clock
+        self._seconds = seconds
+        self._limit = limit
+        self._session_limit = session_limit
+        self._count = 0
+        self._by_session: dict[str, set[OpenStream]] = defaultdict(set)
+        self._closing = False
+
+    @property
+    def count(self) -> int:
+        """Streams open now."""
+        return self._count
+
+    def open(self, grant: Grant) -> OpenStream:
+        """Register a stream; close it with `close`.
+
+        Raises:
+            RateLimited: too many are open.
+        """
+        if self._count >= self._limit or len(self._by_session.get(grant.session_id, ())) >= self._session_limit:
+            raise RateLimited("too many open streams", reason_code="too_many_streams", retry_after_seconds=5.0)
+        stream = OpenStream(grant)
+        self._by_session[grant.session_id].add(stream)
+        self._count += 1
+        if self._closing:
+            stream.end("shutdown")
+        return stream
+
+    def close(self, stream: OpenStream) -> None:
+        """Forget a stream that ended."""
+        session = self._by_session.get(stream.grant.session_id)
+        if session is not None and stream in session:
+            session.discard(stream)
+            self._count -= 1
+            if not session:
+                del self._by_session[stream.grant.session_id]
+
+    def end_session(self, session_id: str) -> None:
+        """End the streams of a session that was signed out here."""
+        for stream in tuple(self._by_session.get(session_id, ())):
+            stream.end("revoked")
+
+    def end_all(self, reason: str = "shutdown") -> None:
+        """End every stream, and each that is opened later."""
+        self._closing = True
+        self._end_each(reason)
+
+    async def run(self) -> None:
+        """Look after the tokens until cancelled."""
+        heard_at = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(self._seconds)
+            try:
+                await self.look()
+                heard_at = self._clock.monotonic()
+            except Unavailable:
+                silent_seconds = self._clock.monotonic() - heard_at
+                log.warning("stream_watch_blind", silent_seconds=round(silent_seconds, 1))
+                if silent_seconds > SILENCE_SECONDS:
+                    self._end_each("unavailable")
+
+    async def look(self) -> None:
+        """End the streams whose token is gone.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        streams = [stream for session in self._by_session.values() for stream in session]
+        if not streams:
+            return
+        live = await self._grants.live(list({stream.grant.token_digest for stream in streams}))
+        for stream in streams:
+            if stream.grant.token_digest not in live:
+                stream.end("revoked")
+
+    def _end_each(self, reason: str) -> None:
+        for session in tuple(self._by_session.values()):
+            for stream in tuple(session):
+                stream.end(reason)

@@ -1,0 +1,122 @@
+"""The API, served for real on a port of its own, in front of a runtime of a few lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx2
+
+from autopilot.api import tokens
+from autopilot.api.app import build
+from autopilot.api.mail import CodeMail
+from autopilot.api.settings import ApiSettings, Limits
+from autopilot.contract import SignedIn
+from autopilot.contract.port import RuntimePort, RuntimeRequest, RuntimeResponse
+from autopilot.db.pool import open_pool
+from autopilot.ops.serve import Server
+
+
+class EchoRuntime:
+    """Answers with what it was asked; streams what a test puts into it."""
+
+    def __init__(self) -> None:
+        self.calls: list[RuntimeRequest] = []
+        self.chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
+        self.answer: Callable[[RuntimeRequest], Awaitable[RuntimeResponse]] | None = None
+        self.closed = asyncio.Event()
+
+    async def call(self, request: RuntimeRequest) -> RuntimeResponse:
+        self.calls.append(request)
+        if self.answer is not None:
+            return await self.answer(request)
+        if request.path.endswith(("/stream", "/feed")):
+            return RuntimeResponse(
+                200,
+                {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"},
+                self._stream(),
+            )
+        told = {"method": request.method, "path": request.path, "query": request.query, "bytes": len(request.body)}
+        body = json.dumps({"data": told}).encode()
+        return RuntimeResponse(200, {"content-type": "application/json", "server": "internal"}, body)
+
+    async def _stream(self) -> AsyncIterator[bytes]:
+        try:
+            while (chunk := await self.chunks.get()) is not None:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+        finally:
+            self.closed.set()
+
+    async def aclose(self) -> None:
+        return None
+
+
+class Postbox:
+    """Keeps the codes that were mailed."""
+
+    def __init__(self) -> None:
+        self.mails: list[CodeMail] = []
+
+    async def send(self, mail: CodeMail) -> None:
+        self.mails.append(mail)
+
+
+@dataclass
+class ServedApi:
+    url: str
+    client: httpx2.AsyncClient
+    pool: asyncpg.Pool
+    runtime: Any
+    post: Postbox
+    server: Server
+    app: Any
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    async def code_for(self, email: str) -> str:
+        """Ask for a code and take it out of the mail."""
+        answer = await self.client.post("/api/auth/email", json={"email": email})
+        assert answer.status_code == 200, answer.text
+        await self.app.state.api.postman.delivered()
+        return self.post.mails[-1].code
+
+    async def sign_in(self, email: str, **headers: str) -> dict[str, Any]:
+        code = await self.code_for(email)
+        answer = await self.client.post("/api/auth/verify", json={"email": email, "code": code}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def mint(self, email: str | None = None, *scopes: str, **rest: Any) -> SignedIn:
+        return await tokens.mint(self.pool, email=email, scopes=scopes or ("observe", "administer"), **rest)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def serving(
+    dsn: str,
+    runtime: RuntimePort,
+    *,
+    settings: ApiSettings | None = None,
+    limits: Limits | None = None,
+    mailer: Any = None,
+) -> AsyncIterator[ServedApi]:
+    post = Postbox()
+    settings = settings or ApiSettings(sign_ins_per_minute=6000.0)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(await open_pool(dsn, schema="api"))
+        stopping = asyncio.Event()
+        app = build(
+            settings, pool=pool, port=runtime, mailer=mailer or post, limits=limits or Limits(), stopping=stopping
+        )
+        server = await stack.enter_async_context(Server(app, stopping=stopping).running())
+        client = await stack.enter_async_context(httpx2.AsyncClient(base_url=server.url, timeout=20, trust_env=False))
+        yield ServedApi(server.url, client, pool, runtime, post, server, app)
