@@ -287,10 +287,7 @@ def _plain_value(declared: Any, value: Any) -> Any:
 
 
 def _check(schema: Schema) -> None:
-    """References by name must exist, and sets and messages share one namespace in Python."""
-    both = schema.sets.keys() & schema.messages.keys()
-    if both:
-        raise SchemaError(f"{sorted(both)}: a message and an enum of the same name")
+    """What is referred to by name must exist."""
     for message, declared in _all_fields(schema):
         where = f"{message.name}.{declared.name}"
         for key in ("known", "only"):
@@ -299,6 +296,8 @@ def _check(schema: Schema) -> None:
         if declared.rule.get("shape") not in {None, *schema.shapes}:
             raise SchemaError(f"{where}: shape {declared.rule['shape']} has no rule")
     for call in schema.calls:
+        if "success" not in call.http:
+            raise SchemaError(f"{call.name}: it never succeeds")
         for success in call.http["success"]:
             if success.get("message", call.response) not in schema.messages:
                 raise SchemaError(f"{call.name}: there is no message {success['message']}")

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PROTO = ROOT / "proto"
 GENERATED = ROOT / "src" / "autopilot" / "contract" / "_generated"
 _BIN = Path(sys.executable).parent
 
