@@ -1,0 +1,85 @@
+"""The companion's one SQLite file: outbox, inbox, threads. One thread owns it; every change is one transaction.
+
+WAL with `synchronous=FULL`: what was committed survives a power cut, not only a killed process. Changes come in batches
+(everything that Codex said since the last one), so a commit's fsync is paid about ten times a second, not per message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+SCHEMA_VERSION = 1
+Result = TypeVar("Result")
+Work = Callable[[sqlite3.Connection], Result]
+
+
+class Database:
+    """Runs work on the file, in the order asked, one transaction each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._owner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="companion-db")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open the file, made where it is missing.
+
+        Raises:
+            RuntimeError: it was written by a newer version.
+        """
+        loop = asyncio.get_running_loop()
+        self._connection = await loop.run_in_executor(self._owner, open_file, self._path)
+
+    async def run(self, work: Work[Result]) -> Result:
+        """Do `work` in a transaction; committed when this returns. A cancelled caller's work is done nevertheless."""
+        assert self._connection is not None, "the database is not open"
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._owner, partial(transact, self._connection, work))
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file."""
+        if self._connection is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._owner, self._connection.close)
+            self._connection = None
+        self._owner.shutdown()
+
+
+def transact(connection: sqlite3.Connection, work: Work[Result]) -> Result:
+    """`work` in one transaction."""
+    connection.execute("begin immediate")
+    try:
+        result = work(connection)
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+    return result
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """A connection to the file, with the schema in place. To be used on one thread only."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma busy_timeout = 5000")
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        connection.close()
+        raise RuntimeError(
+            f"{path} was written by a newer Autopilot (schema {version}); this one knows {SCHEMA_VERSION}"
+        )
+    if version < SCHEMA_VERSION:
+        schema = resources.files("autopilot.companion").joinpath("schema.sql").read_text()
+        connection.executescript(f"begin; {schema} pragma user_version = {SCHEMA_VERSION}; commit;")
+    return connection

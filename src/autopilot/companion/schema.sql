@@ -1,0 +1,74 @@
+-- The companion's file. Only autopilot.companion reads or writes it.
+
+-- One row for each thread that is a worker.
+create table thread (
+    thread_id text primary key,
+    worker_id text not null unique,
+    state text not null default 'open',        -- open | stopped
+    introduced text not null default '{}',     -- what the worker is made with: workspace_ref, metadata
+    registered integer not null default 0,     -- the runtime knows the worker
+    generation integer,                        -- of the lease we hold, or held last
+    producer_seq integer not null default 0,   -- the last number given out for this worker; never reset
+    whole integer not null default 0,          -- its history has been read to the beginning once
+    active_turn text,                          -- the turn that runs, as far as Codex told us
+    active_at real not null
+) without rowid;
+
+-- Events on their way to the ledger, in the order in which Codex said them.
+create table outbox (
+    position integer primary key autoincrement,
+    worker_id text not null,
+    event_id text not null,
+    event_type text not null,
+    method text not null,
+    payload blob not null,
+    producer_seq integer,                      -- given out at the first sending; kept for every repetition
+    preview integer not null default 0,        -- may be dropped when the file is full
+    late integer not null default 0,           -- belongs to an earlier span of the log
+    parked integer not null default 0          -- its worker is stopped: waits for a reattach
+);
+create index outbox_worker on outbox (worker_id, position);
+
+-- Event ids that were put once, so that a copy from Codex's history is not put again. The oldest are forgotten beyond a
+-- bound: the ledger knows them all.
+create table known (
+    position integer primary key autoincrement,
+    identity blob not null unique              -- digest of worker_id and event_id
+);
+
+-- Events that found no room, until the worker's log says so.
+create table left_out (
+    worker_id text primary key,
+    events integer not null
+) without rowid;
+
+-- Items that Codex began and did not complete yet: what is lost when it dies.
+create table open_item (
+    thread_id text not null,
+    turn_id text not null,
+    item_id text not null,
+    item_type text,
+    primary key (thread_id, turn_id, item_id)
+) without rowid;
+
+-- Requests from the feed. A row is there before its entry is acknowledged, and stays as the memory of what was done.
+create table inbox (
+    target text not null,                      -- worker | machine
+    target_id text not null,                   -- worker_id; '' for the machine
+    request_id text not null,
+    method text not null,
+    params blob not null,                      -- exactly as sent; emptied when it has ended
+    urgent integer not null default 0,
+    x_request_id text,
+    traceparent text,
+    state text not null default 'received',    -- received | executing | answered | ended
+    outcome blob,                              -- what is to be reported
+    arrived integer not null,                  -- order of arrival
+    ended_at real,
+    primary key (target, target_id, request_id)
+) without rowid;
+
+create table setting (
+    name text primary key,
+    value text not null
+) without rowid;

@@ -1,0 +1,76 @@
+"""Real Codex on the scripted model, and what Codex said in recorded sessions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from autopilot.companion.codex import binary
+from autopilot.companion.codex.binary import CodexBinary
+from autopilot.companion.codex.messages import Message, decode
+from autopilot.companion.codex.process import Launch, child_environment
+from autopilot.testing.model import ScriptedModel, config_toml, model_catalog
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def recorded(name: str) -> list[Message]:
+    """What Codex said in a recorded session, notifications and requests alike."""
+    rows = [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
+    said = [decode(msgspec.json.encode(row["msg"])) for row in rows if row["dir"] == "s2c"]
+    return [message for message in said if message.method is not None]
+
+
+@pytest.fixture(scope="session")
+async def codex_binary(anyio_backend: str) -> CodexBinary:
+    """The pinned Codex: what the project promises to work with."""
+    pinned = binary.bundled()
+    assert pinned is not None, "the extra `codex` is not installed"
+    version = await binary.version_of(pinned)
+    assert version is not None
+    return CodexBinary(pinned, version, "bundled")
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[ScriptedModel]:
+    async with ScriptedModel() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def codex_home(tmp_path: Path, model: ScriptedModel) -> Path:
+    """A CODEX_HOME that knows only the scripted model."""
+    home = tmp_path / "codex-home"
+    home.mkdir()
+    catalog = home / "catalog.json"
+    catalog.write_text(json.dumps(model_catalog()))
+    (home / "config.toml").write_text(config_toml(model.base_url, catalog, retries=0))
+    return home
+
+
+@pytest.fixture
+def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary) -> Launch:
+    """How to start Codex in this test: an empty HOME, its own run folder."""
+    (tmp_path / "home").mkdir()
+    base = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+    return Launch(
+        binary=codex_binary,
+        codex_home=codex_home,
+        run_dir=tmp_path / "run",
+        log_path=tmp_path / "codex.log",
+        environ=child_environment(base, codex_home, tmp_path / "scratch"),
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder for Codex to work in."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "hello.txt").write_text("hello\n")
+    return folder

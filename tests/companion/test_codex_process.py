@@ -1,0 +1,213 @@
+"""The app-server as a process and a connection: real Codex throughout."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import pytest
+
+from autopilot.companion.codex import binary, drift, history
+from autopilot.companion.codex.binary import CodexBinary
+from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexUnavailable, Message
+from autopilot.companion.codex.process import AppServer, Launch
+from autopilot.companion.codex.supervisor import Codex, Session
+from autopilot.ops.clock import SystemClock
+from autopilot.testing.model import ScriptedModel, script
+
+pytestmark = pytest.mark.e2e
+FULL_ACCESS = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
+
+
+class Watcher:
+    """Listener and sink: remembers sessions and messages, and wakes whoever waits for one."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.said: list[Message] = []
+        self._changed = asyncio.Condition()
+
+    async def take(self, message: Message) -> None:
+        async with self._changed:
+            self.said.append(message)
+            self._changed.notify_all()
+
+    async def session_began(self, session: Session) -> None:
+        async with self._changed:
+            self.sessions.append(session)
+            self._changed.notify_all()
+
+    async def session_ended(self, session: Session) -> None:
+        assert session in self.sessions
+
+    async def session(self, number: int) -> Session:
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: len(self.sessions) >= number)
+            return self.sessions[number - 1]
+
+    async def heard(self, method: str) -> Message:
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: any(one.method == method for one in self.said))
+        return next(one for one in self.said if one.method == method)
+
+
+class Running:
+    """A supervised Codex for the length of a block."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.watcher = Watcher()
+        self.server = AppServer(launch, SystemClock())
+        self.codex = Codex(
+            self.server, sink=self.watcher.take, listener=self.watcher, clock=SystemClock(), client_version="0"
+        )
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._run = self._tasks.create_task(self.codex.run())
+        await self.watcher.session(1)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._run.cancel()
+        await self._tasks.__aexit__(None, None, None)
+        await self.codex.stop()
+
+
+async def start_thread(codex: Codex, project: Path) -> str:
+    told = await codex.call("thread/start", {"cwd": str(project), **FULL_ACCESS})
+    return msgspec.json.decode(told)["thread"]["id"]
+
+
+def turn(thread_id: str, *steps: dict, client_id: str = "r1") -> dict:
+    text = {"type": "text", "text": script(*steps)}
+    return {"threadId": thread_id, "input": [text], "clientUserMessageId": client_id}
+
+
+async def test_a_turn_is_heard_and_its_history_holds_the_same_items(
+    launch: Launch, project: Path, model: ScriptedModel
+) -> None:
+    async with Running(launch) as running:
+        thread_id = await start_thread(running.codex, project)
+        await running.codex.call("turn/start", turn(thread_id, {"shell": "echo hi"}, {"say": "done"}))
+        await running.watcher.heard("turn/completed")
+        entries = [entry async for entry in history.items(running.codex.call, thread_id)]
+        turns = [one async for one in history.turns(running.codex.call, thread_id, newest_first=True)]
+        found = await history.turn_of_message(running.codex.call, thread_id, "r1")
+        lost = await history.turn_of_message(running.codex.call, thread_id, "never sent")
+
+    live = [one for one in running.watcher.said if one.method == "item/completed"]
+    told = [json.loads(bytes(one.params))["item"] for one in live]
+    kept = [json.loads(bytes(entry.item)) for entry in entries]
+    assert [(item["type"], item["id"]) for item in kept] == [(item["type"], item["id"]) for item in told]
+    assert [item["type"] for item in kept] == ["userMessage", "commandExecution", "agentMessage"]
+    assert [one.status for one in turns] == ["completed"]
+    assert found == turns[0].turn_id
+    assert lost is None
+
+
+async def test_a_companion_that_comes_back_finds_the_same_living_codex(launch: Launch) -> None:
+    first = AppServer(launch, SystemClock())
+    assert await first.ensure()
+    second = AppServer(launch, SystemClock())
+
+    assert not await second.ensure()
+    assert second.record == first.record
+    await second.stop()
+    assert not first.alive
+    assert not launch.pid_file.exists()
+
+
+async def test_a_codex_that_was_started_otherwise_is_replaced(launch: Launch) -> None:
+    first = AppServer(launch, SystemClock())
+    await first.ensure()
+    changed = dataclasses.replace(launch, arguments=("-c", "hide_agent_reasoning=true"))
+    other = AppServer(changed, SystemClock())
+
+    assert await other.ensure()
+    assert not first.alive
+    await other.stop()
+
+
+async def test_a_codex_that_is_killed_is_started_again_and_open_calls_say_that_nobody_knows(
+    launch: Launch, project: Path, model: ScriptedModel
+) -> None:
+    async with Running(launch) as running, asyncio.TaskGroup() as tasks:
+        thread_id = await start_thread(running.codex, project)
+        waiting = tasks.create_task(ends_in_the_dark(running.codex))
+        await running.codex.call("turn/start", turn(thread_id, {"say": "half of it", "gate": "half"}))
+        await model.reached("half")
+
+        assert running.server.record is not None
+        os.kill(running.server.record.pid, signal.SIGKILL)
+        again = await running.watcher.session(2)
+
+        assert await waiting
+        assert again.fresh
+        assert again.incarnation != running.watcher.sessions[0].incarnation
+
+
+async def ends_in_the_dark(codex: Codex) -> bool:
+    """Ask what Codex answers only after a minute."""
+    try:
+        await codex.call("command/exec", {"command": ["sleep", "60"], "timeoutMs": 60_000})
+    except CodexGone:
+        return True
+    return False
+
+
+async def test_errors_of_codex_come_as_refusals_with_its_words(launch: Launch) -> None:
+    async with Running(launch) as running:
+        with pytest.raises(CodexRefused, match="thread not found") as refused:
+            await running.codex.call("turn/start", turn("01a20487-2384-7d23-abff-2633f5afdc9d"))
+
+    assert refused.value.code == -32600
+
+
+async def test_a_path_too_long_for_a_socket_works(launch: Launch, tmp_path: Path) -> None:
+    deep = tmp_path / ("deep" * 20) / ("er" * 20)
+    long = dataclasses.replace(launch, run_dir=deep)
+    assert len(str(long.socket)) > 107
+
+    async with Running(long) as running:
+        assert running.watcher.sessions[0].connection.version == launch.binary.version
+
+
+async def test_the_pinned_codex_speaks_the_recorded_protocol(codex_binary: CodexBinary, tmp_path: Path) -> None:
+    told = await drift.check(codex_binary, tmp_path)
+
+    assert told.sentence() == "Codex 0.163.0 speaks the protocol recorded for 0.163.0"
+    assert (tmp_path / "codex-0.163.0.json").exists()
+
+
+async def test_a_codex_that_cannot_start_says_where_its_words_are(launch: Launch) -> None:
+    server = AppServer(dataclasses.replace(launch, arguments=("--no-such-flag",)), SystemClock())
+
+    with pytest.raises(CodexUnavailable, match=r"codex\.log"):
+        await server.ensure()
+
+
+async def test_a_codex_of_the_users_own_is_preferred_unless_it_is_too_old(
+    codex_binary: CodexBinary, tmp_path: Path
+) -> None:
+    async def found(version: str) -> tuple[str, str]:
+        program = tmp_path / "codex"
+        program.write_text(f"#!/bin/sh\necho codex-cli {version}\n")
+        program.chmod(0o755)
+        chosen = await binary.find({"PATH": f"{tmp_path}:/usr/bin:/bin"})
+        return chosen.source, chosen.version
+
+    assert await found("0.170.1") == ("path", "0.170.1")
+    assert await found("0.101.0") == ("bundled", codex_binary.version)
+    assert (await binary.find({"PATH": "/nonexistent"})).source == "bundled"
+
+
+async def test_a_named_codex_that_does_not_run_is_an_error_that_names_it() -> None:
+    with pytest.raises(CodexUnavailable, match="/nonexistent/codex"):
+        await binary.find({"AUTOPILOT_CODEX": "/nonexistent/codex"})
