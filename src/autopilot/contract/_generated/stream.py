@@ -19,8 +19,10 @@ class ByeReason(StrEnum):
     """The server is going down; another one answers."""
     REVOKED = "revoked"
     """The session was revoked, or its token ran out."""
-    FORBIDDEN = "forbidden"
-    """The principal lost its role."""
+    UNAVAILABLE = "unavailable"
+    """The runtime can't be reached."""
+    STALE_CURSOR = "stale_cursor"
+    """The follower's place is no longer in the log: start again from the snapshot."""
 
 
 class FrameSet(StrEnum):
