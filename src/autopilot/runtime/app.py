@@ -19,9 +19,11 @@ from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.runtime.append_group import UNREACHABLE
+from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.stream import StreamRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 from autopilot.runtime.tail_workers import WorkerTail
 
@@ -39,7 +41,7 @@ class Runtime:
         self.wakeups = Wakeups(dsn, clock, interval_ms=settings.notify_interval_ms)
         self.tail = WorkerTail(pool, self.wakeups, settings, clock)
         self.ledger = Ledger(pool, self.tail, settings)
-        self.router = Router()
+        self.router = Router([*AppendRoutes(self.ledger, settings).routes(), *StreamRoutes(pool, self.tail).routes()])
         self.background: list[Callable[[], Awaitable[None]]] = [self.wakeups.run, self.tail.hub.run, self.ledger.run]
         """What runs for as long as the runtime is open; rooms add theirs before it is entered."""
         self._stack = contextlib.AsyncExitStack()

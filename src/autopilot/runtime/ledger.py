@@ -163,20 +163,25 @@ class LedgerTx:
         return sorted(beats)
 
     async def _insert(self, rows: list[Row]) -> None:
+        ends = []
+        for row in rows:
+            frame = row.frame
+            row.worker.log_bytes += len(frame) if frame.isascii() else len(frame.encode())
+            ends.append(row.worker.log_bytes)
         workers = list({row.worker.worker_no: row.worker for row in rows}.values())
-        frames = [row.frame for row in rows]
         await self.conn.execute(
             SQL.insert_events,
             [worker.worker_no for worker in workers],
             [worker.latest_seq for worker in workers],
+            [worker.log_bytes for worker in workers],
             [worker.updated_at for worker in workers],
             [row.worker.worker_no for row in rows],
             [row.seq for row in rows],
             [row.draft.event_id for row in rows],
             [row.draft.event_type for row in rows],
             [row.draft.digest for row in rows],
-            frames,
-            [len(frame) if frame.isascii() else len(frame.encode()) for frame in frames],
+            [row.frame for row in rows],
+            ends,
             max(worker.now for worker in workers),
         )
 
@@ -194,10 +199,15 @@ class Ledger:
         self._group = Group(settings, self._append_group)
         self.on_commit: list[Callable[[LedgerTx], None]] = []
         """Called after each commit, before its caller goes on: to wake those who wait for more than rows."""
+        self._committer: Any = None
+        """The connection of the group commit, kept while it is sound."""
 
     async def run(self) -> None:
         """Commit what `append` is given, for as long as the runtime lives."""
-        await self._group.run()
+        try:
+            await self._group.run()
+        finally:
+            await self._let_go()
 
     async def append(self, batch: Batch) -> list[Outcome]:
         """Append a caller's events: all or nothing, committed together with what others append meanwhile.
@@ -226,17 +236,23 @@ class Ledger:
 
     async def _append_group(self, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
         """One transaction for many batches, one result each; those refused leave no trace."""
-        async with self._pool.acquire() as conn:
-            tx = LedgerTx(conn)
+        conn = self._committer = self._committer or await self._pool.acquire()
+        tx = LedgerTx(conn)
+        try:
             await conn.execute(BEGIN)
-            try:
-                results = await _decide(tx, batches)
-                await conn.execute("commit")
-            except BaseException:
-                await _roll_back(conn)
-                raise
+            results = await _decide(tx, batches)
+            await conn.execute("commit")
+        except BaseException:
+            await self._let_go()
+            raise
         self._publish(tx)
         return results
+
+    async def _let_go(self) -> None:
+        """Give the committer's connection back; the pool rolls back what is open on it."""
+        conn, self._committer = self._committer, None
+        if conn is not None:
+            await self._pool.release(conn)
 
 
 async def _decide(tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
@@ -262,13 +278,6 @@ async def _decide(tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome] 
         settled.append(batch)
     await tx.write(rows, workers.values(), reading=reading, heard=settled)
     return results
-
-
-async def _roll_back(conn: Any) -> None:
-    """End the transaction, unless its connection already ended it."""
-    if not conn.is_closed():
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            await conn.execute("rollback")
 
 
 def _segments(batch: Batch) -> Iterable[Batch]:

@@ -48,6 +48,7 @@ class Worker:
     adapter: str | None
     latest_seq: int
     oldest_seq: int
+    log_bytes: int
     updated_at: datetime
     status: str
     started_at: datetime | None
@@ -166,12 +167,14 @@ def text(value: str) -> str:
 
 def actor_of(claims: Claims) -> str:
     """The envelope's `actor`, from the token."""
-    actor = {
+    actor: dict[str, Any] = {
         "user_id": claims.user_id,
         "device_id": claims.device_id,
         "machine_id": claims.machine_id,
         "surface": claims.surface,
     }
+    if claims.guest_scope is not None:
+        actor["guest_scope"] = claims.guest_scope
     return json.dumps(actor, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -226,6 +229,7 @@ def worker_of(record: asyncpg.Record) -> Worker:
         adapter=record["adapter"],
         latest_seq=record["latest_seq"],
         oldest_seq=record["oldest_seq"],
+        log_bytes=record["log_bytes"],
         updated_at=record["updated_at"],
         status=record["status"],
         started_at=record["started_at"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from autopilot.contract.port import Claims
+from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.runtime.app import Runtime
 from autopilot.runtime.ledger_rows import Batch, Draft, Worker, actor_of
 
 OWNER = Claims(user_id=1, device_id="device-1", scopes=frozenset({"administer"}), surface="ios")
+OBSERVER = Claims(user_id=1, device_id="device-3", scopes=frozenset({"observe"}), surface="web")
 STRANGER = Claims(user_id=2, device_id="device-2", scopes=frozenset({"administer"}), surface="ios")
 
 
@@ -54,3 +57,47 @@ async def lock(runtime: Runtime, worker_id: str) -> Worker:
     """The worker as it stands, read in a transaction of its own."""
     async with runtime.ledger.transaction() as tx:
         return await tx.lock_worker(worker_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response whose body was read whole."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def data(self) -> Any:
+        """`data` of a success."""
+        return self.json["data"]
+
+    @property
+    def reason(self) -> str:
+        """`reason_code` of a refusal's first detail."""
+        reason: str = self.json["error"]["details"][0]["reason_code"]
+        return reason
+
+
+async def call(
+    runtime: Runtime,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    claims: Claims = OWNER,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One call through the port; `body` is bytes, or a value to encode. A stream is read to its end."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+    response = await runtime.call(RuntimeRequest(claims, method, path, query, headers or {}, raw))
+    content = response.body
+    if not isinstance(content, bytes):
+        content = b"".join([chunk async for chunk in content])
+    return Answer(response.status, content, response.headers)

@@ -63,6 +63,7 @@ create table worker_head (
     worker_no bigint primary key references worker on delete cascade,
     latest_seq bigint not null default 0,
     oldest_seq bigint not null default 1,      -- retention floor: lower seqs are gone
+    log_bytes bigint not null default 0,       -- end_byte of the latest event
     updated_at timestamptz not null
 ) with (fillfactor = 50);
 create index worker_head_activity on worker_head (updated_at desc, worker_no desc);
@@ -105,7 +106,7 @@ create table event (
                                                -- alone is the identity (the runtime's own rows, and executors')
     occurred_at timestamptz not null,
     frame text not null,                       -- the stream frame's data, encoded once
-    frame_bytes integer not null,              -- of frame: pages are bounded without reading what they leave out
+    end_byte bigint not null,                  -- bytes of all frames up to this one, as recorded: it bounds pages
     primary key (worker_no, seq)
 );
 create unique index event_identity on event (worker_no, event_id);

@@ -8,7 +8,7 @@ for update of h;
 
 -- read_workers: what an append must know of its workers
 select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
-       h.latest_seq, h.oldest_seq, h.updated_at,
+       h.latest_seq, h.oldest_seq, h.log_bytes, h.updated_at,
        s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
        l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,
        clock_timestamp() as read_at
@@ -20,7 +20,7 @@ where w.worker_no = any($1::bigint[]);
 
 -- find_worker: the same of one worker by its id, without a lock
 select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
-       h.latest_seq, h.oldest_seq, h.updated_at,
+       h.latest_seq, h.oldest_seq, h.log_bytes, h.updated_at,
        s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
        l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,
        clock_timestamp() as read_at
@@ -43,14 +43,15 @@ join producer p on p.worker_no = k.worker_no and p.machine_id = k.machine_id;
 -- insert_events: raise the heads and store the rows in one statement
 with head as (
     update worker_head h
-    set latest_seq = n.latest_seq, updated_at = n.updated_at
-    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) as n (worker_no, latest_seq, updated_at)
+    set latest_seq = n.latest_seq, log_bytes = n.log_bytes, updated_at = n.updated_at
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[])
+        as n (worker_no, latest_seq, log_bytes, updated_at)
     where h.worker_no = n.worker_no
 )
-insert into event (worker_no, seq, event_id, event_type, digest, frame, frame_bytes, occurred_at)
-select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.frame_bytes, $11::timestamptz
-from unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::integer[])
-    as n (worker_no, seq, event_id, event_type, digest, frame, frame_bytes);
+insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
+select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.end_byte, $12::timestamptz
+from unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[])
+    as n (worker_no, seq, event_id, event_type, digest, frame, end_byte);
 
 -- save_states: turning points and derived facts of workers
 update worker_state s

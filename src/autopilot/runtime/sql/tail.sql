@@ -1,17 +1,15 @@
 -- read_frames: the frames after a cursor as SSE text, bounded in rows and bytes, at least one
-with page as materialized (
+with page as (
     select seq, event_type, frame
-    from (
-        select seq, event_type, frame,
-               sum(frame_bytes) over (order by seq rows between unbounded preceding and current row) - frame_bytes as before
-        from event
-        where worker_no = $1 and seq > $2
-        order by seq
-        limit $3
-    ) as sized
-    where before < $4
+    from event
+    where worker_no = $1 and seq > $2 and seq <= $2 + $3
+      and (seq = $2 + 1 or end_byte <= $4 + coalesce(
+          (select end_byte from event where worker_no = $1 and seq = $2),
+          (select end_byte from event where worker_no = $1 and seq = $2 + 1)))
+    order by seq
 )
-select convert_to(string_agg('id: ' || seq || E'\nevent: codex.' || event_type || E'\ndata: ' || frame || E'\n\n', '' order by seq), 'UTF8') as body,
+select convert_to(string_agg(
+           'id: ' || seq || E'\nevent: codex.' || event_type || E'\ndata: ' || frame || E'\n\n', ''), 'UTF8') as body,
        max(seq) as last_seq,
        count(*) as count,
        (select latest_seq from worker_head where worker_no = $1) as latest_seq

@@ -1,0 +1,155 @@
+"""What must not be kept: credentials in values of telling keys, and credentials inside any string.
+
+Pure: a value in, the same value (the very object) or a redacted copy out. `may_hold_secret` is the fast sieve over the
+raw JSON text: most events pass it and are never walked. Used by the runtime for events, receipts and responses, and by
+every process for its log lines. What it can't know: a secret without a telling key or shape, or one that is cut in two.
+Source of the rule: docs/protocol.md, "Correlation and redaction".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+REDACTED = "[redacted]"
+
+SECRET_SUFFIXES = (
+    "token",
+    "tokens",
+    "secret",
+    "secrets",
+    "apikey",
+    "apikeys",
+    "authorization",
+    "password",
+    "passwd",
+    "passphrase",
+    "privatekey",
+    "accesskey",
+    "secretkey",
+    "signingkey",
+    "encryptionkey",
+    "credential",
+    "credentials",
+    "cookie",
+    "cookies",
+)
+"""A key that ends so, after folding, names a credential."""
+
+TOKEN_COUNTS = frozenset(
+    {
+        "tokens",
+        "totaltokens",
+        "inputtokens",
+        "cachedinputtokens",
+        "cachewriteinputtokens",
+        "cachecreationinputtokens",
+        "cachereadinputtokens",
+        "outputtokens",
+        "reasoningoutputtokens",
+        "reasoningtokens",
+        "prompttokens",
+        "completiontokens",
+        "cachedtokens",
+        "audiotokens",
+        "texttokens",
+        "imagetokens",
+        "thinkingtokens",
+        "maxtokens",
+        "maxinputtokens",
+        "maxoutputtokens",
+        "maxcompletiontokens",
+        "usedtokens",
+        "remainingtokens",
+        "budgettokens",
+        "contexttokens",
+        "tokenstotal",
+    }
+)
+"""Folded keys that count tokens of a language model: their numbers stay."""
+
+_SECRET = re.compile(
+    r"""
+      (?P<scheme>\b[Bb][Ee][Aa][Rr][Ee][Rr]\s+)[A-Za-z0-9._~+/=-]{6,}    # an Authorization value
+    | \beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*          # a JWT
+    | \b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}                                  # OpenAI, Anthropic and the like
+    | \b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}                         # Stripe
+    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}      # GitHub
+    | \bglpat-[A-Za-z0-9_-]{16,}                                         # GitLab
+    | \bxox[abeoprs]-[A-Za-z0-9-]{10,}                                   # Slack
+    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                      # AWS
+    | \bAIza[0-9A-Za-z_-]{30,}                                           # Google
+    | \bya29\.[0-9A-Za-z_-]{16,}                                         # Google OAuth
+    | \bhf_[A-Za-z0-9]{20,} | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[A-Za-z0-9_-]{30,}
+    | \btskey-[A-Za-z0-9-]{16,} | \bdtn_[A-Za-z0-9]{16,}                 # Tailscale, Daytona
+    | -----BEGIN[ A-Z0-9]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ A-Z0-9]*PRIVATE[ ]KEY-----|\Z)
+    """,
+    re.VERBOSE,
+)
+
+_WORDS = (
+    re.escape(word).encode()
+    for word in (
+        # of keys; folding may have removed a separator between two of these words, never inside one
+        *("token", "secret", "key", "authoriz", "pass", "credential", "cookie"),
+        # of strings
+        *("bearer", "eyj", "sk-", "rk-", "pk-", "sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        *("glpat-", "xox", "akia", "asia", "aiza", "ya29.", "hf_", "npm_", "pypi-", "dtn_"),
+        # an escape may spell any of them
+        "\\u",
+    )
+)
+_SIEVE = re.compile(b"|".join(_WORDS))
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+def may_hold_secret(raw: bytes) -> bool:
+    """Whether JSON text needs a closer look; False is certain, True is not."""
+    return _SIEVE.search(raw.lower()) is not None
+
+
+def redact(value: Any) -> Any:
+    """The value without credentials: the same object where there are none. Keys, order and shapes stay."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return _redact_object(value)
+    if isinstance(value, list):
+        items = [redact(item) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
+
+
+def redact_text(text: str) -> str:
+    """Words without credentials; the same string where there are none."""
+    if _SECRET.search(text) is None:
+        return text
+    return _SECRET.sub(lambda match: (match["scheme"] or "") + REDACTED, text)
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether the values of this key are credentials, unless they are counts of tokens."""
+    return _SEPARATORS.sub("", key).lower().endswith(SECRET_SUFFIXES)
+
+
+def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
+    changed = False
+    made: dict[str, Any] = {}
+    for key, old in value.items():
+        new = _blank(key, old) if is_secret_key(key) else redact(old)
+        changed = changed or new is not old
+        made[key] = new
+    return made if changed else value
+
+
+def _blank(key: str, value: Any) -> Any:
+    """The value of a secret key: leaves are replaced, the shape stays; what says nothing stays."""
+    if isinstance(value, bool) or value is None or value == "":
+        return value
+    if isinstance(value, (int, float)) and _SEPARATORS.sub("", key).lower() in TOKEN_COUNTS:
+        return value
+    if isinstance(value, dict):
+        return {inner: _blank(key, leaf) for inner, leaf in value.items()} if value else value
+    if isinstance(value, list):
+        return [_blank(key, leaf) for leaf in value] if value else value
+    return value if value == REDACTED else REDACTED

@@ -1,0 +1,185 @@
+"""The body of `POST /workers/{id}/events`: from bytes to drafts.
+
+Owns the shape of the body and what each of its values may be; redaction and the digest happen here, outside of any
+transaction. Payload text that holds no secret is kept verbatim. Does no I/O and knows no worker.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from autopilot.contract import redaction
+from autopilot.contract.errors import Details, InvalidRequest, PayloadTooLarge, Unprocessable
+from autopilot.contract.port import RuntimeRequest
+from autopilot.runtime import strict_json
+from autopilot.runtime.append_identity import digest
+from autopilot.runtime.append_plan import STOPPED
+from autopilot.runtime.ledger_rows import Draft, actor_of
+from autopilot.runtime.settings import RuntimeSettings
+
+EVENT_TYPE = re.compile(r"worker\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
+MAX_EVENT_TYPE = 120
+MAX_EVENT_ID = 255
+MAX_INTEGER = 2**53 - 1
+
+
+class _Event(msgspec.Struct):
+    """One event, as far as its text is needed: the values come from the whole body's decoding."""
+
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Body(msgspec.Struct):
+    event: _Event | None = None
+    events: list[_Event] = msgspec.field(default_factory=list)
+
+
+_TEXTS = msgspec.json.Decoder(_Body)
+
+
+@dataclass(frozen=True, slots=True)
+class AppendBody:
+    """What was asked: the drafts, and whether they came as a batch."""
+
+    drafts: list[Draft]
+    generation: int | None
+    is_batch: bool
+
+
+def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
+    """The drafts of an append.
+
+    Raises:
+        InvalidRequest: malformed JSON, no event, an `event_type` that doesn't start with `worker.`.
+        PayloadTooLarge: the body, or one payload.
+        Unprocessable: a value out of its set, range or charset; one detail per field.
+        UnsupportedMediaType: not JSON by its own account.
+    """
+    strict_json.check_media(request, max_bytes=settings.max_body_bytes)
+    body = strict_json.parse(request.body)
+    items, is_batch = _items(body, settings)
+    texts = _texts(request.body, is_batch=is_batch)
+    problems: Details = []
+    executor = "execute" in request.claims.scopes
+    actor = actor_of(request.claims)
+    x_request_id = request.headers.get("x-request-id")
+    drafts = []
+    for index, (item, raw) in enumerate(zip(items, texts, strict=True)):
+        place = f"events[{index}]" if is_batch else "event"
+        faults = _faults(item, place)
+        if faults:
+            problems += faults
+            continue
+        payload, value = _payload(item, bytes(raw), place, settings)
+        identity = None if executor else digest(settings.digest_key, item["event_type"], item.get("payload") or {})
+        drafts.append(
+            Draft(
+                item["event_type"],
+                payload,
+                value,
+                item.get("event_id") or f"server:{uuid.uuid4().hex}",
+                actor,
+                x_request_id,
+                identity,
+                item.get("producer_seq") if executor else None,
+                late=item.get("late") is True,
+            )
+        )
+    generation = body.get("generation")
+    if generation is not None and not _is_integer(generation, 1):
+        problems.append(_fault("generation", "must be a positive integer"))
+    if problems:
+        raise Unprocessable(f"{problems[0]['field']} {problems[0]['message']}", details=problems)
+    return AppendBody(drafts, generation, is_batch)
+
+
+def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[str, Any]], bool]:
+    """The events as decoded, and whether they are a batch."""
+    if ("event" in body) == ("events" in body):
+        raise InvalidRequest("the body must have either event or events", reason_code="event_missing", field="event")
+    items = body["events"] if "events" in body else [body["event"]]
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise InvalidRequest("an event must be an object", reason_code="not_an_object", field="event")
+    if not items:
+        raise InvalidRequest("events must not be empty", reason_code="event_missing", field="events")
+    if len(items) > settings.max_batch_events:
+        raise PayloadTooLarge(
+            f"a batch has at most {settings.max_batch_events} events",
+            reason_code="too_many_events",
+            limit=settings.max_batch_events,
+        )
+    for item in items:
+        event_type = item.get("event_type")
+        if not isinstance(event_type, str) or not event_type.startswith("worker."):
+            raise InvalidRequest("event_type must start with worker.", reason_code="event_type", field="event_type")
+    return items, "events" in body
+
+
+def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
+    """The payloads' raw text, in order; a payload that is null counts as missing."""
+    body = _TEXTS.decode(raw)
+    events = body.events if is_batch else [body.event or _Event()]
+    return [event.payload for event in events]
+
+
+def _payload(item: dict[str, Any], raw: bytes, place: str, settings: RuntimeSettings) -> tuple[str, dict[str, Any]]:
+    """The payload as it will be stored, as text and decoded.
+
+    Raises:
+        PayloadTooLarge, InvalidRequest: too large, or too deep.
+    """
+    value: dict[str, Any] = item.get("payload") or {}
+    if not value:
+        return "{}", value
+    if len(raw) > settings.max_event_bytes:
+        raise PayloadTooLarge(
+            f"a payload has at most {settings.max_event_bytes} bytes",
+            reason_code="event_too_large",
+            field=place,
+            limit=settings.max_event_bytes,
+        )
+    strict_json.check_depth(raw, value, settings.max_depth)
+    if redaction.may_hold_secret(raw):
+        redacted = redaction.redact(value)
+        if redacted is not value:
+            return msgspec.json.encode(redacted).decode(), redacted
+    return strict_json.one_line(raw), value
+
+
+def _faults(item: dict[str, Any], place: str) -> Details:
+    """What is wrong with one event's own fields."""
+    found = []
+    event_type = item["event_type"]
+    if len(event_type) > MAX_EVENT_TYPE or not EVENT_TYPE.fullmatch(event_type):
+        found.append(_fault(f"{place}.event_type", "must be worker. and lower-case words with dots"))
+    if not isinstance(item.get("payload", {}), (dict, type(None))):
+        found.append(_fault(f"{place}.payload", "must be an object"))
+    event_id = item.get("event_id")
+    if event_id is not None and not _is_identity(event_id):
+        found.append(_fault(f"{place}.event_id", f"must be 1 to {MAX_EVENT_ID} printable characters"))
+    producer_seq = item.get("producer_seq")
+    if producer_seq is not None and not _is_integer(producer_seq, 1):
+        found.append(_fault(f"{place}.producer_seq", "must be a positive integer"))
+    late = item.get("late")
+    if late is not None and not isinstance(late, bool):
+        found.append(_fault(f"{place}.late", "must be true or false"))
+    elif late and event_type == STOPPED:
+        found.append(_fault(f"{place}.late", "must not be set on worker.stopped: it would end the present span"))
+    return found
+
+
+def _fault(field: str, message: str) -> dict[str, Any]:
+    return {"reason_code": "invalid_value", "field": field, "message": message}
+
+
+def _is_identity(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_EVENT_ID and value.isprintable()
+
+
+def _is_integer(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= MAX_INTEGER
