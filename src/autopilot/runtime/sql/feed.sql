@@ -29,8 +29,8 @@ select machine_id, latest_feed_seq from feed_head where machine_id = any($1::tex
 with page as (
     select f.machine_id, f.feed_seq, f.kind, f.urgent, f.worker_id, f.worker_seq, f.request_id,
         w.worker_no, r.target_kind, r.target_id, r.method, r.state, r.x_request_id, r.traceparent, r.expires_at,
-        sum(coalesce(e.frame_bytes, octet_length(d.ciphertext), 0)) over (order by f.feed_seq)
-            - coalesce(e.frame_bytes, octet_length(d.ciphertext), 0) as before
+        sum(coalesce(octet_length(e.frame), octet_length(d.ciphertext), 0)) over (order by f.feed_seq)
+            - coalesce(octet_length(e.frame), octet_length(d.ciphertext), 0) as before
     from (
         select * from feed_entry
         where machine_id = $1 and feed_seq > $2 and (urgent or not $3)
