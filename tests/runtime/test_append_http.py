@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from autopilot.contract import AppendBody, AppendEvent, encode
 from autopilot.testing.runtime import OBSERVER, call, frames, insert_worker
 
 EVENTS = "/workers/w/events"
@@ -72,6 +73,17 @@ async def test_a_missing_payload_is_an_empty_object(worker):
     assert [frame["payload"] for frame in await frames(worker, "w")] == [{}, {}]
 
 
+@pytest.mark.parametrize("batch", [False, True])
+async def test_what_a_message_is_encoded_as_is_taken_nulls_and_empty_lists_included(worker, batch):
+    event = AppendEvent(event_type="worker.event", event_id="a")
+    body = encode(AppendBody(events=(event,)) if batch else AppendBody(event=event))
+
+    answer = await call(worker, "POST", EVENTS, body)
+
+    assert answer.status == 202
+    assert isinstance(answer.data, list) is batch
+
+
 async def test_a_secret_is_redacted_in_the_log_and_in_the_answer(worker):
     secret = "sk-" + "a" * 40
     answer = await call(worker, "POST", EVENTS, one(payload={"text": f"use {secret}", "api_key": "k"}))
@@ -117,7 +129,9 @@ async def test_key_order_and_spaces_make_no_other_content(worker):
         ),
         (b'{"event":{"event_type":"worker.event","payload":{"a":' + b"[" * 200 + b"]" * 200 + b"}}}", 400, "too_deep"),
         (b"{}", 400, "event_missing"),
-        (b'{"event":{},"events":[]}', 400, "event_missing"),
+        (b'{"event":{"event_type":"worker.event"},"events":[{"event_type":"worker.event"}]}', 400, "event_missing"),
+        (b'{"event":null,"events":[]}', 400, "event_missing"),
+        (b'{"event":{"event_type":"worker.event"},"events":null}', 400, "not_a_list"),
         (b'{"events":[]}', 400, "event_missing"),
         (b'{"event":1}', 400, "not_an_object"),
         (b'{"event":{"event_type":"turn.started"}}', 400, "event_type"),

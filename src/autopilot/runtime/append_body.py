@@ -24,7 +24,7 @@ from autopilot.runtime.settings import RuntimeSettings
 
 EVENT_TYPE = re.compile(r"worker\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 MAX_EVENT_TYPE = 120
-MAX_EVENT_ID = 255
+EVENT_ID = re.compile(r"[!-~]{1,255}")
 MAX_INTEGER = 2**53 - 1
 
 
@@ -99,14 +99,15 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
 
 
 def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[str, Any]], bool]:
-    """The events as decoded, and whether they are a batch."""
-    if ("event" in body) == ("events" in body):
+    """The events as decoded, and whether they are a batch. As everywhere, null or empty means missing."""
+    event, events = body.get("event"), body.get("events", [])
+    if not isinstance(events, list):
+        raise InvalidRequest("events must be a list", reason_code="not_a_list", field="events")
+    if (event is None) == (not events):
         raise InvalidRequest("the body must have either event or events", reason_code="event_missing", field="event")
-    items = body["events"] if "events" in body else [body["event"]]
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    items = events or [event]
+    if not all(isinstance(item, dict) for item in items):
         raise InvalidRequest("an event must be an object", reason_code="not_an_object", field="event")
-    if not items:
-        raise InvalidRequest("events must not be empty", reason_code="event_missing", field="events")
     if len(items) > settings.max_batch_events:
         raise PayloadTooLarge(
             f"a batch has at most {settings.max_batch_events} events",
@@ -117,7 +118,7 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
         event_type = item.get("event_type")
         if not isinstance(event_type, str) or not event_type.startswith("worker."):
             raise InvalidRequest("event_type must start with worker.", reason_code="event_type", field="event_type")
-    return items, "events" in body
+    return items, bool(events)
 
 
 def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
@@ -161,7 +162,7 @@ def _faults(item: dict[str, Any], place: str) -> Details:
         found.append(_fault(f"{place}.payload", "must be an object"))
     event_id = item.get("event_id")
     if event_id is not None and not _is_identity(event_id):
-        found.append(_fault(f"{place}.event_id", f"must be 1 to {MAX_EVENT_ID} printable characters"))
+        found.append(_fault(f"{place}.event_id", "must be 1 to 255 printable ASCII characters without spaces"))
     producer_seq = item.get("producer_seq")
     if producer_seq is not None and not _is_integer(producer_seq, 1):
         found.append(_fault(f"{place}.producer_seq", "must be a positive integer"))
@@ -178,7 +179,7 @@ def _fault(field: str, message: str) -> dict[str, Any]:
 
 
 def _is_identity(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= MAX_EVENT_ID and value.isprintable()
+    return isinstance(value, str) and EVENT_ID.fullmatch(value) is not None
 
 
 def _is_integer(value: object, low: int) -> bool:
