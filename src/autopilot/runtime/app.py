@@ -21,6 +21,7 @@ from autopilot.ops.clock import Clock, SystemClock
 from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.machines_room import MachinesRoom
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import StreamRoutes
@@ -41,8 +42,20 @@ class Runtime:
         self.wakeups = Wakeups(dsn, clock, interval_ms=settings.notify_interval_ms)
         self.tail = WorkerTail(pool, self.wakeups, settings, clock)
         self.ledger = Ledger(pool, self.tail, settings)
-        self.router = Router([*AppendRoutes(self.ledger, settings).routes(), *StreamRoutes(pool, self.tail).routes()])
-        self.background: list[Callable[[], Awaitable[None]]] = [self.wakeups.run, self.tail.hub.run, self.ledger.run]
+        self.machines = MachinesRoom(pool, self.ledger, self.wakeups, settings, clock)
+        self.router = Router(
+            [
+                *AppendRoutes(self.ledger, settings).routes(),
+                *StreamRoutes(pool, self.tail).routes(),
+                *self.machines.routes(),
+            ]
+        )
+        self.background: list[Callable[[], Awaitable[None]]] = [
+            self.wakeups.run,
+            self.tail.hub.run,
+            self.ledger.run,
+            *self.machines.background,
+        ]
         """What runs for as long as the runtime is open; rooms add theirs before it is entered."""
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,6 +77,7 @@ class Runtime:
     def stop_streams(self) -> None:
         """End every open stream, with `bye` for those who asked for it."""
         self.tail.hub.stop()
+        self.machines.stop()
 
     async def call(self, request: RuntimeRequest) -> RuntimeResponse:
         """See RuntimePort. A refusal, and a database that is away, are responses."""

@@ -137,6 +137,16 @@ class Machines:
         records = await self._pool.fetch(_SQL.machines_of, claims.user_id, claims.guest_scope)
         return [Machine(**dict(record)) for record in records]
 
+    async def enter(self, claims: Claims, machine_id: str) -> None:
+        """Whoever asks is this very machine.
+
+        Raises:
+            NotFound: it never registered.
+            Forbidden: not this machine's execute token, or somebody else's machine.
+        """
+        permissions.execute(claims, machine_id)
+        permissions.require_role(claims, await machine(self._pool, machine_id))
+
     async def heartbeat(
         self, claims: Claims, machine_id: str, desktop_session_id: str | None, held: Sequence[Held]
     ) -> list[Beat]:

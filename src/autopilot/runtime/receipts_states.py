@@ -31,6 +31,9 @@ STATES: frozenset[str] = frozenset(get_args(State))
 ENDED: frozenset[str] = frozenset({"completed", "failed", "rejected", "expired", "cancelled", "indeterminate"})
 """States with an `ended_at`; the delivery row is gone."""
 
+HANDED: frozenset[str] = frozenset({"delivered", "acknowledged"})
+"""States in which a machine has the request, and has not ended it."""
+
 REPORTABLE: frozenset[str] = frozenset(
     {"delivered", "acknowledged", "completed", "failed", "rejected", "indeterminate"}
 )

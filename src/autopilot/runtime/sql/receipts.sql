@@ -48,3 +48,6 @@ insert into delivery (target_kind, target_id, request_id, key_id, ciphertext) va
 
 -- drop_delivery: nothing needs the exact params any more
 delete from delivery where target_kind = $1 and target_id = $2 and request_id = $3
+
+-- started_seq: where the worker's present span began
+select max(seq) from event where worker_no = $1 and event_type = 'worker.started'

@@ -1,0 +1,73 @@
+"""Machines, leases, feeds and requests put together: one room of the runtime, with its routes and what runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import asyncpg
+
+from autopilot.ops.clock import Clock
+from autopilot.runtime.delivery import DeliveryKeys
+from autopilot.runtime.expiry import Sweeper
+from autopilot.runtime.feed import Feeds
+from autopilot.runtime.ledger import Ledger, LedgerTx
+from autopilot.runtime.machines import Machines
+from autopilot.runtime.machines_routes import MachineRoutes
+from autopilot.runtime.requests import Requests
+from autopilot.runtime.requests_bodies import Bodies
+from autopilot.runtime.requests_routes import RequestRoutes
+from autopilot.runtime.requests_wakes import Identity, Waiters, wakes_of
+from autopilot.runtime.router import Route
+from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.tail_wakeups import Wakeups
+
+RECEIPTS = "receipt"
+"""The topic under which other processes hear that a receipt has changed."""
+
+
+class MachinesRoom:
+    """Everything about machines. Made once a runtime; tells after each commit what it woke."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, ledger: Ledger, wakeups: Wakeups, settings: RuntimeSettings, clock: Clock
+    ) -> None:
+        keys = DeliveryKeys(settings.delivery_key)
+        bodies = Bodies(settings)
+        self._wakeups = wakeups
+        self.waiters = Waiters()
+        self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
+        self.machines = Machines(pool)
+        self.requests = Requests(ledger, pool, keys, self.waiters, digest_key=settings.digest_key)
+        self.sweeper = Sweeper(ledger, pool, clock)
+        self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
+        self._request_routes = RequestRoutes(self.requests, ledger, bodies)
+        ledger.on_commit.append(self._tell)
+        wakeups.subscribe(RECEIPTS, self._hear)
+
+    @property
+    def background(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs for as long as the runtime is open."""
+        return [self.feeds.hub.run, self.sweeper.run]
+
+    def routes(self) -> Iterator[Route]:
+        """All routes of the room."""
+        yield from self._machine_routes.routes()
+        yield from self._request_routes.routes()
+
+    def stop(self) -> None:
+        """End every feed, and let those who wait for a receipt answer with what they have."""
+        self.feeds.hub.stop()
+        self.waiters.stop()
+
+    def _tell(self, tx: LedgerTx) -> None:
+        wakes = wakes_of(tx)
+        self.feeds.tell(wakes.feeds)
+        self.waiters.wake(wakes.receipts)
+        for identity in wakes.receipts:
+            self._wakeups.announce(RECEIPTS, " ".join(identity), 0)
+
+    def _hear(self, key: str, _seq: int) -> None:
+        """Another process, or our own, says that a receipt has changed."""
+        kind, target_id, request_id = key.split(" ")
+        identity: Identity = (kind, target_id, request_id)
+        self.waiters.wake({identity})

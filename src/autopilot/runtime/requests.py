@@ -1,0 +1,284 @@
+"""Requests: something a person asks a worker or machine to do.
+
+Owns the transaction that accepts one: receipt, sealed params, event and feed entry, all or nothing. Relies on
+receipts.py for what becomes of it, on the machine's feed to get it there, on permissions for who may ask. Never
+executes anything, and never asks twice: the same request again is the same receipt.
+Source: docs/runtime-contract.md, "Requests".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from autopilot.contract.errors import Conflict, NotFound, Unprocessable
+from autopilot.contract.port import Claims
+from autopilot.contract.redaction import redact
+from autopilot.db import queries
+from autopilot.runtime import feed_entries, permissions, receipts
+from autopilot.runtime.append_identity import digest
+from autopilot.runtime.delivery import DeliveryKeys, Target
+from autopilot.runtime.feed_entries import Entry
+from autopilot.runtime.ledger import Ledger, LedgerTx
+from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.machines import machine
+from autopilot.runtime.receipts_states import ENDED, may_follow
+from autopilot.runtime.requests_bodies import Call
+from autopilot.runtime.requests_methods import STOP, URGENT, check_params, is_denied, lifetime
+from autopilot.runtime.requests_notes import note
+from autopilot.runtime.requests_wakes import Waiters
+from autopilot.runtime.workers_ids import find_worker
+
+_SQL = queries.load("autopilot.runtime", "receipts")
+
+DENIED = "policy_denied.method"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and the call it came with."""
+
+    claims: Claims
+    x_request_id: str | None = None
+    traceparent: str | None = None
+
+
+class Requests:
+    """Accepts requests, shows their receipts, and takes them back."""
+
+    def __init__(
+        self, ledger: Ledger, pool: asyncpg.Pool, keys: DeliveryKeys, waiters: Waiters, *, digest_key: bytes
+    ) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._keys = keys
+        self._waiters = waiters
+        self._digest_key = digest_key
+
+    async def ask_worker(self, asker: Asker, worker_id: str, call: Call) -> asyncpg.Record:
+        """The receipt of a request to a worker: a new one, or the one it has already.
+
+        Raises:
+            NotFound: no such worker.
+            Forbidden: no role, or too small a scope.
+            Conflict: `different_content`, `worker_stopped`, `worker_not_running`.
+            Unprocessable: the method needs params that are not there.
+        """
+        target = Target("worker", worker_id)
+        async with self._ledger.transaction() as tx:
+            worker = await tx.lock_worker(worker_id)
+            permissions.administer(asker.claims, worker)
+            known = await receipts.find(tx.conn, target, call.request_id)
+            if known is not None:
+                return self._same(known, call)
+            require_open(worker)
+            _check(call)
+            return await self.accept(tx, worker, asker, call)
+
+    async def ask_machine(self, asker: Asker, machine_id: str, call: Call) -> asyncpg.Record:
+        """The same for a machine.
+
+        Raises:
+            NotFound, Forbidden, Conflict, Unprocessable: as `ask_worker`.
+        """
+        target = Target("machine", machine_id)
+        async with self._ledger.transaction() as tx:
+            permissions.require_role(asker.claims, await machine(tx.conn, machine_id))
+            permissions.require_scope(asker.claims, "administer")
+            known = await receipts.find(tx.conn, target, call.request_id)
+            if known is None:
+                _check(call)
+                now = await tx.conn.fetchval("select clock_timestamp()")
+                if await self._store(tx, target, machine_id, asker=asker, call=call, now=now):
+                    await _hand_over(tx, target, machine_id, call, now)
+                known = await receipts.find(tx.conn, target, call.request_id)
+            assert known is not None
+            return self._same(known, call)
+
+    async def accept(self, tx: LedgerTx, worker: Worker, asker: Asker, call: Call) -> asyncpg.Record:
+        """Store a new request to a locked worker, tell the log, and hand it to the worker's machine if it has one."""
+        target = Target("worker", worker.worker_id)
+        machine_id = None if worker.lease is None else worker.lease.machine_id
+        await self._store(tx, target, machine_id, asker=asker, call=call, now=worker.now)
+        actor, denied = actor_of(asker.claims), is_denied(call.method)
+        facts: dict[str, Any] = {
+            "request_id": call.request_id,
+            "method": call.method,
+            "params": msgspec.Raw(_redacted(call).encode()),
+            "expires_at": _expires(call, worker.now),
+        }
+        drafts = [note("worker.request.received", facts, x_request_id=asker.x_request_id, actor=actor)]
+        if denied:
+            facts = {"request_id": call.request_id, "method": call.method, "reason_code": DENIED}
+            drafts.append(note("worker.policy.denied", facts, x_request_id=asker.x_request_id))
+        rows = await tx.append(worker, drafts)
+        identity = (target.kind, target.id, call.request_id)
+        await tx.conn.execute(_SQL.accepted_at_seq, *identity, rows[0].seq)
+        if not denied and machine_id is not None:
+            await _hand_over(tx, target, machine_id, call, worker.now)
+        stored = await receipts.find(tx.conn, target, call.request_id)
+        assert stored is not None
+        return stored
+
+    async def outcome(self, target: Target, request_id: str, wait_seconds: float) -> asyncpg.Record:
+        """The receipt when it has ended, or as it is after `wait_seconds`."""
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        with self._waiters.watch((target.kind, target.id, request_id)) as changed:
+            while True:
+                changed.clear()
+                record = await receipts.find(self._pool, target, request_id)
+                assert record is not None
+                if record["state"] in ENDED or self._waiters.stopping:
+                    return record
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await changed.wait()
+                except TimeoutError:
+                    return record
+
+    async def receipt(self, claims: Claims, target: Target, request_id: str) -> asyncpg.Record:
+        """One receipt.
+
+        Raises:
+            NotFound: no such worker, machine or request.
+            Forbidden: no role, or too small a scope.
+        """
+        if target.kind == "worker":
+            permissions.observe(claims, await find_worker(self._pool, target.id))
+        else:
+            permissions.require_role(claims, await machine(self._pool, target.id))
+            permissions.require_scope(claims, "observe", "execute")
+        return _known(await receipts.find(self._pool, target, request_id))
+
+    async def cancel(self, claims: Claims, target: Target, request_id: str) -> asyncpg.Record:
+        """Take back what no machine was handed yet; again, the same.
+
+        Raises:
+            NotFound, Forbidden: as `receipt`; taking back needs `administer`.
+            Conflict: `already_delivered`, `already_ended`, or a stop.
+        """
+        async with self._ledger.transaction() as tx:
+            if target.kind == "worker":
+                worker = await tx.lock_worker(target.id)
+                permissions.administer(claims, worker)
+                record = _known(await receipts.find(tx.conn, target, request_id))
+                if _is_cancellable(record):
+                    return await receipts.step_and_tell(tx, worker, record, "cancelled")
+                return record
+            permissions.require_role(claims, await machine(tx.conn, target.id))
+            permissions.require_scope(claims, "administer")
+            record = _known(await receipts.find_locked(tx.conn, target, request_id))
+            if not _is_cancellable(record):
+                return record
+            now = await tx.conn.fetchval("select clock_timestamp()")
+            return await receipts.step(tx, record, "cancelled", now=now)
+
+    async def _store(
+        self, tx: LedgerTx, target: Target, machine_id: str | None, *, asker: Asker, call: Call, now: datetime
+    ) -> bool:
+        """Insert the receipt and its sealed params; False where it exists, or is denied and goes nowhere."""
+        denied = is_denied(call.method)
+        error = {"code": DENIED, "message": f"{call.method} is not allowed from here"} if denied else None
+        waits = lifetime(call.method)
+        stored = await tx.conn.fetchval(
+            _SQL.accept,
+            target.kind,
+            target.id,
+            call.request_id,
+            machine_id,
+            call.method,
+            self._digest(call),
+            "rejected" if denied else "accepted",
+            _redacted(call),
+            None if error is None else receipts.encoded(error),
+            actor_of(asker.claims),
+            asker.x_request_id,
+            asker.traceparent,
+            now,
+            None if waits is None else now + waits,
+            now if denied else None,
+        )
+        if stored is None or denied:
+            return False
+        key_id, ciphertext = self._keys.seal(target, call.request_id, call.params_text.encode())
+        await tx.conn.execute(_SQL.put_delivery, target.kind, target.id, call.request_id, key_id, ciphertext)
+        return True
+
+    def _same(self, record: asyncpg.Record, call: Call) -> asyncpg.Record:
+        if not hmac.compare_digest(record["digest"], self._digest(call)):
+            raise Conflict(
+                "this request_id is known with other content",
+                reason_code="different_content",
+                request_id=call.request_id,
+            )
+        return record
+
+    def _digest(self, call: Call) -> bytes:
+        return digest(self._digest_key, call.method, call.params)
+
+
+def require_open(worker: Worker) -> None:
+    """The worker takes requests.
+
+    Raises:
+        Conflict: it is stopped, or failed.
+    """
+    if not worker.is_open:
+        raise Conflict(
+            f"the worker is {worker.status}: create or reattach to resume",
+            reason_code="worker_stopped" if worker.status == "stopped" else "worker_not_running",
+        )
+
+
+async def _hand_over(tx: LedgerTx, target: Target, machine_id: str, call: Call, now: datetime) -> None:
+    worker_id = target.id if target.kind == "worker" else None
+    await feed_entries.add(
+        tx, [Entry(machine_id, "request", call.method in URGENT, worker_id, None, call.request_id)], now
+    )
+
+
+def _check(call: Call) -> None:
+    if call.method == STOP:
+        raise Unprocessable("a worker is stopped by its own call", reason_code="use_stop", field="request.method")
+    if not is_denied(call.method):
+        check_params(call.method, call.params)
+
+
+def _known(record: asyncpg.Record | None) -> asyncpg.Record:
+    if record is None:
+        raise NotFound("no such request", reason_code="no_such_request")
+    return record
+
+
+def _is_cancellable(record: asyncpg.Record) -> bool:
+    """False where it is cancelled already.
+
+    Raises:
+        Conflict: it is too late, or a stop.
+    """
+    state = record["state"]
+    if state == "cancelled":
+        return False
+    if record["method"] == STOP:
+        raise Conflict("a stop can't be taken back", reason_code="not_cancellable", state=state)
+    if not may_follow(state, "cancelled"):
+        reason = "already_ended" if state in ENDED else "already_delivered"
+        raise Conflict(f"the request is {state} already", reason_code=reason, state=state)
+    return True
+
+
+def _redacted(call: Call) -> str:
+    """The params as others may see them; the very text that was sent where there is nothing to hide."""
+    shown = redact(call.params)
+    return call.params_text if shown is call.params else receipts.encoded(shown)
+
+
+def _expires(call: Call, now: datetime) -> str | None:
+    waits = lifetime(call.method)
+    return None if waits is None else instant(now + waits)

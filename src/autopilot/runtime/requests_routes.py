@@ -1,0 +1,121 @@
+"""The routes of requests: ask, look at the receipt, take back, report; and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import asyncpg
+
+from autopilot.contract.errors import Forbidden
+from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.runtime import receipts, requests_reports, requests_stop
+from autopilot.runtime.delivery import Target
+from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.machines_routes import machine_id_of
+from autopilot.runtime.receipts_states import ENDED
+from autopilot.runtime.requests import DENIED, Asker, Requests
+from autopilot.runtime.requests_bodies import Bodies, identifier
+from autopilot.runtime.requests_methods import is_denied
+from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
+from autopilot.runtime.workers_ids import worker_id_of
+
+MAX_WAIT_MS = 60_000
+DEFAULT_WAIT_MS = 15_000
+
+
+class RequestRoutes:
+    """What people call, and what a companion reports."""
+
+    def __init__(self, requests: Requests, ledger: Ledger, bodies: Bodies) -> None:
+        self._requests = requests
+        self._ledger = ledger
+        self._bodies = bodies
+
+    def routes(self) -> Iterable[Route]:
+        """Its routes."""
+        return [
+            Route("POST", "/workers/{worker_id}/requests", self.ask),
+            Route("GET", "/workers/{worker_id}/requests/{request_id}", self.receipt),
+            Route("POST", "/workers/{worker_id}/requests/{request_id}/cancel", self.cancel),
+            Route("POST", "/workers/{worker_id}/stop", self.stop),
+            Route("POST", "/machines/{machine_id}/requests", self.ask),
+            Route("GET", "/machines/{machine_id}/requests/{request_id}", self.receipt),
+            Route("POST", "/machines/{machine_id}/requests/{request_id}/cancel", self.cancel),
+            Route("POST", "/machines/{machine_id}/receipts", self.report),
+        ]
+
+    async def ask(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """200 with the end, 202 with the receipt so far, 403 where policy denies it."""
+        target = target_of(match)
+        wait_ms = integer_of(query_of(request), "wait_ms", low=0, high=MAX_WAIT_MS, default=DEFAULT_WAIT_MS) or 0
+        call = self._bodies.call(request)
+        ask = self._requests.ask_worker if target.kind == "worker" else self._requests.ask_machine
+        record = await ask(asker_of(request), target.id, call)
+        if record["state"] not in ENDED and wait_ms:
+            record = await self._requests.outcome(target, call.request_id, wait_ms / 1000)
+        return _answer(record)
+
+    async def receipt(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """The receipt as it is."""
+        record = await self._requests.receipt(request.claims, target_of(match), request_id_of(match))
+        return data_response(200, receipts.body(record))
+
+    async def cancel(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """The receipt, taken back."""
+        record = await self._requests.cancel(request.claims, target_of(match), request_id_of(match))
+        return data_response(200, receipts.body(record))
+
+    async def stop(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """202 when this call changed or changes something, 200 when it was over before."""
+        worker_id = worker_id_of(match)
+        reason, force = self._bodies.stop(request)
+        stopped = await requests_stop.stop(
+            self._ledger, self._requests, asker_of(request), worker_id, reason, force=force
+        )
+        return data_response(200 if stopped.was_over else 202, stopped.body())
+
+    async def report(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """What became of each step an executor reports."""
+        machine_id = machine_id_of(match)
+        reports = self._bodies.reports(request)
+        judged = await requests_reports.report(self._ledger, request.claims, machine_id, reports.receipts)
+        return data_response(200, [item.body() for item in judged])
+
+
+def asker_of(request: RuntimeRequest) -> Asker:
+    """Who asks, and the call it came with."""
+    return Asker(request.claims, request.headers.get("x-request-id"), request.headers.get("traceparent"))
+
+
+def target_of(match: Match) -> Target:
+    """The path's worker or machine.
+
+    Raises:
+        Unprocessable: not in the charset, or too long.
+    """
+    if "worker_id" in match:
+        return Target("worker", worker_id_of(match))
+    return Target("machine", machine_id_of(match))
+
+
+def request_id_of(match: Match) -> str:
+    """The path's request_id.
+
+    Raises:
+        Unprocessable: not in the charset, or too long.
+    """
+    return identifier(match["request_id"], "request_id")
+
+
+def _answer(record: asyncpg.Record) -> RuntimeResponse:
+    if record["state"] == "rejected" and is_denied(record["method"]):
+        raise Forbidden(
+            f"{record['method']} is not allowed from here",
+            reason_code=DENIED,
+            request_id=record["request_id"],
+            method=record["method"],
+            state=record["state"],
+        )
+    if record["state"] in ENDED:
+        return data_response(200, receipts.outcome_body(record))
+    return data_response(202, receipts.body(record))
