@@ -26,6 +26,10 @@ class EchoRuntime:
     """Answers with what it was asked; streams what a test puts into it."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As new, for the next test that shares it."""
         self.calls: list[RuntimeRequest] = []
         self.chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self.answer: Callable[[RuntimeRequest], Awaitable[RuntimeResponse]] | None = None
@@ -94,6 +98,13 @@ class ServedApi:
 
     async def mint(self, email: str | None = None, *scopes: str, **rest: Any) -> SignedIn:
         return await tokens.mint(self.pool, email=email, scopes=scopes or ("observe", "administer"), **rest)
+
+
+async def eventually(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Let others run until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is awaited has no event of its own
+            await asyncio.sleep(0)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ def from_headers(headers: Mapping[str, str]) -> Claims:
     try:
         value = json.loads(headers[CLAIMS_HEADER])
         claims = _claims(value)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError("the claims header is missing or malformed") from error
     if (claims.user_id is None) == (claims.guest_scope is None):
         raise ValueError("claims name exactly one principal")

@@ -48,16 +48,17 @@ async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -
     try:
         async with asyncio.timeout(None) as timeout:
             stream.ends_with(timeout)
-            async for chunk in body:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            try:
+                async for chunk in body:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                stream.ended()
     except TimeoutError:
         if stream.reason is None:
             raise
     except AutopilotError as error:
         log.warning("stream_lost", error=error.message, code=error.code)
         stream.end("unavailable")
-    finally:
-        stream.ended()
 
 
 async def _departure(receive: Receive, stream: OpenStream) -> None:
