@@ -150,7 +150,10 @@ async def ask(
     **options: Any,
 ) -> Answer:
     """Send a request, without waiting for its end unless told."""
-    body = {"request": {"request_id": request_id, "method": method, "params": params or {}}}
+    asked: dict[str, object] = {"request_id": request_id, "method": method}
+    if params is not None:
+        asked["params"] = params
+    body = {"request": asked}
     return await call(runtime, "POST", f"{path}/requests", body, claims=claims, query=f"wait_ms={wait_ms}", **options)
 
 
