@@ -21,7 +21,7 @@ KNOWN_HOSTS = {
     "keepachangelog.com", "semver.org", "towncrier.readthedocs.io",
 }  # fmt: skip
 """Hosts that files may name. Anything else (a package mirror above all) is somebody's private surroundings."""
-RESERVED_HOST = re.compile(r"(^|\.)(example|test|invalid|localhost)(\.(com|org|net))?$|^\d+(\.\d+){3}$|^\[")
+RESERVED_HOST = re.compile(r"^host$|(^|\.)(example|test|invalid|localhost)(\.(com|org|net))?$|^\d+(\.\d+){3}$|^\[")
 UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)")
@@ -85,7 +85,7 @@ def hosts() -> Iterator[str]:
     for path in tracked():
         for number, line in enumerate(text_of(path).splitlines(), 1):
             for host in URL.findall(line):
-                if host not in KNOWN_HOSTS and not RESERVED_HOST.search(host) and path.name != "LICENSE":
+                if not (host.rstrip(".") in KNOWN_HOSTS or RESERVED_HOST.search(host.rstrip("."))):
                     yield f"{path.relative_to(ROOT)}:{number}: names the host {host}"
 
 

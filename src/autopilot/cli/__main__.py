@@ -1,0 +1,5 @@
+"""`python -m autopilot.cli` is `autopilot`."""
+
+from autopilot.cli.main import main
+
+main()

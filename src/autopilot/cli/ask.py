@@ -1,0 +1,189 @@
+"""`autopilot send | request | interrupt | stop`: ask a worker something, and say what became of it.
+
+A request has a receipt, and these commands tell its state as it is: ended, refused, still open, or unknown. The same
+`--request-id` again is the same request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopilot.cli.connect import connected
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.pick import pick_machine, pick_worker
+from autopilot.cli.terminal import Terminal
+from autopilot.client import RuntimeCodexClient, has_ended
+from autopilot.contract import RequestOutcome
+
+Worker = Annotated[str | None, Parameter(name=("--worker", "-w"), help="Its id or a part of it; else the most recent.")]
+RequestId = Annotated[str | None, Parameter(help="Give the same id again to repeat without doing it twice.")]
+Wait = Annotated[float, Parameter(help="Seconds to wait for the end (at most 60).")]
+
+HISTORY_PAGE = 200
+
+
+async def send(
+    text: Annotated[str, Parameter(help="What to say to Codex.")],
+    *,
+    worker: Worker = None,
+    new: Annotated[bool, Parameter(negative=(), help="In a new thread.")] = False,
+    cwd: Annotated[str | None, Parameter(help="Folder of the new thread, on the machine; else this one.")] = None,
+    request_id: RequestId = None,
+    wait: Wait = 15.0,
+    options: Options = DEFAULT,
+) -> int:
+    """Say something to Codex: starts a turn, in the most recent worker or a new one."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        with terminal.busy("waiting for Codex to take it"):
+            target = await _new_worker(client, cwd) if new else await pick_worker(client, worker)
+            params = {"input": [{"type": "text", "text": text}]}
+            outcome = await client.request(
+                target, "turn/start", params, request_id=request_id, wait_ms=_milliseconds(wait)
+            )
+    return report(terminal, outcome, "Codex has it. Follow with: autopilot watch")
+
+
+async def _new_worker(client: RuntimeCodexClient, cwd: str | None) -> str:
+    """A new thread on the most recent machine, as a worker."""
+    machine = await pick_machine(client, None)
+    made = await client.machine_request(machine, "thread/start", {"cwd": cwd or os.getcwd()})  # noqa: PTH109  a string for the wire
+    if not made.ok or made.worker_id is None:
+        raise CommandFailed(f"No new thread: {_why(made)}", _exit_of(made), reason_code=made.state)
+    return made.worker_id
+
+
+async def request(
+    method: Annotated[str, Parameter(help="A method of Codex's app-server: turn/start, thread/read, model/list, …")],
+    params: Annotated[str, Parameter(help="Its parameters as a JSON object.")] = "{}",
+    *,
+    worker: Worker = None,
+    machine: Annotated[
+        str | None, Parameter(help="Ask a machine instead ('any': the most recent), for what concerns no worker yet.")
+    ] = None,
+    request_id: RequestId = None,
+    wait: Wait = 15.0,
+    options: Options = DEFAULT,
+) -> int:
+    """Send any request, and print its answer."""
+    terminal = Terminal(as_json=options.json)
+    given = _object(params)
+    async with connected(options) as client:
+        with terminal.busy(f"waiting for {method}"):
+            if machine is not None:
+                target = await pick_machine(client, None if machine == "any" else machine)
+                ask = client.machine_request
+            else:
+                target, ask = await pick_worker(client, worker), client.request
+            outcome = await ask(target, method, given, request_id=request_id, wait_ms=_milliseconds(wait))
+    return report(terminal, outcome, json.dumps(outcome.response, indent=2, ensure_ascii=False))
+
+
+async def interrupt(
+    worker: Annotated[str | None, Parameter(help="Its id or a part of it; else the most recent.")] = None,
+    *,
+    turn: Annotated[str | None, Parameter(help="The turn; else the one that runs.")] = None,
+    request_id: RequestId = None,
+    wait: Wait = 15.0,
+    options: Options = DEFAULT,
+) -> int:
+    """Interrupt the turn that runs."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        target = await pick_worker(client, worker)
+        turn_id = turn or await running_turn(client, target)
+        if turn_id is None:
+            raise CommandFailed("No turn is running there.", Exit.CONFLICT, reason_code="no_turn")
+        with terminal.busy("waiting for Codex to stop the turn"):
+            outcome = await client.request(
+                target, "turn/interrupt", {"turnId": turn_id}, request_id=request_id, wait_ms=_milliseconds(wait)
+            )
+    return report(terminal, outcome, "Interrupted.")
+
+
+async def stop(
+    worker: Annotated[str | None, Parameter(help="Its id or a part of it; else the most recent.")] = None,
+    *,
+    force: Annotated[bool, Parameter(negative=(), help="Close the log at once, without the companion's word.")] = False,
+    reason: Annotated[str | None, Parameter(help="Why, for the log.")] = None,
+    options: Options = DEFAULT,
+) -> int:
+    """Stop a worker: its turn, its commands, its log. Reattaching resumes it."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        stopped = await client.stop_worker(await pick_worker(client, worker), reason=reason, force=force)
+    if options.json:
+        terminal.result(stopped)
+    word = {"stopping": "is stopping: the companion was told", "stopped": "is stopped"}.get(
+        stopped.status, stopped.status
+    )
+    terminal.say(f"{escape(stopped.worker_id)} {word}.")
+    return Exit.OK
+
+
+async def running_turn(client: RuntimeCodexClient, worker_id: str) -> str | None:
+    """The turn that runs, by the log: the last one that was started, if it was not completed."""
+    before: int | None = None
+    completed: set[str] = set()
+    while True:
+        page = await client.events(worker_id, before=before, limit=HISTORY_PAGE)
+        for envelope in reversed(page):
+            method = envelope.payload.get("method")
+            turn = (envelope.payload.get("params") or {}).get("turn") or {}
+            if method == "turn/completed":
+                completed.add(str(turn.get("id")))
+            elif method == "turn/started":
+                return None if turn.get("id") in completed else str(turn["id"])
+        if not page or page[0].seq <= 1:
+            return None
+        before = page[0].seq
+
+
+def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:
+    """Say how a request ended, or that it has not; the exit code that goes with it."""
+    if terminal.as_json:
+        terminal.result(outcome)
+    elif outcome.ok:
+        terminal.say(done, markup=False)
+    elif has_ended(outcome):
+        terminal.remark(f"[red]{outcome.state}[/red]: {escape(_why(outcome))}")
+    else:
+        terminal.remark(
+            f"[yellow]{outcome.state}[/yellow]: not ended yet. Ask again with "
+            f"--request-id {escape(outcome.request_id)}, or look: autopilot trace {escape(outcome.request_id)}"
+        )
+    return _exit_of(outcome)
+
+
+def _exit_of(outcome: RequestOutcome) -> Exit:
+    if outcome.ok:
+        return Exit.OK
+    return Exit.FAILED if has_ended(outcome) and outcome.ok is False else Exit.UNDECIDED
+
+
+def _why(outcome: RequestOutcome) -> str:
+    if outcome.error:
+        return str(outcome.error.get("message") or outcome.error.get("code") or outcome.error)
+    if outcome.state == "indeterminate":
+        return "nobody can know whether Codex acted on it; it was not tried again"
+    return f"the request is {outcome.state}"
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, min(60_000, int(seconds * 1000)))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"The parameters are not JSON: {error}", Exit.USAGE) from error
+    if not isinstance(value, dict):
+        raise CommandFailed("The parameters are not a JSON object.", Exit.USAGE)
+    return value

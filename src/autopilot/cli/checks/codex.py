@@ -1,0 +1,30 @@
+"""Codex: is it there, can it reach a model, does it still speak the protocol that we know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
+from autopilot.cli.demo import codex_here
+from autopilot.cli.home import Home
+from autopilot.companion.codex import drift
+from autopilot.companion.codex.messages import CodexUnavailable
+
+
+async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
+    """Everything about the Codex of this machine."""
+    found = await codex_here(environ)
+    if found is None:
+        return [problem("Codex", "none was found", "install Codex, or: pip install 'autopilot-codex[codex]'")]
+    version = ok("Codex", f"{found.words} ({found.binary.path})")
+    if found.login:
+        signed_in = ok("Codex login", found.login)
+    else:
+        signed_in = note("Codex login", "not signed in: autopilot up plays its demo", "codex login")
+    try:
+        difference = await drift.check(found.binary, home.companion)
+    except CodexUnavailable as error:
+        return [version, signed_in, warning("protocol", f"Codex did not tell its schema: {error}")]
+    if difference.missing:
+        return [version, signed_in, problem("protocol", difference.sentence(), "use the pinned Codex until we follow")]
+    return [version, signed_in, ok("protocol", difference.sentence())]

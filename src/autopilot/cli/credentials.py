@@ -1,0 +1,144 @@
+"""Sign-ins that need no code, because whoever can read AUTOPILOT_HOME owns the installation anyway.
+
+For the companion that `up` starts, and for commands on the same machine. Relies on the database being reachable;
+keeps what it mints in the 0600 files of the client's token store. Nothing here is reachable over the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from autopilot.api.accounts import Caller
+from autopilot.api.codes import Codes
+from autopilot.api.mail import CodeMail
+from autopilot.api.sessions import Lifetimes, Sessions
+from autopilot.api.settings import Limits
+from autopilot.api.tokens import mint
+from autopilot.cli.home import Home, Running
+from autopilot.client.tokens import Credentials, FileTokenStore, SignInAgain
+from autopilot.contract.errors import RateLimited, Unauthorized
+from autopilot.db.pool import open_pool
+from autopilot.ops.settings import Secret
+
+LOCAL_SCOPES = ("administer",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a local sign-in is to be good for."""
+
+    scopes: Iterable[str]
+    surface: str
+    name: str
+    machine_id: str | None = None
+    email: str | None = None
+    """None: the owner of the installation."""
+
+
+async def ensure(pool: asyncpg.Pool, store: FileTokenStore, wanted: Wanted, base_url: str) -> Credentials:
+    """Credentials that work, in `store`: those that lie there if they still do, else new ones."""
+    async with store.exclusive():
+        kept = store.load()
+        fresh = await _refreshed(pool, kept, base_url) if kept else None
+        fresh = fresh or await _minted(pool, wanted, base_url)
+        store.save(fresh)
+        return fresh
+
+
+async def _refreshed(pool: asyncpg.Pool, kept: Credentials, base_url: str) -> Credentials | None:
+    if kept.refresh_token is None:
+        return None
+    try:
+        tokens = await Sessions(pool, Lifetimes()).refresh(kept.refresh_token, Caller(surface="cli"))
+    except Unauthorized:  # the database is another one, or the session was ended
+        return None
+    return Credentials(
+        access_token=tokens.access,
+        refresh_token=tokens.refresh,
+        expires_at=_in(tokens.expires_in),
+        user_id=tokens.account.user_id,
+        email=tokens.account.email,
+        base_url=base_url,
+    )
+
+
+async def _minted(pool: asyncpg.Pool, wanted: Wanted, base_url: str) -> Credentials:
+    made = await mint(
+        pool,
+        email=wanted.email,
+        scopes=wanted.scopes,
+        machine_id=wanted.machine_id,
+        surface=wanted.surface,
+        name=wanted.name,
+    )
+    return Credentials(
+        access_token=made.token,
+        refresh_token=made.refresh_token,
+        expires_at=_in(made.expires_in),
+        user_id=made.userId,
+        email=made.user.email,
+        base_url=base_url,
+    )
+
+
+def _in(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+@dataclass(slots=True)
+class LocalTokens:
+    """A token source for commands on the machine itself: renews what is stored, signs in anew where that has ended."""
+
+    store: FileTokenStore
+    database_url: str
+    base_url: str
+
+    async def access_token(self) -> str:
+        """A token to try.
+
+        Raises:
+            SignInAgain: the database can't be reached, so none can be made.
+        """
+        kept = self.store.load()
+        if kept and kept.base_url == self.base_url and kept.expires_at and kept.expires_at > _in(30):
+            return kept.access_token
+        return await self._new()
+
+    async def renew(self, rejected: str) -> str:
+        """Another token than `rejected`.
+
+        Raises:
+            SignInAgain: as `access_token`.
+        """
+        kept = self.store.load()
+        if kept and kept.access_token != rejected:
+            return kept.access_token
+        return await self._new()
+
+    async def _new(self) -> str:
+        wanted = Wanted(scopes=LOCAL_SCOPES, surface="cli", name="this machine")
+        try:
+            async with await open_pool(self.database_url, max_size=1, schema="api") as pool:
+                return (await ensure(pool, self.store, wanted, self.base_url)).access_token
+        except (OSError, asyncpg.PostgresError) as error:
+            raise SignInAgain(f"the installation's database can't be reached: {error}") from error
+
+
+async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str | None:
+    """A sign-in code for the owner, to be shown on this terminal; None when too many were made this hour."""
+    limits = Limits()
+    codes = Codes(pool, key.reveal().encode(), limits.code_seconds, limits.code_attempts, limits.codes_per_hour)
+    try:
+        code = await codes.issue(email, Caller(surface="cli"))
+    except RateLimited:
+        return None
+    return CodeMail(email, code, round(limits.code_seconds / 60)).spaced_code
+
+
+def local_tokens(home: Home, running: Running) -> LocalTokens:
+    """The token source of a command on the machine of a running installation."""
+    return LocalTokens(FileTokenStore(home.cli / "credentials.json"), running.database_url, running.url)

@@ -1,0 +1,80 @@
+"""`autopilot doctor`: looks at everything that commonly goes wrong, and says what to do about it.
+
+Owns the list of checks and the report. Each check looks at the real thing; none changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopilot.cli.checks import codex, machine, server
+from autopilot.cli.checks.finding import Check, Finding, Verdict, problem
+from autopilot.cli.connect import Target, target_of, token_source
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.home import home_for_up, running_home
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.terminal import Terminal
+from autopilot.ops.clock import SystemClock
+
+MARKS = {
+    Verdict.OK: "[green]ok[/green]",
+    Verdict.NOTE: "note",
+    Verdict.WARNING: "[yellow]warning[/yellow]",
+    Verdict.PROBLEM: "[red]problem[/red]",
+}
+
+
+async def doctor(
+    *,
+    port: Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="The port to look at when nothing runs.")] = 8787,
+    options: Options = DEFAULT,
+) -> int:
+    """Check what commonly goes wrong; exit code 1 when something does not work."""
+    terminal = Terminal(as_json=options.json)
+    findings: list[Finding] = []
+    for check in checks(options, port):
+        with terminal.busy("looking"):
+            found = await check()
+        findings += found
+        for finding in found:
+            _say(terminal, finding)
+    if options.json:
+        terminal.result(findings)
+    return Exit.FAILED if any(finding.verdict is Verdict.PROBLEM for finding in findings) else Exit.OK
+
+
+def checks(options: Options, port: int) -> list[Check]:
+    """What to look at, in order: this machine, then Codex, then the server."""
+    here = running_home(os.environ)
+    home, running = here or (home_for_up(os.environ), None)
+    dsn = running.database_url if running else os.environ.get("DATABASE_URL")
+    return [
+        lambda: machine.permissions(home),
+        lambda: machine.disk(home),
+        lambda: machine.port(running, port),
+        lambda: codex.codex(os.environ, home),
+        lambda: server.database(dsn),
+        lambda: _server(options),
+        lambda: machine.reach(running),
+    ]
+
+
+async def _server(options: Options) -> list[Finding]:
+    try:
+        target: Target = target_of(options, os.environ)
+    except CommandFailed as nowhere:
+        return [problem("server", nowhere.message)]
+    found = await server.answers(target.url)
+    if any(finding.verdict is Verdict.PROBLEM for finding in found):
+        return found
+    async with token_source(target, os.environ) as tokens:
+        return [*found, *await server.streaming(target.url, tokens, SystemClock())]
+
+
+def _say(terminal: Terminal, finding: Finding) -> None:
+    advice = f"  [dim]→ {escape(finding.advice)}[/dim]" if finding.advice else ""
+    terminal.say(f"{MARKS[finding.verdict]:<8} {escape(finding.about):<12} {escape(finding.says)}{advice}")

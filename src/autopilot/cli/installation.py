@@ -1,0 +1,197 @@
+"""One running installation: what it consists of, and in which order that comes up and goes down.
+
+Relies on `Supervisor` to keep each part running, on `PostgresService` and `Child` to be the parts. What `autopilot up`
+does once it holds the home and the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from autopilot import __version__
+from autopilot.cli.child import Child
+from autopilot.cli.credentials import Wanted, ensure, owner_code
+from autopilot.cli.database import PostgresService, migrate_all
+from autopilot.cli.demo import CodexHere, codex_here, model_port
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.home import Home, Running
+from autopilot.cli.keys import Keys
+from autopilot.cli.ready import wait_until_ready
+from autopilot.cli.supervise import Supervisor
+from autopilot.cli.terminal import Terminal
+from autopilot.cli.welcome import Welcome
+from autopilot.client.tokens import FileTokenStore
+from autopilot.companion.identity import load_or_create
+from autopilot.db.embedded import EmbeddedPostgres
+from autopilot.db.pool import open_pool
+from autopilot.ops.clock import Clock
+
+DEFAULT_OWNER = "owner@localhost"
+READY_WITHIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to run, and where."""
+
+    home: Home
+    sock: socket.socket
+    """Listens already; the server inherits it."""
+    urls: list[str]
+    """The first is shown, the last is this machine's own."""
+    listening: bool
+    """Whether other devices were to be let in."""
+    demo: bool | None
+    companion: bool
+    environ: Mapping[str, str]
+    keys: Keys
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches it."""
+        return self.urls[-1]
+
+    @property
+    def owner_email(self) -> str:
+        """Who the installation belongs to."""
+        return self.environ.get("AUTOPILOT_OWNER_EMAIL") or DEFAULT_OWNER
+
+
+@dataclass(slots=True)
+class Installation:
+    """Everything `autopilot up` keeps running."""
+
+    plan: Plan
+    clock: Clock
+    terminal: Terminal
+    _supervisor: Supervisor = field(init=False)
+    _dsn: str = field(init=False, default="")
+    _demo: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self._supervisor = Supervisor(self.clock, self._say_death)
+
+    async def run_until(self, stopping: asyncio.Event) -> None:
+        """Bring everything up, say so, and take it down once `stopping` is set.
+
+        Raises:
+            ExceptionGroup: with a CommandFailed when it did not come up.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            end: asyncio.Task[None] | None = None
+            try:
+                async with asyncio.timeout(None) as scope:
+                    end = tasks.create_task(_end(scope, stopping), name="end")
+                    await self._start(tasks)
+                    await asyncio.Future()  # only the end of the scope ends this
+            except TimeoutError:
+                if not stopping.is_set():
+                    raise
+            finally:
+                if end is not None:
+                    end.cancel()
+                self.plan.home.withdraw()
+                await self._supervisor.stop()
+
+    async def _start(self, tasks: asyncio.TaskGroup) -> None:
+        plan = self.plan
+        began = self.clock.monotonic()
+        with self.terminal.busy("starting"):
+            looking = tasks.create_task(codex_here(plan.environ), name="look for Codex")
+            self._dsn = await self._start_database(tasks)
+            await migrate_all(self._dsn)
+            for child in self._servers():
+                await self._supervisor.keep(child, tasks)
+            codex = await looking
+            async with await open_pool(self._dsn, max_size=2, schema="api") as pool:
+                if plan.companion and codex:
+                    await self._start_codex(tasks, pool, codex)
+                code = await owner_code(pool, plan.owner_email, plan.keys.code)
+            if not await wait_until_ready(plan.local_url, self.clock, within_seconds=READY_WITHIN_SECONDS):
+                raise CommandFailed(f"The server did not become ready; see {plan.home.logs}.", Exit.CANNOT_START)
+        self._announce()
+        shown = Welcome(
+            url=plan.urls[0],
+            urls=plan.urls,
+            listening=plan.listening,
+            owner_email=plan.owner_email,
+            code=code,
+            demo=self._demo,
+            codex=codex.words if codex else None,
+            companion=plan.companion,
+            startup_seconds=self.clock.monotonic() - began,
+        )
+        shown.print(self.terminal)
+
+    async def _start_database(self, tasks: asyncio.TaskGroup) -> str:
+        if external := self.plan.environ.get("DATABASE_URL"):
+            return external
+        bin_dir = self.plan.environ.get("PG_BIN")
+        server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)
+        await self._supervisor.keep(PostgresService(server), tasks)
+        return server.dsn
+
+    async def _start_codex(self, tasks: asyncio.TaskGroup, pool: asyncpg.Pool, codex: CodexHere) -> None:
+        """The companion, with credentials that work; where Codex has no model to talk to, the demo's one."""
+        more: dict[str, str] = {}
+        self._demo = self.plan.demo if self.plan.demo is not None else codex.login is None
+        if self._demo:
+            port = await asyncio.to_thread(model_port, self.plan.home)
+            await self._supervisor.keep(self._child("model", "demo-model", "--port", str(port)), tasks)
+            more["AUTOPILOT_DEMO_MODEL_URL"] = f"http://127.0.0.1:{port}/v1"
+        machine = await asyncio.to_thread(load_or_create, self.plan.home.path)
+        wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
+        store = FileTokenStore(self.plan.home.companion / "credentials.json")
+        await ensure(pool, store, wanted, self.plan.local_url)
+        companion = self._child("companion", "companion")
+        companion.environ = {**companion.environ, **more}
+        await self._supervisor.keep(companion, tasks)
+
+    def _servers(self) -> list[Child]:
+        public = ("--fd", str(self.plan.sock.fileno()))
+        return [self._child("server", "serve", *public)]
+
+    def _child(self, name: str, *arguments: str) -> Child:
+        plan = self.plan
+        environ = {
+            **plan.environ,
+            "AUTOPILOT_HOME": str(plan.home.path),
+            "AUTOPILOT_OWNER_EMAIL": plan.owner_email,
+            "AUTOPILOT_CODE_KEY": plan.keys.code.reveal(),
+            "AUTOPILOT_LOG_FORMAT": "json",
+            "DATABASE_URL": self._dsn,
+        }
+        inherited = (plan.sock.fileno(),) if "--fd" in arguments else ()
+        log_file = plan.home.logs / f"{name}.log"
+        return Child(name=name, arguments=arguments, environ=environ, log_file=log_file, pass_fds=inherited)
+
+    def _announce(self) -> None:
+        running = Running(
+            url=self.plan.local_url,
+            pid=os.getpid(),
+            database_url=self._dsn,
+            owner_email=self.plan.owner_email,
+            started_at=self.clock.now().isoformat(),
+            version=__version__,
+        )
+        self.plan.home.announce(running)
+
+    def _say_death(self, name: str, code: int) -> None:
+        self.terminal.remark(f"autopilot: {name} ended ({_words(code)}); starting it again")
+
+
+async def _end(scope: asyncio.Timeout, stopping: asyncio.Event) -> None:
+    """End `scope` when `stopping` is set: also a start that takes long ends at Ctrl-C."""
+    await stopping.wait()
+    scope.reschedule(asyncio.get_running_loop().time())
+
+
+def _words(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,107 @@
+"""The `autopilot` command: its table of commands, and how each ends.
+
+Owns nothing but the table: commands are imported when they are asked for, so that `autopilot watch` doesn't pay for
+the server's imports. Errors become a sentence on standard error and an exit code (docs/cli.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Group
+
+from autopilot import __version__
+from autopilot.cli.exits import Exit, exit_code_of
+from autopilot.cli.terminal import Terminal
+from autopilot.contract.errors import AutopilotError
+
+SESSIONS = Group("Sessions", sort_key=1)
+INSTALLATION = Group("This installation", sort_key=2)
+PROCESSES = Group("Single processes (what `up` starts)", sort_key=3)
+
+COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
+    SESSIONS: {
+        "workers": ("workers:workers", "List your workers."),
+        "show": ("workers:show", "Show everything known about one."),
+        "send": ("ask:send", "Say something to Codex."),
+        "request": ("ask:request", "Send any request, and print its answer."),
+        "interrupt": ("ask:interrupt", "Interrupt the turn that runs."),
+        "stop": ("ask:stop", "Stop a worker."),
+        "trace": ("trace:trace", "Print every hop of a request."),
+    },
+    INSTALLATION: {
+        "up": ("up:up", "Run everything in the foreground."),
+        "doctor": ("doctor:doctor", "Check what commonly goes wrong."),
+        "token": ("token:token", "Print a token for scripts."),
+        "login": ("login:login", "Sign in to a server elsewhere."),
+        "logout": ("login:logout", "End that session."),
+        "version": ("version:version", "Print the version."),
+    },
+    PROCESSES: {
+        "serve": ("processes:serve", "API and runtime."),
+        "api": ("processes:api", "The API alone."),
+        "demo-model": ("processes:demo_model", "The demo's scripted model."),
+    },
+}
+"""Group -> command -> where it is, and what the list of commands says of it."""
+
+
+def make_app() -> App:
+    """The command line, nothing imported yet."""
+    app = App(
+        name="autopilot",
+        help="See and steer Codex sessions through a ledger of your own.",
+        version=__version__,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for group, commands in COMMANDS.items():
+        for name, (target, purpose) in commands.items():
+            app.command(f"autopilot.cli.{target}", name=name, group=group, help=purpose)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = make_app()(arguments, exit_on_error=False)
+    except CycloptsError:  # it printed what is wrong
+        return Exit.USAGE
+    except AutopilotError as error:
+        return _refused(error, arguments)
+    except ExceptionGroup as group:
+        ours = first_of_ours(group)
+        if ours is None:
+            raise
+        return _refused(ours, arguments)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to say at exit either
+        return Exit.OK
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _refused(error: AutopilotError, arguments: Sequence[str]) -> int:
+    Terminal(as_json="--json" in arguments).problem(error)
+    return exit_code_of(error)
+
+
+def first_of_ours(group: BaseExceptionGroup) -> AutopilotError | None:
+    """The first error with a sentence for a person; None where something else went wrong as well."""
+    known, unknown = group.split(AutopilotError)
+    if known is None or unknown is not None:
+        return None
+    found: BaseException = known
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, AutopilotError)
+    return found
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""Which worker a command means: the one named, in full or by a part that only it has; else the most recent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract import WorkerSummary
+
+LOOKED_AT = 200
+OPEN = ("running", "starting", "stopping")
+
+
+async def pick_worker(client: RuntimeCodexClient, named: str | None) -> str:
+    """The worker's id.
+
+    Raises:
+        CommandFailed: there is no worker, or `named` fits several.
+    """
+    found = (await client.list_workers(limit=LOOKED_AT)).workers
+    chosen = most_recent(found) if named is None else best_fit(found, named)
+    if chosen is None:
+        raise CommandFailed("There is no worker yet. Start one: autopilot send --new 'hello'", Exit.NOT_FOUND)
+    return chosen
+
+
+def most_recent(workers: Sequence[WorkerSummary]) -> str | None:
+    """Of workers in order of activity: the first that is open, else the first."""
+    ordered = sorted(workers, key=lambda worker: worker.status not in OPEN)  # stable: activity decides within each
+    return ordered[0].worker_id if ordered else None
+
+
+def best_fit(workers: Sequence[WorkerSummary], named: str) -> str:
+    """The one worker whose id is `named`, else the one that has it as a part; an id nobody listed is taken as it is.
+
+    Raises:
+        CommandFailed: several have it.
+    """
+    ids = [worker.worker_id for worker in workers]
+    fits = [named] if named in ids else [one for one in ids if named in one]
+    if len(fits) > 1:
+        raise CommandFailed(f"'{named}' fits several workers: {', '.join(fits[:5])}", Exit.USAGE)
+    return fits[0] if fits else named
+
+
+async def pick_machine(client: RuntimeCodexClient, named: str | None) -> str:
+    """The machine's id: the one named, in full or in part of its id or name; else the one heard of last.
+
+    Raises:
+        CommandFailed: there is none, or `named` fits several.
+    """
+    machines = await client.machines()
+    fits = [machine for machine in machines if named is None or named in machine.machine_id or named == machine.name]
+    if not fits:
+        raise CommandFailed("There is no such machine. A companion registers it: autopilot up", Exit.NOT_FOUND)
+    if named is not None and len(fits) > 1:
+        raise CommandFailed(f"'{named}' fits several machines.", Exit.USAGE)
+    return max(fits, key=lambda machine: machine.last_heard_at or "").machine_id

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autopilot.cli import child
+from autopilot.cli.child import Child, open_log
+
+PROGRAM = """
+import sys, os, time
+from autopilot.cli.child import die_with_supervisor
+die_with_supervisor()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+SUPERVISOR = f"""
+import subprocess, sys, os, signal
+child = subprocess.Popen([sys.executable, "-c", {PROGRAM!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+print(child.stdout.readline().decode().strip(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+async def test_a_child_ends_when_its_supervisor_is_killed() -> None:
+    supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", SUPERVISOR, stdout=asyncio.subprocess.PIPE)
+    said, _ = await supervisor.communicate()
+    pid = int(said)
+
+    if psutil.pid_exists(pid):
+        await asyncio.to_thread(psutil.Process(pid).wait, 10)
+
+    assert supervisor.returncode == -signal.SIGKILL
+    assert not psutil.pid_exists(pid)
+
+
+async def test_a_child_leaves_its_words_in_its_log_and_tells_its_exit_code(tmp_path: Path) -> None:
+    log = tmp_path / "version.log"
+    one = Child(name="version", arguments=["no-such-command"], environ=os.environ, log_file=log)
+
+    async with asyncio.timeout(30):
+        await one.start()
+        code = await one.wait()
+
+    assert code == 2
+    assert "no-such-command" in log.read_text()
+
+
+def test_a_log_is_private_and_one_that_grew_too_long_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "LARGEST_LOG_BYTES", 3)
+    path = tmp_path / "server.log"
+    path.write_bytes(b"long")
+
+    open_log(path).close()
+
+    assert (tmp_path / "server.log.1").read_bytes() == b"long"
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"", 0o600)
