@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from autopilot.db import launch
+from autopilot.db import launch, leftovers
 from autopilot.db.errors import ClusterFailed, ClusterRefused
 
 ADMIN = "autopilot_admin"
@@ -83,14 +83,19 @@ def password(secrets_dir: Path, name: str) -> str:
     return path.read_text(encoding="ascii")
 
 
+async def remove_half_made(data: Path) -> None:
+    """Clear away what a `create` that was killed left, also while its initdb is still dying."""
+    for left in data.parent.glob(f"{data.name}.new-*"):
+        await leftovers.end_processes(left, leftovers.AT_ONCE)
+        shutil.rmtree(left, ignore_errors=True)  # initdb may be removing it too
+
+
 async def create(data: Path, bin_dir: Path, admin_password_file: Path, *, durable: bool = True) -> None:
     """Make a new cluster in `data`: beside it first, then renamed, so that half a cluster never has its name.
 
     Raises:
         ClusterFailed: initdb said no; its words are in the message.
     """
-    for left in data.parent.glob(f"{data.name}.new-*"):
-        shutil.rmtree(left)
     made = Path(tempfile.mkdtemp(prefix=f"{data.name}.new-", dir=data.parent))
     process = await asyncio.create_subprocess_exec(
         *command(bin_dir / "initdb", f"--pgdata={made}", f"--username={ADMIN}", f"--pwfile={admin_password_file}"),
@@ -101,6 +106,7 @@ async def create(data: Path, bin_dir: Path, admin_password_file: Path, *, durabl
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=environment(),
+        cwd=made,  # by which leftovers.py finds an initdb that lost its owner
         start_new_session=True,
     )
     try:

@@ -134,6 +134,7 @@ class EmbeddedPostgres:
         bin_dir = binaries.find_bin_dir(self._bin_dir)
         ours = binaries.major_version(bin_dir)
         secrets_dir = self.home / "secrets"
+        await cluster.remove_half_made(self.data)
         if self.data.exists():
             cluster.check_version(self.data, ours)
             if not (secrets_dir / cluster.ADMIN).exists():
@@ -151,7 +152,8 @@ class EmbeddedPostgres:
         await self._prepare_database()
 
     async def _spawn(self, bin_dir: Path, socket_dir: Path) -> None:
-        settings = {**self._settings, "unix_socket_directories": f'"{socket_dir}"', "port": str(sockets.PORT)}
+        quoted = '"' + str(socket_dir).replace('"', '""') + '"'
+        settings = {**self._settings, "unix_socket_directories": quoted, "port": str(sockets.PORT)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._open_log() as output:
             self.process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autopilot.db.errors import ClusterRefused
@@ -21,8 +21,10 @@ from autopilot.db.errors import ClusterRefused
 log = logging.getLogger("autopilot.db")
 
 _POLL_SECONDS = 0.05
-_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+GENTLY = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 """Fast shutdown, immediate shutdown, the end; and how many seconds each may take."""
+AT_ONCE = ((signal.SIGKILL, 5.0),)
+"""For what works on data that nobody will want."""
 
 
 def processes_in(data: Path) -> list[int]:
@@ -40,7 +42,7 @@ def _processes_by_proc(data: Path) -> list[int]:
             continue
         try:
             ours = entry.stat().st_uid == os.geteuid() and str((entry / "cwd").readlink()) == wanted
-            if ours and (entry / "exe").readlink().name.startswith("postgres"):
+            if ours and (entry / "exe").readlink().name.startswith(("postgres", "initdb")):
                 found.append(int(entry.name))
         except OSError:  # it ended meanwhile, or is nobody's business of ours
             continue
@@ -60,13 +62,13 @@ def _server_by_pid_file(data: Path) -> list[int]:
     return [pid] if is_ours else []
 
 
-async def end_processes(data: Path) -> None:
-    """End every process of `processes_in`, gently first. A server without an owner serves nobody.
+async def end_processes(data: Path, steps: Sequence[tuple[int, float]] | None = None) -> None:
+    """End every process of `processes_in`, by `steps` (default GENTLY). A server without an owner serves nobody.
 
     Raises:
         ClusterRefused: one did not even end by SIGKILL.
     """
-    for number, patience_seconds in _STEPS:
+    for number, patience_seconds in steps or GENTLY:
         if not _signal_all(data, number):
             return
         log.warning("ending a server that lost its owner with %s", signal.Signals(number).name)

@@ -1,6 +1,7 @@
 """The private folder of the server's unix socket, with a path short enough for the kernel.
 
-A socket's path may have 107 bytes (103 on macOS). Where AUTOPILOT_HOME is deeper, the socket lives in a short folder
+A socket's path may have 107 bytes (103 on macOS), and a comma in it would be read as a list of hosts. Where the path of
+AUTOPILOT_HOME is not fit for that, the socket lives in a short folder
 with a random name that only we may enter, and `run/postgres-socket` is a symbolic link that tells where.
 """
 
@@ -48,12 +49,12 @@ def socket_dir(run_dir: Path) -> Path:
             link.symlink_to(made)
             return made
         made.rmdir()
-    raise ClusterRefused(f"The path {run_dir} is too long for a unix socket, and so is every temporary folder.")
+    raise ClusterRefused(f"The path {run_dir} does not do for a unix socket, and neither does any temporary folder.")
 
 
 def fits(folder: Path) -> bool:
-    """Whether a socket in `folder` has a path that the kernel takes."""
-    return len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= MAX_PATH_BYTES
+    """Whether a socket in `folder` has a path that the kernel and the drivers take."""
+    return "," not in str(folder) and len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= MAX_PATH_BYTES
 
 
 def linked_dir(link: Path) -> Path | None:
