@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 NAMES = ("title", "preview", "cwd", "model", "activity")
+SPEND = "spend"
+"""A fact whose value is the counts of tokens so far, by their names in the contract."""
 PREVIEW_CHARACTERS = 280
 
 Facts = Mapping[str, Mapping[str, Any]]
-"""Name -> `{"value": str, "seq": int}`; a fact that nothing has said yet is absent."""
+"""Name -> `{"value": …, "seq": int}`; a fact that nothing has said yet is absent."""
 
 
 def fold(facts: Facts, seq: int, event_type: str, payload: Mapping[str, Any]) -> Facts:
@@ -24,14 +26,14 @@ def fold(facts: Facts, seq: int, event_type: str, payload: Mapping[str, Any]) ->
     return {**facts, **{name: {"value": value, "seq": seq} for name, value in said.items()}}
 
 
-def _said(facts: Facts, event_type: str, payload: Mapping[str, Any]) -> dict[str, str]:
+def _said(facts: Facts, event_type: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     if event_type in _TYPES:
         return _TYPES[event_type](payload)
     read = _METHODS.get(method) if isinstance(method := payload.get("method"), str) else None
     params = payload.get("params")
     if read is None or not isinstance(params, dict):
         return {}
-    return {name: value for name, value in read(facts, params).items() if isinstance(value, str)}
+    return {name: value for name, value in read(facts, params).items() if isinstance(value, (str, dict))}
 
 
 def _opened(payload: Mapping[str, Any]) -> dict[str, str]:
@@ -95,6 +97,13 @@ def _item(facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
     return {"preview": _line(next((word for word in words if isinstance(word, str) and word.strip()), None))}
 
 
+def _usage(_facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
+    """Codex counts the whole thread anew with each answer of the model."""
+    total = _object(_object(params, "tokenUsage"), "total")
+    counts = {name: total.get(codex) for name, codex in _COUNTS.items()}
+    return {SPEND: counts} if all(isinstance(count, int) and count >= 0 for count in counts.values()) else {}
+
+
 def _activity(status: Mapping[str, Any]) -> str | None:
     kind, flags = status.get("type"), status.get("activeFlags") or []
     if kind == "active":
@@ -116,6 +125,13 @@ def _line(value: object) -> str | None:
     return " ".join(value[: PREVIEW_CHARACTERS * 4].split())[:PREVIEW_CHARACTERS]
 
 
+_COUNTS = {
+    "input_tokens": "inputTokens",
+    "cached_input_tokens": "cachedInputTokens",
+    "output_tokens": "outputTokens",
+    "reasoning_output_tokens": "reasoningOutputTokens",
+    "total_tokens": "totalTokens",
+}
 _TYPES: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     "worker.started": _opened,
     "worker.stopped": _stopped,
@@ -128,6 +144,7 @@ _METHODS: dict[object, Callable[[Facts, dict[str, Any]], dict[str, Any]]] = {
     "turn/started": _turn_started,
     "turn/completed": _turn_completed,
     "model/rerouted": _rerouted,
+    "thread/tokenUsage/updated": _usage,
     "error": _failed,
     "item/started": _item,
     "item/completed": _item,

@@ -25,8 +25,10 @@ from autopilot.runtime.machines_room import MachinesRoom
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import StreamRoutes
+from autopilot.runtime.stream_pages import PageRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 from autopilot.runtime.tail_workers import WorkerTail
+from autopilot.runtime.workers import Workers
 
 STOP_SECONDS = 1.0
 """How long followers get to end their streams."""
@@ -45,8 +47,10 @@ class Runtime:
         self.machines = MachinesRoom(pool, self.ledger, self.wakeups, settings, clock)
         self.router = Router(
             [
+                *Workers(self.ledger, pool, settings).routes(),
                 *AppendRoutes(self.ledger, settings).routes(),
                 *StreamRoutes(pool, self.tail).routes(),
+                *PageRoutes(pool).routes(),
                 *self.machines.routes(),
             ]
         )

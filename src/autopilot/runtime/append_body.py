@@ -36,7 +36,7 @@ class _Event(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     event: _Event | None = None
-    events: list[_Event] = msgspec.field(default_factory=list)
+    events: list[_Event] | None = None
 
 
 _TEXTS = msgspec.json.Decoder(_Body)
@@ -124,7 +124,7 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
 def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
     """The payloads' raw text, in order; a payload that is null counts as missing."""
     body = _TEXTS.decode(raw)
-    events = body.events if is_batch else [body.event or _Event()]
+    events = (body.events or []) if is_batch else [body.event or _Event()]
     return [event.payload for event in events]
 
 

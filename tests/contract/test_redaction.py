@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autopilot.contract.redaction import REDACTED, is_secret_key, may_hold_secret, redact, redact_text
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVPmB92K27uhbUJU1p1r"
+SECRETS = [
+    JWT,
+    "sk-" + "aB3" * 10,
+    "sk-proj-" + "aB3_" * 10,
+    "sk-ant-api03-" + "x" * 30,
+    "ghp_" + "a1" * 18,
+    "github_pat_" + "a1" * 20,
+    "glpat-" + "a1" * 10,
+    "xoxb-1234567890-abcdef",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIza" + "b" * 35,
+    "hf_" + "c" * 30,
+    "npm_" + "d" * 36,
+]
+KEYS = [
+    "authorization",
+    "Authorization",
+    "access_token",
+    "refreshToken",
+    "X-Api-Key",
+    "api key",
+    "client_secret",
+    "PASSWORD",
+]
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_inside_words_is_taken_out(secret):
+    assert redact_text(f"before {secret} after") == f"before {REDACTED} after"
+
+
+def test_a_bearer_token_keeps_its_scheme():
+    assert redact_text("Authorization: Bearer abc.def-123==") == f"Authorization: Bearer {REDACTED}"
+
+
+def test_a_private_key_is_taken_out_whole():
+    pem = "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----"
+
+    assert redact_text(f"x {pem} y") == f"x {REDACTED} y"
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_telling_key_hides_its_value_and_keeps_its_shape(key):
+    assert redact({key: "v"}) == {key: REDACTED}
+    assert redact({key: {"a": ["v", 1, None, True, ""]}}) == {key: {"a": [REDACTED, REDACTED, None, True, ""]}}
+
+
+def test_counts_of_tokens_are_no_tokens():
+    usage = {"totalTokens": 7, "input_tokens": 5, "maxOutputTokens": 10, "tokenUsage": {"last": {"outputTokens": 2}}}
+
+    assert redact(usage) is usage
+    assert redact({"totalTokens": "secret"}) == {"totalTokens": REDACTED}
+
+
+@pytest.mark.parametrize(
+    "key", ["tokenizer", "keyboard", "passenger", "secretary", "threadId", "contentTokenCount", "next"]
+)
+def test_ordinary_keys_are_not_telling(key):
+    assert not is_secret_key(key)
+
+
+@given(values)
+def test_redaction_is_idempotent_and_keeps_keys_order_and_shape(value):
+    once = redact(value)
+
+    assert redact(once) == once
+    assert shape(once) == shape(value)
+
+
+@given(values)
+def test_what_the_sieve_lets_pass_holds_nothing_to_redact(value):
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        raw = text.encode("utf-8", "surrogatepass")
+        assert may_hold_secret(raw) or redact(value) is value
+
+
+@given(values, st.sampled_from(SECRETS), st.sampled_from(["inside", "key"]))
+def test_a_planted_secret_is_always_found(value, secret, where):
+    planted = {"deep": [{"x": value, ("note" if where == "inside" else "apiKey"): f"is {secret} ok"}]}
+    raw = json.dumps(planted).encode()
+
+    assert may_hold_secret(raw)
+    assert secret not in json.dumps(redact(planted))
+
+
+@given(st.sampled_from(SECRETS))
+def test_the_sieve_sees_through_escapes(secret):
+    escaped = "".join(f"\\u{ord(character):04x}" for character in secret)
+
+    assert may_hold_secret(f'{{"a":"{escaped}"}}'.encode())
+
+
+def shape(value):
+    """The value with every leaf forgotten."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    return None
