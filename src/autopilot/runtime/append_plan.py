@@ -176,7 +176,7 @@ def _turn(worker: Worker, draft: Draft) -> None:
     elif draft.event_type == STOPPED:
         worker.status, worker.stopped_at, worker.state_changed = "stopped", worker.now, True
         reason = draft.value.get("reason")
-        worker.stop_reason = reason[:255] if isinstance(reason, str) else None
+        worker.stop_reason = reason[:255].replace("\x00", "") if isinstance(reason, str) else None
         worker.stop_verified = draft.value.get("verified") is not False
 
 

@@ -47,7 +47,7 @@ class Known:
 
 def is_handshake(draft: Draft) -> bool:
     """Whether this event asks or answers: its method alone says so."""
-    return draft.event_type == "worker.event" and draft.value.get("method") in _REQUIRED
+    return draft.event_type == "worker.event" and draft.method in _REQUIRED
 
 
 def check(payload: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ async def load(tx: LedgerTx, batches: Iterable[Batch]) -> Known:
         (batch.worker_id, draft.value["handshake_id"])
         for batch in batches
         for draft in batch.drafts
-        if is_handshake(draft) and isinstance(draft.value.get("handshake_id"), str)
+        if is_handshake(draft) and _fits("handshake_id", draft.value.get("handshake_id"))
     }
     known = Known()
     if not keys:
@@ -123,8 +123,8 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
 
 
 def _fits(name: str, value: object) -> bool:
-    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_ID_CHARACTERS:
-        return False
+    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_ID_CHARACTERS or "\x00" in value:
+        return False  # a NUL is no character to the database
     return name != "occurred_at" or _is_time(value)
 
 

@@ -82,12 +82,18 @@ async def step_and_tell(
     return changed
 
 
+def _named_request(row: Row) -> str | None:
+    """The request that a result names. A payload is free: what can't be an id, NUL above all, names none."""
+    request_id = row.draft.value.get("request_id")
+    return request_id if isinstance(request_id, str) and request_id.isprintable() else None
+
+
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     """End the receipts that these rows are the results of."""
     results = {
         (row.worker.worker_id, request_id): row
         for row in rows
-        if row.draft.event_type in RESULTS and isinstance(request_id := row.draft.value.get("request_id"), str)
+        if row.draft.event_type in RESULTS and (request_id := _named_request(row)) is not None
     }
     if not results:
         return

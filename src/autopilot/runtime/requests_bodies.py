@@ -36,7 +36,8 @@ _MACHINE_LENGTHS = {
     "codex_version": 120,
     "desktop_session_id": 160,
 }
-_MAX_METHOD = 255
+_METHOD = re.compile(r"[!-~]{1,255}")
+_MAX_REASON = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class Bodies:
         method = asked.get("method") if isinstance(asked, dict) else None
         if not isinstance(asked, dict) or method is None:
             raise InvalidRequest("request.method is missing", reason_code="method_missing", field="request.method")
-        if not isinstance(method, str) or not 0 < len(method) <= _MAX_METHOD or not method.isprintable():
-            raise _refused("request.method", "must be the name of a method")
+        if not isinstance(method, str) or _METHOD.fullmatch(method) is None:
+            raise _refused("request.method", "must be 1 to 255 printable ASCII characters without spaces")
         request_id = asked.get("request_id")
         if request_id is None:
             request_id = uuid.uuid4().hex
@@ -163,8 +164,8 @@ class Bodies:
         """Reason, and whether by force. Raises as `_read`."""
         body = self._object(request)
         reason, force = body.get("reason"), body.get("force")
-        if reason is not None and (not isinstance(reason, str) or len(reason) > _MAX_METHOD):
-            raise _refused("reason", f"must be text of at most {_MAX_METHOD} characters")
+        if reason is not None and (not isinstance(reason, str) or len(reason) > _MAX_REASON or "\x00" in reason):
+            raise _refused("reason", f"must be text of at most {_MAX_REASON} characters")
         if force is not None and not isinstance(force, bool):
             raise _refused("force", "must be true or false")
         return reason, bool(force)
