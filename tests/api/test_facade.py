@@ -162,7 +162,7 @@ async def test_an_unknown_path_is_404_in_the_contracts_form(api: ServedApi, toke
 
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
-    assert answer.json()["error"]["details"][0]["reason_code"] == "no_such_path"
+    assert answer.json()["error"]["details"][0]["reason_code"] == "no_such_route"
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ async def _framework_refusal(request: Request, refusal: Exception) -> Response:
     """What Starlette refuses, in the contract's form (Edge renders it)."""
     assert isinstance(refusal, HTTPException)
     if refusal.status_code == 404:  # noqa: PLR2004 - the status itself
-        raise NotFound("no such path", reason_code="no_such_path")
+        raise NotFound("no such path", reason_code="no_such_route")
     if refusal.status_code == 405:  # noqa: PLR2004 - the status itself
         allowed = [name.strip() for name in (refusal.headers or {}).get("Allow", "").split(",")]
         raise MethodNotAllowed(f"{request.method} is not a method of this path", reason_code="method", allowed=allowed)

@@ -148,11 +148,11 @@ class AuthRoutes:
         try:
             return decode(shape, value)
         except DecodeError as error:
-            raise Unprocessable(error.problem, reason_code="shape", field=error.path) from None
+            raise Unprocessable(error.problem, reason_code="invalid_value", field=error.path) from None
 
 
 def _checked_email(written: str) -> str:
     try:
         return plain_email(written)
     except ValueError:
-        raise Unprocessable("this is no mail address", reason_code="email", field="email") from None
+        raise Unprocessable("this is no mail address", reason_code="invalid_value", field="email") from None

@@ -122,7 +122,7 @@ def json_object(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except _DuplicateKey as error:
-        raise InvalidRequest("a key is there twice", reason_code="duplicate_key", field=str(error)) from None
+        raise InvalidRequest("a key is there twice", reason_code="duplicate_keys", field=str(error)) from None
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is not JSON", reason_code="malformed_json") from None
     if not isinstance(found, dict):

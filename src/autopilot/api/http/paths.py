@@ -94,10 +94,10 @@ def match(method: str, path: str) -> Match:
             ids[node.name] = segment
             following = node.any
         if following is None:
-            raise NotFound("no such path", reason_code="no_such_path")
+            raise NotFound("no such path", reason_code="no_such_route")
         node = following
     if node.template is None:
-        raise NotFound("no such path", reason_code="no_such_path")
+        raise NotFound("no such path", reason_code="no_such_route")
     if method not in node.methods:
         raise MethodNotAllowed(
             f"{method} is not a method of this path", reason_code="method", allowed=list(node.methods)

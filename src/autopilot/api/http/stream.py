@@ -33,18 +33,20 @@ async def relay(
     """Send everything that `body` yields; then, where the client asked for control frames, say why it ended early."""
     async with asyncio.TaskGroup() as tasks:
         departure = tasks.create_task(_departure(receive, stream))
-        await _pass_on(send, body, stream)
+        is_complete = await _pass_on(send, body, stream)
         departure.cancel()
     if stream.reason == "disconnected":
         return
     try:
         async with asyncio.timeout(BYE_SECONDS):
-            await send({"type": "http.response.body", "body": _bye(stream.reason, wants_control), "more_body": False})
+            bye = b"" if is_complete or not wants_control else _bye(stream.reason)
+            await send({"type": "http.response.body", "body": bye, "more_body": False})
     except TimeoutError:
         log.info("stream_cut", reason=stream.reason)
 
 
-async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -> None:
+async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -> bool:
+    """Whether the runtime ended the stream itself; if so it has said what there was to say."""
     try:
         async with asyncio.timeout(None) as timeout:
             stream.ends_with(timeout)
@@ -59,6 +61,9 @@ async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -
     except AutopilotError as error:
         log.warning("stream_lost", error=error.message, code=error.code)
         stream.end("unavailable")
+    else:
+        return True
+    return False
 
 
 async def _departure(receive: Receive, stream: OpenStream) -> None:
@@ -76,7 +81,7 @@ async def close_stream(body: AsyncIterator[bytes]) -> None:
                 await close()
 
 
-def _bye(reason: str | None, wants_control: bool) -> bytes:  # noqa: FBT001 - private, named at the call
-    if reason is None or not wants_control:
+def _bye(reason: str | None) -> bytes:
+    if reason is None:
         return b""
     return b'event: codex.stream.bye\ndata: {"reason":"%s","retry_ms":%d}\n\n' % (reason.encode(), RETRY_MS[reason])
