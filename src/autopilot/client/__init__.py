@@ -12,7 +12,11 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, SystemClock
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
 from autopilot.client.session import Session, SessionState
+from autopilot.client.store import WorkerStore, WorkerView
+from autopilot.client.timeline import Timeline
+from autopilot.client.timeline_board import TimelineLimits
 from autopilot.client.tokens import (
     Credentials,
     FileTokenStore,
@@ -29,12 +33,15 @@ __all__ = [
     "Backoff",
     "BackoffPolicy",
     "Clock",
+    "Connected",
     "ConnectionState",
     "Credentials",
     "FileTokenStore",
     "FixedToken",
     "FollowPolicy",
     "Follower",
+    "HandshakeClient",
+    "HandshakeTimeout",
     "KeyringTokenStore",
     "MemoryTokenStore",
     "RuntimeCodexClient",
@@ -42,8 +49,12 @@ __all__ = [
     "SessionState",
     "SignInAgain",
     "SystemClock",
+    "Timeline",
+    "TimelineLimits",
     "TokenSource",
     "TokenStore",
     "WorkerPage",
+    "WorkerStore",
+    "WorkerView",
     "has_ended",
 ]

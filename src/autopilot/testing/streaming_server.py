@@ -1,8 +1,8 @@
 """A ledger in memory behind real HTTP: what a client test needs when the runtime is not its subject.
 
-Speaks the stream, the pages and the append of docs/protocol.md for any worker id, with every token accepted unless
-`tokens` names some. Heartbeats are sent when a test says so (`heartbeat`), never by time. `scripted` answers come
-first: that is how a test makes the server refuse.
+Speaks the snapshot, the stream, the pages and the append of docs/protocol.md for any worker id, with every token
+accepted unless `tokens` names some. Heartbeats are sent when a test says so (`heartbeat`), never by time. `scripted`
+answers come first: that is how a test makes the server refuse.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from autopilot.client.worker_state import fold
+from autopilot.contract import Envelope, Health, HealthFact, LeaseInfo, WorkerSnapshot, decode, encode
 from autopilot.contract.errors import Problem, StaleCursor, Unauthorized
 
 BATCH = 200
@@ -114,9 +116,14 @@ class StreamingServer:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    async def changed(self) -> None:
+        """Wait until something was appended, asked or sent."""
+        await self._changed.wait()
+
     async def __aenter__(self) -> Self:
         app = Starlette(
             routes=[
+                Route("/api/runtime/codex/workers/{worker_id}", self._snapshot),
                 Route("/api/runtime/codex/workers/{worker_id}/stream", self._stream),
                 Route("/api/runtime/codex/workers/{worker_id}/events", self._page, methods=["GET"]),
                 Route("/api/runtime/codex/workers/{worker_id}/events", self._append, methods=["POST"]),
@@ -157,6 +164,7 @@ class StreamingServer:
             query=dict(request.query_params),
         )
         self.openings.append(opening)
+        self.wake()
         if refusal is None and self.scripted:
             return self.scripted.popleft()
         if refusal is None and cursor is not None and not log.oldest_seq - 1 <= int(cursor) <= log.latest_seq:
@@ -188,6 +196,7 @@ class StreamingServer:
                         yield "".join(_events(batch, seq))
                         seq += len(batch)
                         opening.sent += len(batch)
+                        self.wake()
                     elif control and not caught_up:
                         caught_up = True
                         yield _frame("codex.stream.caught_up", {"seq": seq})
@@ -195,6 +204,17 @@ class StreamingServer:
                         await changed.wait()
         if control and self.bye is not None:
             yield _frame("codex.stream.bye", self.bye)
+
+    async def _snapshot(self, request: Request) -> Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return _problem(refusal)
+        return JSONResponse({"data": encode(self.snapshot(request.path_params["worker_id"]))})
+
+    def snapshot(self, worker_id: str, *, at: int | None = None) -> WorkerSnapshot:
+        """The worker's state at a seq (None: now)."""
+        frames = self.logs.setdefault(worker_id, Log()).frames[:at]
+        return fold(blank_snapshot(worker_id), (decode(Envelope, json.loads(frame)) for frame in frames))
 
     async def _page(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -221,6 +241,24 @@ class StreamingServer:
         )
         data = {"worker_id": worker_id, "seq": seq, "event_type": event["event_type"], "payload": event["payload"]}
         return JSONResponse({"data": {**data, "occurred_at": "2026-01-01T00:00:00Z"}}, status_code=202)
+
+
+def blank_snapshot(worker_id: str) -> WorkerSnapshot:
+    """A worker of which nothing is known but that it is open."""
+    unknown = HealthFact(state="unknown")
+    return WorkerSnapshot(
+        worker_id=worker_id,
+        status="running",
+        latest_seq=0,
+        metadata={},
+        updated_at="2026-01-01T00:00:00Z",
+        heartbeat_stale_after_ms=120_000,
+        heartbeat_state="missing",
+        execution_mode="desktop",
+        lease=LeaseInfo(state="never"),
+        health=Health(api=unknown, machine=unknown, codex=unknown, data=unknown),
+        pending_approvals=0,
+    )
 
 
 def _events(batch: list[str], after: int) -> Iterator[str]:

@@ -1,0 +1,276 @@
+"""All that a screen shows of one worker, kept true by one task.
+
+`WorkerStore.run` follows the worker's stream and asks for a snapshot now and then; `view` is the merged result, and
+the only thing a screen reads. Owns no connection but its follower's. An older snapshot never overwrites newer state;
+a stream that stands still while the log moves is opened anew; a log that doesn't go on from the cursor is read again
+from its snapshot; when the session ends it says so and waits for `poke`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+from autopilot.client import log
+from autopilot.client.backoff import Backoff, is_transient
+from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.clock import Clock, within
+from autopilot.client.connection import ConnectionState
+from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.reconcile import Reconciler
+from autopilot.client.timeline import Timeline
+from autopilot.client.timeline_board import TimelineLimits
+from autopilot.client.timeline_items import Item
+from autopilot.client.tokens import SignInAgain
+from autopilot.contract import Envelope, WorkerSnapshot
+from autopilot.contract.errors import AutopilotError, StaleCursor
+
+RECONCILE_SECONDS = 30.0
+HISTORY_EVENTS = 1000
+"""How far before its end a worker's log is read when its screen opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One moment of a worker, as far as it is known."""
+
+    worker: WorkerSnapshot | None
+    """Its state, true at `worker.latest_seq`; None: not known yet."""
+    items: tuple[Item, ...]
+    """Its timeline, true at `seq`."""
+    seq: int
+    active_turn_id: str | None
+    is_whole: bool
+    """Whether `items` go back to the beginning of the log."""
+    connection: ConnectionState
+    error: AutopilotError | None
+    """Why the last snapshot could not be had; None: it could."""
+
+
+class WorkerStore:
+    """One worker, observable."""
+
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        worker_id: str,
+        *,
+        timeline: Timeline | None = None,
+        limits: TimelineLimits | None = None,
+        history_events: int = HISTORY_EVENTS,
+        reconcile_seconds: float = RECONCILE_SECONDS,
+        policy: FollowPolicy | None = None,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        """`timeline`: what an earlier run saved; it is gone on from."""
+        self.worker_id = worker_id
+        self._client = client
+        self._clock: Clock = client.clock
+        self._limits = limits
+        self._history_events = history_events
+        self._reconcile_seconds = reconcile_seconds
+        self._policy = policy
+        self._rng = rng
+        self._backoff = Backoff(rng=rng)
+        self._restarts = Backoff(rng=rng)
+        self._oldest_seq = 1
+        self._timeline = timeline
+        self._reconciler = Reconciler()
+        self._connection = ConnectionState()
+        self._error: AutopilotError | None = None
+        self._follower: Follower[Envelope] | None = None
+        self._tickets = 0
+        self._woken = asyncio.Event()
+        self._view: WorkerView | None = None
+        self._listeners: list[Callable[[WorkerView], None]] = []
+        self._announced = False
+
+    @property
+    def view(self) -> WorkerView:
+        """What is known now; the same object until something changes."""
+        if self._view is None:
+            timeline = self._timeline or Timeline()
+            self._view = WorkerView(
+                worker=self._reconciler.snapshot,
+                items=timeline.items,
+                seq=timeline.seq,
+                active_turn_id=timeline.active_turn_id,
+                is_whole=self._timeline is not None and timeline.is_whole,
+                connection=self._connection,
+                error=self._error,
+            )
+        return self._view
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The timeline itself, to be saved (`Timeline.save`); don't fold into it."""
+        return self._timeline
+
+    def subscribe(self, listener: Callable[[WorkerView], None]) -> Callable[[], None]:
+        """Call `listener` with the newest view, at most once a turn of the loop; returns what cancels that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    async def changes(self) -> AsyncIterator[WorkerView]:
+        """The view now, and then the newest one whenever it is another; those in between are skipped."""
+        changed = asyncio.Event()
+        cancel = self.subscribe(lambda _view: changed.set())
+        try:
+            while True:
+                changed.clear()
+                yield self.view
+                await changed.wait()
+        finally:
+            cancel()
+
+    def poke(self) -> None:
+        """Look now: after signing in again, when the app comes to the front, when the network is back."""
+        self._woken.set()
+        if self._follower is not None:
+            self._follower.poke()
+
+    async def run(self) -> None:
+        """Keep the view true, until cancelled. Run it in a task group; once at a time.
+
+        Raises:
+            Forbidden, NotFound, …: the server's final answers; the view keeps what was known.
+        """
+        while True:
+            try:
+                await self._begin()
+                await self._keep()
+            except SignInAgain as error:
+                self._connection = replace(self._connection, kind="signed_out", error=error)
+                self._change()
+                await self._woken.wait()
+                self._woken.clear()
+            except StaleCursor as error:
+                log.failure("store.restart", error, worker_id=self.worker_id)
+                self._forget(error)
+                await self._clock.sleep(self._restarts.next_delay())
+
+    # Starting.
+
+    async def _begin(self) -> None:
+        """The first snapshot, and the place in the log to read from."""
+        while self._reconciler.snapshot is None:
+            self._connection = ConnectionState(kind="connecting", since=self._clock.now())
+            self._change()
+            try:
+                await self._snapshot()
+            except AutopilotError as error:
+                if not is_transient(error):
+                    raise
+                await self._wait(error)
+        if self._timeline is None:
+            after = max(self._oldest_seq - 1, self._reconciler.snapshot.latest_seq - self._history_events)
+            self._timeline = Timeline(self._limits, after=after)
+
+    async def _wait(self, error: AutopilotError) -> None:
+        delay = self._backoff.next_delay(error.retry_after_seconds)
+        self._connection = ConnectionState(
+            kind="waiting", since=self._clock.now(), attempt=self._backoff.attempt, error=error
+        )
+        self._change()
+        told_seconds = min(delay, error.retry_after_seconds or 0.0)
+        await self._clock.sleep(told_seconds)
+        await self._woken_or(delay - told_seconds)
+
+    async def _woken_or(self, seconds: float) -> None:
+        """Until somebody pokes, or `seconds` have passed."""
+        try:
+            await within(self._clock, seconds, self._woken.wait)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    def _forget(self, error: StaleCursor) -> None:
+        """The log doesn't go on from the cursor: begin again, with what is still there."""
+        oldest_seq = error.fact("oldest_seq")
+        self._oldest_seq = oldest_seq if isinstance(oldest_seq, int) else 1
+        self._reconciler.reset()
+        self._timeline = None
+        self._change()
+
+    # Keeping.
+
+    async def _keep(self) -> None:
+        assert self._timeline is not None
+        follower = self._client.follow(self.worker_id, cursor=self._timeline.seq, policy=self._policy)
+        cancel = follower.on_state(self._connected)
+        self._follower = follower
+        try:
+            async with follower, asyncio.TaskGroup() as group:
+                group.create_task(self._reconcile(follower))
+                await self._follow(follower, self._timeline)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        finally:
+            cancel()
+            self._follower = None
+
+    async def _follow(self, follower: Follower[Envelope], timeline: Timeline) -> None:
+        async for event in follower:
+            timeline.apply(event)
+            self._restarts.reset()
+            self._reconciler.event(event)
+            self._change()
+
+    async def _reconcile(self, follower: Follower[Envelope]) -> None:
+        """A snapshot now and then: what the log doesn't hold, and whether the stream still brings what it should."""
+        lagging_at: int | None = None
+        while True:
+            await self._woken_or(self._reconcile_seconds * (0.9 + 0.2 * self._rng()))
+            await self._try_snapshot()
+            seq, snapshot = self.view.seq, self._reconciler.snapshot
+            behind = snapshot is not None and self._error is None and snapshot.latest_seq > seq
+            if behind and lagging_at == seq:
+                log.record("store.stream_stands_still", worker_id=self.worker_id, seq=seq)
+                follower.poke(reopen=True)
+            lagging_at = seq if behind else None
+
+    async def _try_snapshot(self) -> None:
+        try:
+            await self._snapshot()
+        except AutopilotError as error:
+            if not is_transient(error) and not isinstance(error, SignInAgain):
+                raise
+            self._error = error
+            self._change()
+
+    async def _snapshot(self) -> None:
+        self._tickets += 1
+        ticket = self._tickets
+        snapshot = await self._client.worker(self.worker_id)
+        self._reconciler.merge(snapshot, ticket)
+        self._error = None
+        self._backoff.reset()
+        self._change()
+
+    # Telling.
+
+    def _connected(self, state: ConnectionState) -> None:
+        if state.kind != "closed":
+            self._connection = state
+            self._change()
+
+    def _change(self) -> None:
+        self._view = None
+        if self._listeners and not self._announced:
+            self._announced = True
+            asyncio.get_running_loop().call_soon(self._announce)
+
+    def _announce(self) -> None:
+        self._announced = False
+        for listener in tuple(self._listeners):
+            listener(self.view)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error of ours that ended the task group, the others being its consequences; the group if it is a bug."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, AutopilotError) else errors

@@ -1,0 +1,169 @@
+"""From an item of Codex, as its notifications carry it, to an item of a timeline. Pure; every field may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from autopilot.client.timeline_items import (
+    AgentMessage,
+    Change,
+    CommandExecution,
+    FileChange,
+    Item,
+    OtherItem,
+    Plan,
+    Reasoning,
+    Tokens,
+    ToolCall,
+    UserMessage,
+    clip,
+    joined,
+    json_text,
+)
+
+Raw = Mapping[str, Any]
+Read = Callable[[Raw, int], dict[str, Any]]
+
+_STATUSES = {"inProgress": "open", "in_progress": "open"}
+_NOT_SHOWN = frozenset({"id", "type", "status", "startedAtMs", "completedAtMs"})
+
+
+def kind_of(raw: Raw) -> type[Item]:
+    """The kind of timeline item for an item of Codex."""
+    return _KINDS.get(text_of(raw, "type"), (OtherItem, _other))[0]
+
+
+def content_of(raw: Raw, limit: int) -> dict[str, Any]:
+    """The fields of that kind, their texts within about `limit` characters each."""
+    return _KINDS.get(text_of(raw, "type"), (OtherItem, _other))[1](raw, limit)
+
+
+def status_of(raw: Raw, *, completed: bool) -> str:
+    """Its status: what Codex says, else what the notification means."""
+    said = text_of(raw, "status")
+    return _STATUSES.get(said, said) or ("completed" if completed else "open")
+
+
+def tokens_of(raw: Any) -> Tokens:
+    """Token counts; those that are missing are 0."""
+    raw = raw if isinstance(raw, dict) else {}
+    return Tokens(
+        total=number_of(raw, "totalTokens") or 0,
+        input=number_of(raw, "inputTokens") or 0,
+        cached_input=number_of(raw, "cachedInputTokens") or 0,
+        output=number_of(raw, "outputTokens") or 0,
+        reasoning_output=number_of(raw, "reasoningOutputTokens") or 0,
+    )
+
+
+def text_of(raw: Raw, name: str) -> str:
+    """A string field; empty where it is missing or none."""
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def number_of(raw: Raw, name: str) -> int | None:
+    """A whole number, or None."""
+    value = raw.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def object_of(raw: Raw, name: str) -> dict[str, Any]:
+    """An object field; empty where it is missing or none."""
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(raw: Raw, name: str) -> list[Any]:
+    """A list field; empty where it is missing or none."""
+    value = raw.get(name)
+    return value if isinstance(value, list) else []
+
+
+def changes_of(raw: Raw, limit: int) -> tuple[Change, ...]:
+    """The changes of a file-change item or patch."""
+    return tuple(_change(change, limit) for change in list_of(raw, "changes") if isinstance(change, dict))
+
+
+def _change(raw: Raw, limit: int) -> Change:
+    kind = raw.get("kind")
+    kind = kind if isinstance(kind, dict) else {"type": kind}
+    return Change(
+        path=text_of(raw, "path"),
+        action=text_of(kind, "type"),
+        diff=clip(text_of(raw, "diff"), limit),
+        moved_to=text_of(kind, "move_path") or None,
+    )
+
+
+def _user_message(raw: Raw, limit: int) -> dict[str, Any]:
+    parts = [part for part in list_of(raw, "content") if isinstance(part, dict)]
+    words = [text_of(part, "text") for part in parts if part.get("type") == "text"]
+    return {
+        "text": clip(joined(words), limit),
+        "attachments": len(parts) - len(words),
+        "client_id": text_of(raw, "clientId") or None,
+    }
+
+
+def _agent_message(raw: Raw, limit: int) -> dict[str, Any]:
+    return {"text": clip(text_of(raw, "text"), limit), "phase": text_of(raw, "phase") or None}
+
+
+def _reasoning(raw: Raw, limit: int) -> dict[str, Any]:
+    return {
+        "summary": clip(joined(list_of(raw, "summary")), limit),
+        "text": clip(joined(list_of(raw, "content")), limit),
+    }
+
+
+def _plan(raw: Raw, limit: int) -> dict[str, Any]:
+    return {"text": clip(text_of(raw, "text"), limit)}
+
+
+def _command(raw: Raw, limit: int) -> dict[str, Any]:
+    return {
+        "command": clip(text_of(raw, "command"), limit),
+        "cwd": text_of(raw, "cwd") or None,
+        "output": clip(text_of(raw, "aggregatedOutput"), limit),
+        "exit_code": number_of(raw, "exitCode"),
+        "duration_ms": number_of(raw, "durationMs"),
+        "process_id": text_of(raw, "processId") or None,
+    }
+
+
+def _file_change(raw: Raw, limit: int) -> dict[str, Any]:
+    return {"changes": changes_of(raw, limit)}
+
+
+def _tool_call(raw: Raw, limit: int) -> dict[str, Any]:
+    error = raw.get("error")
+    result = raw.get("result") if raw.get("result") is not None else raw.get("contentItems")
+    return {
+        "type": text_of(raw, "type"),
+        "server": text_of(raw, "server") or text_of(raw, "namespace") or None,
+        "tool": text_of(raw, "tool"),
+        "arguments": clip(json_text(raw.get("arguments")), limit),
+        "result": clip(json_text(result), limit),
+        "error": clip(text_of(error, "message") or json_text(error), limit) if isinstance(error, dict) else None,
+        "duration_ms": number_of(raw, "durationMs"),
+    }
+
+
+def _other(raw: Raw, limit: int) -> dict[str, Any]:
+    shown = {name: value for name, value in raw.items() if name not in _NOT_SHOWN and value is not None}
+    return {"type": text_of(raw, "type"), "text": clip(json_text(shown), limit)}
+
+
+_KINDS: dict[str, tuple[type[Item], Read]] = {
+    "userMessage": (UserMessage, _user_message),
+    "agentMessage": (AgentMessage, _agent_message),
+    "reasoning": (Reasoning, _reasoning),
+    "plan": (Plan, _plan),
+    "commandExecution": (CommandExecution, _command),
+    "fileChange": (FileChange, _file_change),
+    "mcpToolCall": (ToolCall, _tool_call),
+    "dynamicToolCall": (ToolCall, _tool_call),
+    "collabAgentToolCall": (ToolCall, _tool_call),
+}
