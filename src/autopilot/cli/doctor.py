@@ -13,19 +13,13 @@ from rich.markup import escape
 
 from autopilot.cli.checks import codex, machine, server
 from autopilot.cli.checks.finding import Check, Finding, Verdict, problem
-from autopilot.cli.connect import Target, target_of, token_source
+from autopilot.cli.connect import Target, client_of, target_of
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import home_for_up, running_home
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
-from autopilot.ops.clock import SystemClock
 
-MARKS = {
-    Verdict.OK: "[green]ok[/green]",
-    Verdict.NOTE: "note",
-    Verdict.WARNING: "[yellow]warning[/yellow]",
-    Verdict.PROBLEM: "[red]problem[/red]",
-}
+STYLES = {Verdict.OK: "green", Verdict.NOTE: "default", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red"}
 
 
 async def doctor(
@@ -71,10 +65,11 @@ async def _server(options: Options) -> list[Finding]:
     found = await server.answers(target.url)
     if any(finding.verdict is Verdict.PROBLEM for finding in found):
         return found
-    async with token_source(target, os.environ) as tokens:
-        return [*found, *await server.streaming(target.url, tokens, SystemClock())]
+    async with client_of(target, os.environ) as client:
+        return [*found, *await server.streaming(client)]
 
 
 def _say(terminal: Terminal, finding: Finding) -> None:
     advice = f"  [dim]→ {escape(finding.advice)}[/dim]" if finding.advice else ""
-    terminal.say(f"{MARKS[finding.verdict]:<8} {escape(finding.about):<12} {escape(finding.says)}{advice}")
+    mark = f"[{STYLES[finding.verdict]}]{finding.verdict:<8}[/]"
+    terminal.say(f"{mark} {escape(f'{finding.about:<12}')} {escape(finding.says)}{advice}")

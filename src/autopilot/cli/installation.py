@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from autopilot import __version__
+from autopilot.cli import lan
 from autopilot.cli.child import Child
 from autopilot.cli.credentials import Wanted, ensure, owner_code
 from autopilot.cli.database import PostgresService, migrate_all
@@ -46,6 +47,8 @@ class Plan:
     """Listens already; the server inherits it."""
     urls: list[str]
     """The first is shown, the last is this machine's own."""
+    inner: socket.socket | None
+    """Where the runtime listens, when it is to be a process of its own."""
     listening: bool
     """Whether other devices were to be let in."""
     demo: bool | None
@@ -150,16 +153,23 @@ class Installation:
         wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
         store = FileTokenStore(self.plan.home.companion / "credentials.json")
         await ensure(pool, store, wanted, self.plan.local_url)
-        companion = self._child("companion", "companion")
-        companion.environ = {**companion.environ, **more}
-        await self._supervisor.keep(companion, tasks)
+        await self._supervisor.keep(self._child("companion", "companion", more=more), tasks)
 
     def _servers(self) -> list[Child]:
-        public = ("--fd", str(self.plan.sock.fileno()))
-        return [self._child("server", "serve", *public)]
+        public, inner = self.plan.sock, self.plan.inner
+        if inner is None:
+            return [self._child("server", "serve", sock=public)]
+        runtime_url = lan.url_of(*inner.getsockname())
+        return [
+            self._child("runtime", "runtime", sock=inner),
+            self._child("api", "api", sock=public, more={"AUTOPILOT_RUNTIME_URL": runtime_url}),
+        ]
 
-    def _child(self, name: str, *arguments: str) -> Child:
+    def _child(
+        self, name: str, *arguments: str, sock: socket.socket | None = None, more: Mapping[str, str] | None = None
+    ) -> Child:
         plan = self.plan
+        inherited = () if sock is None else (sock.fileno(),)
         environ = {
             **plan.environ,
             "AUTOPILOT_HOME": str(plan.home.path),
@@ -167,10 +177,15 @@ class Installation:
             "AUTOPILOT_CODE_KEY": plan.keys.code.reveal(),
             "AUTOPILOT_LOG_FORMAT": "json",
             "DATABASE_URL": self._dsn,
+            **(more or {}),
         }
-        inherited = (plan.sock.fileno(),) if "--fd" in arguments else ()
-        log_file = plan.home.logs / f"{name}.log"
-        return Child(name=name, arguments=arguments, environ=environ, log_file=log_file, pass_fds=inherited)
+        return Child(
+            name=name,
+            arguments=[*arguments, *(f"--fd={descriptor}" for descriptor in inherited)],
+            environ=environ,
+            log_file=plan.home.logs / f"{name}.log",
+            pass_fds=inherited,
+        )
 
     def _announce(self) -> None:
         running = Running(

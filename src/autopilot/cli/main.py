@@ -26,10 +26,12 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
     SESSIONS: {
         "workers": ("workers:workers", "List your workers."),
         "show": ("workers:show", "Show everything known about one."),
+        "watch": ("watch:watch", "Follow one live."),
         "send": ("ask:send", "Say something to Codex."),
         "request": ("ask:request", "Send any request, and print its answer."),
         "interrupt": ("ask:interrupt", "Interrupt the turn that runs."),
         "stop": ("ask:stop", "Stop a worker."),
+        "handshake": ("shake:handshake", "Prove that the companion is reached."),
         "trace": ("trace:trace", "Print every hop of a request."),
     },
     INSTALLATION: {
@@ -43,6 +45,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
     PROCESSES: {
         "serve": ("processes:serve", "API and runtime."),
         "api": ("processes:api", "The API alone."),
+        "runtime": ("processes:runtime", "The runtime alone."),
         "demo-model": ("processes:demo_model", "The demo's scripted model."),
     },
 }

@@ -39,6 +39,7 @@ from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.serve import Server
 from autopilot.ops.settings import load
 from autopilot.runtime import app as runtime_app
+from autopilot.runtime.http.app import build as internal_app
 from autopilot.runtime.settings import RuntimeSettings
 
 Supervised = Annotated[bool, Parameter(show=False, negative=())]
@@ -102,6 +103,24 @@ async def api(
             await _serve_api(settings, runtime, listening(host, port, fd), stop)
     finally:
         await runtime.aclose()
+    return Exit.OK
+
+
+async def runtime(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, Parameter(help="TCP port; never to be reached by clients.")] = 8788,
+    fd: Descriptor = None,
+    supervised: Supervised = False,
+) -> int:
+    """Run the runtime by itself, for APIs that sign their calls with the same AUTOPILOT_INTERNAL_KEY."""
+    settings = begin("runtime", supervised=supervised)
+    await migrate_all(settings.dsn)
+    stopping = asyncio.Event()
+    key = settings.keys.signing
+    async with stop_on_signals() as stop, _runtime(settings) as running:
+        app = internal_app(running, keys={key.key_id: key.secret}, clock=SystemClock(), stopping=stopping)
+        await serve_on(app, listening(host, port, fd), stop, stopping)
     return Exit.OK
 
 

@@ -36,6 +36,7 @@ async def up(
     *,
     listen: Annotated[bool, Parameter(negative=(), help="Let other devices on your network reach it.")] = False,
     port: Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="TCP port.")] = 8787,
+    split: Annotated[bool, Parameter(negative=(), help="API and runtime as two processes.")] = False,
     demo: Annotated[
         bool | None, Parameter(help="The scripted demo model, also where Codex has a login (or never).")
     ] = None,
@@ -55,6 +56,7 @@ async def up(
             sock=sock,
             urls=urls_of(sock, listening=listen),
             listening=listen,
+            inner=stack.enter_context(lan.listening_socket(HERE, 0)) if split else None,
             demo=demo,
             companion=companion,
             environ=dict(os.environ),

@@ -9,13 +9,12 @@ from email.utils import parsedate_to_datetime
 import asyncpg
 import httpx2
 
-from autopilot.cli.checks.finding import Finding, ok, problem, warning
+from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.cli.database import SCHEMAS
-from autopilot.client.tokens import TokenSource
-from autopilot.contract.errors import AutopilotError
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.db.errors import DatabaseRefused
 from autopilot.db.migrate import pending
-from autopilot.ops.clock import Clock
 
 ANSWER_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 5.0
@@ -71,27 +70,25 @@ async def database(dsn: str | None) -> list[Finding]:
     return findings
 
 
-async def streaming(url: str, tokens: TokenSource, clock: Clock) -> list[Finding]:
+async def streaming(client: RuntimeCodexClient) -> list[Finding]:
     """Whether a stream's first frame arrives at once, through whatever lies between."""
-    query = {"frames": "control", "tail_ms": str(PROBE_MS)}
     try:
-        headers = {"authorization": f"Bearer {await tokens.access_token()}", "accept-encoding": "identity"}
-        began = clock.monotonic()
-        async with (
-            httpx2.AsyncClient(timeout=ANSWER_SECONDS + PROBE_MS / 1000) as client,
-            client.stream("GET", f"{url}/api/runtime/codex/stream", params=query, headers=headers) as response,
-        ):
-            if response.status_code != httpx2.codes.OK:
-                return [problem("stream", f"answers {response.status_code}")]
-            await anext(response.aiter_raw(), b"")
-            took = clock.monotonic() - began
-    except AutopilotError as error:
+        workers = (await client.list_workers(limit=1)).workers
+        if not workers:
+            return [note("stream", "there is no worker yet whose stream could be tried")]
+        began = client.clock.monotonic()
+        stream = await client.open_stream(workers[0].worker_id, None, tail_ms=PROBE_MS)
+        try:
+            await stream.read()
+        finally:
+            await stream.aclose()
+        took = client.clock.monotonic() - began
+    except Unauthorized as error:
         return [problem("sign-in", error.message, "autopilot login")]
-    except httpx2.HTTPError as error:
-        return [problem("stream", f"breaks off ({type(error).__name__})")]
+    except AutopilotError as error:
+        return [problem("stream", error.message)]
     if took > FIRST_FRAME_SECONDS:
         advice = "turn off buffering for text/event-stream in the proxy on the way; clients fall back to long polls"
-        return [
-            warning("stream", f"the first frame took {took:.1f} s: something on the way holds streams back", advice)
-        ]
+        says = f"the first frame took {took:.1f} s: something on the way holds streams back"
+        return [warning("stream", says, advice)]
     return [ok("stream", f"first frame after {took * 1000:.0f} ms: nothing on the way holds streams back")]
