@@ -105,22 +105,25 @@ async def _outcome(work: Callable[[], Awaitable[T]]) -> tuple[T | None, Exceptio
         return None, error
 
 
-async def uninterrupted(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work()` to its end even when the caller is cancelled; the cancellation then goes on its way.
+async def finishing(clock: Clock, grace_seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work()`, which gets `grace_seconds` to finish when the caller is cancelled.
 
-    For steps whose half would be worse than a delay (a rotated token that isn't stored yet). `work` must be bounded.
+    For steps whose half is worse than a short delay (a token that was rotated, but isn't stored yet).
     """
     cancelled: asyncio.CancelledError | None = None
     async with asyncio.TaskGroup() as group:
         doing = group.create_task(_outcome(work))
-        while not doing.done():
-            try:
-                await asyncio.wait({doing})
-            except asyncio.CancelledError as error:
-                cancelled = error
+        try:
+            await asyncio.wait({doing})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            alarm = group.create_task(clock.sleep(grace_seconds))
+            await asyncio.wait({doing, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            alarm.cancel()
+            doing.cancel()
     if cancelled is not None:
         raise cancelled
-    result, error = doing.result()
-    if error is not None:
-        raise error
+    result, error_of_work = doing.result()
+    if error_of_work is not None:
+        raise error_of_work
     return result  # type: ignore[return-value]  # without an error there is a result

@@ -2,8 +2,8 @@
 
 Relies on a `TokenStore` and on the sign-in calls of docs/protocol.md, "Sign-in". Refresh tokens rotate and the reuse
 of an old one ends the session, so that one refresh runs at a time: in this process and, through the store's lock,
-among all that share the store; what another one stored meanwhile is used instead. A refresh that was begun is brought
-to its end and stored even when its caller is cancelled. Never touches cursors.
+among all that share the store; what another one stored meanwhile is used instead. A refresh that was begun is
+given a moment to end and be stored even when its caller is cancelled. Never touches cursors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 import httpx2
 
 from autopilot.client import log
-from autopilot.client.clock import SYSTEM_CLOCK, Clock, uninterrupted
+from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Trace
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
 from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, User, VerifyCode, decode, encode
@@ -27,6 +27,8 @@ from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized
 REFRESH_AHEAD_SECONDS = 60.0
 """An access token with less left is replaced before it is used."""
 AUTH_TIMEOUT_SECONDS = 15.0
+CANCEL_GRACE_SECONDS = 1.0
+"""A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Session:
         )
         self._listeners: list[Listener] = []
         self._state: SessionState | None = None
+        self._refused: str | None = None  # a refresh token that the server will not take again
         self._current: Credentials | None = None  # what the store said last: a keyring is slow to ask
 
     async def __aenter__(self) -> Self:
@@ -117,7 +120,7 @@ class Session:
             SignInAgain: there is none: the session is over.
             NetworkError, Unavailable, RateLimited: not now; nothing is lost.
         """
-        return await uninterrupted(lambda: self._renew_alone(rejected))
+        return await finishing(self._clock, CANCEL_GRACE_SECONDS, lambda: self._renew_alone(rejected))
 
     async def _renew_alone(self, rejected: str) -> str:
         try:
@@ -132,11 +135,14 @@ class Session:
     async def _rotate(self, held: Credentials) -> str:
         if held.refresh_token is None:
             raise self._over(Unauthorized("the token was refused and can't be refreshed", reason_code="no_refresh"))
+        if held.refresh_token == self._refused:
+            raise self._over(self.state.reason)
         try:
             reply = await self._call(
                 "auth.refresh", "/api/auth/refresh", encode(RefreshBody(refresh_token=held.refresh_token)), retry=True
             )
         except Unauthorized as error:
+            self._refused = held.refresh_token
             raise self._over(error) from error
         renewed = self._credentials(reply, email=held.email)
         self._keep(renewed)
@@ -229,9 +235,9 @@ class Session:
         return SignInAgain(reason.message, details=reason.details, request_id=reason.request_id)
 
     def _became(self, state: SessionState) -> None:
-        if state == self._state:
+        known, self._state = self._state, state
+        if known is not None and (known.kind, known.user_id) == (state.kind, state.user_id):
             return
-        self._state = state
         log.record("session.state", state=state.kind, reason_code=state.reason.reason_code if state.reason else None)
         for listener in tuple(self._listeners):
             listener(state)

@@ -70,7 +70,7 @@ class Problem(AutopilotError):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Problem.by_status[cls.status] = cls
+        Problem.by_status.setdefault(cls.status, cls)  # not the finer kinds that a room derives
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the response: `{"error": {"code", "message", "details"}}`."""

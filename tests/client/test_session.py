@@ -1,0 +1,306 @@
+"""Tokens are rotated once at a time, stored before they are used, and their end is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from autopilot.client import Credentials, FileTokenStore, MemoryTokenStore, RuntimeCodexClient, Session, SignInAgain
+from autopilot.contract.errors import NetworkError, Unauthorized
+from autopilot.testing.clock import FakeClock
+
+BASE = "http://api.test"
+
+
+class Accounts:
+    """The sign-in calls with rotating refresh tokens: the reuse of an old one ends the session."""
+
+    def __init__(self):
+        self.access, self.refresh = "access-0", "refresh-0"
+        self.rotations = 0
+        self.over = False
+        self.down = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = asyncio.Event()
+        self.paths = []
+
+    async def __call__(self, request):
+        self.paths.append(request.url.path)
+        self.asked.set()
+        await self.gate.wait()
+        if self.down:
+            raise httpx2.ConnectError("down")
+        body = json.loads(request.content) if request.content else {}
+        match request.url.path:
+            case "/api/auth/refresh":
+                if self.over or body["refresh_token"] != self.refresh:
+                    self.over = True
+                    return refusal("sign_in_again")
+                self.rotations += 1
+                self.access, self.refresh = f"access-{self.rotations}", f"refresh-{self.rotations}"
+                return self.signed_in()
+            case "/api/auth/email":
+                return httpx2.Response(200, json={"ok": True})
+            case "/api/auth/verify":
+                return self.signed_in() if body["code"] == "123456" else refusal("code")
+        if request.headers.get("authorization") != f"Bearer {self.access}" or self.over:
+            return refusal("unknown_token")
+        return httpx2.Response(200, json={"ok": True, "data": []})
+
+    def signed_in(self):
+        user = {"id": 7, "email": "ada@example.com"}
+        tokens = {"token": self.access, "refresh_token": self.refresh, "expires_in": 900}
+        return httpx2.Response(200, json={"ok": True, "userId": 7, "user": user, **tokens})
+
+
+def refusal(reason):
+    details = [{"reason_code": reason}]
+    return httpx2.Response(401, json={"error": {"code": "unauthorized", "message": "no", "details": details}})
+
+
+@pytest.fixture
+def accounts():
+    return Accounts()
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+def held(clock, number=0, *, lives_seconds=900):
+    return Credentials(
+        access_token=f"access-{number}",
+        refresh_token=f"refresh-{number}",
+        expires_at=clock.now() + timedelta(seconds=lives_seconds),
+        user_id=7,
+        email="ada@example.com",
+        base_url=BASE,
+    )
+
+
+def session_of(accounts, store, clock):
+    return Session(BASE, store, transport=httpx2.MockTransport(accounts), clock=clock)
+
+
+async def test_a_code_signs_in_and_is_remembered(accounts, clock):
+    store = MemoryTokenStore()
+    async with session_of(accounts, store, clock) as session:
+        states = []
+        session.on_state(lambda state: states.append(state.kind))
+        assert session.state.kind == "signed_out"
+        await session.request_code("ada@example.com")
+        user = await session.verify("123456", email="ada@example.com")
+
+        assert (user.id, user.email) == (7, "ada@example.com")
+        assert states == ["signed_in"]
+        assert await session.access_token() == "access-0"
+    assert store.load() == held(clock)
+
+
+async def test_a_wrong_code_changes_nothing(accounts, clock):
+    async with session_of(accounts, MemoryTokenStore(), clock) as session:
+        with pytest.raises(Unauthorized):
+            await session.verify("000000")
+        assert session.state.kind == "signed_out"
+
+
+async def test_a_token_is_replaced_before_it_ends(accounts, clock):
+    store = MemoryTokenStore(held(clock))
+    async with session_of(accounts, store, clock) as session:
+        assert await session.access_token() == "access-0"
+        await clock.advance(900 - 60 + 1)
+
+        assert await session.access_token() == "access-1"
+        assert store.load().refresh_token == "refresh-1"
+
+
+async def test_when_refreshing_fails_for_now_what_is_held_is_tried(accounts, clock):
+    accounts.down = True
+    async with session_of(accounts, MemoryTokenStore(held(clock, lives_seconds=30)), clock) as session:
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(session.access_token())
+            for _ in range(4):
+                await clock.advance(10)
+        assert asking.result() == "access-0"
+        assert session.state.kind == "signed_in"
+
+
+async def test_many_refusals_at_once_make_one_refresh(accounts, clock):
+    accounts.access = "access-now"  # the one held is refused
+    async with (
+        session_of(accounts, MemoryTokenStore(held(clock)), clock) as session,
+        RuntimeCodexClient(BASE, session, transport=httpx2.MockTransport(accounts), clock=clock) as client,
+    ):
+        await asyncio.gather(*[client.machines() for _ in range(20)])
+
+    assert accounts.rotations == 1
+
+
+async def test_two_processes_with_one_file_make_one_refresh(accounts, clock, tmp_path):
+    path = tmp_path / "credentials.json"
+    FileTokenStore(path).save(held(clock))
+    accounts.access = "access-now"
+    sessions = [session_of(accounts, FileTokenStore(path), clock) for _ in range(5)]
+    async with asyncio.TaskGroup() as group:
+        renewals = [group.create_task(session.renew("access-0")) for session in sessions]
+        for _ in range(200):
+            await clock.advance(0.025)
+
+    assert {renewal.result() for renewal in renewals} == {"access-1"}
+    assert accounts.rotations == 1
+    for session in sessions:
+        await session.aclose()
+
+
+async def test_a_refresh_that_was_begun_is_stored_though_its_caller_is_cancelled(accounts, clock):
+    store = MemoryTokenStore(held(clock))
+    accounts.gate.clear()
+    async with session_of(accounts, store, clock) as session, asyncio.TaskGroup() as group:
+        renewal = group.create_task(session.renew("access-0"))
+        await accounts.asked.wait()
+        renewal.cancel()
+        await asyncio.sleep(0)
+        assert not renewal.done()
+        accounts.gate.set()
+        await asyncio.wait({renewal})
+
+        assert renewal.cancelled()
+        assert store.load().refresh_token == accounts.refresh == "refresh-1"
+
+
+async def test_a_refresh_without_an_answer_holds_a_cancellation_up_for_a_moment_only(accounts, clock):
+    accounts.gate.clear()
+    async with session_of(accounts, MemoryTokenStore(held(clock)), clock) as session, asyncio.TaskGroup() as group:
+        renewal = group.create_task(session.renew("access-0"))
+        await accounts.asked.wait()
+        renewal.cancel()
+        await clock.advance(0.9)
+        assert not renewal.done()
+        await clock.advance(0.2)
+        assert renewal.cancelled()
+
+
+async def test_the_end_of_a_session_is_told_once(accounts, clock):
+    accounts.over = True
+    async with session_of(accounts, MemoryTokenStore(held(clock)), clock) as session:
+        states = []
+        session.on_state(states.append)
+        for _ in range(2):
+            with pytest.raises(SignInAgain):
+                await session.renew("access-0")
+
+    assert [state.kind for state in states] == ["signed_out"]
+    assert accounts.paths == ["/api/auth/refresh"], "a refused token is not offered again"
+    assert states[0].reason.reason_code == "sign_in_again"
+
+
+async def test_nobody_signed_in_needs_a_person(accounts, clock):
+    async with session_of(accounts, MemoryTokenStore(), clock) as session:
+        with pytest.raises(SignInAgain):
+            await session.access_token()
+
+
+async def test_tokens_never_go_to_another_installation(accounts, clock):
+    store = MemoryTokenStore(held(clock))
+    async with Session("http://other.test", store, transport=httpx2.MockTransport(accounts), clock=clock) as session:
+        with pytest.raises(SignInAgain):
+            await session.access_token()
+    assert accounts.paths == []
+
+
+async def test_signing_out_forgets_here_even_when_the_server_is_away(accounts, clock):
+    accounts.down = True
+    store = MemoryTokenStore(held(clock))
+    async with session_of(accounts, store, clock) as session, asyncio.TaskGroup() as group:
+
+        async def sign_out():
+            with pytest.raises(NetworkError):
+                await session.sign_out()
+
+        group.create_task(sign_out())
+        for _ in range(4):
+            await clock.advance(10)
+
+        assert session.state.kind == "signed_out"
+    assert store.load() is None
+
+
+async def test_signing_out_tells_the_server(accounts, clock):
+    async with session_of(accounts, MemoryTokenStore(held(clock)), clock) as session:
+        await session.sign_out()
+        with pytest.raises(SignInAgain):
+            await session.access_token()
+    assert accounts.paths == ["/api/auth/signout"]
+
+
+def test_a_file_is_its_owners_and_replaced_whole(clock, tmp_path):
+    store = FileTokenStore(tmp_path / "new" / "credentials.json")
+    assert store.load() is None
+    store.save(held(clock))
+
+    assert store.path.stat().st_mode & 0o777 == 0o600
+    assert store.load() == held(clock)
+    assert [path.name for path in store.path.parent.iterdir()] == ["credentials.json"]
+    store.clear()
+    assert store.load() is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"access_token": 1}', b"\xff", b'{"access_token":"a","expires_at":"x"}']
+)
+def test_a_damaged_file_is_signed_out(content, tmp_path):
+    (tmp_path / "c").write_bytes(content)
+
+    assert FileTokenStore(tmp_path / "c").load() is None
+
+
+async def test_the_lock_of_another_process_is_waited_for(clock, tmp_path):
+    store = FileTokenStore(tmp_path / "c", clock=clock)
+    script = (
+        "import fcntl, os, sys\n"
+        f"fd = os.open({str(tmp_path / '.c.lock')!r}, os.O_CREAT | os.O_RDWR)\n"
+        "fcntl.flock(fd, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    )
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdin=pipe, stdout=pipe)
+    async with asyncio.timeout(20):
+        assert await other.stdout.readline() == b"held\n"
+        entered = asyncio.Event()
+
+        async def enter():
+            async with store.exclusive():
+                entered.set()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(enter())
+            await clock.advance(1)
+            assert not entered.is_set()
+            other.stdin.close()
+            await other.wait()
+            await clock.advance(0.1)
+        assert entered.is_set()
+
+
+async def test_a_lock_that_is_never_released_is_given_up(clock, tmp_path):
+    one, other = (FileTokenStore(tmp_path / "c", clock=clock) for _ in range(2))
+    async with one.exclusive(), asyncio.TaskGroup() as group:
+
+        async def enter():
+            with pytest.raises(TimeoutError, match="another process"):
+                async with other.exclusive():
+                    pass
+
+        group.create_task(enter())
+        await clock.advance(31)
+
+
+def test_credentials_do_not_print_their_tokens(clock):
+    assert "access-0" not in repr(held(clock))
+    assert "refresh-0" not in repr(held(clock))
