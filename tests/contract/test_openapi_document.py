@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from autopilot import contract
+from autopilot.api.http import paths
 from autopilot.contract import openapi
 from autopilot.contract.errors import Problem
 
@@ -32,6 +34,7 @@ CALLS = {
     f"POST {BASE}/machines/{{machineId}}/feed/ack",
     f"POST {BASE}/machines/{{machineId}}/requests",
     f"GET {BASE}/machines/{{machineId}}/requests/{{requestId}}",
+    f"POST {BASE}/machines/{{machineId}}/requests/{{requestId}}/cancel",
     f"POST {BASE}/machines/{{machineId}}/receipts",
     f"GET {BASE}/stream",
     "POST /api/auth/email",
@@ -69,6 +72,13 @@ def validator(name: str) -> Draft202012Validator:
 
 def test_every_public_call_is_described_and_no_other() -> None:
     assert set(operations()) == CALLS
+
+
+def test_the_facade_serves_what_is_described_and_nothing_else() -> None:
+    served = {f"{method} {BASE}{path}" for methods, path, _ in paths.TABLE for method in methods.split()}
+    described = {re.sub(r"\{(\w+)Id\}", r"{\1_id}", name) for name in CALLS if BASE in name}
+
+    assert served == described
 
 
 def test_the_document_has_the_version_of_the_contract() -> None:

@@ -31,11 +31,14 @@ RESULTS = {"worker.response": "completed", "worker.error": "failed"}
 """The executor's events that end a worker's receipt, where they name it."""
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Result(msgspec.Struct):
     """The parts of a result's payload that its receipt keeps, as text."""
 
-    response: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    response: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
 
 
 async def find(conn: Any, target: Target, request_id: str) -> asyncpg.Record | None:
@@ -104,7 +107,7 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
         if may_follow(record["state"], state):
             result = msgspec.json.decode(row.draft.payload.encode(), type=_Result)
             await step(
-                tx, record, state, now=row.worker.now, response=_text(result.response), error=_text(result.error)
+                tx, record, state, now=row.worker.now, response=_text(result.response), error=_object_text(result.error)
             )
 
 
@@ -174,8 +177,14 @@ def encoded(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _text(raw: msgspec.Raw | None) -> str | None:
-    return None if raw is None else bytes(raw).decode()
+def _text(raw: msgspec.Raw) -> str | None:
+    return None if raw == _NULL else bytes(raw).decode()
+
+
+def _object_text(raw: msgspec.Raw) -> str | None:
+    """An error of a receipt is an object, whatever an executor called one."""
+    text = _text(raw)
+    return text if text is None or text.startswith("{") else f'{{"message":{text}}}'
 
 
 def _raw(text: str | None) -> msgspec.Raw | None:

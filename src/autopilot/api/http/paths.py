@@ -32,6 +32,7 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("POST", "/machines/{machine_id}/feed/ack", None),
     ("POST", "/machines/{machine_id}/requests", None),
     ("GET", "/machines/{machine_id}/requests/{request_id}", None),
+    ("POST", "/machines/{machine_id}/requests/{request_id}/cancel", None),
     ("POST", "/machines/{machine_id}/receipts", None),
     ("GET", "/stream", None),
 )

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from autopilot.contract._generated.machine_service import (
         AcknowledgeFeedResponse,
+        CancelMachineRequestResponse,
         GetMachineReceiptResponse,
         HeartbeatMachineResponse,
         ListMachinesResponse,
@@ -156,6 +157,7 @@ MODULES = {
     "Budget": "spend",
     "BudgetTarget": "spend",
     "ByeReason": "stream",
+    "CancelMachineRequestResponse": "machine_service",
     "CancelRequestResponse": "worker_service",
     "ClaimLease": "machine",
     "ClaimLeaseResponse": "worker_service",
@@ -272,6 +274,7 @@ __all__ = [
     "Budget",
     "BudgetTarget",
     "ByeReason",
+    "CancelMachineRequestResponse",
     "CancelRequestResponse",
     "ClaimLease",
     "ClaimLeaseResponse",

@@ -8,6 +8,7 @@ from autopilot.contract._generated.request import Receipt, ReceiptReported, Requ
 
 __all__ = [
     "AcknowledgeFeedResponse",
+    "CancelMachineRequestResponse",
     "GetMachineReceiptResponse",
     "HeartbeatMachineResponse",
     "ListMachinesResponse",
@@ -71,3 +72,11 @@ class ReportReceiptsResponse:
 
     data: tuple[ReceiptReported, ...] = ()
     """One answer for each step, in the order sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelMachineRequestResponse:
+    """A receipt."""
+
+    data: Receipt
+    """The receipt."""
