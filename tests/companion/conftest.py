@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.companion.installation import Installation, installed
 
 from autopilot.companion.codex import binary
 from autopilot.companion.codex.binary import CodexBinary
@@ -74,3 +75,11 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "hello.txt").write_text("hello\n")
     return folder
+
+
+@pytest.fixture
+async def installation(
+    database: str, tmp_path: Path, launch: Launch, model: ScriptedModel, project: Path
+) -> AsyncIterator[Installation]:
+    async with installed(database, tmp_path, launch, model, project) as made:
+        yield made

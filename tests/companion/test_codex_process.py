@@ -149,7 +149,6 @@ async def test_a_codex_that_is_killed_is_started_again_and_open_calls_say_that_n
         again = await running.watcher.session(2)
 
         assert await waiting
-        assert again.fresh
         assert again.incarnation != running.watcher.sessions[0].incarnation
 
 

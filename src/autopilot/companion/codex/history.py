@@ -13,6 +13,7 @@ import msgspec
 
 PAGE = 100
 IN_PROGRESS = "inProgress"
+INTERRUPTED = "interrupted"
 
 Call = Callable[[str, Any], Awaitable[msgspec.Raw]]
 """`Codex.call`: method and params -> raw result."""

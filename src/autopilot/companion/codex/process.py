@@ -58,6 +58,8 @@ class Launch:
     log_path: Path
     environ: Mapping[str, str]
     arguments: tuple[str, ...] = ()
+    mark: str = ""
+    """Anything else that makes it another one: what its config says, for example."""
 
     @property
     def socket(self) -> Path:
@@ -72,7 +74,7 @@ class Launch:
     @property
     def fingerprint(self) -> str:
         """Changes when a running app-server would not be the one that we want."""
-        return "|".join((self.binary.version, str(self.codex_home), *self.arguments))
+        return "|".join((self.binary.version, str(self.codex_home), self.mark, *self.arguments))
 
 
 class AppServer:

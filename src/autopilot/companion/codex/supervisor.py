@@ -33,9 +33,7 @@ class Session:
 
     connection: Connection
     incarnation: str
-    """Of the app-server process."""
-    fresh: bool
-    """Whether the process is new, so that what ran in the one before it is lost."""
+    """Of the app-server process: another one means that what ran before is lost."""
 
 
 class Listener(Protocol):
@@ -60,13 +58,27 @@ class Codex:
         self._clock = clock
         self._client_version = client_version
         self._session: Session | None = None
-        self._last_incarnation: str | None = None
+        self._connected = asyncio.Event()
         self.trouble: str | None = None
         """Why there is no session, in words; None while there is one."""
 
     @property
     def session(self) -> Session | None:
         """The present session, or None."""
+        return self._session
+
+    async def ready(self, within_seconds: float) -> Session:
+        """The session, waited for if there is none.
+
+        Raises:
+            CodexUnavailable: there is none in time.
+        """
+        try:
+            async with asyncio.timeout(within_seconds):
+                while self._session is None:
+                    await self._connected.wait()
+        except TimeoutError:
+            raise CodexUnavailable(self.trouble or "Codex is not connected") from None
         return self._session
 
     async def call(self, method: str, params: Any = None, *, within_seconds: float = CALL_SECONDS) -> msgspec.Raw:
@@ -112,8 +124,7 @@ class Codex:
         assert self.server.record is not None
         incarnation = self.server.record.incarnation
         connection = await open_connection(self.server.launch.socket, self._sink, clock=self._clock)
-        fresh = incarnation != self._last_incarnation
-        session = Session(connection, incarnation, fresh)
+        session = Session(connection, incarnation)
         failed: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -124,6 +135,7 @@ class Codex:
             failed = errors.exceptions[0]
         finally:
             self._session = None
+            self._connected.clear()
             await connection.close()
             await self._listener.session_ended(session)
         if failed is not None:
@@ -132,7 +144,7 @@ class Codex:
     async def _begin(self, session: Session) -> None:
         await session.connection.initialize(self._client_version)
         self._session = session
-        self._last_incarnation = session.incarnation
+        self._connected.set()
         self.trouble = None
         log.info("codex.connected", version=session.connection.version, incarnation=session.incarnation)
         await self._listener.session_began(session)

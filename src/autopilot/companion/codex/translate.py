@@ -78,6 +78,7 @@ class _Params(msgspec.Struct, frozen=True):
     """The names in a notification's params; every other member is skipped, not decoded."""
 
     threadId: Any = None  # noqa: N815  # the wire's name
+    conversationId: Any = None  # noqa: N815  # what the two legacy approvals call the thread
     turnId: Any = None  # noqa: N815  # the wire's name
     itemId: Any = None  # noqa: N815  # the wire's name
     thread: msgspec.Raw = ABSENT
@@ -103,7 +104,7 @@ def names(params: msgspec.Raw) -> Names:
     told = _read(params, _Params)
     thread, turn, item = _read(told.thread, _Thread), _read(told.turn, _Turn), _read(told.item, _Item)
     return Names(
-        thread_id=_word(told.threadId) or _word(thread.id),
+        thread_id=_word(told.threadId) or _word(thread.id) or _word(told.conversationId),
         turn_id=_word(told.turnId) or _word(turn.id),
         item_id=_word(told.itemId) or _word(item.id),
         item_type=_word(item.type),

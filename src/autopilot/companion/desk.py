@@ -1,0 +1,252 @@
+"""Work off what was asked: one request a worker at a time, urgent ones at once, every answer reported.
+
+Relies on `inbox` for memory and on `Execution` for the doing. A request is begun only after the runtime took note that
+it is acknowledged: one that was cancelled, expired or given to another machine meanwhile is not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from autopilot.client import RuntimeCodexClient
+from autopilot.companion import inbox
+from autopilot.companion.codex import translate
+from autopilot.companion.codex.supervisor import Codex
+from autopilot.companion.codex.translate import Event
+from autopilot.companion.database import Database
+from autopilot.companion.execution import Execution, Outcome, failed
+from autopilot.companion.identity import Machine
+from autopilot.companion.inbox import Request
+from autopilot.companion.leases import Leases
+from autopilot.companion.recorder import Recorder
+from autopilot.companion.stop import stop
+from autopilot.companion.threads import Thread, Threads
+from autopilot.contract import ReceiptReport
+from autopilot.contract.errors import AutopilotError
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import correlated
+
+AT_ONCE = 16
+PAUSE_SECONDS = 1.0
+URGENT_SECONDS = 2.0
+"""A stop or interrupt does not wait longer than this for the runtime to take note."""
+WORKER_SECONDS = 20.0
+"""An answer that names a new worker waits this long for the runtime to know it."""
+GOING_ON = frozenset({"accepted", "delivered", "acknowledged"})
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Keep `run` running; `wake` it when something was received."""
+
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        machine: Machine,
+        *,
+        database: Database,
+        threads: Threads,
+        recorder: Recorder,
+        execution: Execution,
+        leases: Leases,
+        codex: Codex,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._machine = machine
+        self._database = database
+        self._threads = threads
+        self._recorder = recorder
+        self._execution = execution
+        self._leases = leases
+        self._codex = codex
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._busy: dict[tuple[str, str, str], str] = {}
+        """What is being worked on -> whose turn it takes."""
+        self._to_end: list[Thread] = []
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def end(self, thread: Thread) -> None:
+        """The log of this thread was closed by others: end what it runs."""
+        self._to_end.append(thread)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work, forever. What was begun before a crash is reconciled first."""
+        begun_before = {one.key for one in await self._database.run(inbox.pending) if one.state == "executing"}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._wake.clear()
+                for request in await self._database.run(inbox.pending):
+                    if self._may_begin(request):
+                        self._busy[request.key] = _lane(request)
+                        tasks.create_task(self._work(request, in_doubt=request.key in begun_before))
+                        begun_before.discard(request.key)
+                while self._to_end:
+                    tasks.create_task(self._end(self._to_end.pop()))
+                await self._wake.wait()
+
+    def _may_begin(self, request: Request) -> bool:
+        if request.key in self._busy:
+            return False
+        return request.urgent or (len(self._busy) < AT_ONCE and _lane(request) not in self._busy.values())
+
+    async def _work(self, request: Request, *, in_doubt: bool) -> None:
+        try:
+            with correlated(x_request_id=request.x_request_id, traceparent=request.traceparent):
+                await self._step(request, in_doubt=in_doubt)
+        finally:
+            del self._busy[request.key]
+            self._wake.set()
+
+    async def _step(self, request: Request, *, in_doubt: bool) -> None:
+        """Bring one request as far as it goes now."""
+        if request.state == "answered":
+            await self._report(request, request.outcome or {})
+        elif request.method == "worker/stop":
+            await self._stop(request)
+        elif in_doubt:
+            log.info("request.in_doubt", request_id=request.request_id, method=request.method)
+            doubt = "the companion ended while it asked Codex"
+            await self._finish(request, await self._execution.reconcile(request, doubt))
+        elif await self._acknowledged(request):
+            await self._database.run(lambda db: inbox.mark(db, request, "executing"))
+            began = self._clock.monotonic()
+            outcome = await self._execution.do(request)
+            log.info(
+                "request.done",
+                request_id=request.request_id,
+                method=request.method,
+                state=outcome.state,
+                seconds=round(self._clock.monotonic() - began, 3),
+            )
+            made = outcome.response.get("worker_id") if isinstance(outcome.response, dict) else None
+            if made is not None:  # whoever is told of a worker may use it
+                await self._leases.until_held(made, WORKER_SECONDS)
+            await self._finish(request, outcome)
+
+    async def _acknowledged(self, request: Request) -> bool:
+        """Have the runtime note that it is being done; False: it is over there."""
+        try:
+            async with asyncio.timeout(URGENT_SECONDS if request.urgent else None):
+                state = await self._told(lambda: self._tell(request, "acknowledged"))
+        except TimeoutError:
+            return True
+        if state in GOING_ON:
+            return True
+        log.info("request.is_over", request_id=request.request_id, method=request.method, state=state)
+        await self._ended(request)
+        return False
+
+    async def _stop(self, request: Request) -> None:
+        """End what the worker runs, and put `worker.stopped` behind everything else."""
+        thread = self._threads.of_worker(request.worker_id)
+        if thread is None or not thread.is_open:
+            await self._ended(request)
+            return
+        if not await self._acknowledged(request):
+            return
+        done = await stop(self._codex, self._recorder, thread, self._clock)
+        body = {
+            "source": translate.SOURCE,
+            "method": "worker/stop",
+            "request_id": request.request_id,
+            "reason": request.params.get("reason"),
+            **done.body(),
+            "occurred_at": translate.timestamp(self._clock.now()),
+        }
+        event_id = f"stopped:{request.request_id}"
+        event = Event(thread.thread_id, "worker.stopped", "worker/stop", event_id, msgspec.json.encode(body))
+
+        def close(db: sqlite3.Connection) -> None:
+            self._recorder.store(db, [event], [thread])
+            thread.state = "stopped"
+            self._threads.save(db, thread)
+            inbox.ended(db, request, self._clock.now().timestamp())
+
+        await self._database.run(close)
+        self._recorder.written()
+
+    async def _end(self, thread: Thread) -> None:
+        await stop(self._codex, self._recorder, thread, self._clock)
+
+    async def _finish(self, request: Request, outcome: Outcome) -> None:
+        """Keep the answer and put it on its way, in one transaction."""
+        thread = self._threads.of_worker(request.worker_id)
+        if request.target == "worker" and thread is not None and outcome.state != "indeterminate":
+            event = self._result(request, thread, outcome)
+
+            def put(db: sqlite3.Connection) -> None:
+                self._recorder.store(db, [event], [thread])
+                inbox.ended(db, request, self._clock.now().timestamp())
+
+            await self._database.run(put)
+            self._recorder.written()
+            return
+        kept = {"state": outcome.state, "response": outcome.response, "error": outcome.error}
+        await self._database.run(lambda db: inbox.answered(db, request, kept))
+        await self._report(request, kept)
+
+    def _result(self, request: Request, thread: Thread, outcome: Outcome) -> Event:
+        """The event that ends a worker's receipt."""
+        done = outcome.state == "completed"
+        body = {
+            "source": translate.SOURCE,
+            "request_id": request.request_id,
+            "method": request.method,
+            "ok": done,
+            **({"response": outcome.response} if done else {"error": outcome.error}),
+            "occurred_at": translate.timestamp(self._clock.now()),
+        }
+        payload = msgspec.json.encode(body)
+        if len(payload) > translate.MAX_PAYLOAD_BYTES:
+            return self._result(request, thread, failed("response_too_large", f"the answer has {len(payload)} bytes"))
+        event_type = "worker.response" if done else "worker.error"
+        return Event(thread.thread_id, event_type, request.method, f"response:{request.request_id}", payload)
+
+    async def _report(self, request: Request, kept: dict[str, Any]) -> None:
+        """Tell the runtime the end of what has no log of its own, or no answer."""
+        state = kept.get("state", "indeterminate")
+        await self._told(lambda: self._tell(request, state, kept.get("response"), kept.get("error")))
+        await self._ended(request)
+
+    async def _ended(self, request: Request) -> None:
+        await self._database.run(lambda db: inbox.ended(db, request, self._clock.now().timestamp()))
+
+    async def _tell(
+        self, request: Request, state: str, response: Any = None, error: dict[str, Any] | None = None
+    ) -> str | None:
+        report = ReceiptReport(
+            worker_id=request.worker_id or None,
+            request_id=request.request_id,
+            state=state,
+            response=response,
+            error=error,
+        )
+        (told,) = await self._client.report_receipts(self._machine.machine_id, [report])
+        return told.state
+
+    async def _told(self, telling: Callable[[], Awaitable[str | None]]) -> str | None:
+        """Tell until the runtime has it: the receipt's state then."""
+        while True:
+            try:
+                return await telling()
+            except AutopilotError as error:
+                log.warning("receipt.not_told", error=str(error), code=error.code)
+                await self._clock.sleep(PAUSE_SECONDS)
+
+
+def _lane(request: Request) -> str:
+    """Requests of one lane are done one after the other: those to one worker, and each urgent one by itself."""
+    return "/".join(request.key) if request.urgent or request.target == "machine" else request.worker_id

@@ -1,0 +1,216 @@
+"""What requests mean in Codex's words: one function a method, each asked once, and what became of it.
+
+Relies on `Codex` for the calls and on `Recovery` for threads that have to be heard of first. Knows nothing of the
+ledger: an `Outcome` is what the inbox reports. Unknown methods are refused, never passed through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import structlog
+
+from autopilot.companion.codex import history
+from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent
+from autopilot.companion.codex.supervisor import Codex
+from autopilot.companion.inbox import Request
+from autopilot.companion.recovery import Recovery
+from autopilot.companion.threads import Thread, Threads
+
+READY_SECONDS = 30.0
+"""How long a request waits for a Codex that is being started."""
+INTERRUPT_SECONDS = 10.0
+"""Codex answers an interrupt within 10 ms; one for a turn that is over it may never answer (0.163.0)."""
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024 - 64 * 1024
+THREAD_SOURCE = "autopilot:"
+"""What `threadSource` of a thread started for a request begins with: finds it again after a crash."""
+
+State = Literal["completed", "failed", "indeterminate"]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request."""
+
+    state: State
+    response: Any = None
+    error: dict[str, Any] | None = None
+
+
+class Execution:
+    """Does requests, one call each."""
+
+    def __init__(self, codex: Codex, threads: Threads, recovery: Recovery, *, defaults: dict[str, Any]) -> None:
+        """`defaults`: params of `thread/start` that the request may leave out."""
+        self._codex = codex
+        self._threads = threads
+        self._recovery = recovery
+        self.defaults = defaults
+        self._of_worker: dict[str, Callable[[Request, Thread], Awaitable[Outcome]]] = {
+            "turn/start": self._turn_start,
+            "turn/steer": self._turn_steer,
+            "turn/interrupt": self._turn_interrupt,
+            "thread/read": self._read,
+            "thread/turns/list": self._read,
+            "thread/items/list": self._read,
+        }
+        self._of_machine: dict[str, Callable[[Request], Awaitable[Outcome]]] = {
+            "thread/start": self._thread_start,
+            "thread/resume": self._thread_resume,
+            "thread/list": self._plain,
+            "model/list": self._plain,
+        }
+
+    async def do(self, request: Request) -> Outcome:
+        """Do it; never raises an error of Codex's."""
+        try:
+            return await self._dispatch(request)
+        except CodexRefused as refused:
+            return failed("codex_refused", refused.message, codex_code=refused.code)
+        except (CodexSilent, CodexGone) as error:
+            return await self.reconcile(request, str(error))
+        except CodexError as error:
+            return failed("codex_unavailable", str(error))
+
+    async def reconcile(self, request: Request, doubt: str) -> Outcome:
+        """It may or may not have reached Codex: let Codex's own history say, else say that nobody knows."""
+        try:
+            await self._codex.ready(READY_SECONDS)
+            found = await self._found(request)
+        except CodexError as error:
+            log.warning("request.not_reconciled", request_id=request.request_id, error=str(error))
+            found = None
+        if found is not None:
+            log.info("request.reconciled", request_id=request.request_id, method=request.method)
+            return found
+        return Outcome("indeterminate", error={"code": "indeterminate", "message": doubt})
+
+    async def _found(self, request: Request) -> Outcome | None:
+        """What Codex knows of it; None: nothing that would tell."""
+        thread = self._threads.of_worker(request.worker_id)
+        if request.method in {"turn/start", "turn/steer"} and thread is not None:
+            turn_id = await history.turn_of_message(self._call, thread.thread_id, request.request_id)
+            told = {"turnId": turn_id} if request.method == "turn/steer" else {"turn": {"id": turn_id}}
+            return None if turn_id is None else completed(told, effect="found_in_history", turn_id=turn_id)
+        if request.method == "turn/interrupt" and thread is not None:
+            running = await history.running_turn(self._call, thread.thread_id)
+            over = running != request.params.get("turnId")
+            return completed({}, effect="turn_is_over") if over else None
+        if request.method == "thread/start":
+            return await self._started_for(request)
+        if request.method in {"thread/read", "thread/turns/list", "thread/items/list", "thread/list", "model/list"}:
+            return await self._dispatch(request)  # reading again changes nothing
+        return None
+
+    async def _dispatch(self, request: Request) -> Outcome:
+        await self._codex.ready(READY_SECONDS)
+        if request.method in self._of_machine:
+            return await self._of_machine[request.method](request)
+        act = self._of_worker.get(request.method)
+        if act is None:
+            return failed("method_not_supported", f"{request.method} can't be asked of this companion")
+        thread = self._threads.of_worker(request.worker_id)
+        if thread is None:
+            return failed("unknown_thread", "this machine has no thread of that worker")
+        named = request.params.get("threadId", thread.thread_id)
+        if named != thread.thread_id:
+            return failed("invalid_params", "params.threadId is another worker's thread")
+        if not thread.subscribed:
+            await self._recovery.resume(thread)
+        return await act(request, thread)
+
+    async def _turn_start(self, request: Request, thread: Thread) -> Outcome:
+        heard, running = thread.subscribed, thread.active_turn
+        raw = await self._call(
+            "turn/start", _with_thread(request, thread) | {"clientUserMessageId": request.request_id}
+        )
+        response = msgspec.json.decode(raw)
+        turn_id = response["turn"]["id"]
+        effect = "steered_running_turn" if turn_id == running else "started_turn"
+        if not heard:
+            await self._recovery.resume(thread)  # it had no turn before, and could not be resumed
+        return completed(response, effect=effect, turn_id=turn_id)
+
+    async def _turn_steer(self, request: Request, thread: Thread) -> Outcome:
+        raw = await self._call(
+            "turn/steer", _with_thread(request, thread) | {"clientUserMessageId": request.request_id}
+        )
+        return completed(msgspec.json.decode(raw), effect="steered_running_turn")
+
+    async def _turn_interrupt(self, request: Request, thread: Thread) -> Outcome:
+        running = await history.running_turn(self._call, thread.thread_id)
+        if running is None or running != request.params.get("turnId"):
+            return failed("codex_refused", "no active turn to interrupt", running_turn=running)
+        params = _with_thread(request, thread)
+        raw = await self._codex.call("turn/interrupt", params, within_seconds=INTERRUPT_SECONDS)
+        return completed(msgspec.json.decode(raw), effect="interrupted_turn")
+
+    async def _read(self, request: Request, thread: Thread) -> Outcome:
+        return _bounded(await self._call(request.method, _with_thread(request, thread)))
+
+    async def _plain(self, request: Request) -> Outcome:
+        return _bounded(await self._call(request.method, request.params))
+
+    async def _thread_start(self, request: Request) -> Outcome:
+        if request.params.get("ephemeral") is True:
+            return failed("invalid_params", "an ephemeral thread can't be a worker")
+        source = {"threadSource": f"{THREAD_SOURCE}{request.request_id}"}
+        return await self._new_worker(await self._call("thread/start", self.defaults | source | request.params))
+
+    async def _thread_resume(self, request: Request) -> Outcome:
+        """Adopt an older thread."""
+        thread = await self._recovery.adopt(str(request.params.get("threadId")))
+        if thread is None:
+            return failed("invalid_params", "this thread is not one that can be a worker")
+        raw = await self._call("thread/read", {"threadId": thread.thread_id})
+        return completed(msgspec.json.decode(raw) | {"worker_id": thread.worker_id}, effect="adopted_thread")
+
+    async def _new_worker(self, raw: msgspec.Raw) -> Outcome:
+        thread = await self._recovery.introduce(msgspec.json.decode(raw, type=_Started).thread)
+        thread.subscribed = True  # whoever starts a thread hears of it
+        response = msgspec.json.decode(raw) | {"worker_id": thread.worker_id}
+        return completed(response, effect="started_thread")
+
+    async def _started_for(self, request: Request) -> Outcome | None:
+        """The thread that was started for this request, where Codex still has it loaded."""
+        loaded = msgspec.json.decode(await self._call("thread/loaded/list", {}))
+        for thread_id in loaded.get("data", []):
+            raw = await self._call("thread/read", {"threadId": thread_id})
+            told = msgspec.json.decode(raw).get("thread", {})
+            if told.get("threadSource") == f"{THREAD_SOURCE}{request.request_id}":
+                thread = await self._recovery.introduce(msgspec.json.decode(raw, type=_Started).thread)
+                await self._recovery.resume(thread)
+                return completed({"thread": told, "worker_id": thread.worker_id}, effect="found_in_history")
+        return None
+
+    async def _call(self, method: str, params: Any) -> msgspec.Raw:
+        return await self._codex.call(method, params)
+
+
+class _Started(msgspec.Struct, frozen=True):
+    thread: msgspec.Raw
+
+
+def completed(response: dict[str, Any], **effect: Any) -> Outcome:
+    """Codex did it; `effect` says in our words what that meant."""
+    return Outcome("completed", response | ({"autopilot": effect} if effect else {}))
+
+
+def failed(code: str, message: str, **facts: Any) -> Outcome:
+    """It was refused, and nothing was done."""
+    return Outcome("failed", error={"code": code, "message": message, **facts})
+
+
+def _with_thread(request: Request, thread: Thread) -> dict[str, Any]:
+    return {**request.params, "threadId": thread.thread_id}
+
+
+def _bounded(raw: msgspec.Raw) -> Outcome:
+    size = len(bytes(raw))
+    if size > MAX_RESPONSE_BYTES:
+        return failed("response_too_large", f"the answer has {size} bytes, the ledger takes {MAX_RESPONSE_BYTES}")
+    return Outcome("completed", msgspec.json.decode(raw))

@@ -1,0 +1,126 @@
+"""Read this machine's feed: what others put into its workers' logs, and what is asked of it.
+
+Owns the acknowledgement: an entry is acknowledged when what it means is on the companion's file, so that a companion
+that dies is told again. Relies on the SDK's follower for everything between two entries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from autopilot.client import RuntimeCodexClient
+from autopilot.companion import handshake, inbox
+from autopilot.companion.database import Database
+from autopilot.companion.desk import Desk
+from autopilot.companion.identity import Machine
+from autopilot.companion.leases import Leases
+from autopilot.companion.recorder import Recorder
+from autopilot.companion.threads import Thread, Threads
+from autopilot.contract import FeedEntry, FeedRequest, decode
+from autopilot.contract.errors import AutopilotError
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import correlated
+
+ACK_SECONDS = 0.2
+"""Acknowledgements are gathered this long."""
+UNREGISTERED_SECONDS = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """Keep `run` and `acknowledge` running."""
+
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        machine: Machine,
+        *,
+        database: Database,
+        threads: Threads,
+        recorder: Recorder,
+        leases: Leases,
+        desk: Desk,
+        clock: Clock,
+        session_id: str,
+    ) -> None:
+        self._client = client
+        self._machine = machine
+        self._database = database
+        self._threads = threads
+        self._recorder = recorder
+        self._leases = leases
+        self._desk = desk
+        self._clock = clock
+        self._session_id = session_id
+        self._durable = 0
+        self._more = asyncio.Event()
+        self.heard_at: float | None = None
+        """When the last entry came, on the monotonic clock."""
+
+    async def run(self) -> None:
+        """Take entries, forever.
+
+        Raises:
+            AutopilotError: the feed can't be read on (begin again from what is acknowledged).
+        """
+        while not self._leases.registered:
+            await self._clock.sleep(UNREGISTERED_SECONDS)
+        async with self._client.follow_feed(self._machine.machine_id, cursor=None) as entries:
+            async for entry in entries:
+                await self.take(entry)
+                self._durable = max(self._durable, entries.cursor or 0)
+                self._more.set()
+
+    async def acknowledge(self) -> None:
+        """Tell the runtime what is durable here, forever."""
+        told = 0
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            await self._clock.sleep(ACK_SECONDS)
+            if self._durable <= told:
+                continue
+            try:
+                await self._client.ack_feed(self._machine.machine_id, self._durable)
+                told = self._durable
+            except AutopilotError as error:
+                log.warning("feed.not_acknowledged", cursor=self._durable, error=str(error))
+                self._more.set()
+
+    async def take(self, entry: FeedEntry) -> None:
+        """Make what an entry means durable, and set it going."""
+        self.heard_at = self._clock.monotonic()
+        if entry.kind == "request" and entry.body is not None:
+            await self._request(entry.body)
+        elif entry.kind == "event" and entry.body is not None and entry.worker_id is not None:
+            thread = self._threads.of_worker(entry.worker_id)
+            if thread is not None:
+                await self._event(thread, entry.body)
+        else:
+            log.info("feed.passed_over", kind=entry.kind, feed_seq=entry.feed_seq)
+
+    async def _request(self, body: dict[str, Any]) -> None:
+        asked = decode(FeedRequest, body)
+        with correlated(x_request_id=asked.x_request_id, traceparent=asked.traceparent):
+            new = await self._database.run(lambda db: inbox.receive(db, asked))
+            log.info("request.received", request_id=asked.request_id, method=asked.method, new=new)
+        if new:
+            self._desk.wake()
+
+    async def _event(self, thread: Thread, envelope: dict[str, Any]) -> None:
+        kind = envelope.get("eventType")
+        with correlated(x_request_id=envelope.get("xRequestId")):
+            if kind == "worker.started" and not thread.is_open:
+                await self._leases.reopened(thread)
+            elif kind == "worker.stopped" and thread.is_open:
+                log.info("worker.stopped_by_others", worker_id=thread.worker_id)
+                await self._leases.stopped(thread)
+                self._desk.end(thread)
+            else:
+                ack = handshake.ack(thread, envelope, session_id=self._session_id, now=self._leases.server_now())
+                if ack is not None and await self._recorder.record([ack]):
+                    log.info("handshake.acknowledged", worker_id=thread.worker_id, event_id=ack.event_id)

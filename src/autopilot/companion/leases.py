@@ -1,0 +1,279 @@
+"""Workers and leases at the runtime: made, claimed, kept alive, given back.
+
+Owns what this companion holds (worker id -> generation). Relies on `Threads` for what should be held. A lease that was
+lost is claimed anew under a new generation; the mirror then sends its backlog under that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from autopilot import __version__
+from autopilot.client import RuntimeCodexClient
+from autopilot.companion.database import Database
+from autopilot.companion.identity import Machine
+from autopilot.companion.outbox import Outbox
+from autopilot.companion.threads import Thread, Threads
+from autopilot.contract import HeartbeatWorker, RegisterMachine
+from autopilot.contract.errors import AutopilotError, Conflict, NotFound, Problem
+from autopilot.ops.clock import Clock
+
+ADAPTER = "desktop_bridge"
+TTL_MS = 60_000
+RETRY_SECONDS = 3.0
+RELEASES_AT_ONCE = 8
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """Keep `run` and `beat` running."""
+
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        machine: Machine,
+        *,
+        threads: Threads,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        session_id: str,
+        heartbeat_seconds: float,
+    ) -> None:
+        self._client = client
+        self._machine = machine
+        self._threads = threads
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._session_id = session_id
+        self._heartbeat_seconds = heartbeat_seconds
+        self._ttl_ms = max(TTL_MS, int(heartbeat_seconds * 2000))
+        self._held: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+        self._wake = asyncio.Event()
+        self._claimed = asyncio.Condition()
+        self._codex_version: str | None = None
+        self._registered: str | None = None
+        """What was last registered; None: not in this life."""
+        self.ahead = timedelta(0)
+        """How far the server's clock is ahead of ours, as the last lease told."""
+        self.gained: Callable[[], None] = lambda: None
+        """Called when something can be sent that could not before."""
+
+    def generation(self, worker_id: str) -> int | None:
+        """Of the lease we hold, or None."""
+        return self._held.get(worker_id)
+
+    def wake(self, *, codex_version: str | None = None) -> None:
+        """There may be something to claim, or to say about the machine."""
+        self._codex_version = codex_version or self._codex_version
+        self._wake.set()
+
+    def server_now(self) -> datetime:
+        """The server's time, as well as we know it."""
+        return self._clock.now() + self.ahead
+
+    async def until_held(self, worker_id: str, within_seconds: float) -> bool:
+        """Wait until the runtime knows this worker as ours; False when that takes longer."""
+        self._wake.set()
+        try:
+            async with asyncio.timeout(within_seconds), self._claimed:
+                await self._claimed.wait_for(lambda: worker_id in self._held)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Register the machine, and claim what should be held, forever."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.register()
+                again = not await self._claim_all()
+            except AutopilotError as error:
+                log.warning("leases.trouble", error=str(error), code=error.code)
+                again = True
+            try:
+                async with asyncio.timeout(RETRY_SECONDS if again else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def beat(self) -> None:
+        """Say that the machine lives and renew its leases, forever."""
+        while True:
+            await self._clock.sleep(self._heartbeat_seconds)
+            try:
+                await self.heartbeat()
+            except AutopilotError as error:
+                log.warning("heartbeat.failed", error=str(error), code=error.code)
+                self._wake.set()
+
+    async def register(self) -> None:
+        """Say that this machine exists and what runs here, unless that is known."""
+        saying = f"{self._codex_version}"
+        if self._registered == saying:
+            return
+        about = RegisterMachine(
+            machine_id=self._machine.machine_id,
+            name=self._machine.name,
+            platform=f"{platform.system()} {platform.machine()}",
+            companion_version=__version__,
+            codex_version=self._codex_version,
+            desktop_session_id=self._session_id,
+        )
+        await self._client.register_machine(about)
+        self._registered = saying
+        log.info("machine.registered", machine_id=self._machine.machine_id, codex_version=self._codex_version)
+        self.gained()
+
+    @property
+    def registered(self) -> bool:
+        """Whether the runtime knows this machine."""
+        return self._registered is not None
+
+    async def heartbeat(self) -> None:
+        """One sign of life for everything held, and what the answer means."""
+        held = [HeartbeatWorker(worker_id=worker, generation=number) for worker, number in self._held.items()]
+        try:
+            answer = await self._client.heartbeat(self._machine.machine_id, held, desktop_session_id=self._session_id)
+        except NotFound:
+            self._registered = None
+            raise
+        for lease in answer.workers:
+            if lease.state == "renewed":
+                continue
+            log.info("lease.not_renewed", worker_id=lease.worker_id, state=lease.state)
+            await self.lost(lease.worker_id, lease.state)
+        self._wake.set()
+
+    async def lost(self, worker_id: str, state: str) -> None:
+        """The lease is gone: `fenced` or `expired` are claimed again, `stopped` stops, `unknown` is made anew."""
+        self._held.pop(worker_id, None)
+        thread = self._threads.of_worker(worker_id)
+        if thread is None:
+            return
+        if state == "stopped":
+            await self.stopped(thread)
+        elif state == "unknown":
+            thread.registered = False
+            await self._save(thread)
+        self._wake.set()
+
+    async def stopped(self, thread: Thread) -> None:
+        """The worker's log is closed: what comes now waits for a reattach."""
+        self._held.pop(thread.worker_id, None)
+        thread.state = "stopped"
+
+        def park(db: sqlite3.Connection) -> int:
+            self._threads.save(db, thread)
+            return self._outbox.park(db, thread.worker_id)
+
+        waiting = await self._database.run(park)
+        log.info("worker.stopped", worker_id=thread.worker_id, parked=waiting)
+
+    async def reopened(self, thread: Thread) -> None:
+        """The worker was reattached: claim it, and send what waited."""
+        thread.state = "open"
+
+        def unpark(db: sqlite3.Connection) -> int:
+            self._threads.save(db, thread)
+            return self._outbox.unpark(db, thread.worker_id)
+
+        waiting = await self._database.run(unpark)
+        log.info("worker.reopened", worker_id=thread.worker_id, unparked=waiting)
+        self._not_before.pop(thread.worker_id, None)
+        self._wake.set()
+
+    async def release_all(self) -> None:
+        """A clean end: give back what is held."""
+        held = dict(self._held)
+        self._held.clear()
+        slots = asyncio.Semaphore(RELEASES_AT_ONCE)
+
+        async def release(worker_id: str, generation: int) -> None:
+            async with slots:
+                try:
+                    await self._client.release_lease(worker_id, self._machine.machine_id, generation)
+                except AutopilotError as error:
+                    log.info("lease.not_released", worker_id=worker_id, error=str(error))
+
+        async with asyncio.TaskGroup() as tasks:
+            for worker_id, generation in held.items():
+                tasks.create_task(release(worker_id, generation))
+
+    async def _claim_all(self) -> bool:
+        """Claim what should be held and is not; False when something has to be tried again."""
+        waiting = set(await self._database.run(self._outbox.workers))
+        wanted = [
+            thread
+            for thread in self._threads
+            if thread.worker_id not in self._held
+            and (thread.worker_id in waiting or (thread.is_open and (thread.subscribed or not thread.registered)))
+        ]
+        done = True
+        for thread in wanted:
+            postponed = self._not_before.get(thread.worker_id, 0) > self._clock.monotonic()
+            if postponed or not await self._claim(thread):
+                done = False
+        return done
+
+    async def _claim(self, thread: Thread) -> bool:
+        """Hold this worker; False: not now."""
+        try:
+            if not thread.registered:
+                await self._create(thread)
+            grant = await self._client.claim_lease(thread.worker_id, self._machine.machine_id, ttl_ms=self._ttl_ms)
+        except NotFound:
+            thread.registered = False
+            await self._save(thread)
+            return False
+        except Conflict as conflict:
+            return await self._conflict(thread, conflict)
+        except Problem as problem:
+            if problem.status == 503:  # noqa: PLR2004  # the status itself
+                raise
+            log.warning("lease.refused", worker_id=thread.worker_id, code=problem.code, error=problem.message)
+            self._not_before[thread.worker_id] = self._clock.monotonic() + self._heartbeat_seconds
+            return False
+        self._held[thread.worker_id] = thread.generation = grant.generation
+        expires = datetime.fromisoformat(grant.expires_at)
+        self.ahead = expires - timedelta(milliseconds=self._ttl_ms) - self._clock.now()
+        await self._save(thread)
+        log.info("lease.claimed", worker_id=thread.worker_id, generation=grant.generation)
+        async with self._claimed:
+            self._claimed.notify_all()
+        self.gained()
+        return True
+
+    async def _create(self, thread: Thread) -> None:
+        about = thread.introduction
+        made = await self._client.create_worker(
+            thread.worker_id,
+            workspace_ref=about.workspace_ref,
+            codex_home_ref=about.codex_home_ref,
+            adapter=ADAPTER,
+            metadata=about.metadata,
+        )
+        thread.registered = True
+        await self._save(thread)
+        log.info("worker.created", worker_id=thread.worker_id, status=made.status, replay=made.idempotentReplay)
+
+    async def _conflict(self, thread: Thread, conflict: Conflict) -> bool:
+        log.info("lease.conflict", worker_id=thread.worker_id, reason=conflict.reason_code)
+        if conflict.reason_code == "worker_stopped":
+            await self.stopped(thread)
+            return True
+        self._not_before[thread.worker_id] = self._clock.monotonic() + RETRY_SECONDS
+        return False
+
+    async def _save(self, thread: Thread) -> None:
+        await self._database.run(lambda db: self._threads.save(db, thread))

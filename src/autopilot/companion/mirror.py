@@ -1,0 +1,226 @@
+"""The outbox's way to the ledger: batches by worker, in order, until the ledger has them; then they go.
+
+Owns what the ledger's answers mean for what waits. Repeating is always safe (ids and numbers are kept), so every doubt
+is resolved by sending again. Sends only for workers whose lease we hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from autopilot.client import RuntimeCodexClient
+from autopilot.companion.codex import translate
+from autopilot.companion.codex.translate import Event
+from autopilot.companion.database import Database
+from autopilot.companion.leases import Leases
+from autopilot.companion.outbox import Outbox, Waiting
+from autopilot.companion.threads import Threads
+from autopilot.contract.errors import AutopilotError, Conflict, Forbidden, NotFound, PayloadTooLarge, Problem
+from autopilot.ops.clock import Clock
+
+SENDING_AT_ONCE = 6
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 20.0
+NOT_THE_EVENTS = frozenset({401, 408, 429, 503})
+"""Statuses that say nothing about the events: the same again later."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Course:
+    """How one worker's events are to be sent next."""
+
+    batch_events: int | None = None
+    """At most so many at once; None: as many as the outbox gives."""
+
+
+class Mirror:
+    """Keep `run` running; `wake` it when there is something new."""
+
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        *,
+        database: Database,
+        outbox: Outbox,
+        threads: Threads,
+        leases: Leases,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._outbox = outbox
+        self._threads = threads
+        self._leases = leases
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._sending: set[str] = set()
+        self._slots = asyncio.Semaphore(SENDING_AT_ONCE)
+        self.trouble: str | None = None
+        """Why the last attempt did not reach the ledger; None: it did."""
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send, forever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._wake.clear()
+                waiting = await self._database.run(self._outbox.workers)
+                ready = [one for one in waiting if self._leases.generation(one) is not None]
+                for worker_id in ready:
+                    if worker_id not in self._sending:
+                        self._sending.add(worker_id)
+                        tasks.create_task(self._send(worker_id), name=f"mirror-{worker_id}")
+                if len(ready) < len(waiting):
+                    self._leases.wake()
+                if not waiting and not self._sending:
+                    self._idle.set()
+                await self._wake.wait()
+
+    async def drained(self, within_seconds: float) -> bool:
+        """Wait until nothing is left to be sent; False when that takes longer."""
+        self.wake()
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _send(self, worker_id: str) -> None:
+        """Send what waits for one worker until nothing does, or its lease is gone."""
+        pause = FIRST_PAUSE_SECONDS
+        course = _Course()
+        try:
+            while self._leases.generation(worker_id) is not None:
+                batch = await self._database.run(lambda db: self._outbox.take(db, worker_id))
+                if not batch:
+                    return
+                batch = batch[: course.batch_events]
+                try:
+                    async with self._slots:
+                        await self._send_batch(worker_id, batch)
+                except AutopilotError as error:
+                    if await self._resolve(worker_id, batch, error, course):
+                        continue
+                    self.trouble = f"{error.code}: {error.message}"
+                    log.warning("mirror.waiting", worker_id=worker_id, error=self.trouble, seconds=pause)
+                    await self._clock.sleep(pause * random.uniform(0.5, 1))
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                else:
+                    pause, self.trouble = FIRST_PAUSE_SECONDS, None
+                    course.batch_events = None
+        finally:
+            self._sending.discard(worker_id)
+            self._wake.set()
+
+    async def _send_batch(self, worker_id: str, batch: Sequence[Waiting]) -> None:
+        generation = self._leases.generation(worker_id)
+        body: dict[str, Any] = {"events": [_wire(one) for one in batch], "generation": generation}
+        answers = await self._client.append_encoded(worker_id, msgspec.json.encode(body))
+        await self._settle(batch)
+        repeated = sum(answer.duplicate for answer in answers)
+        log.debug("mirror.sent", worker_id=worker_id, events=len(batch), repeated=repeated)
+        if any(one.event_type == "worker.stopped" for one in batch):
+            thread = self._threads.of_worker(worker_id)
+            if thread is not None:
+                await self._leases.stopped(thread)
+
+    async def _resolve(self, worker_id: str, batch: Sequence[Waiting], error: AutopilotError, course: _Course) -> bool:
+        """Do what the ledger's refusal asks for; False: nothing but waiting helps."""
+        if not isinstance(error, Problem) or error.status in NOT_THE_EVENTS:
+            return False
+        log.info("mirror.refused", worker_id=worker_id, code=error.code, reason=error.reason_code, events=len(batch))
+        if isinstance(error, Conflict) and await self._conflict(worker_id, batch, error):
+            return True
+        if isinstance(error, NotFound):
+            await self._leases.lost(worker_id, "unknown")
+        elif isinstance(error, Forbidden) and error.reason_code in {"lease", "machine"}:
+            await self._leases.lost(worker_id, "fenced")
+        elif len(batch) > 1:
+            course.batch_events = max(1, len(batch) // 2)  # find out which of them it is
+        else:
+            await self._give_up(worker_id, batch[0], error)
+        return True
+
+    async def _conflict(self, worker_id: str, batch: Sequence[Waiting], conflict: Conflict) -> bool:
+        """True when this conflict is resolved."""
+        reason = conflict.reason_code
+        if reason == "fenced":
+            await self._leases.lost(worker_id, "fenced")
+        elif reason == "gap" and isinstance(conflict.fact("expected"), int):
+            expected = conflict.fact("expected")
+            await self._database.run(lambda db: self._outbox.renumber(db, worker_id, expected))
+        elif reason in {"worker_stopped", "worker_not_running"}:
+            await self._leases.lost(worker_id, "stopped")
+        elif reason == "different_content":
+            named = [one for one in batch if one.event_id == conflict.fact("event_id")]
+            if not named:
+                return False
+            await self._known_already(worker_id, named)
+        else:
+            return False
+        return True
+
+    async def _known_already(self, worker_id: str, named: Sequence[Waiting]) -> None:
+        """The ledger has this very event in other words: it keeps its own, and the count goes on without ours."""
+
+        def settle(db: sqlite3.Connection) -> None:
+            self._outbox.settle(db, [one.position for one in named])
+            self._outbox.renumber(db, worker_id, named[0].producer_seq)
+
+        await self._database.run(settle)
+
+    async def _give_up(self, worker_id: str, refused: Waiting, error: Problem) -> None:
+        """The ledger will never take this event: say so in its place."""
+        log.error(
+            "mirror.gave_up", worker_id=worker_id, event_id=refused.event_id, code=error.code, error=error.message
+        )
+        thread = self._threads.of_worker(worker_id)
+        assert thread is not None
+        told = {
+            "threadId": thread.thread_id,
+            "refused": {"event_id": refused.event_id, "event_type": refused.event_type, "method": refused.method},
+            "bytes": len(refused.payload),
+            "error": {"code": error.code, "message": error.message},
+        }
+        method = "desktop/event_too_large" if isinstance(error, PayloadTooLarge) else "desktop/event_refused"
+        payload = translate.encode_payload(method, told, self._clock.now())
+        said = Event(thread.thread_id, "worker.event", method, f"refused:{refused.event_id}"[:160], payload)
+
+        def replace(db: sqlite3.Connection) -> None:
+            self._outbox.settle(db, [refused.position])
+            self._outbox.renumber(db, worker_id, refused.producer_seq)
+            if not refused.event_id.startswith("refused:"):
+                self._outbox.put(db, worker_id, [said])
+
+        await self._database.run(replace)
+
+    async def _settle(self, batch: Sequence[Waiting]) -> None:
+        await self._database.run(lambda db: self._outbox.settle(db, [one.position for one in batch]))
+
+
+def _wire(event: Waiting) -> dict[str, Any]:
+    """The event as the append body has it; its payload stays the text that was put."""
+    wire: dict[str, Any] = {
+        "event_type": event.event_type,
+        "payload": msgspec.Raw(event.payload),
+        "event_id": event.event_id,
+        "producer_seq": event.producer_seq,
+    }
+    if event.late:
+        wire["late"] = True
+    return wire

@@ -1,0 +1,192 @@
+"""From Codex's connection to the outbox: everything it says is written down before anything else happens with it.
+
+Owns the bounded queue between the connection and the file. Joins previews, passes over hidden threads, introduces new
+ones, answers Codex's questions. Relies on `Threads` for who is a worker. Never waits for the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from autopilot.companion import threads as registry
+from autopilot.companion.codex import questions, translate
+from autopilot.companion.codex.coalesce import Coalescer, Said
+from autopilot.companion.codex.messages import Message
+from autopilot.companion.codex.translate import Event, Names
+from autopilot.companion.database import Database
+from autopilot.companion.outbox import Outbox
+from autopilot.companion.threads import Thread, Threads
+from autopilot.ops.clock import Clock
+
+QUEUE_MESSAGES = 4000
+BATCH_MESSAGES = 500
+MAX_HELD_BACK = 5000
+"""While a thread's history is read, so many of its live notifications wait; more are written at once, out of order."""
+
+Answer = Callable[[Message, questions.Answer], Awaitable[None]]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """In the queue: everything before it is written when it is reached."""
+
+    reached: asyncio.Future[None]
+
+
+class Recorder:
+    """Give `take` to the connection as its sink, and keep `run` running."""
+
+    def __init__(self, database: Database, outbox: Outbox, threads: Threads, clock: Clock, *, answer: Answer) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._threads = threads
+        self._clock = clock
+        self._answer = answer
+        self._queue: asyncio.Queue[Message | _Mark] = asyncio.Queue(QUEUE_MESSAGES)
+        self._coalescer = Coalescer()
+        self._incarnation = uuid.uuid4().hex[:12]
+        self._numbers = itertools.count(1)
+        self.written: Callable[[], None] = lambda: None
+        """Called when there is something new in the outbox."""
+        self.stranger: Callable[[str], None] = lambda _thread_id: None
+        """Called with the id of a thread that lives, and of which we don't hear everything."""
+
+    async def take(self, message: Message) -> None:
+        """One message of Codex's; waits only while the queue is full."""
+        await self._queue.put(message)
+
+    async def settle(self) -> None:
+        """Everything taken so far is written when this returns."""
+        mark = _Mark(asyncio.get_running_loop().create_future())
+        await self._queue.put(mark)
+        await mark.reached
+
+    async def run(self) -> None:
+        """Write, forever."""
+        while True:
+            batch = await self._batch()
+            marks = [one for one in batch if isinstance(one, _Mark)]
+            messages = [one for one in batch if not isinstance(one, _Mark)]
+            now = self._clock.monotonic()
+            said = [each for message in messages if not message.id for each in self._said(message, now)]
+            said += self._coalescer.release_all() if marks else self._coalescer.due(now)
+            asked = [(message, self._question(message)) for message in messages if message.id]
+            await self.record([*self._events(said), *(event for _, (_, event) in asked if event is not None)])
+            for message, (answer, _) in asked:
+                await self._answer(message, answer)
+            for mark in marks:
+                if not mark.reached.done():
+                    mark.reached.set_result(None)
+
+    async def record(self, events: Sequence[Event]) -> int:
+        """Put events of known threads into the outbox, with what they say about their threads; how many were new."""
+        if not events:
+            return 0
+        touched = {event.thread_id: self._known(event.thread_id) for event in events}
+        new = await self._database.run(lambda db: self.store(db, events, touched.values()))
+        self.written()
+        return new
+
+    def store(self, db: sqlite3.Connection, events: Iterable[Event], touched: Iterable[Thread]) -> int:
+        """The same, inside a transaction of the caller's; call `written` afterwards."""
+        for thread in touched:
+            self._threads.save(db, thread)
+        new = 0
+        for event in events:
+            thread = self._known(event.thread_id)
+            registry.note_item(db, event)
+            new += self._outbox.put(db, thread.worker_id, [event], parked=not thread.is_open)
+        return new
+
+    def fact(
+        self, thread: Thread, method: str, params: dict[str, Any], *, event_id: str, turn_id: str | None = None
+    ) -> Event:
+        """An event of our own about a thread (`desktop/…`)."""
+        named = Names(thread_id=thread.thread_id, turn_id=turn_id)
+        told = {"threadId": thread.thread_id, **params}
+        return translate.make(named, method, told, event_id=event_id, occurred_at=self._clock.now())
+
+    async def release(self, thread: Thread) -> None:
+        """Write what was held back while the thread's history was read."""
+        held, thread.held_back = thread.held_back or [], None
+        await self.record(self._events(held))
+
+    async def _batch(self) -> list[Message | _Mark]:
+        """What has come, at least one unless held previews are due first."""
+        due = self._coalescer.next_due
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - self._clock.monotonic())):
+                batch = [await self._queue.get()]
+        except TimeoutError:
+            return []
+        while len(batch) < BATCH_MESSAGES and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        return batch
+
+    def _said(self, message: Message, now: float) -> list[Said]:
+        named = translate.names(message.params)
+        if named.thread_id is None:
+            log.debug("codex.machine_fact", method=message.method)
+            return []
+        if named.hidden_thread:
+            self._threads.hide(named.thread_id)
+        if self._threads.is_hidden(named.thread_id):
+            return []
+        thread = self._threads.get(named.thread_id)
+        if thread is None and message.method == "thread/started":
+            told = msgspec.json.decode(message.params)["thread"]
+            thread = self._threads.introduce(told, now=self._clock.now().timestamp())
+        elif thread is None or (not thread.subscribed and message.method == "thread/status/changed"):
+            self.stranger(named.thread_id)
+        return [] if thread is None else self._coalescer.add(message, named, now)
+
+    def _events(self, said: Sequence[Said]) -> list[Event]:
+        events: list[Event] = []
+        for one in said:
+            thread = self._known(one.names.thread_id or "")
+            if thread.held_back is not None and len(thread.held_back) < MAX_HELD_BACK:
+                thread.held_back.append(one)
+                continue
+            number = f"note:{self._incarnation}:{next(self._numbers)}"
+            now = self._clock.now()
+            event = translate.translate(one.message, one.names, fallback_id=number, now=now, coalesced=one.coalesced)
+            if event is not None:
+                registry.note(thread, event, one.names.turn_status, now.timestamp())
+                events.append(event)
+        return events
+
+    def _question(self, message: Message) -> tuple[questions.Answer, Event | None]:
+        """How to answer one of Codex's requests, and the event that says so."""
+        assert message.method is not None
+        now = self._clock.now()
+        answer = questions.answer(message.method, message.params, now)
+        named = translate.names(message.params)
+        thread = self._threads.get(named.thread_id)
+        log.info("codex.asked", method=message.method, refused=answer.refused)
+        if thread is None or not answer.refused:
+            return answer, None
+        told = {
+            "threadId": named.thread_id,
+            "turnId": named.turn_id,
+            "itemId": named.item_id,
+            "request": message.method,
+            "asked": message.params,
+            "answer": answer.outcome,
+        }
+        number = f"question:{self._incarnation}:{next(self._numbers)}"
+        return answer, translate.make(named, "desktop/question_refused", told, event_id=number, occurred_at=now)
+
+    def _known(self, thread_id: str) -> Thread:
+        thread = self._threads.get(thread_id)
+        assert thread is not None, "only what is about known threads gets so far"
+        return thread

@@ -1,0 +1,212 @@
+"""Hear of every thread again, and fill in what was missed: after Codex or the companion was away.
+
+Owns the comparison of Codex's history with what was put into the outbox. Every item that Codex has in its history gets
+its `item/completed` (the same event id as the live one: what was put already is not put twice), every turn that ended
+its `turn/completed`; what was begun and will never be completed is said. Never asks Codex to do anything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from autopilot.companion import threads as registry
+from autopilot.companion.codex import history, translate
+from autopilot.companion.codex.history import IN_PROGRESS, INTERRUPTED, HistoryTurn
+from autopilot.companion.codex.messages import CodexRefused
+from autopilot.companion.codex.supervisor import Codex, Session
+from autopilot.companion.codex.translate import Event, Names
+from autopilot.companion.database import Database
+from autopilot.companion.outbox import Outbox
+from autopilot.companion.recorder import Recorder
+from autopilot.companion.threads import OpenItem, Thread, Threads
+
+RESUMED_AT_ONCE = 64
+"""So many threads, the latest active first, are taken up when Codex starts; others when somebody asks for them."""
+INCARNATION = "codex_incarnation"
+
+log = structlog.get_logger(__name__)
+
+
+class Recovery:
+    """The listener of Codex's sessions."""
+
+    def __init__(self, database: Database, outbox: Outbox, threads: Threads, recorder: Recorder) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._threads = threads
+        self._recorder = recorder
+        self.codex: Codex | None = None
+        """Set once, by whoever composes."""
+        self.began: Callable[[Session], Awaitable[None]] | None = None
+        """Called when everything is caught up."""
+
+    async def session_began(self, session: Session) -> None:
+        """Take the threads up again, and say what an earlier Codex took with it."""
+        await self._recorder.settle()
+        died = await self._database.run(_incarnation) not in {None, session.incarnation}
+        open_threads = sorted((one for one in self._threads if one.is_open), key=lambda one: -one.active_at)
+        for thread in open_threads[:RESUMED_AT_ONCE]:
+            await self.resume(thread, died=died)
+        # Last: whoever dies before this finds out again that something was lost.
+        await self._database.run(lambda db: _save_incarnation(db, session.incarnation))
+        if self.began is not None:
+            await self.began(session)
+
+    async def session_ended(self, session: Session) -> None:
+        """Nothing is heard of any thread."""
+        log.info("codex.disconnected", incarnation=session.incarnation)
+        for thread in self._threads:
+            thread.subscribed = False
+
+    async def resume(self, thread: Thread, *, died: bool = False) -> None:
+        """Hear of the thread from now on, and fill in what was missed. Refusals of Codex's are said in the log.
+
+        Raises:
+            CodexError: the connection failed; it is done again with the next session.
+        """
+        if thread.held_back is not None:
+            return
+        thread.held_back = []
+        try:
+            await self._call("thread/resume", {"threadId": thread.thread_id, "excludeTurns": True})
+            thread.subscribed = True
+            await self._fill_in(thread, died=died)
+        except CodexRefused as refused:
+            await self._refused(thread, refused, died=died)
+        finally:
+            await self._recorder.release(thread)
+
+    async def adopt(self, thread_id: str) -> Thread | None:
+        """Make a thread that we don't know a worker, with its whole history; None: it is one that must not be.
+
+        Raises:
+            CodexError: Codex does not know it, or is away.
+        """
+        thread = self._threads.get(thread_id)
+        if thread is None:
+            read = await self._call("thread/read", {"threadId": thread_id})
+            raw = msgspec.json.decode(read, type=_Read).thread
+            if translate.names(msgspec.Raw(b'{"thread":' + bytes(raw) + b"}")).hidden_thread:
+                self._threads.hide(thread_id)
+                return None
+            thread = await self.introduce(raw)
+        if not thread.subscribed and thread.is_open:
+            await self.resume(thread)
+        return thread
+
+    async def introduce(self, raw: msgspec.Raw) -> Thread:
+        """The worker of a thread that Codex described in an answer; its `thread/started` is put once."""
+        now = datetime.now(UTC)
+        thread = self._threads.introduce(msgspec.json.decode(raw), now=now.timestamp())
+        named = Names(thread_id=thread.thread_id)
+        event_id = translate.identity("thread/started", named) or ""
+        params = {"thread": raw}
+        event = translate.make(named, "thread/started", params, event_id=event_id, occurred_at=now, backfilled=True)
+        await self._recorder.record([event])
+        return thread
+
+    async def _fill_in(self, thread: Thread, *, died: bool) -> None:
+        open_items = await self._database.run(lambda db: registry.open_items(db, thread.thread_id))
+        turns = await self._turns_to_compare(thread, {item.turn_id for item in open_items})
+        filled = 0
+        for turn in reversed(turns):
+            begun = [item for item in open_items if item.turn_id == turn.turn_id]
+            filled += await self._fill_in_turn(thread, turn, begun, died=died)
+        running = turns[0].turn_id if turns and turns[0].status == IN_PROGRESS else None
+        thread.whole, thread.active_turn = True, running
+        await self._database.run(lambda db: self._threads.save(db, thread))
+        log.info("thread.resumed", thread_id=thread.thread_id, turns=len(turns), filled_in=filled, running=running)
+
+    async def _turns_to_compare(self, thread: Thread, unfinished: set[str]) -> list[HistoryTurn]:
+        """The turns since the last one of which everything is known to be put, newest first."""
+        found: list[HistoryTurn] = []
+        missing = set(unfinished)
+        async for turn in history.turns(self._call, thread.thread_id, newest_first=True):
+            found.append(turn)
+            missing.discard(turn.turn_id)
+            if thread.whole and not missing and turn.turn_id not in unfinished and await self._ended(thread, turn):
+                break
+        return found
+
+    async def _ended(self, thread: Thread, turn: HistoryTurn) -> bool:
+        """Whether we have put the end of this turn."""
+        event_id = translate.identity("turn/completed", Names(thread.thread_id, turn.turn_id)) or ""
+        return await self._database.run(lambda db: self._outbox.knows(db, thread.worker_id, event_id))
+
+    async def _fill_in_turn(self, thread: Thread, turn: HistoryTurn, begun: list[OpenItem], *, died: bool) -> int:
+        named = Names(thread.thread_id, turn.turn_id, turn_status=turn.status)
+        events = [self._turn_event(named, "turn/started", turn, turn.started_at)]
+        completed: set[str | None] = set()
+        async for entry in history.items(self._call, thread.thread_id, turn_id=turn.turn_id):
+            event = _item_event(thread.thread_id, entry)
+            completed.add(event.item_id)
+            events.append(event)
+        lost = [item for item in begun if item.item_id not in completed]
+        over = turn.status != IN_PROGRESS
+        if over and died and (lost or (turn.status == INTERRUPTED and not await self._ended(thread, turn))):
+            events.append(self._cut_off(thread, turn, lost))
+        if over:
+            events.append(self._turn_event(named, "turn/completed", turn, turn.completed_at))
+        new = await self._recorder.record(events)
+        if over and died:
+            await self._database.run(lambda db: registry.close_items(db, thread.thread_id, turn.turn_id))
+        return new
+
+    def _turn_event(self, named: Names, method: str, turn: HistoryTurn, at: float | None) -> Event:
+        params = {"threadId": named.thread_id, "turn": turn.raw}
+        occurred = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+        event_id = translate.identity(method, named) or ""
+        return translate.make(named, method, params, event_id=event_id, occurred_at=occurred, backfilled=True)
+
+    def _cut_off(self, thread: Thread, turn: HistoryTurn, lost: list[OpenItem]) -> Event:
+        """Our own fact: Codex ended under this turn, and these items will never be completed."""
+        told = {
+            "turnId": turn.turn_id,
+            "status": turn.status,
+            "reason": "codex_ended",
+            "lostItems": [{"id": item.item_id, "type": item.item_type} for item in lost],
+        }
+        event_id = f"cut_off:{turn.turn_id}"
+        return self._recorder.fact(thread, "desktop/turn_cut_off", told, event_id=event_id, turn_id=turn.turn_id)
+
+    async def _refused(self, thread: Thread, refused: CodexRefused, *, died: bool) -> None:
+        """Codex won't let us hear of it: say why, once."""
+        log.warning("thread.not_resumed", thread_id=thread.thread_id, reason=refused.message)
+        if "no rollout found" in refused.message and not died:
+            return  # it has had no turn yet; it is heard of from its first one on
+        kind = "lost" if "no rollout found" in refused.message else "elsewhere"
+        told = {"reason": refused.message}
+        await self._recorder.record(
+            [self._recorder.fact(thread, f"desktop/thread_{kind}", told, event_id=f"thread:{kind}")]
+        )
+
+    async def _call(self, method: str, params: Any) -> msgspec.Raw:
+        assert self.codex is not None
+        return await self.codex.call(method, params)
+
+
+class _Read(msgspec.Struct, frozen=True):
+    thread: msgspec.Raw
+
+
+def _item_event(thread_id: str, entry: history.HistoryItem) -> Event:
+    params = entry.params(thread_id)
+    named = translate.names(msgspec.Raw(msgspec.json.encode(params)))
+    occurred = translate.moment(entry.completedAtMs) or datetime.now(UTC)
+    event_id = translate.identity("item/completed", named) or ""
+    return translate.make(named, "item/completed", params, event_id=event_id, occurred_at=occurred, backfilled=True)
+
+
+def _incarnation(db: sqlite3.Connection) -> str | None:
+    row = db.execute("select value from setting where name = ?", (INCARNATION,)).fetchone()
+    return None if row is None else row["value"]
+
+
+def _save_incarnation(db: sqlite3.Connection, incarnation: str) -> None:
+    db.execute("insert or replace into setting values (?, ?)", (INCARNATION, incarnation))
