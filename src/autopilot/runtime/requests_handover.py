@@ -37,7 +37,7 @@ async def take_over(tx: LedgerTx, worker: Worker, machine_id: str) -> None:
     if not moved:
         return
     names = [record["request_id"] for record in moved]
-    await tx.conn.execute(_SQL.assign, worker.worker_id, machine_id, names)
+    await tx.conn.execute(_SQL.assign, worker.worker_id, names, machine_id)
     entries = [
         Entry(machine_id, "request", record["method"] in URGENT, worker.worker_id, None, record["request_id"])
         for record in moved
