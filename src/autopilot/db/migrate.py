@@ -40,8 +40,8 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-async def migrate(database: Database, schema: str, package: str) -> list[Migration]:
-    """Bring `schema` up to the newest migration of `package` and return those that were applied now.
+async def migrate(database: Database, schema: str, package: str, *, up_to: int | None = None) -> list[Migration]:
+    """Bring `schema` up to the newest migration of `package` (or `up_to`) and return those that were applied now.
 
     Raises:
         DatabaseUnfit: as `preflight`.
@@ -54,6 +54,7 @@ async def migrate(database: Database, schema: str, package: str) -> list[Migrati
         try:
             await _make_room(connection, schema)
             missing = await pending(connection, schema, package)
+            missing = [migration for migration in missing if up_to is None or migration.number <= up_to]
             for migration in missing:
                 await _apply(connection, schema, migration)
             return missing

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -18,8 +18,9 @@ import asyncpg
 
 from autopilot.db.embedded import EmbeddedPostgres
 from autopilot.db.migrate import migrate, migrations
+from autopilot.db.rooms import ROOMS
 
-SCHEMAS: Mapping[str, str] = {"runtime": "autopilot.runtime", "api": "autopilot.api"}
+SCHEMAS = ROOMS
 """Schema -> package of its migrations."""
 TEMPLATE = "template_migrated"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
