@@ -1,16 +1,17 @@
 # The commands of the project; each is explained in CONTRIBUTING.md.
 SHELL := /bin/bash
 PYTHON ?= python3
+POSTGRES15 ?= /usr/lib/postgresql/15/bin
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 
-.PHONY: help setup run test test-fast lint format gen docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 lint format gen docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 setup: .venv/.installed  ## Install everything into the project (.venv), nothing else
 
@@ -33,6 +34,10 @@ test: setup lint  ## Everything a change must pass
 
 test-fast: setup  ## What needs no Codex and no long run: under a minute
 	$(BIN)/pytest -q -m "not e2e and not slow"
+
+test-postgres15: setup  ## The same on Debian's Postgres 15 instead of the embedded 18: database, runtime, API
+	@test -x $(POSTGRES15)/postgres || { echo "autopilot: no $(POSTGRES15)/postgres: apt-get install postgresql-15"; exit 1; }
+	PG_BIN=$(POSTGRES15) $(BIN)/pytest -q tests/db tests/runtime tests/api
 
 lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .

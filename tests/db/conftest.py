@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from autopilot.db import cluster, leftovers
+from autopilot.db.binaries import find_bin_dir
 from autopilot.db.embedded import EmbeddedPostgres
 
 PROGRAM = """
@@ -52,6 +53,11 @@ Make = Callable[..., EmbeddedPostgres]
 
 def bin_dir() -> Path | None:
     return Path(os.environ["PG_BIN"]) if "PG_BIN" in os.environ else None
+
+
+def other_bin_dir() -> Path:
+    """Programs of another major version: the wheel has Postgres 16 beside 18."""
+    return find_bin_dir().parent.parent / "pginstall" / "bin"
 
 
 @pytest.fixture

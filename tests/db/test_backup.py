@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests.db.conftest import Make, other_bin_dir
 
 from autopilot.db.archive import Manifest
 from autopilot.db.backup import backup, restore
@@ -94,6 +95,22 @@ async def test_everything_comes_back_exactly(database: str, empty_database: str,
     assert made.rows == sum(rows for _, rows in said) > 10
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600
     assert names_in(tmp_path) == ["b"]
+
+
+async def test_another_version_of_postgres_is_no_matter_either_way(
+    database: str, empty_database: str, embedded: Make, tmp_path: Path
+) -> None:
+    await live(database)
+    other = await embedded(bin_dir=other_bin_dir()).start()
+
+    there = await backup(database, tmp_path / "there")
+    await restore(tmp_path / "there", other)
+    back = await backup(other, tmp_path / "back")
+    await restore(tmp_path / "back", empty_database)
+
+    assert back.server.startswith("16.")
+    assert not there.server.startswith("16.")
+    assert await everything(empty_database) == await everything(database)
 
 
 async def test_a_restored_log_goes_on_where_it_was_and_knows_its_repeats(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.db.conftest import Make, bin_dir, owner, ready, run, until
+from tests.db.conftest import Make, bin_dir, other_bin_dir, owner, ready, run, until
 
 from autopilot.db import embedded as subject
 from autopilot.db import sockets
@@ -104,15 +104,20 @@ async def test_a_second_owner_is_told_who_the_first_is(embedded: Make, tmp_path:
 
 
 async def test_a_folder_of_another_version_is_left_alone(embedded: Make) -> None:
+    other = embedded(bin_dir=other_bin_dir())
+    await run(await other.start(), "create table t as select 1 as n", "select 1")
+    await other.stop()
+
+    with pytest.raises(ClusterRefused, match=r"was made by Postgres 16, these programs are Postgres 1[58]: .*PG_BIN"):
+        await embedded().start()
+
+    assert await run(await other.start(), "select n from t") == 1
+
+
+async def test_a_folder_that_is_no_database_is_left_alone(embedded: Make) -> None:
     server = embedded()
-    await server.start()
-    await server.stop()
-    (server.data / "PG_VERSION").write_text("12\n")
+    server.data.mkdir(parents=True)
 
-    with pytest.raises(ClusterRefused, match=r"was made by Postgres 12, these programs are Postgres \d+: .*PG_BIN"):
-        await server.start()
-
-    (server.data / "PG_VERSION").unlink()
     with pytest.raises(ClusterRefused, match="is not a database folder"):
         await server.start()
 
