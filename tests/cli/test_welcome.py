@@ -16,9 +16,7 @@ HERE = Welcome(
     listening=False,
     owner_email="owner@localhost",
     code="1234 5678",
-    demo=True,
-    companion=True,
-    codex="Codex 0.163.0",
+    codex=["Codex 0.163.0"],
     startup_seconds=1.2,
 )
 ELSEWHERE = replace(HERE, url="http://192.168.1.20:8787", listening=True)
@@ -57,13 +55,8 @@ def test_listening_without_a_network_says_why_there_is_no_qr_code() -> None:
     assert "No network address" in words
 
 
-def test_the_demo_says_that_it_is_one() -> None:
-    assert "scripted" in said(HERE)
-    assert "scripted" not in said(replace(HERE, demo=False))
-
-
-def test_a_machine_without_codex_is_told_so() -> None:
-    assert "No Codex was found" in said(replace(HERE, codex=None, demo=False))
+def test_which_codex_runs_is_said_as_it_is_known() -> None:
+    assert "Codex 0.163.0 [the pinned one]" in said(replace(HERE, codex=["Codex 0.163.0 [the pinned one]"]))
 
 
 def test_a_program_gets_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import asyncpg
 from autopilot.db.embedded import EmbeddedPostgres
 from autopilot.db.migrate import migrate
 
+QUIT_SECONDS = 1.0
 SCHEMAS = {"runtime": "autopilot.runtime", "api": "autopilot.api"}
 """Postgres schema -> the package with its migrations."""
 
@@ -21,30 +23,35 @@ class PostgresService:
 
     server: EmbeddedPostgres
     name: str = "postgres"
-    stop_within_seconds: float = 5.0
-    """A fast shutdown writes out a checkpoint; killing it instead only moves that work to the next start."""
-    _last_exit: int = field(default=0, init=False)
+    stop_within_seconds: float = 0.6
+    """A clean shutdown writes a checkpoint; one that takes longer is cut short, and made up for at the next start."""
+    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Bring the server up; also after it was killed."""
         await self.server.start()
+        self._process = self.server.process
 
     async def wait(self) -> int:
         """Its exit code, once it is gone."""
-        process = self.server.process
-        return await process.wait() if process is not None else self._last_exit
+        assert self._process is not None, "started before it is waited for"
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """End it; open connections are cut."""
         await self.server.stop()
 
     async def kill(self) -> None:
-        """End it without a checkpoint."""
-        process = self.server.process
-        if process is not None and process.returncode is None:
+        """End it without a checkpoint: committed work is in its log, the next start replays it."""
+        process = self._process
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            if process is None or process.returncode is not None:
+                return
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGKILL)
-            self._last_exit = await process.wait()
+                process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(QUIT_SECONDS):
+                    await process.wait()
 
 
 async def migrate_all(dsn: str) -> int:

@@ -1,24 +1,21 @@
-"""Whether Codex can reach a model of its own here; where it can't, the demo's scripted one takes its part.
+"""The Codex of this machine, and the demo's scripted model, which takes the part of a model that Codex can't reach.
 
-Asks Codex itself (`codex login status`) and its config.toml; reads no credential. Owns the demo model's port, which is
-kept so that a Codex that outlived everything finds the model again.
+Owns the demo model's port, which is kept, so that a Codex that outlived everything finds the model again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from autopilot.cli import lan
 from autopilot.cli.home import Home
+from autopilot.companion import demo
 from autopilot.companion.codex.binary import CodexBinary, find
 from autopilot.companion.codex.messages import CodexUnavailable
-
-LOGIN_SECONDS = 10.0
+from autopilot.companion.settings import CompanionSettings
+from autopilot.ops.settings import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +23,8 @@ class CodexHere:
     """The Codex of this machine, as far as it can be known without starting it."""
 
     binary: CodexBinary
-    login: str | None
-    """How it is signed in, in words; None: it is not."""
+    has_model: bool
+    """Whether it can reach a model of its own: somebody is signed in, or another provider is set up."""
 
     @property
     def words(self) -> str:
@@ -39,42 +36,10 @@ class CodexHere:
 async def codex_here(environ: Mapping[str, str]) -> CodexHere | None:
     """What there is; None where no usable Codex is installed."""
     try:
-        binary = await find(environ)
+        wanted = await demo.is_wanted(environ, load(CompanionSettings, environ).codex_home)
+        return CodexHere(await find(environ), has_model=not wanted)
     except CodexUnavailable:
         return None
-    return CodexHere(binary, own_provider(environ) or await login(binary, environ))
-
-
-async def login(binary: CodexBinary, environ: Mapping[str, str]) -> str | None:
-    """How Codex says it is signed in; None where it says that it is not."""
-    process = await asyncio.create_subprocess_exec(
-        binary.path,
-        "login",
-        "status",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=dict(environ),
-    )
-    try:
-        async with asyncio.timeout(LOGIN_SECONDS):
-            said, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return None
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1] if process.returncode == 0 and lines else None
-
-
-def own_provider(environ: Mapping[str, str]) -> str | None:
-    """The model provider that the user set up by hand in config.toml; it needs no login of Codex's."""
-    folder = environ.get("CODEX_HOME") or Path(environ.get("HOME") or Path.home()) / ".codex"
-    try:
-        chosen = tomllib.loads((Path(folder) / "config.toml").read_text(encoding="utf-8")).get("model_provider")
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return None
-    return f"model provider {chosen}" if isinstance(chosen, str) and chosen != "openai" else None
 
 
 def model_port(home: Home) -> int:

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import asyncpg
-
 from autopilot import __version__
 from autopilot.cli import lan
 from autopilot.cli.child import Child
@@ -36,6 +34,10 @@ from autopilot.ops.clock import Clock
 
 DEFAULT_OWNER = "owner@localhost"
 READY_WITHIN_SECONDS = 60.0
+COMPANION_STOP_SECONDS = 1.4
+"""It ends Codex, sends what it can, and gives its leases back; what it has not sent lies in its outbox."""
+CODEX_PATIENCE_SECONDS = 2.0
+"""How long the greeting waits to say which Codex runs; reading a large program from a cold disk takes its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,6 @@ class Installation:
     terminal: Terminal
     _supervisor: Supervisor = field(init=False)
     _dsn: str = field(init=False, default="")
-    _demo: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._supervisor = Supervisor(self.clock, self._say_death)
@@ -87,73 +88,90 @@ class Installation:
         Raises:
             ExceptionGroup: with a CommandFailed when it did not come up.
         """
-        async with asyncio.TaskGroup() as tasks:
-            end: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as keeping:
             try:
-                async with asyncio.timeout(None) as scope:
-                    end = tasks.create_task(_end(scope, stopping), name="end")
-                    await self._start(tasks)
+                async with asyncio.timeout(None) as scope, asyncio.TaskGroup() as starting:
+                    starting.create_task(_end(scope, stopping), name="end")
+                    await self._start(keeping, starting)
                     await asyncio.Future()  # only the end of the scope ends this
             except TimeoutError:
                 if not stopping.is_set():
                     raise
             finally:
-                if end is not None:
-                    end.cancel()
                 self.plan.home.withdraw()
                 await self._supervisor.stop()
 
-    async def _start(self, tasks: asyncio.TaskGroup) -> None:
+    async def _start(self, keeping: asyncio.TaskGroup, starting: asyncio.TaskGroup) -> None:
+        """Database, migrations, server; Codex beside them, which nobody waits for longer than is pleasant."""
         plan = self.plan
         began = self.clock.monotonic()
         with self.terminal.busy("starting"):
-            looking = tasks.create_task(codex_here(plan.environ), name="look for Codex")
-            self._dsn = await self._start_database(tasks)
+            looking = starting.create_task(codex_here(plan.environ), name="look for Codex")
+            self._dsn = await self._start_database(keeping)
             await migrate_all(self._dsn)
             for child in self._servers():
-                await self._supervisor.keep(child, tasks)
-            codex = await looking
-            async with await open_pool(self._dsn, max_size=2, schema="api") as pool:
-                if plan.companion and codex:
-                    await self._start_codex(tasks, pool, codex)
+                await self._supervisor.keep(child, keeping)
+            if plan.companion:
+                starting.create_task(self._start_companion(keeping, looking), name="start the companion")
+            async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
                 code = await owner_code(pool, plan.owner_email, plan.keys.code)
             if not await wait_until_ready(plan.local_url, self.clock, within_seconds=READY_WITHIN_SECONDS):
                 raise CommandFailed(f"The server did not become ready; see {plan.home.logs}.", Exit.CANNOT_START)
         self._announce()
+        startup_seconds = self.clock.monotonic() - began
+        await asyncio.wait({looking}, timeout=CODEX_PATIENCE_SECONDS)
         shown = Welcome(
             url=plan.urls[0],
             urls=plan.urls,
             listening=plan.listening,
             owner_email=plan.owner_email,
             code=code,
-            demo=self._demo,
-            codex=codex.words if codex else None,
-            companion=plan.companion,
-            startup_seconds=self.clock.monotonic() - began,
+            codex=self._about_codex(looking.result()) if looking.done() else ["Looking for Codex."],
+            startup_seconds=startup_seconds,
         )
         shown.print(self.terminal)
 
-    async def _start_database(self, tasks: asyncio.TaskGroup) -> str:
+    def _about_codex(self, codex: CodexHere | None) -> list[str]:
+        if not self.plan.companion:
+            return ["Without a companion: Codex on this machine is not looked after."]
+        if codex is None:
+            return ["No Codex was found. Install it, or: pip install 'autopilot-codex[codex]'"]
+        if not self._plays_demo(codex):
+            return [codex.words]
+        return [
+            f"{codex.words}. Nobody is signed in to it, so this is a demo: real Codex, with a scripted",
+            "model in place of OpenAI's. `codex login`, then start again, makes it real.",
+        ]
+
+    def _plays_demo(self, codex: CodexHere) -> bool:
+        return self.plan.demo if self.plan.demo is not None else not codex.has_model
+
+    async def _start_database(self, keeping: asyncio.TaskGroup) -> str:
         if external := self.plan.environ.get("DATABASE_URL"):
             return external
         bin_dir = self.plan.environ.get("PG_BIN")
         server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)
-        await self._supervisor.keep(PostgresService(server), tasks)
+        await self._supervisor.keep(PostgresService(server), keeping)
         return server.dsn
 
-    async def _start_codex(self, tasks: asyncio.TaskGroup, pool: asyncpg.Pool, codex: CodexHere) -> None:
+    async def _start_companion(self, keeping: asyncio.TaskGroup, looking: asyncio.Task[CodexHere | None]) -> None:
         """The companion, with credentials that work; where Codex has no model to talk to, the demo's one."""
+        codex = await looking
+        if codex is None:
+            return
         more: dict[str, str] = {}
-        self._demo = self.plan.demo if self.plan.demo is not None else codex.login is None
-        if self._demo:
+        if self._plays_demo(codex):
             port = await asyncio.to_thread(model_port, self.plan.home)
-            await self._supervisor.keep(self._child("model", "demo-model", "--port", str(port)), tasks)
+            await self._supervisor.keep(self._child("model", "demo-model", "--port", str(port)), keeping)
             more["AUTOPILOT_DEMO_MODEL_URL"] = f"http://127.0.0.1:{port}/v1"
         machine = await asyncio.to_thread(load_or_create, self.plan.home.path)
         wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
         store = FileTokenStore(self.plan.home.companion / "credentials.json")
-        await ensure(pool, store, wanted, self.plan.local_url)
-        await self._supervisor.keep(self._child("companion", "companion", more=more), tasks)
+        async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
+            await ensure(pool, store, wanted, self.plan.local_url)
+        companion = self._child("companion", "companion", more=more)
+        companion.stop_within_seconds = COMPANION_STOP_SECONDS
+        await self._supervisor.keep(companion, keeping)
 
     def _servers(self) -> list[Child]:
         public, inner = self.plan.sock, self.plan.inner

@@ -46,6 +46,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "serve": ("processes:serve", "API and runtime."),
         "api": ("processes:api", "The API alone."),
         "runtime": ("processes:runtime", "The runtime alone."),
+        "companion": ("processes:companion", "The companion and Codex."),
         "demo-model": ("processes:demo_model", "The demo's scripted model."),
     },
 }

@@ -29,7 +29,9 @@ from autopilot.cli.database import migrate_all
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
+from autopilot.companion import app as companion_app
 from autopilot.companion.codex.scripted_model import ScriptedModel
+from autopilot.companion.settings import CompanionSettings
 from autopilot.contract import redaction
 from autopilot.contract.port import RuntimePort
 from autopilot.db.pool import open_pool
@@ -121,6 +123,13 @@ async def runtime(
     async with stop_on_signals() as stop, _runtime(settings) as running:
         app = internal_app(running, keys={key.key_id: key.secret}, clock=SystemClock(), stopping=stopping)
         await serve_on(app, listening(host, port, fd), stop, stopping)
+    return Exit.OK
+
+
+async def companion(*, supervised: Supervised = False) -> int:
+    """Run the companion and Codex on this machine, for the API that its credentials are of."""
+    begin("companion", supervised=supervised)
+    await companion_app.run(load(CompanionSettings, os.environ), SystemClock())
     return Exit.OK
 
 

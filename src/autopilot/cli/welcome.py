@@ -29,10 +29,8 @@ class Welcome:
     """Whether other devices were to be let in."""
     owner_email: str
     code: str | None
-    demo: bool
-    companion: bool
-    codex: str | None
-    """Which Codex runs, in words; None where none was found."""
+    codex: list[str]
+    """What is known of Codex, as lines."""
     startup_seconds: float
 
     @property
@@ -47,7 +45,7 @@ class Welcome:
             return
         terminal.say(f"\n[bold green]Autopilot is ready[/bold green] [dim]({self.startup_seconds:.1f} s)[/dim]\n")
         terminal.say(f"  [bold]{self.url}[/bold]")
-        for line in (*self._sign_in(), *self._about_codex()):
+        for line in (*self._sign_in(), *(escape(line) for line in self.codex)):
             terminal.say(f"  {line}")
         terminal.say("\n  In a second terminal:  autopilot watch      follow the session live")
         terminal.say('                         autopilot send "…"   ask it to do something')
@@ -58,18 +56,6 @@ class Welcome:
         if self.code is None:
             return [f"Sign in as {escape(self.owner_email)}; ask for a code at sign-in, it is printed here."]
         return [f"Sign in as {escape(self.owner_email)} with the code [bold]{self.code}[/bold] [dim](10 minutes)[/dim]"]
-
-    def _about_codex(self) -> list[str]:
-        if not self.companion:
-            return ["[dim]Without a companion: Codex on this machine is not looked after.[/dim]"]
-        if self.codex is None:
-            return ["[yellow]No Codex was found: `pip install autopilot-codex[codex]`, or install Codex.[/yellow]"]
-        if self.demo:
-            return [
-                f"{escape(self.codex)} has no login here, so this is a [bold]demo[/bold]: real Codex, with a scripted",
-                "model in place of OpenAI's. `codex login`, then start again, makes it real.",
-            ]
-        return [escape(self.codex)]
 
     def _other_devices(self, terminal: Terminal) -> None:
         if self.reachable_from_elsewhere:

@@ -17,8 +17,8 @@ async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
     if found is None:
         return [problem("Codex", "none was found", "install Codex, or: pip install 'autopilot-codex[codex]'")]
     version = ok("Codex", f"{found.words} ({found.binary.path})")
-    if found.login:
-        signed_in = ok("Codex login", found.login)
+    if found.has_model:
+        signed_in = ok("Codex login", "somebody is signed in, or another model provider is set up")
     else:
         signed_in = note("Codex login", "not signed in: autopilot up plays its demo", "codex login")
     try:
