@@ -24,7 +24,9 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location = /publish {{ nchan_publisher; nchan_channel_id bench; nchan_message_buffer_length 1000; }}
-    location = /follow {{ nchan_subscriber eventsource; nchan_channel_id bench; nchan_subscriber_first_message newest; }}
+    location = /follow {{
+      nchan_subscriber eventsource; nchan_channel_id bench; nchan_subscriber_first_message newest;
+    }}
   }}
 }}
 """

@@ -1,7 +1,8 @@
-"""The limit for appends and replay: asyncpg writing and reading the very same rows of the very same schema, nothing else.
+"""The limit for appends and replay: asyncpg with the very same rows of the very same schema, and nothing else.
 
 Same tables, indexes, row locks and durability (fsync on, synchronous_commit on) as the runtime's ledger, in the same
-Postgres server; but no HTTP, no validation, no receipts, no redaction, no dedupe beyond the unique index, frames encoded beforehand.
+Postgres server; but no HTTP, no validation, no receipts, no redaction, no dedupe beyond the unique index, and frames
+encoded beforehand.
 """
 
 from __future__ import annotations
