@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autopilot.db.embedded import EmbeddedPostgres
-
 from nchan import free_port, listening
 
 AUTOPILOT = Path(sys.executable).with_name("autopilot")
@@ -51,7 +50,8 @@ async def running() -> AsyncIterator[Lab]:
     """Start Postgres and the server (API and runtime in one process), and end them again."""
     with tempfile.TemporaryDirectory(prefix="autopilot-bench-") as folder:
         home, port = Path(folder), free_port()
-        async with EmbeddedPostgres(home / "postgres") as dsn:
+        async with EmbeddedPostgres(home / "lab") as postgres:
+            dsn = postgres.dsn
             env = {
                 **os.environ,
                 "AUTOPILOT_HOME": folder,

@@ -13,14 +13,18 @@ import time
 
 import asyncpg
 
+DIGEST_BYTES = 32
+
 APPEND = """
 with raised as (
-    update runtime.worker_head set latest_seq = latest_seq + cardinality($2::text[]), updated_at = now()
-    where worker_no = $1 returning latest_seq - cardinality($2::text[]) as base
+    update runtime.worker_head
+    set latest_seq = latest_seq + cardinality($2::text[]), log_bytes = log_bytes + $6, updated_at = $3
+    where worker_no = $1
+    returning latest_seq - cardinality($2::text[]) as base, log_bytes - $6 as log_bytes
 )
-insert into runtime.event (worker_no, seq, event_id, event_type, digest, occurred_at, frame)
-select $1, raised.base + n, id, 'worker.event', '\\x00'::bytea, $3, frame
-from raised, unnest($2::text[], $4::text[]) with ordinality as e (id, frame, n)
+insert into runtime.event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
+select $1, raised.base + n, id, 'worker.event', digest, frame, raised.log_bytes + n * octet_length(frame), $3
+from raised, unnest($2::text[], $4::text[], $5::bytea[]) with ordinality as e (id, frame, digest, n)
 """
 
 
@@ -38,14 +42,15 @@ async def append(dsn: str, *, writers: int, batch: int, frame: str, seconds: flo
     """Events per second that `writers` connections append, each to its own worker, `batch` events a transaction."""
     connections = [await asyncpg.connect(dsn) for _ in range(writers)]
     numbers = [await make_worker(connection, f"raw-{tag}-{k}") for k, connection in enumerate(connections)]
-    moment = dt.datetime.now(dt.UTC)
+    moment, digest = dt.datetime.now(dt.UTC), bytes(range(DIGEST_BYTES))
 
     async def write(connection: asyncpg.Connection, number: int) -> int:
         statement = await connection.prepare(APPEND)
         count, end = 0, time.monotonic() + seconds
         while time.monotonic() < end:
             ids = [f"item:{tag}:{number}:{count + k}:completed" for k in range(batch)]
-            await statement.fetch(number, ids, moment, [frame] * batch)
+            size = batch * len(frame)
+            await statement.fetch(number, ids, moment, [frame] * batch, [digest] * batch, size)
             count += batch
         return count
 

@@ -8,14 +8,16 @@ own `build` functions; owns which of them make up which process.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any, ParamSpec
 
 import msgspec
+import uvloop
 from cyclopts import Parameter
 from starlette.types import ASGIApp
 
@@ -49,6 +51,9 @@ Descriptor = Annotated[int | None, Parameter(name="--fd", show=False, negative=(
 Host = Annotated[str, Parameter(help="Address to listen on.")]
 
 
+P = ParamSpec("P")
+
+
 class ServerSettings(KeySettings, frozen=True, kw_only=True):
     """What the server processes read, beside the API's own settings."""
 
@@ -74,6 +79,17 @@ class ServerSettings(KeySettings, frozen=True, kw_only=True):
         return self.database_url.reveal()
 
 
+def serving(command: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, int]:
+    """Run a server's command on uvloop, which takes half the CPU of the standard loop for a request."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> int:
+        return uvloop.run(command(*args, **kwargs))
+
+    return run
+
+
+@serving
 async def serve(
     *,
     host: Host = "127.0.0.1",
@@ -89,6 +105,7 @@ async def serve(
     return Exit.OK
 
 
+@serving
 async def api(
     *,
     host: Host = "127.0.0.1",

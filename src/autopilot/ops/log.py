@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -38,7 +39,7 @@ def configure(
         structlog.processors.format_exc_info,
         *([_redacting(redact)] if redact else []),
     ]
-    last: Processor = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(default=str)
+    last: Processor = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(_to_json)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -83,6 +84,10 @@ def current_request_id() -> str | None:
 def current_traceparent() -> str | None:
     """The `traceparent` bound here."""
     return structlog.contextvars.get_contextvars().get("traceparent")
+
+
+def _to_json(event: EventDict, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def _bind(bound: dict[str, str]) -> Processor:
