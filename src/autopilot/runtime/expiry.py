@@ -8,7 +8,7 @@ same moment, do no harm. Source: docs/runtime-contract.md, "Leases", "Receipts".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -62,16 +62,18 @@ class Sweeper:
         """End everything that is over by now."""
         now = self._clock.now()
         for record in await self._pool.fetch(_LEASES.due, now, _PAGE):
-            await leases.record_expiry(self._ledger, record["worker_id"], now)
+            await _guarded(leases.record_expiry(self._ledger, record["worker_id"], now))
         by_target: dict[Target, list[str]] = defaultdict(list)
         for record in await self._pool.fetch(_RECEIPTS.due, now, now - SILENCE, _PAGE):
             by_target[receipts.target_of(record)].append(record["request_id"])
         for target, request_ids in by_target.items():
-            await self._end(target, request_ids, now)
+            await _guarded(self._end(target, request_ids, now))
 
     async def _end(self, target: Target, request_ids: Sequence[str], now: datetime) -> None:
         async with self._ledger.transaction() as tx:
             worker = await tx.lock_worker(target.id) if target.kind == "worker" else None
+            if worker is None:
+                await receipts.lock_machines(tx.conn, target.id, request_ids)
             for request_id in request_ids:
                 record = await receipts.find_locked(tx.conn, target, request_id)
                 end = None if record is None else _end_of(record, now)
@@ -82,6 +84,14 @@ class Sweeper:
                     await receipts.step(tx, record, state, now=now, error=receipts.encoded(error))
                 else:
                     await receipts.step_and_tell(tx, worker, record, state, error=error)
+
+
+async def _guarded(ending: Awaitable[object]) -> None:
+    """One end that fails must not keep the others waiting; the next sweep comes back to it."""
+    try:
+        await ending
+    except Exception:
+        log.warning("expiry.end_failed", exc_info=True)
 
 
 def _end_of(record: asyncpg.Record, now: datetime) -> tuple[str, dict[str, str]] | None:

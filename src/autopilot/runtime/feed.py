@@ -182,6 +182,8 @@ class Feeds:
             return entries
         async with self._ledger.transaction() as tx:
             workers = await tx.lock_workers({entry["worker_id"] for entry in fresh if entry["worker_id"] is not None})
+            own = [entry["request_id"] for entry in fresh if entry["worker_id"] is None]
+            await receipts.lock_machines(tx.conn, machine_id, own)
             for entry in fresh:
                 target = Target(entry["target_kind"], entry["target_id"])
                 record = await receipts.find_locked(tx.conn, target, entry["request_id"])

@@ -7,7 +7,7 @@ back and every end deletes the sealed params. Source: docs/runtime-contract.md, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,11 @@ async def find(conn: Any, target: Target, request_id: str) -> asyncpg.Record | N
 async def find_locked(conn: Any, target: Target, request_id: str) -> asyncpg.Record | None:
     """The same, and nobody else changes it before this transaction ends."""
     return await conn.fetchrow(_SQL.receipt_locked, target.kind, target.id, request_id)
+
+
+async def lock_machines(conn: Any, machine_id: str, request_ids: Iterable[str]) -> None:
+    """Lock some of a machine's receipts before any of them is changed; a worker's lie under its worker's lock."""
+    await conn.execute(_SQL.lock, "machine", machine_id, list(request_ids))
 
 
 async def step(

@@ -56,6 +56,9 @@ async def report(ledger: Ledger, claims: Claims, machine_id: str, reports: Seque
     async with ledger.transaction() as tx:
         permissions.require_role(claims, await machine(tx.conn, machine_id))
         workers = await tx.lock_workers({item.worker_id for item in reports if item.worker_id is not None})
+        await receipts.lock_machines(
+            tx.conn, machine_id, (item.request_id for item in reports if item.worker_id is None)
+        )
         return [await _judge(tx, machine_id, workers, item) for item in reports]
 
 

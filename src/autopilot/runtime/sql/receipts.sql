@@ -4,6 +4,10 @@ select * from receipt where target_kind = $1 and target_id = $2 and request_id =
 -- receipt_locked: one receipt, locked; a worker's is only ever changed under its worker's lock
 select * from receipt where target_kind = $1 and target_id = $2 and request_id = $3 for update
 
+-- lock: lock receipts of one target, in one order everywhere
+select 1 from receipt where target_kind = $1 and target_id = $2 and request_id = any($3::text[])
+order by request_id for update
+
 -- accept: store a receipt before anything acts on it; no row when the request is known
 insert into receipt (target_kind, target_id, request_id, machine_id, method, digest, state, params, error, actor,
     x_request_id, traceparent, created_at, expires_at, ended_at)
