@@ -62,7 +62,7 @@ def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary) -> Launc
     return Launch(
         binary=codex_binary,
         codex_home=codex_home,
-        run_dir=tmp_path / "run",
+        run_dir=tmp_path / "autopilot" / "run",
         log_path=tmp_path / "codex.log",
         environ=child_environment(base, codex_home, tmp_path / "scratch"),
     )

@@ -7,6 +7,7 @@ that dies is told again. Relies on the SDK's follower for everything between two
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Any
 
 import structlog
@@ -20,13 +21,14 @@ from autopilot.companion.leases import Leases
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.threads import Thread, Threads
 from autopilot.contract import FeedEntry, FeedRequest, decode
-from autopilot.contract.errors import AutopilotError
+from autopilot.contract.errors import AutopilotError, StaleCursor
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated
 
 ACK_SECONDS = 0.2
 """Acknowledgements are gathered this long."""
 UNREGISTERED_SECONDS = 0.2
+CURSOR = "feed_cursor"
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +71,24 @@ class Feed:
         """
         while not self._leases.registered:
             await self._clock.sleep(UNREGISTERED_SECONDS)
-        async with self._client.follow_feed(self._machine.machine_id, cursor=None) as entries:
+        cursor = await self._database.run(_acknowledged)
+        while True:
+            try:
+                await self._follow(cursor)
+            except StaleCursor as stale:
+                # Acknowledged further than we remember, or a runtime that was restored: it says where it begins.
+                cursor = max(0, int(stale.fact("oldest_seq") or 1) - 1)
+                log.warning("feed.cursor_lost", reason=stale.reason_code, cursor=cursor)
+
+    async def _follow(self, cursor: int) -> None:
+        self._durable = cursor
+        async with self._client.follow_feed(self._machine.machine_id, cursor=cursor) as entries:
             async for entry in entries:
                 await self.take(entry)
-                self._durable = max(self._durable, entries.cursor or 0)
-                self._more.set()
+                if entry.feed_seq == self._durable + 1:  # one that was sent ahead comes again in its place
+                    self._durable = entry.feed_seq
+                    entries.ack(entry.feed_seq)
+                    self._more.set()
 
     async def acknowledge(self) -> None:
         """Tell the runtime what is durable here, forever."""
@@ -82,11 +97,13 @@ class Feed:
             await self._more.wait()
             self._more.clear()
             await self._clock.sleep(ACK_SECONDS)
-            if self._durable <= told:
+            if self._durable == told:
                 continue
             try:
-                await self._client.ack_feed(self._machine.machine_id, self._durable)
-                told = self._durable
+                cursor = self._durable
+                await self._client.ack_feed(self._machine.machine_id, cursor)
+                await self._database.run(lambda db, cursor=cursor: _remember(db, cursor))
+                told = cursor
             except AutopilotError as error:
                 log.warning("feed.not_acknowledged", cursor=self._durable, error=str(error))
                 self._more.set()
@@ -124,3 +141,12 @@ class Feed:
                 ack = handshake.ack(thread, envelope, session_id=self._session_id, now=self._leases.server_now())
                 if ack is not None and await self._recorder.record([ack]):
                     log.info("handshake.acknowledged", worker_id=thread.worker_id, event_id=ack.event_id)
+
+
+def _acknowledged(db: sqlite3.Connection) -> int:
+    row = db.execute("select value from setting where name = ?", (CURSOR,)).fetchone()
+    return 0 if row is None else int(row["value"])
+
+
+def _remember(db: sqlite3.Connection, cursor: int) -> None:
+    db.execute("insert or replace into setting values (?, ?)", (CURSOR, str(cursor)))
