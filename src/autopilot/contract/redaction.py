@@ -87,25 +87,29 @@ _SECRET = re.compile(
     re.VERBOSE,
 )
 
-_WORDS = (
-    re.escape(word).encode()
-    for word in (
-        # of keys; folding may have removed a separator between two of these words, never inside one
-        *("token", "secret", "key", "authoriz", "pass", "credential", "cookie"),
-        # of strings
-        *("bearer", "eyj", "sk-", "rk-", "pk-", "sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-        *("glpat-", "xox", "akia", "asia", "aiza", "ya29.", "hf_", "npm_", "pypi-", "dtn_"),
-        # an escape may spell any of them
-        "\\u",
-    )
-)
-_SIEVE = re.compile(b"|".join(_WORDS))
+_WORDS = r"""
+to(k)en se(c)ret (k)ey authori(z) (p)ass (c)red coo(k)ie
+(b)ear ey(j) s(k)- r(k)- p(k)- s(k)_ r(k)_ ghp(_) gho(_) ghu(_) ghs(_) ghr(_) pat(_) (g)lpat- (x)ox
+a(k)ia ai(z)a (y)a29. hf(_) npm(_) (p)ypi- dtn(_) (\)u
+"""
+"""Lower-case pieces of which every secret, or the key of one, has at least one: folding may remove a separator between
+them, never inside one; an escape may spell any. The search stops only at the character in brackets, chosen for being
+rare in events: that makes it several times as fast as looking for the words from their beginning."""
+
+
+def _anchored(word: str) -> str:
+    before, anchor, after = re.split(r"[()]", word)
+    return re.escape(anchor) + (f"(?<={re.escape(before + anchor)})" if before else "") + re.escape(after)
+
+
+_SIEVE = re.compile("|".join(_anchored(word) for word in _WORDS.split()).encode())
+_AWS_SESSION = b"ASIA"
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
 def may_hold_secret(raw: bytes) -> bool:
     """Whether JSON text needs a closer look; False is certain, True is not."""
-    return _SIEVE.search(raw.lower()) is not None
+    return _SIEVE.search(raw.lower()) is not None or _AWS_SESSION in raw
 
 
 def redact(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from autopilot.contract import redaction
+from autopilot.contract import EventType, redaction
 from autopilot.contract.errors import Details, InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import strict_json
@@ -22,6 +22,7 @@ from autopilot.runtime.append_plan import STOPPED
 from autopilot.runtime.ledger_rows import Draft, actor_of
 from autopilot.runtime.settings import RuntimeSettings
 
+KNOWN_TYPES = frozenset(EventType)
 EVENT_TYPE = re.compile(r"worker\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 MAX_EVENT_TYPE = 120
 EVENT_ID = re.compile(r"[!-~]{1,255}")
@@ -156,7 +157,7 @@ def _faults(item: dict[str, Any], place: str) -> Details:
     """What is wrong with one event's own fields."""
     found = []
     event_type = item["event_type"]
-    if len(event_type) > MAX_EVENT_TYPE or not EVENT_TYPE.fullmatch(event_type):
+    if event_type not in KNOWN_TYPES and (len(event_type) > MAX_EVENT_TYPE or not EVENT_TYPE.fullmatch(event_type)):
         found.append(_fault(f"{place}.event_type", "must be worker. and lower-case words with dots"))
     if not isinstance(item.get("payload", {}), (dict, type(None))):
         found.append(_fault(f"{place}.payload", "must be an object"))

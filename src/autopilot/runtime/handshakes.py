@@ -47,7 +47,7 @@ class Known:
 
 def is_handshake(draft: Draft) -> bool:
     """Whether this event asks or answers: its method alone says so."""
-    return draft.event_type == "worker.event" and draft.method in _REQUIRED
+    return draft.method in _REQUIRED and draft.event_type == "worker.event"
 
 
 def check(payload: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ async def load(tx: LedgerTx, batches: Iterable[Batch]) -> Known:
         (batch.worker_id, draft.value["handshake_id"])
         for batch in batches
         for draft in batch.drafts
-        if is_handshake(draft) and _fits("handshake_id", draft.value.get("handshake_id"))
+        if draft.method in _REQUIRED and is_handshake(draft) and _fits("handshake_id", draft.value.get("handshake_id"))
     }
     known = Known()
     if not keys:
@@ -93,7 +93,7 @@ def before(known: Known, worker: Worker, draft: Draft) -> int | None:
         Unprocessable: a field is missing.
         Conflict: an answer without its question; the same one twice at the same moment.
     """
-    if not is_handshake(draft):
+    if draft.method not in _REQUIRED or not is_handshake(draft):
         return None
     check(draft.value)
     method, key = draft.value["method"], (worker.worker_id, draft.value["handshake_id"])
@@ -109,7 +109,7 @@ def before(known: Known, worker: Worker, draft: Draft) -> int | None:
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     """Remember who asked and who answered."""
-    shakes = [row for row in rows if is_handshake(row.draft)]
+    shakes = [row for row in rows if row.draft.method in _REQUIRED and is_handshake(row.draft)]
     asks = [row for row in shakes if row.draft.method == ASK]
     acks = [row for row in shakes if row.draft.method == ACK]
     if asks:

@@ -91,12 +91,12 @@ class Draft:
     """Keyed digest of the content before redaction; None: `event_id` alone is the identity."""
     producer_seq: int | None = None
     late: bool = False
+    method: str | None = field(init=False)
+    """`payload.method`, where it is a string."""
 
-    @property
-    def method(self) -> str | None:
-        """`payload.method`, where it is a string."""
+    def __post_init__(self) -> None:
         method = self.value.get("method")
-        return method if isinstance(method, str) else None
+        self.method = method if isinstance(method, str) else None
 
 
 @dataclass(slots=True)
@@ -162,6 +162,8 @@ def instant(time: datetime) -> str:
 
 def text(value: str) -> str:
     """`value` as a JSON string."""
+    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
     return json.dumps(value, ensure_ascii=False)
 
 
