@@ -22,6 +22,7 @@ from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
+from autopilot.runtime.retention import Retention
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import StreamRoutes
@@ -58,6 +59,7 @@ class Runtime:
             self.wakeups.run,
             self.tail.hub.run,
             self.ledger.run,
+            Retention(self.ledger, pool, settings, clock).run,
             *self.machines.background,
         ]
         """What runs for as long as the runtime is open; rooms add theirs before it is entered."""

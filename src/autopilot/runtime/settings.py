@@ -34,3 +34,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     notify_interval_ms: int = 5
     poll_seconds: float = 5.0
     """How often followed workers are looked up without any wake-up, in case those were lost."""
+    keep_payloads_days: int | None = None
+    """Older events lose their payload, all but its method; None: never."""
+    keep_events_days: int | None = None
+    """Older events are gone, and cursors below them stale; None: never."""

@@ -107,6 +107,7 @@ create table event (
     occurred_at timestamptz not null,
     frame text not null,                       -- the stream frame's data, encoded once
     end_byte bigint not null,                  -- bytes of all frames up to this one, as recorded: it bounds pages
+    pruned boolean not null default false,     -- retention left nothing of the payload but its method
     primary key (worker_no, seq)
 );
 create unique index event_identity on event (worker_no, event_id);

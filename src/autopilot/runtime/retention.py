@@ -1,0 +1,97 @@
+"""Retention: old payloads are emptied, older events go below the floor.
+
+Two steps of forgetting, each by age and off unless configured. A pruned row keeps seq, type and method, so that every
+cursor still works; below the floor a cursor is stale (410). Owns `worker_head.oldest_seq`. Takes the worker's lock for
+one bounded batch at a time, so that appends wait milliseconds. The latest event always stays.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+import structlog
+
+from autopilot.db.queries import load
+from autopilot.ops.clock import Clock
+from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.settings import RuntimeSettings
+
+log = structlog.get_logger("autopilot.runtime.retention")
+
+SQL = load("autopilot.runtime", "retention")
+BATCH_ROWS = 500
+SWEEP_SECONDS = 3600.0
+
+
+class Retention:
+    """Forgets what is older than the settings say."""
+
+    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, settings: RuntimeSettings, clock: Clock) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._settings = settings
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweep every hour until cancelled; a sweep that fails is made up for by the next."""
+        while True:
+            try:
+                await self.sweep()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                log.warning("retention.sweep_failed", exc_info=True)
+            await self._clock.sleep(SWEEP_SECONDS)
+
+    async def sweep(self) -> None:
+        """Forget, in all logs, what has come of age."""
+        settings = self._settings
+        if settings.keep_payloads_days is not None:
+            for worker_id, seq in await self._older(SQL.payloads_older, settings.keep_payloads_days):
+                await self.prune_payloads(worker_id, below_seq=seq + 1)
+        if settings.keep_events_days is not None:
+            for worker_id, seq in await self._older(SQL.events_older, settings.keep_events_days):
+                await self.raise_floor(worker_id, floor_seq=seq + 1)
+
+    async def prune_payloads(self, worker_id: str, *, below_seq: int) -> int:
+        """Empty the payloads of all events below a seq; how many were emptied now."""
+        pruned = 0
+        while True:
+            async with self._ledger.transaction() as tx:
+                worker = await tx.lock_worker(worker_id)
+                number, top = worker.worker_no, min(below_seq, worker.latest_seq)
+                records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS)
+                if not records:
+                    return pruned
+                await tx.conn.execute(
+                    SQL.prune,
+                    number,
+                    [record["seq"] for record in records],
+                    [pruned_frame(record["frame"]) for record in records],
+                )
+                pruned += len(records)
+
+    async def raise_floor(self, worker_id: str, *, floor_seq: int) -> int:
+        """Delete all events below a seq and make it the log's oldest; how many went."""
+        deleted = 0
+        while True:
+            async with self._ledger.transaction() as tx:
+                worker = await tx.lock_worker(worker_id)
+                floor = min(floor_seq, worker.latest_seq, worker.oldest_seq + BATCH_ROWS)
+                if floor <= worker.oldest_seq:
+                    return deleted
+                await tx.conn.execute(SQL.delete_below, worker.worker_no, floor)
+                await tx.conn.execute(SQL.set_floor, worker.worker_no, floor)
+                deleted += floor - worker.oldest_seq
+
+    async def _older(self, query: str, days: int) -> list[tuple[str, int]]:
+        """The last seq of each worker that is older than so many days."""
+        records = await self._pool.fetch(query, timedelta(days=days))
+        return [(record["worker_id"], record["seq"]) for record in records]
+
+
+def pruned_frame(frame: str) -> str:
+    """The envelope with nothing left of its payload but the method."""
+    envelope = msgspec.json.decode(frame)
+    envelope["payload"] = {"method": envelope["payload"].get("method"), "pruned": True}
+    return msgspec.json.encode(envelope).decode()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from autopilot.ops.clock import SystemClock
+from autopilot.runtime.retention import Retention, pruned_frame
+from autopilot.testing.runtime import batch, call, draft, frames, insert_worker
+
+
+@pytest.fixture
+async def retention(runtime):
+    await insert_worker(runtime, "w")
+    await runtime.ledger.append(batch("w", *(draft(f"e{n}", method=f"m{n}", text="x" * 100) for n in range(1, 11))))
+    return Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock())
+
+
+def keeping(retention, **settings):
+    retention._settings = msgspec.structs.replace(retention._settings, **settings)
+    return retention
+
+
+async def test_a_pruned_event_keeps_seq_type_and_method(runtime, retention):
+    assert await retention.prune_payloads("w", below_seq=4) == 3
+    assert await retention.prune_payloads("w", below_seq=4) == 0
+
+    log = await frames(runtime, "w")
+
+    assert [frame["seq"] for frame in log] == list(range(1, 11))
+    assert [frame["payload"] for frame in log[:3]] == [{"method": f"m{n}", "pruned": True} for n in (1, 2, 3)]
+    assert log[3]["payload"]["text"] == "x" * 100
+    assert [frame["eventId"] for frame in log[:2]] == ["e1", "e2"]
+
+
+async def test_a_pruned_event_is_still_known_by_its_id(runtime, retention):
+    await retention.prune_payloads("w", below_seq=4)
+
+    (again,) = await runtime.ledger.append(batch("w", draft("e1", method="m1", text="x" * 100)))
+
+    assert (again.seq, again.duplicate) == (1, True)
+
+
+async def test_below_the_floor_a_cursor_is_stale_and_above_it_the_log_is_whole(runtime, retention):
+    assert await retention.raise_floor("w", floor_seq=6) == 5
+
+    stale = await call(runtime, "GET", "/workers/w/stream", query="cursor=4")
+    page = await call(runtime, "GET", "/workers/w/events", query="after=5")
+    backwards = await call(runtime, "GET", "/workers/w/events", query="before=8")
+
+    assert (stale.status, stale.reason) == (410, "below_floor")
+    assert stale.json["error"]["details"][0]["oldest_seq"] == 6
+    assert [envelope["seq"] for envelope in page.data] == [6, 7, 8, 9, 10]
+    assert [envelope["seq"] for envelope in backwards.data] == [6, 7]
+
+
+async def test_the_floor_never_passes_the_latest_event_nor_goes_down(runtime, retention):
+    await retention.raise_floor("w", floor_seq=99)
+    assert [frame["seq"] for frame in await frames(runtime, "w")] == [10]
+
+    assert await retention.raise_floor("w", floor_seq=3) == 0
+    (after,) = await runtime.ledger.append(batch("w", draft("next")))
+    assert after.seq == 11
+
+
+async def test_a_sweep_forgets_by_age_alone(runtime, retention):
+    await runtime.pool.execute("update event set occurred_at = now() - interval '40 days' where seq <= 6")
+    await runtime.pool.execute("update event set occurred_at = now() - interval '100 days' where seq <= 2")
+
+    await keeping(retention, keep_payloads_days=30, keep_events_days=90).sweep()
+
+    log = await frames(runtime, "w")
+    assert [frame["seq"] for frame in log] == list(range(3, 11))
+    assert [frame["seq"] for frame in log if frame["payload"].get("pruned")] == [3, 4, 5, 6]
+
+
+async def test_nothing_is_forgotten_unless_configured(runtime, retention):
+    await runtime.pool.execute("update event set occurred_at = now() - interval '9 years'")
+
+    await retention.sweep()
+
+    assert len(await frames(runtime, "w")) == 10
+
+
+def test_pruning_keeps_the_envelopes_order():
+    frame = '{"workerId":"w","seq":1,"eventType":"worker.event","payload":{"a":1},"occurredAt":"t","eventId":"e"}'
+
+    assert pruned_frame(frame) == frame.replace('{"a":1}', '{"method":null,"pruned":true}')
