@@ -20,7 +20,16 @@ from autopilot.runtime.settings import RuntimeSettings
 
 Commit = Callable[[Sequence[Batch]], Awaitable[list[list[Outcome] | Problem]]]
 
-UNREACHABLE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError)
+UNREACHABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a pooled connection that was ended from the other side, used before it noticed
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+)
 """What it looks like when the database is not there."""
 
 

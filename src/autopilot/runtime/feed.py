@@ -55,7 +55,7 @@ class Feeds:
         self._wakeups = wakeups
         self._page_bytes = settings.page_bytes
         self.hub = Hub(self.read_page, self.read_heads, settings, clock)
-        wakeups.subscribe(TOPIC, self.hub.hint)
+        wakeups.subscribe(TOPIC, self.hub.hint, self.hub.resumed)
 
     def tell(self, feeds: Mapping[str, int]) -> None:
         """Call after the commit that brought these feeds so far."""

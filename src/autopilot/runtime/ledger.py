@@ -17,7 +17,7 @@ import asyncpg
 from autopilot.contract.errors import NotFound, Problem
 from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences
-from autopilot.runtime.append_group import Group
+from autopilot.runtime.append_group import UNREACHABLE, Group
 from autopilot.runtime.append_plan import Reading
 from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, instant, worker_of
 from autopilot.runtime.settings import RuntimeSettings
@@ -249,9 +249,16 @@ class Ledger:
         return results
 
     async def _let_go(self) -> None:
-        """Give the committer's connection back; the pool rolls back what is open on it."""
+        """Give the committer's connection back, whatever state it is in."""
         conn, self._committer = self._committer, None
-        if conn is not None:
+        if conn is None:
+            return
+        try:
+            if not conn.is_closed() and conn.is_in_transaction():
+                await conn.execute("rollback")
+        except UNREACHABLE:
+            conn.terminate()
+        finally:
             await self._pool.release(conn)
 
 

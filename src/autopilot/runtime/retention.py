@@ -15,6 +15,7 @@ import structlog
 
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
+from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.settings import RuntimeSettings
 
@@ -39,7 +40,7 @@ class Retention:
         while True:
             try:
                 await self.sweep()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, *UNREACHABLE):
                 log.warning("retention.sweep_failed", exc_info=True)
             await self._clock.sleep(SWEEP_SECONDS)
 

@@ -16,6 +16,7 @@ import msgspec
 from autopilot.contract.errors import InvalidRequest, StaleCursor, Unprocessable
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions
+from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.router import Match, Route, integer_of, query_of
 from autopilot.runtime.tail import Follower, Hub
@@ -65,6 +66,7 @@ class StreamRoutes:
             opened=opened,
             control=control,
         )
+        self._tail.hub.hint(str(worker.worker_no), worker.latest_seq)
         return RuntimeResponse(200, HEADERS, body)
 
 
@@ -106,6 +108,8 @@ class EventStream:
                 chunk = await self._follower.next()
             except StaleCursor:
                 return self._end("stale_cursor")
+            except UNREACHABLE:
+                return self._end("unavailable")
             except BaseException:
                 self._leave()
                 raise

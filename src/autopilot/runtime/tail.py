@@ -160,6 +160,11 @@ class Hub:
             feed.head = max(feed.head, seq)
             self._check(feed)
 
+    def resumed(self) -> None:
+        """Hints may have been lost: look at every followed log."""
+        self._stale.update(dict.fromkeys(self._feeds))
+        self._found_stale.set()
+
     @contextlib.contextmanager
     def follow(self, key: str) -> Iterator[Feed]:
         """The log's feed, kept for as long as anyone follows it. Enter it before the first read of the log."""
@@ -211,7 +216,7 @@ class Hub:
                     log.warning("tail.refill_failed", exc_info=True)
 
     async def _catch_up(self, key: str) -> None:
-        while (feed := self._feeds.get(key)) is not None and feed.last is not None and feed.head > feed.last:
+        while (feed := self._feeds.get(key)) is not None and feed.last is not None:
             cursor = feed.last
             page = await self.read(key, cursor)
             if page.last_seq == cursor:
@@ -219,6 +224,8 @@ class Hub:
             frames = [frame + b"\n\n" for frame in page.body.split(b"\n\n")[:-1]]
             if feed.offer(page.last_seq - len(frames) + 1, frames):
                 feed.wake(self._clock.monotonic())
+            if page.at_end and feed.head <= feed.last:
+                return
 
     async def _beat(self) -> None:
         silence = self._settings.stream_heartbeat_seconds

@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from autopilot.ops.clock import Clock
+from autopilot.runtime.append_group import UNREACHABLE
 
 log = structlog.get_logger("autopilot.runtime.wakeups")
 
@@ -34,12 +35,15 @@ class Wakeups:
         self._clock = clock
         self._interval_seconds = interval_ms / 1000
         self._heard: dict[str, Heard] = {}
+        self._resumed: list[Callable[[], None]] = []
         self._pending: dict[tuple[str, str], int] = {}
         self._announced = asyncio.Event()
 
-    def subscribe(self, topic: str, heard: Heard) -> None:
-        """Call `heard` for every announcement of this topic, our own included."""
+    def subscribe(self, topic: str, heard: Heard, resumed: Callable[[], None] | None = None) -> None:
+        """Call `heard` for every announcement of this topic, our own included; `resumed` when some may be missing."""
         self._heard[topic] = heard
+        if resumed is not None:
+            self._resumed.append(resumed)
 
     def announce(self, topic: str, key: str, seq: int) -> None:
         """Say, soon, that the log has come to `seq`; only the latest matters."""
@@ -51,14 +55,16 @@ class Wakeups:
         while True:
             try:
                 connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "autopilot-tail"})
-            except (OSError, asyncpg.PostgresError):
+            except UNREACHABLE:
                 self._pending.clear()
                 await self._clock.sleep(RECONNECT_SECONDS)
                 continue
             try:
                 await connection.add_listener(CHANNEL, self._on_notify)
+                for resumed in self._resumed:
+                    resumed()
                 await self._announce(connection)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except UNREACHABLE:
                 log.info("wakeups.reconnecting")
                 await self._clock.sleep(RECONNECT_SECONDS)
             finally:

@@ -30,7 +30,7 @@ class WorkerTail:
         self._wakeups = wakeups
         self._page_bytes = settings.page_bytes
         self.hub = Hub(self.read_page, self.read_heads, settings, clock)
-        wakeups.subscribe(TOPIC, self.hub.hint)
+        wakeups.subscribe(TOPIC, self.hub.hint, self.hub.resumed)
 
     def publish(self, rows: Sequence[Row]) -> None:
         """Call straight after the commit of these rows."""
