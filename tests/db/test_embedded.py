@@ -131,6 +131,10 @@ async def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing(embedde
     with pytest.raises(ClusterRefused, match="is gone: bring it back"):
         await server.start()
 
+    (server.home / "secrets" / "autopilot_admin").write_text("a guess")
+    with pytest.raises(ClusterRefused, match=r"does not open .*: bring the right password back"):
+        await server.start()
+
 
 async def test_the_owners_password_may_be_replaced(embedded: Make) -> None:
     server = embedded()

@@ -127,6 +127,24 @@ async def test_where_the_kernel_can_not_end_it_a_keeper_does(tmp_path: Path) -> 
     assert mark.exists()
 
 
+async def test_without_proc_a_server_is_known_by_its_pid_file(
+    embedded: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """leftovers.py: what other systems than Linux have."""
+    server = embedded()
+    await server.start()
+    assert server.process is not None
+    monkeypatch.setattr("sys.platform", "darwin")
+
+    assert leftovers.processes_in(server.data) == [server.process.pid]
+    (tmp_path / "postmaster.pid").write_text(f"{server.process.pid}\n")  # of another folder
+    assert leftovers.processes_in(tmp_path) == []
+    (tmp_path / "postmaster.pid").write_text("4000000\n")
+    assert leftovers.processes_in(tmp_path) == []
+    (tmp_path / "postmaster.pid").unlink()
+    assert leftovers.processes_in(tmp_path) == []
+
+
 @pytest.mark.parametrize("stranger", ["alive", "dead"])
 async def test_a_stale_pid_file_is_not_believed(embedded: Make, stranger: str) -> None:
     server = embedded()

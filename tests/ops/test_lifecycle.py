@@ -1,4 +1,4 @@
-"""Signals end a process once; background work that fails begins again; nothing outlives its owner."""
+"""Signals end a process once; background work that fails begins again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from autopilot.ops.lifecycle import run_until, stop_on_signals, supervise
+from autopilot.ops.lifecycle import stop_on_signals, supervise
 from autopilot.testing.clock import FakeClock
 
 
@@ -17,37 +17,6 @@ async def test_a_signal_is_an_event(number: int) -> None:
     async with stop_on_signals() as stop, asyncio.timeout(5):
         os.kill(os.getpid(), number)
         await stop.wait()
-
-
-async def test_work_is_cancelled_when_the_end_is_asked_for() -> None:
-    stop, ended = asyncio.Event(), asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(run_until(stop, work, work))
-        await asyncio.sleep(0)
-        stop.set()
-
-    assert ended.is_set()
-
-
-async def test_work_that_fails_ends_all_with_its_error() -> None:
-    async def breaks() -> None:
-        raise RuntimeError("broken")
-
-    async def goes_on() -> None:
-        await asyncio.Event().wait()
-
-    with pytest.raises(ExceptionGroup) as failed:
-        async with asyncio.timeout(5):
-            await run_until(asyncio.Event(), breaks, goes_on)
-
-    assert failed.group_contains(RuntimeError, match="broken")
 
 
 async def test_supervised_work_begins_again_after_pauses_that_double() -> None:

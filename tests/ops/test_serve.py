@@ -181,14 +181,3 @@ async def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).endswith(b"hello")
         writer.close()
-
-
-async def test_serve_until_ends_when_it_is_told() -> None:
-    stop = asyncio.Event()
-    server = Server(Starlette(routes=[Route("/", hello)]))
-
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(server.serve_until(stop))
-        stop.set()
-
-    assert server.stopping.is_set()

@@ -14,9 +14,7 @@ from autopilot.ops.settings import (
     Settings,
     SettingsRefused,
     default_home,
-    known_names,
     load,
-    strangers,
 )
 
 
@@ -48,14 +46,6 @@ def test_a_secret_shows_stars_wherever_it_is_printed() -> None:
     assert "hunter2" not in f"{sample} {sample!r} {sample.key} {sample.key!r} {[sample.key]}"
     assert sample.key == Secret("hunter2")
     assert len({sample.key, Secret("hunter2")}) == 1
-
-
-def test_a_misspelt_variable_is_told_what_was_meant() -> None:
-    assert "AUTOPILOT_HOME" in known_names()
-    assert strangers({"AUTOPILOT_HOEM": "x", "AUTOPILOT_HOME": "y", "PATH": "z", "OPENAGENTS_ZZZ": ""}) == {
-        "AUTOPILOT_HOEM": "AUTOPILOT_HOME",
-        "OPENAGENTS_ZZZ": None,
-    }
 
 
 def test_the_data_folder_is_in_the_users_data_folder_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,9 @@ class EmbeddedPostgres:
                 raise ClusterFailed(f"Postgres did not start: {self._last_words()}", exit=self.process.returncode)
             try:
                 return await asyncpg.connect(self.admin_dsn, timeout=10)
+            except asyncpg.InvalidPasswordError as error:
+                file = self.home / "secrets" / cluster.ADMIN
+                raise ClusterRefused(f"{file} does not open {self.data}: bring the right password back.") from error
             except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError) as error:
                 now = time.monotonic()
                 if now - began > START_PATIENCE_SECONDS:

@@ -56,9 +56,9 @@ def _server_by_pid_file(data: Path) -> list[int]:
     except (OSError, ValueError):
         return []
     said = subprocess.run(  # noqa: S603 - fixed program and a number
-        ["/bin/ps", "-o", "uid=,command=", "-p", str(pid)], capture_output=True, check=False, text=True
+        ["/bin/ps", "-ww", "-o", "uid=,command=", "-p", str(pid)], capture_output=True, check=False, text=True
     ).stdout.split(None, 1)
-    is_ours = len(said) > 1 and said[0] == str(os.geteuid()) and "postgres" in said[1] and str(data) in said[1]
+    is_ours = len(said) > 1 and said[0] == str(os.geteuid()) and f"postgres -D {data} " in said[1]
     return [pid] if is_ours else []
 
 

@@ -1,4 +1,4 @@
-"""The life of a process: signals become one event, tasks have an owner, background work that fails begins again.
+"""The life of a process: signals become one event, background work that fails begins again.
 
 Relies on asyncio.TaskGroup. The only places here that catch every exception are the supervisor's.
 """
@@ -42,19 +42,6 @@ async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
-
-
-async def run_until(stop: asyncio.Event, *works: Work) -> None:
-    """Run `works` side by side until `stop` is set, then cancel them. One that fails ends all, and its error is raised.
-
-    Raises:
-        ExceptionGroup: what failed.
-    """
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work()) for work in works]
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
 
 
 async def supervise(name: str, work: Work, *, clock: Clock) -> None:

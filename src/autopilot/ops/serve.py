@@ -188,15 +188,6 @@ class Server(uvicorn.Server):
         """Begin the end; `serve` returns within GRACE_SECONDS and a little."""
         self.should_exit = True
 
-    async def serve_until(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then end."""
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(self.serve())
-            waiting = group.create_task(stop.wait())
-            await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-            self.stop()
-            waiting.cancel()
-
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Server]:
         """Serve while the body runs, entered once connections are taken.

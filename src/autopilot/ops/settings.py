@@ -7,10 +7,9 @@ documentation is found in the source. `__main__` hands the environment in; only 
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -51,7 +50,7 @@ class Secret:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every settings struct; its subclasses are the registry."""
+    """Base of every settings struct."""
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -99,24 +98,6 @@ def load(kind: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
     if wrong:
         raise SettingsRefused("Settings are wrong:\n" + "\n".join(wrong), details=[{"setting": line} for line in wrong])
     return kind(**values)
-
-
-def known_names() -> set[str]:
-    """The variables of every settings struct that has been imported."""
-    return {field.encode_name for kind in _kinds(Settings) for field in msgspec.structs.fields(kind)}
-
-
-def strangers(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Variables that look like ours and are not, each with the name that was probably meant."""
-    known = known_names()
-    names = [name for name in environ if name.startswith(("AUTOPILOT_", "OPENAGENTS_")) and name not in known]
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in names}
-
-
-def _kinds(kind: type[Settings]) -> Iterator[type[Settings]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _kinds(below)
 
 
 def _decode(kind: type, value: Any) -> Any:
