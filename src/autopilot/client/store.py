@@ -220,16 +220,18 @@ class WorkerStore:
 
     async def _reconcile(self, follower: Follower[Envelope]) -> None:
         """A snapshot now and then: what the log doesn't hold, and whether the stream still brings what it should."""
-        lagging_at: int | None = None
+        lagging: object = None
         while True:
             await self._woken_or(self._reconcile_seconds * (0.9 + 0.2 * self._rng()))
             await self._try_snapshot()
-            seq, snapshot = self.view.seq, self._reconciler.snapshot
-            behind = snapshot is not None and self._error is None and snapshot.latest_seq > seq
-            if behind and lagging_at == seq:
-                log.record("store.stream_stands_still", worker_id=self.worker_id, seq=seq)
+            snapshot, connection = self._reconciler.snapshot, self._connection
+            connected = connection.kind in ("live", "catching_up") and self._error is None
+            behind = connected and snapshot is not None and snapshot.latest_seq > self.view.seq
+            standing = (self.view.seq, connection.since) if behind else None
+            if standing is not None and standing == lagging:  # of the same connection, at the same place
+                log.record("store.stream_stands_still", worker_id=self.worker_id, seq=self.view.seq)
                 follower.poke(reopen=True)
-            lagging_at = seq if behind else None
+            lagging = standing
 
     async def _try_snapshot(self) -> None:
         try:

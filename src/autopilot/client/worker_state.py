@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from autopilot.contract import Envelope, LeaseInfo, SeqFact, WorkerSnapshot, worker_facts
-from autopilot.contract.worker_facts import NAMES
+from autopilot.contract import Envelope, LeaseInfo, SeqFact, Spend, WorkerSnapshot, decode, worker_facts
+from autopilot.contract.worker_facts import NAMES, SPEND
 
-FOLDED = ("latest_seq", "updated_at", "status", "started_at", "stopped_at", *NAMES)
+FOLDED = ("latest_seq", "updated_at", "status", "started_at", "stopped_at", *NAMES, SPEND)
 """The fields of a snapshot that its log determines."""
 
 STOP_METHOD = "worker/stop"
@@ -62,7 +62,13 @@ def _lease(lease: LeaseInfo, event: Envelope) -> LeaseInfo:
     )
 
 
-def _facts(snapshot: WorkerSnapshot, event: Envelope) -> dict[str, SeqFact]:
-    before = {name: {"value": fact.value, "seq": fact.seq} for name in NAMES if (fact := getattr(snapshot, name))}
+def _facts(snapshot: WorkerSnapshot, event: Envelope) -> dict[str, SeqFact | Spend]:
+    before: dict[str, dict[str, Any]] = {
+        name: {"value": fact.value, "seq": fact.seq} for name in NAMES if (fact := getattr(snapshot, name))
+    }
     after = worker_facts.fold(before, event.seq, event.eventType, event.payload)
-    return {name: SeqFact(**after[name]) for name in after if after[name] is not before.get(name)}
+    new = {name: fact for name, fact in after.items() if fact is not before.get(name)}
+    changed: dict[str, SeqFact | Spend] = {name: SeqFact(**new[name]) for name in NAMES if name in new}
+    if SPEND in new:
+        changed[SPEND] = decode(Spend, {**new[SPEND]["value"], "seq": event.seq})
+    return changed

@@ -77,6 +77,10 @@ class FaultProxy:
         self._server.close()
         self.cut_all()
         await self._server.wait_closed()
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until no client connection is open."""
         await self._idle.wait()
 
     def cut_all(self) -> None:
