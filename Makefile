@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 
-.PHONY: help setup run test test-fast test-postgres15 lint format gen docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 lint format gen docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -38,6 +39,16 @@ test-fast: setup  ## What needs no Codex and no long run: under a minute
 test-postgres15: setup  ## The same on Debian's Postgres 15 instead of the embedded 18: database, runtime, API
 	@test -x $(POSTGRES15)/postgres || { echo "autopilot: no $(POSTGRES15)/postgres: apt-get install postgresql-15"; exit 1; }
 	PG_BIN=$(POSTGRES15) $(BIN)/pytest -q tests/db tests/runtime tests/api
+
+.venv313/.installed: .venv/.installed
+	@echo "autopilot: installing into .venv313 (a minute or so the first time)" >&2
+	@$(UV) venv --quiet --clear --python "$(PYTHON313)" .venv313
+	@$(UV) pip sync --quiet --require-hashes --python .venv313/bin/python requirements.lock
+	@$(UV) pip install --quiet --no-deps --python .venv313/bin/python --editable .
+	@touch $@
+
+test-py313: .venv313/.installed  ## The SDK on Python 3.13, as phones have it
+	.venv313/bin/pytest -q -p no:cacheprovider tests/client tests/contract/test_codec.py tests/contract/test_errors.py
 
 lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .
