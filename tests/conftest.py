@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from autopilot.testing.postgres import TestCluster, running_cluster
+
+# How long an example takes says something about the machine's other work, not about the code under test.
+settings.register_profile("autopilot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("autopilot")
 
 
 @pytest.fixture(scope="session")

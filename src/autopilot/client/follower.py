@@ -63,8 +63,8 @@ class FollowPolicy:
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     heartbeat_seconds: float = 15.0
     """The server breaks every silence this often."""
-    silence_seconds: float = 37.5
-    """Two and a half heartbeats: what has been silent for longer is dead."""
+    silence_seconds: float = 45.0
+    """Three heartbeats: what has been silent for longer is dead."""
     opening_seconds: float = 6.0
     """The server's first frame comes at once: a stream that has brought no byte by then is buffered, or dead."""
     mute_openings: int = 2

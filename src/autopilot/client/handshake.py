@@ -72,7 +72,7 @@ class HandshakeClient:
             )
         except TimeoutError:
             error = HandshakeTimeout(
-                f"no acknowledgement within {self._timeout_seconds:.0f} s",
+                f"no acknowledgement within {self._timeout_seconds:g} s",
                 reason_code="handshake_timeout",
                 handshake_id=attempt.handshake_id,
                 asked_seq=attempt.asked_seq,
