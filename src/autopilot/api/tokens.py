@@ -6,11 +6,12 @@ What the command line calls; it needs the database, not the API process. Never r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import asyncpg
 
 from autopilot.api import accounts
-from autopilot.api.accounts import Caller
+from autopilot.api.accounts import Account, Caller
 from autopilot.api.sessions import DeviceNote, Lifetimes, Sessions, Tokens
 from autopilot.contract import SignedIn, User
 
@@ -27,10 +28,12 @@ async def mint(
     surface: str = "cli",
     name: str = "",
     lifetimes: Lifetimes | None = None,
+    owner_email: str | None = None,
 ) -> SignedIn:
     """A new session of a user, as if signed in; the account is made on first use.
 
-    `email` None means the owner of the installation (made without an address if nobody signed in yet).
+    `email` None means the owner of the installation (made without an address if nobody signed in yet). `owner_email`:
+    who the owner will be where nobody signed in yet; None: whoever is first, this `email` too.
 
     Raises:
         ValueError: an unknown scope or surface, a bad address, or `execute` without a machine (or the reverse).
@@ -39,9 +42,7 @@ async def mint(
     _check(asked, machine_id, surface)
     sessions = Sessions(pool, lifetimes or Lifetimes())
     async with pool.acquire() as connection, connection.transaction():
-        account = (
-            await accounts.owner(connection) if email is None else await accounts.find_or_create(connection, email)
-        )
+        account = await _account(connection, email, owner_email)
         tokens = await sessions.open(
             connection, account, DeviceNote(surface=surface, name=name), scopes=asked, machine_id=machine_id
         )
@@ -53,6 +54,12 @@ async def mint(
             session_id=tokens.session_id,
         )
     return signed_in(tokens)
+
+
+async def _account(connection: Any, email: str | None, owner_email: str | None) -> Account:
+    if email is None:
+        return await accounts.owner(connection)
+    return await accounts.find_or_create(connection, email, owner_email=owner_email)
 
 
 def signed_in(tokens: Tokens) -> SignedIn:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from autopilot.api import accounts
 from autopilot.api.accounts import Caller
 from autopilot.api.codes import Codes
 from autopilot.api.mail import CodeMail
@@ -126,6 +127,18 @@ class LocalTokens:
                 return (await ensure(pool, self.store, wanted, self.base_url)).access_token
         except (OSError, asyncpg.PostgresError) as error:
             raise SignInAgain(f"the installation's database can't be reached: {error}") from error
+
+
+async def settle_owner(pool: asyncpg.Pool, wanted: str) -> str:
+    """The e-mail address of the installation's owner: `wanted` on a new installation, else the one it has.
+
+    Done before anybody can sign in, so that nobody becomes the owner by being first.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        owner = await accounts.owner(connection)
+        if owner.email is None:
+            owner = await accounts.find_or_create(connection, wanted, owner_email=wanted)
+    return owner.email or wanted
 
 
 async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str | None:

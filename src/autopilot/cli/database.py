@@ -46,12 +46,13 @@ class PostgresService:
         process = self._process
         for number in (signal.SIGQUIT, signal.SIGKILL):
             if process is None or process.returncode is not None:
-                return
+                break
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIT_SECONDS):
                     await process.wait()
+        await self.server.stop()  # nothing is left to end; it lets go of the folder
 
 
 async def migrate_all(dsn: str) -> int:

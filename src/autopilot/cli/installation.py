@@ -16,7 +16,7 @@ from pathlib import Path
 from autopilot import __version__
 from autopilot.cli import lan
 from autopilot.cli.child import Child
-from autopilot.cli.credentials import Wanted, ensure, owner_code
+from autopilot.cli.credentials import Wanted, ensure, owner_code, settle_owner
 from autopilot.cli.database import PostgresService, migrate_all
 from autopilot.cli.demo import CodexHere, codex_here, model_port
 from autopilot.cli.exits import CommandFailed, Exit
@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def owner_email(self) -> str:
-        """Who the installation belongs to."""
+        """Who a new installation belongs to."""
         return self.environ.get("AUTOPILOT_OWNER_EMAIL") or DEFAULT_OWNER
 
 
@@ -78,6 +78,7 @@ class Installation:
     terminal: Terminal
     _supervisor: Supervisor = field(init=False)
     _dsn: str = field(init=False, default="")
+    _owner_email: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self._supervisor = Supervisor(self.clock, self._say_death)
@@ -109,12 +110,13 @@ class Installation:
             looking = starting.create_task(codex_here(plan.environ), name="look for Codex")
             self._dsn = await self._start_database(keeping)
             await migrate_all(self._dsn)
+            async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
+                self._owner_email = await settle_owner(pool, plan.owner_email)
+                code = await owner_code(pool, self._owner_email, plan.keys.code)
             for child in self._servers():
                 await self._supervisor.keep(child, keeping)
             if plan.companion:
                 starting.create_task(self._start_companion(keeping, looking), name="start the companion")
-            async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
-                code = await owner_code(pool, plan.owner_email, plan.keys.code)
             if not await wait_until_ready(plan.local_url, self.clock, within_seconds=READY_WITHIN_SECONDS):
                 raise CommandFailed(f"The server did not become ready; see {plan.home.logs}.", Exit.CANNOT_START)
         self._announce()
@@ -124,7 +126,7 @@ class Installation:
             url=plan.urls[0],
             urls=plan.urls,
             listening=plan.listening,
-            owner_email=plan.owner_email,
+            owner_email=self._owner_email,
             code=code,
             codex=self._about_codex(looking.result()) if looking.done() else ["Looking for Codex."],
             startup_seconds=startup_seconds,
@@ -191,7 +193,7 @@ class Installation:
         environ = {
             **plan.environ,
             "AUTOPILOT_HOME": str(plan.home.path),
-            "AUTOPILOT_OWNER_EMAIL": plan.owner_email,
+            "AUTOPILOT_OWNER_EMAIL": self._owner_email,
             "AUTOPILOT_CODE_KEY": plan.keys.code.reveal(),
             "AUTOPILOT_LOG_FORMAT": "json",
             "DATABASE_URL": self._dsn,
@@ -210,7 +212,7 @@ class Installation:
             url=self.plan.local_url,
             pid=os.getpid(),
             database_url=self._dsn,
-            owner_email=self.plan.owner_email,
+            owner_email=self._owner_email,
             started_at=self.clock.now().isoformat(),
             version=__version__,
         )

@@ -31,7 +31,15 @@ async def token(
     terminal = Terminal(as_json=options.json)
     try:
         async with await open_pool(_database(), max_size=1, schema="api") as pool:
-            made = await mint(pool, email=email, scopes=[scope], machine_id=machine, surface="cli", name="a script")
+            made = await mint(
+                pool,
+                email=email,
+                scopes=[scope],
+                machine_id=machine,
+                surface="cli",
+                name="a script",
+                owner_email=os.environ.get("AUTOPILOT_OWNER_EMAIL"),
+            )
     except ValueError as error:
         raise CommandFailed(str(error), Exit.USAGE) from error
     except (OSError, asyncpg.PostgresError) as error:

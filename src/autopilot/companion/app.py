@@ -281,8 +281,9 @@ async def run(settings: CompanionSettings, clock: Clock, *, environ: Mapping[str
         client = await stack.enter_async_context(_client(settings, clock))
         companion = Companion(settings, launch, client, clock, defaults)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_tell_drift(chosen, settings.data))
+            telling = tasks.create_task(_tell_drift(chosen, settings.data))
             await companion.run(stopping)
+            telling.cancel()
 
 
 async def _launch(

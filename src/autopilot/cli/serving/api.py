@@ -1,0 +1,59 @@
+"""`autopilot api`: the API by itself, over a runtime behind signed HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import msgspec
+
+from autopilot.api import app as api_app
+from autopilot.api.forward import SignedHttpPort
+from autopilot.api.mail import ConsoleMailer
+from autopilot.api.settings import ApiSettings
+from autopilot.cli.database import migrate_all
+from autopilot.cli.exits import Exit
+from autopilot.cli.serving.process import (
+    Descriptor,
+    Host,
+    Port,
+    ServerSettings,
+    Supervised,
+    begin,
+    listening,
+    on_uvloop,
+    serve_on,
+)
+from autopilot.contract.port import RuntimePort
+from autopilot.db.pool import open_pool
+from autopilot.ops.clock import SystemClock
+from autopilot.ops.lifecycle import stop_on_signals
+from autopilot.ops.settings import load
+
+
+@on_uvloop
+async def api(
+    *, host: Host = "127.0.0.1", port: Port = 8787, fd: Descriptor = None, supervised: Supervised = False
+) -> int:
+    """Run the API by itself; the runtime is at AUTOPILOT_RUNTIME_URL."""
+    settings = begin("api", supervised=supervised)
+    await migrate_all(settings.dsn)
+    runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing, SystemClock())
+    try:
+        async with stop_on_signals() as stop:
+            await serve_api(settings, runtime, listening(host, port, fd), stop)
+    finally:
+        await runtime.aclose()
+    return Exit.OK
+
+
+async def serve_api(settings: ServerSettings, port: RuntimePort, sock: socket.socket, stop: asyncio.Event) -> None:
+    """Serve the public API over `port` until `stop` is set. Sign-in codes without mail are printed for the person."""
+    of_api = msgspec.structs.replace(load(ApiSettings, os.environ), code_key=settings.keys.code)
+    mailer = None if of_api.smtp_host else ConsoleMailer(sys.stdout)
+    stopping = asyncio.Event()
+    async with await open_pool(settings.dsn, schema="api", application_name="autopilot-api") as pool:
+        app = api_app.build(of_api, pool=pool, port=port, mailer=mailer, stopping=stopping)
+        await serve_on(app, sock, stop, stopping)

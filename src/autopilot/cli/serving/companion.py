@@ -1,0 +1,19 @@
+"""`autopilot companion`: the companion and Codex on this machine."""
+
+from __future__ import annotations
+
+import os
+
+from autopilot.cli.exits import Exit
+from autopilot.cli.serving.process import Supervised, begin
+from autopilot.companion import app
+from autopilot.companion.settings import CompanionSettings
+from autopilot.ops.clock import SystemClock
+from autopilot.ops.settings import load
+
+
+async def companion(*, supervised: Supervised = False) -> int:
+    """Run the companion and Codex on this machine, for the API that its credentials are of."""
+    begin("companion", supervised=supervised)
+    await app.run(load(CompanionSettings, os.environ), SystemClock())
+    return Exit.OK

@@ -1,0 +1,56 @@
+"""`autopilot runtime`: the runtime by itself, behind signed HTTP; never to be reached by clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopilot.cli.database import migrate_all
+from autopilot.cli.exits import Exit
+from autopilot.cli.serving.process import (
+    Descriptor,
+    Host,
+    ServerSettings,
+    Supervised,
+    begin,
+    listening,
+    on_uvloop,
+    serve_on,
+)
+from autopilot.ops.clock import SystemClock
+from autopilot.ops.lifecycle import stop_on_signals
+from autopilot.runtime import app as runtime_app
+from autopilot.runtime.http.app import build as internal_app
+from autopilot.runtime.settings import RuntimeSettings
+
+
+@on_uvloop
+async def runtime(
+    *,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, Parameter(help="TCP port; never to be reached by clients.")] = 8788,
+    fd: Descriptor = None,
+    supervised: Supervised = False,
+) -> int:
+    """Run the runtime by itself, for APIs that sign their calls with the same AUTOPILOT_INTERNAL_KEY."""
+    settings = begin("runtime", supervised=supervised)
+    await migrate_all(settings.dsn)
+    stopping = asyncio.Event()
+    key = settings.keys.signing
+    async with stop_on_signals() as stop, open_runtime(settings) as running:
+        app = internal_app(running, keys={key.key_id: key.secret}, clock=SystemClock(), stopping=stopping)
+        await serve_on(app, listening(host, port, fd), stop, stopping)
+    return Exit.OK
+
+
+@asynccontextmanager
+async def open_runtime(settings: ServerSettings) -> AsyncIterator[runtime_app.Runtime]:
+    """The runtime over the installation's database, with the installation's keys."""
+    keys = settings.keys
+    of_runtime = RuntimeSettings(digest_key=keys.digest, delivery_key=keys.delivery)
+    async with await runtime_app.build(of_runtime, dsn=settings.dsn) as running:
+        yield running
