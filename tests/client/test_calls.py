@@ -148,6 +148,11 @@ CALLS = [
     ),
     (lambda c: c.machine_receipt("m", "r"), data(RECEIPT), ("GET", f"{MACHINES}/m/requests/r", None)),
     (
+        lambda c: c.cancel_machine_request("m", "r"),
+        data(RECEIPT),
+        ("POST", f"{MACHINES}/m/requests/r/cancel", None),
+    ),
+    (
         lambda c: c.register_machine(RegisterMachine(machine_id="m", name="M")),
         data(MACHINE),
         ("POST", MACHINES, MACHINE),
@@ -327,6 +332,13 @@ async def test_a_redirect_takes_no_token_along():
         with pytest.raises(UnknownError):
             await client.machines()
     assert [request.url.host for request in server.requests] == ["api.test"]
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("127.0.0.1", False), ("localhost", False), ("api.test", True)])
+async def test_no_proxy_of_the_environment_stands_before_this_machine_itself(host, trusted, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with RuntimeCodexClient(f"http://{host}:2", "token") as client:
+        assert client._http._client.trust_env is trusted
 
 
 async def test_a_lone_surrogate_and_a_great_number_arrive_as_they_are():

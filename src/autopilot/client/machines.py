@@ -58,6 +58,11 @@ class MachineCalls(WorkerCalls):
         path = path_of("machines", machine_id, "requests", request_id)
         return one(Receipt, await self._http.call("machines.receipt", "GET", path))
 
+    async def cancel_machine_request(self, machine_id: str, request_id: str) -> Receipt:
+        """Take a request to a machine back, if nobody has it yet; the receipt says whether that came in time."""
+        path = path_of("machines", machine_id, "requests", request_id, "cancel")
+        return one(Receipt, await self._http.call("machines.cancel", "POST", path))
+
     # An executor's calls: with a token of that machine.
 
     async def register_machine(self, machine: RegisterMachine) -> Machine:
