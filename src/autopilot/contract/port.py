@@ -8,9 +8,9 @@ Source: docs/runtime-contract.md.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,19 @@ class RuntimeResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
+
+
+DirectWrite = Callable[[bytes], bool]
+"""Takes whole frames for one reader at once; False where it is slow or gone, and nothing was taken."""
+
+
+@runtime_checkable
+class DirectStream(Protocol):
+    """A streamed body of this process that can spare its reader's task a wake-up for each frame."""
+
+    def write_to(self, write: DirectWrite) -> None:
+        """From now on, while `__anext__` waits, frames may be given to `write` instead of being returned."""
+        ...
 
 
 class RuntimePort(Protocol):

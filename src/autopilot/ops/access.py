@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated, get_logger
 from autopilot.ops.metrics import Metrics
+from autopilot.ops.serve import DIRECT_WRITE
 
 log = get_logger("autopilot.http")
 
@@ -63,6 +64,8 @@ class Access:
             await self._app(scope, receive, counted)
         finally:
             self._metrics.open_requests.dec()
+            direct = scope.get("extensions", {}).get(DIRECT_WRITE)
+            size += direct.bytes_written if direct is not None else 0
             self._account(scope, status, size, self._clock.monotonic() - began)
 
     def _account(self, scope: Scope, status: int, size: int, seconds: float) -> None:

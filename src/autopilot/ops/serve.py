@@ -18,10 +18,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
 
+DIRECT_WRITE = "autopilot.direct_write"
+"""The ASGI extension that holds a response's DirectWriter."""
 GRACE_SECONDS = 1
 """How long open responses may take to end by themselves at shutdown."""
 MAX_HEAD_BYTES = 32 * 1024
@@ -83,6 +85,9 @@ class LimitedHttp(HttpToolsProtocol):
         self._count(len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers))
         if not self._refused:
             super().on_headers_complete()
+            if self.cycle is not None:
+                extensions: dict[str, Any] = {DIRECT_WRITE: DirectWriter(self.cycle)}
+                self.scope["extensions"] = extensions
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -138,6 +143,30 @@ class LimitedHttp(HttpToolsProtocol):
         # What the client still sends is read and dropped: closing at once would reset the connection, answer included.
         self.transport.write_eof()
         self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class DirectWriter:
+    """Writes pieces of one chunked response past its task, for streams with many readers (relay in api.http.stream).
+
+    Called between two sends of the response's own task, never during one: a piece is a whole HTTP chunk.
+    """
+
+    __slots__ = ("_cycle", "bytes_written")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self.bytes_written = 0
+
+    def __call__(self, body: bytes) -> bool:
+        """Write `body`, unless the response is not under way, its reader is slow, or gone."""
+        cycle = self._cycle
+        if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
+            return False
+        if cycle.scope["method"] == "HEAD":
+            return False
+        cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        self.bytes_written += len(body)
+        return True
 
 
 class Server(uvicorn.Server):

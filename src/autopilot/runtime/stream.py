@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from autopilot.contract.errors import InvalidRequest, StaleCursor, Unprocessable
-from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import DirectWrite, RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions
 from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger_rows import Worker
@@ -98,6 +98,10 @@ class EventStream:
 
     def __aiter__(self) -> Self:
         return self
+
+    def write_to(self, write: DirectWrite) -> None:
+        """See DirectStream."""
+        self._follower.write = write
 
     async def __anext__(self) -> bytes:
         if self._opened:

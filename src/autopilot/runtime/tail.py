@@ -17,6 +17,7 @@ from itertools import islice
 
 import structlog
 
+from autopilot.contract.port import DirectWrite
 from autopilot.ops.clock import Clock
 from autopilot.runtime.settings import RuntimeSettings
 
@@ -76,7 +77,7 @@ class Feed:
         self.quiet = now
         """Monotonic time of the last wake-up, in seconds."""
         self.followers = 0
-        self.waiters: list[asyncio.Future[None]] = []
+        self.waiters: list[Follower] = []
         self._frames: deque[bytes] = deque()
         self._joined = (0, 0, b"")
         """Cursor, last seq and the frames between: followers who stand together share one piece of memory."""
@@ -124,11 +125,7 @@ class Feed:
     def wake(self, now: float) -> None:
         """Let everyone who waits look again."""
         self.quiet = now
-        waiters = self.waiters
-        self.waiters = list[asyncio.Future[None]]()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self.waiters = [follower for follower in self.waiters if follower.look()]
 
 
 class Hub:
@@ -260,17 +257,20 @@ class Hub:
 class Follower:
     """One reader's way through one log: `next` returns what it should be sent now."""
 
-    __slots__ = ("_beats", "_deadline", "_feed", "_hub", "_timer", "caught_up", "cursor")
+    __slots__ = ("_beats", "_deadline", "_feed", "_hub", "_timer", "_waiting", "caught_up", "cursor", "write")
 
     def __init__(self, hub: Hub, feed: Feed, cursor: int, *, tail_seconds: float | None = None) -> None:
         """`cursor`: the last seq the reader has; `tail_seconds`: when to end, from now."""
         self.cursor = cursor
         self.caught_up = False
         """Whether the log was once read to its end."""
+        self.write: DirectWrite | None = None
+        """Where frames may go while this waits, without waking its task."""
         self._hub = hub
         self._feed = feed
         self._beats = feed.beats
         self._deadline = False
+        self._waiting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         if tail_seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(tail_seconds, self._end)
@@ -306,15 +306,43 @@ class Follower:
                 await self._wait()
         return None
 
+    def look(self) -> bool:
+        """Something is new, say to a follower that waits: whether it goes on waiting, its reader served."""
+        waiting = self._waiting
+        if waiting is None or waiting.done():
+            return False
+        if self.write is not None and not self._deadline and not self._hub.stopping and self._serve(self.write):
+            return True
+        waiting.set_result(None)
+        return False
+
     def close(self) -> None:
         """Let go of the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
     async def _wait(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._feed.waiters.append(waiter)
-        await waiter
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._feed.waiters.append(self)
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    def _serve(self, write: DirectWrite) -> bool:
+        """Give the reader what `next` would return."""
+        frames = self._feed.after(self.cursor)
+        if frames is None:
+            return False
+        if frames:
+            assert self._feed.last is not None
+            if not write(frames):
+                return False
+            self.cursor = self._feed.last
+        elif self._beats != self._feed.beats and not write(HEARTBEAT):
+            return False
+        self._beats = self._feed.beats
+        return True
 
     def _end(self) -> None:
         """`tail_ms` is over: look once more, then end."""

@@ -19,7 +19,8 @@ from autopilot.api.http.body import BodyLimits, read_body
 from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
 from autopilot.api.watch import OpenStream, StreamWatch
-from autopilot.contract.port import RuntimePort, RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
+from autopilot.ops.serve import DIRECT_WRITE
 
 PASSED_ON = (b"last-event-id", b"content-type")
 """Request headers that mean something to the runtime, beside the ids of correlation (which ops.access checked)."""
@@ -56,6 +57,9 @@ class Facade:
                 body=body,
             )
         )
+        direct = scope.get("extensions", {}).get(DIRECT_WRITE)
+        if direct is not None and isinstance(response.body, DirectStream):
+            response.body.write_to(direct)
         await self._answer(receive, send, response, grant, wants_control="frames=control" in query.split("&"))
 
     async def _answer(
