@@ -60,6 +60,10 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen
 
+bench: setup  ## Measure: appends, replay, fan-out, latency, each against a peer or limit of the same run (10 minutes)
+	@tools/system-packages nginx-light libnginx-mod-nchan
+	@for name in append replay latency fanout codex; do $(BIN)/python bench/$$name.py || exit 1; done
+
 docs-check: setup  ## Links, settings, invariants, sizes, house rules
 	$(BIN)/python tools/docs_check.py
 
