@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -11,8 +12,9 @@ from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
 MESSAGE = b"x" * 1000
 
 
-async def through(fault: Fault) -> tuple[bytes, str]:
-    """What a client gets of a server that sends a message and ends, and how it ends."""
+@asynccontextmanager
+async def through(fault: Fault):
+    """A client's end of a connection to a server that sends a message and ends."""
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(MESSAGE)
@@ -22,40 +24,42 @@ async def through(fault: Fault) -> tuple[bytes, str]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, FaultProxy(*server.sockets[0].getsockname()[:2], plan=lambda _number: fault) as proxy:
         host, port = proxy.url.removeprefix("http://").split(":")
-        received = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             reader, writer = await asyncio.open_connection(host, int(port))
             try:
-                while piece := await asyncio.wait_for(reader.read(4096), 0.2):
-                    received += piece
-            except TimeoutError:
-                return received, "silent"
-            except OSError:
-                return received, "reset"
+                yield proxy, reader
             finally:
                 writer.transport.abort()
-    return received, "ended"
+
+
+async def received(reader: asyncio.StreamReader) -> bytes:
+    """Everything, until the connection ends in whatever way."""
+    pieces = b""
+    with suppress(OSError):
+        while piece := await reader.read(4096):
+            pieces += piece
+    return pieces
 
 
 @pytest.mark.parametrize("fault", [HEALTHY, Fault("dribble"), Fault("buffer")])
 async def test_harmless_faults_bring_every_byte(fault):
-    received, _ = await through(fault)
+    async with through(fault) as (_, reader):
+        assert await received(reader) == MESSAGE
 
-    assert received == MESSAGE
 
-
-async def test_a_cut_resets_after_its_byte():
-    received, _ = await through(Fault("cut", 100))
-
-    assert len(received) <= 100
+@pytest.mark.parametrize(
+    ("fault", "most"), [(Fault("refuse"), 0), (Fault("cut", 100), 100), (Fault("close", 100), 100)]
+)
+async def test_after_a_cut_nothing_more_comes(fault, most):
+    async with through(fault) as (_, reader):
+        assert len(await received(reader)) <= most
 
 
 @pytest.mark.parametrize("kind", ["stall", "half_open"])
 async def test_a_silent_connection_stays_open(kind):
-    assert await through(Fault(kind, 100)) == (MESSAGE[:100], "silent")
+    async with through(Fault(kind, 100)) as (proxy, reader):
+        assert await reader.readexactly(100) == MESSAGE[:100]
+        await proxy.silenced.wait()
 
-
-async def test_a_refused_connection_brings_nothing():
-    received, _ = await through(Fault("refuse"))
-
-    assert received == b""
+        assert proxy.connections == 1
+        assert not reader.at_eof()

@@ -30,8 +30,8 @@ def plan_of(rng: random.Random):
 @pytest.mark.parametrize("seed", range(8))
 async def test_after_any_seeded_cuts_every_event_was_seen_once_and_in_order(seed):
     rng = random.Random(seed)
-    clock = ScaledClock(500)
-    policy = FollowPolicy(long_poll_ms=20)
+    clock = ScaledClock(150)
+    policy = FollowPolicy(long_poll_ms=20, opening_seconds=45)
     async with (
         StreamingServer() as server,
         FaultProxy(*server.address, plan=plan_of(rng)) as proxy,
@@ -60,7 +60,7 @@ async def test_after_any_seeded_cuts_every_event_was_seen_once_and_in_order(seed
 
 
 async def test_a_proxy_that_buffers_gets_long_polls_and_loses_nothing():
-    clock = ScaledClock(100)
+    clock = ScaledClock(40)
     policy = FollowPolicy(long_poll_ms=50, opening_seconds=20)
     async with (
         StreamingServer() as server,

@@ -90,6 +90,7 @@ class TellingStore(MemoryTokenStore):
         self.saved.set()
 
 
+@pytest.mark.slow
 async def test_a_token_that_ends_mid_stream_is_refreshed_and_the_stream_goes_on_at_the_cursor(installation):
     store = TellingStore()
     client = await installation.client(await installation.session(store))
@@ -108,6 +109,7 @@ async def test_a_token_that_ends_mid_stream_is_refreshed_and_the_stream_goes_on_
             assert (await anext(follower)).seq == 2
 
 
+@pytest.mark.slow
 async def test_a_revoked_session_signals_to_sign_in_and_keeps_the_cursor(installation):
     session = await installation.session()
     states = []

@@ -15,6 +15,8 @@ from autopilot.contract import AppendEvent
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
 from autopilot.testing.scaled_clock import ScaledClock
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
@@ -92,7 +94,9 @@ async def test_after_any_seeded_cuts_the_store_shows_what_the_server_would_tell_
         reader = await installation.stack.enter_async_context(
             RuntimeCodexClient(proxy.url, await source(), clock=clock, rng=rng.random)
         )
-        store = WorkerStore(reader, "w", reconcile_seconds=20, policy=FollowPolicy(long_poll_ms=200), rng=rng.random)
+        store = WorkerStore(
+            reader, "w", reconcile_seconds=20, policy=FollowPolicy(long_poll_ms=200, opening_seconds=40), rng=rng.random
+        )
         running = group.create_task(store.run())
         for start in range(0, len(log), 5):
             await machine.append_events("w", log[start : start + 5], generation=lease.generation)

@@ -83,7 +83,7 @@ async def test_after_any_seeded_cuts_the_view_equals_a_fresh_snapshot_and_the_fo
         server.append("w", {"reason": "create"}, event_type="worker.started")
         views = []
         async with Running(
-            client, reconcile_seconds=20, policy=FollowPolicy(long_poll_ms=100), rng=rng.random
+            client, reconcile_seconds=20, policy=FollowPolicy(long_poll_ms=100, opening_seconds=90), rng=rng.random
         ) as store:
             store.subscribe(views.append)
             for payload in log:
