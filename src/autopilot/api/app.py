@@ -85,7 +85,7 @@ def build(
 
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
     """
-    clock, metrics, limits = clock or SystemClock(), metrics or Metrics(), limits or Limits()
+    clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
     api = _parts(settings, pool, clock, mailer or mailer_for(settings), limits)
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     addresses = Addresses(settings.trusted_proxies)
