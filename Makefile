@@ -60,6 +60,10 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen
 
+endurance: setup  ## Every seeded suite with its full count of seeds (hours); ARGS="-k kill" for some of them
+	@tools/system-packages
+	$(BIN)/pytest -q --endurance -m "seeds or endurance" $(ARGS)
+
 bench: setup  ## Measure: appends, replay, fan-out, latency, each against a peer or limit of the same run (10 minutes)
 	@tools/system-packages nginx-light libnginx-mod-nchan
 	@for name in append replay latency fanout codex; do $(BIN)/python bench/$$name.py || exit 1; done

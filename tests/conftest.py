@@ -11,7 +11,28 @@ from autopilot.testing.postgres import TestCluster, running_cluster
 
 # How long an example takes says something about the machine's other work, not about the code under test.
 settings.register_profile("autopilot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("autopilot")
+settings.register_profile("endurance", settings.get_profile("autopilot"), max_examples=1000, print_blob=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--endurance", action="store_true", help="run every seeded suite with its full count of seeds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("endurance" if config.getoption("--endurance") else "autopilot")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`@pytest.mark.seeds(5, 100)`: the test's `seed` is 0..4, and 0..99 with --endurance.
+
+    A seed's whole randomness comes from it, so one line runs a failing one again: the test's id, `…[seed17]`, with
+    --endurance where it is beyond the first few.
+    """
+    marker = metafunc.definition.get_closest_marker("seeds")
+    if marker is not None:
+        few, full = marker.args
+        count = full if metafunc.config.getoption("--endurance") else few
+        metafunc.parametrize("seed", range(count), ids=lambda seed: f"seed{seed}")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def plan_of(rng: random.Random):
     return lambda number: faults[number] if number < FAULTS else HEALTHY
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.seeds(8, 500)
 async def test_after_any_seeded_cuts_every_event_was_seen_once_and_in_order(seed):
     rng = random.Random(seed)
     clock = ScaledClock(150)

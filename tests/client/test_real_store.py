@@ -77,7 +77,7 @@ async def everything(client):
         after = page[-1].seq
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.seeds(4, 100)
 async def test_after_any_seeded_cuts_the_store_shows_what_the_server_would_tell_now(installation, seed):
     rng = random.Random(seed)
     clock = ScaledClock(100)

@@ -62,7 +62,7 @@ class Running:
             self.error = error
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.seeds(6, 500)
 async def test_after_any_seeded_cuts_the_view_equals_a_fresh_snapshot_and_the_fold_of_all(seed):
     rng = random.Random(seed)
     clock = ScaledClock(300)

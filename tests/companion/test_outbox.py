@@ -242,8 +242,11 @@ class OutboxMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestOutboxMachine = OutboxMachine.TestCase
-TestOutboxMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestOutboxMachine = pytest.mark.endurance(OutboxMachine.TestCase)
+# A quarter of the usual examples, each a history of its own: 25, and 250 with --endurance.
+TestOutboxMachine.settings = settings(
+    max_examples=settings.default.max_examples // 4, stateful_step_count=30, deadline=None
+)
 
 
 def test_an_introduction_says_where_the_thread_works() -> None:

@@ -114,7 +114,7 @@ class Killer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5, 100)
 @pytest.mark.parametrize("kill_every", [0, 15])
 async def test_seqs_stay_contiguous_and_followers_see_everything_once(database, settings, seed, kill_every):
     async with AsyncExitStack() as stack:

@@ -205,10 +205,12 @@ class Ledger(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 async def test_every_history_leaves_the_log_that_the_model_says(runtime):
     registered = await call(runtime, "POST", "/machines", {"machine_id": "m", "name": "desk"}, claims=MACHINE)
     assert registered.status in {200, 202}
     machine = type("LedgerHere", (Ledger,), {"runtime": runtime})
-    limits = settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    few = settings.default.max_examples // 5  # 20, and 200 with --endurance
+    limits = settings(max_examples=few, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
     await anyio.to_thread.run_sync(partial(run_state_machine_as_test, machine, settings=limits))

@@ -59,7 +59,7 @@ async def sweeps(runtime):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.seeds(3, 100)
 async def test_everything_at_once_neither_deadlocks_nor_breaks_what_always_holds(runtime, database, seed):
     first = await leased(runtime, WORKERS[0], "m0")
     for worker in WORKERS[1:]:
