@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -81,7 +81,6 @@ class ServedApi:
     post: Postbox
     server: Server
     app: Any
-    extra: dict[str, Any] = field(default_factory=dict)
 
     async def code_for(self, email: str) -> str:
         """Ask for a code and take it out of the mail."""

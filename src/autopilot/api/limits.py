@@ -48,11 +48,6 @@ class Limit:
         if wait:
             raise RateLimited("too many requests", reason_code=reason_code, retry_after_seconds=wait)
 
-    def exhausted_seconds(self, key: Hashable) -> float:
-        """What `wait_seconds` would say, without spending."""
-        now = self._monotonic()
-        return max(0.0, self._full_at.get(key, now) - now + self._interval_seconds - self._tolerance_seconds)
-
     def _forget(self, now: float) -> None:
         self._full_at = {key: paid_at for key, paid_at in self._full_at.items() if paid_at > now}
         while len(self._full_at) > self._keys:  # all of them are busy: the oldest is forgotten, at worst too kindly
