@@ -29,8 +29,8 @@ def recorded(name: str) -> list[Message]:
 
 @pytest.fixture(scope="session")
 async def codex_binary(anyio_backend: str) -> CodexBinary:
-    """The pinned Codex: what the project promises to work with."""
-    pinned = binary.bundled()
+    """The pinned Codex: what the project promises to work with. TEST_CODEX names another one."""
+    pinned = Path(os.environ["TEST_CODEX"]) if "TEST_CODEX" in os.environ else binary.bundled()
     assert pinned is not None, "the extra `codex` is not installed"
     version = await binary.version_of(pinned)
     assert version is not None

@@ -69,7 +69,7 @@ class Installation:
                     stopping.set()
                     await running
 
-    async def start_process(self) -> Running:
+    async def start_process(self, **environment: str) -> Running:
         """A companion as a process of its own, to be killed."""
         environ = {
             **self.launch.environ,
@@ -80,6 +80,7 @@ class Installation:
             "OPENAGENTS_RUNTIME_SYNC_BASE_URL": self.served.url,
             "OPENAGENTS_RUNTIME_SYNC_TOKEN": self.machine_token,
             "OPENAGENTS_RUNTIME_SYNC_HEARTBEAT_MS": "1000",
+            **environment,
         }
         log = self.home / "companion.log"
         with log.open("ab") as output:
@@ -119,6 +120,16 @@ class Installation:
                 if not missing:
                     return seen
         raise AssertionError("the log ended")
+
+    async def log_until_there(self, worker_id: str, *wanted: Callable[[Envelope], bool]) -> list[Envelope]:
+        """The same of a worker that somebody else makes."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while worker_id not in await self._workers():  # noqa: ASYNC110  # somebody else makes it
+                await asyncio.sleep(0.05)
+        return await self.log_until(worker_id, *wanted)
+
+    async def _workers(self) -> set[str]:
+        return {one.worker_id for one in (await self.owner.list_workers()).workers}
 
     async def whole_log(self, worker_id: str) -> list[Envelope]:
         """All that is there now."""

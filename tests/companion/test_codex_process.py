@@ -145,7 +145,7 @@ async def test_a_codex_that_is_killed_is_started_again_and_open_calls_say_that_n
         await model.reached("half")
 
         assert running.server.record is not None
-        os.kill(running.server.record.pid, signal.SIGKILL)
+        os.killpg(running.server.record.pid, signal.SIGKILL)
         again = await running.watcher.session(2)
 
         assert await waiting
@@ -178,11 +178,12 @@ async def test_a_path_too_long_for_a_socket_works(launch: Launch, tmp_path: Path
         assert running.watcher.sessions[0].connection.version == launch.binary.version
 
 
-async def test_the_pinned_codex_speaks_the_recorded_protocol(codex_binary: CodexBinary, tmp_path: Path) -> None:
+async def test_this_codex_speaks_the_recorded_protocol(codex_binary: CodexBinary, tmp_path: Path) -> None:
     told = await drift.check(codex_binary, tmp_path)
 
-    assert told.sentence() == "Codex 0.163.0 speaks the protocol recorded for 0.163.0"
-    assert (tmp_path / "codex-0.163.0.json").exists()
+    version = codex_binary.version
+    assert told.sentence() == f"Codex {version} speaks the protocol recorded for {version}"
+    assert (tmp_path / f"codex-{version}.json").exists()
 
 
 async def test_a_codex_that_cannot_start_says_where_its_words_are(launch: Launch) -> None:
@@ -192,9 +193,7 @@ async def test_a_codex_that_cannot_start_says_where_its_words_are(launch: Launch
         await server.ensure()
 
 
-async def test_a_codex_of_the_users_own_is_preferred_unless_it_is_too_old(
-    codex_binary: CodexBinary, tmp_path: Path
-) -> None:
+async def test_a_codex_of_the_users_own_is_preferred_unless_it_is_too_old(tmp_path: Path) -> None:
     async def found(version: str) -> tuple[str, str]:
         program = tmp_path / "codex"
         program.write_text(f"#!/bin/sh\necho codex-cli {version}\n")
@@ -203,10 +202,29 @@ async def test_a_codex_of_the_users_own_is_preferred_unless_it_is_too_old(
         return chosen.source, chosen.version
 
     assert await found("0.170.1") == ("path", "0.170.1")
-    assert await found("0.101.0") == ("bundled", codex_binary.version)
+    assert (await found("0.101.0"))[0] == "bundled"
     assert (await binary.find({"PATH": "/nonexistent"})).source == "bundled"
 
 
 async def test_a_named_codex_that_does_not_run_is_an_error_that_names_it() -> None:
     with pytest.raises(CodexUnavailable, match="/nonexistent/codex"):
         await binary.find({"AUTOPILOT_CODEX": "/nonexistent/codex"})
+
+
+async def test_a_codex_behind_a_script_is_found_and_ended_when_the_script_is_gone(
+    launch: Launch, codex_binary: CodexBinary, tmp_path: Path
+) -> None:
+    script_ = tmp_path / "codex"
+    script_.write_text(f'#!/bin/sh\n"{codex_binary.path}" "$@" &\nwait\n')
+    script_.chmod(0o755)
+    behind = dataclasses.replace(launch, binary=CodexBinary(script_, codex_binary.version, "path"))
+    first = AppServer(behind, SystemClock())
+    await first.ensure()
+    assert first.record is not None
+    os.kill(first.record.pid, signal.SIGKILL)
+
+    second = AppServer(behind, SystemClock())
+    assert not await second.ensure()
+    await second.stop()
+
+    assert not first.alive

@@ -356,3 +356,12 @@ async def test_numbers_of_any_size_reach_codex_and_the_ledger_as_they_are(instal
 
     received = next(event for event in log if event.eventType == "worker.request.received")
     assert json.dumps(received.payload).count(str(big)) == 1
+
+
+async def test_a_thread_that_never_had_a_turn_can_be_stopped(installation: Installation) -> None:
+    async with installation.companion():
+        worker = await installation.start_thread()
+        await installation.owner.stop_worker(worker)
+        log = await installation.log_until(worker, of_type("worker.stopped"))
+
+    assert log[-1].payload["verified"] is True

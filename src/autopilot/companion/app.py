@@ -44,6 +44,7 @@ from autopilot.ops.lifecycle import stop_on_signals, supervise
 from autopilot.ops.log import current_traceparent
 
 STATUS_SECONDS = 60.0
+ROOM_SECONDS = 5.0
 DRAIN_SECONDS = 0.7
 RELEASE_SECONDS = 0.4
 
@@ -161,6 +162,7 @@ class Companion:
                         "desk": self.desk.run,
                         "adoption": self._adopt,
                         "status": self._status,
+                        "room": self._room,
                     }.items()
                 ]
                 await stopping.wait()
@@ -197,6 +199,7 @@ class Companion:
         self.recovery.codex = self.codex
         self.recovery.began = self._began
         self.recorder.written = self.mirror.wake
+        self.recorder.failed = self.codex.reconnect
         self.recorder.stranger = self._stranger
         self.leases.gained = self.mirror.wake
 
@@ -240,6 +243,15 @@ class Companion:
                 self.leases.wake()
             except CodexError as error:
                 log.info("thread.not_adopted", thread_id=thread_id, error=str(error))
+
+    async def _room(self) -> None:
+        """Once the outbox has room again after it was full: say what was left out, and read it from Codex."""
+        while True:
+            await self.clock.sleep(ROOM_SECONDS)
+            left_out = await self.database.run(self.outbox.left_out)
+            if left_out:
+                log.warning("outbox.was_full", left_out=left_out)
+                await self.recovery.refill(left_out)
 
     async def _status(self) -> None:
         """One line a minute: how things are."""

@@ -119,11 +119,11 @@ class Desk:
         elif in_doubt:
             log.info("request.in_doubt", request_id=request.request_id, method=request.method)
             doubt = "the companion ended while it asked Codex"
-            await self._finish(request, await self._execution.reconcile(request, doubt))
+            await self._finish(request, await self._guarded(self._execution.reconcile(request, doubt)))
         elif await self._acknowledged(request):
             await self._database.run(lambda db: inbox.mark(db, request, "executing"))
             began = self._clock.monotonic()
-            outcome = await self._execution.do(request)
+            outcome = await self._guarded(self._execution.do(request))
             log.info(
                 "request.done",
                 request_id=request.request_id,
@@ -135,6 +135,15 @@ class Desk:
             if made is not None:  # whoever is told of a worker may use it
                 await self._leases.until_held(made, WORKER_SECONDS)
             await self._finish(request, outcome)
+
+    async def _guarded(self, doing: Awaitable[Outcome]) -> Outcome:
+        """Whatever goes wrong in one request ends that request, and no other."""
+        try:
+            return await doing
+        except Exception:
+            log.exception("request.broke")
+            words = "the companion failed while it asked Codex; its log says how"
+            return Outcome("indeterminate", error={"code": "internal_error", "message": words})
 
     async def _acknowledged(self, request: Request) -> bool:
         """Have the runtime note that it is being done; False: it is over there."""
@@ -152,8 +161,11 @@ class Desk:
     async def _stop(self, request: Request) -> None:
         """End what the worker runs, and put `worker.stopped` behind everything else."""
         thread = self._threads.of_worker(request.worker_id)
+        if thread is None:
+            error = failed("unknown_thread", "this machine has no thread of that worker; stop it by force").error
+            await self._told(lambda: self._tell(request, "rejected", error=error))
         if thread is None or not thread.is_open:
-            await self._ended(request)
+            await self._ended(request)  # where it is not open, its `worker.stopped` is on its way
             return
         if not await self._acknowledged(request):
             return

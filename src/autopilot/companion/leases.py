@@ -142,22 +142,31 @@ class Leases:
 
     async def heartbeat(self) -> None:
         """One sign of life for everything held, and what the answer means."""
-        held = [HeartbeatWorker(worker_id=worker, generation=number) for worker, number in self._held.items()]
+        sent = dict(self._held)
+        held = [HeartbeatWorker(worker_id=worker, generation=number) for worker, number in sent.items()]
         try:
             answer = await self._client.heartbeat(self._machine.machine_id, held, desktop_session_id=self._session_id)
         except NotFound:
             self._registered = None
             raise
         for lease in answer.workers:
-            if lease.state == "renewed":
+            if lease.state == "renewed" or lease.worker_id not in sent:
                 continue
             log.info("lease.not_renewed", worker_id=lease.worker_id, state=lease.state)
-            await self.lost(lease.worker_id, lease.state)
+            await self.lost(lease.worker_id, lease.state, sent[lease.worker_id])
         self._wake.set()
 
-    async def lost(self, worker_id: str, state: str) -> None:
-        """The lease is gone: `fenced` or `expired` are claimed again, `stopped` stops, `unknown` is made anew."""
+    def drop(self, worker_id: str, generation: int) -> bool:
+        """Hold this lease no more; False where another one is held by now, of which this says nothing."""
+        if self._held.get(worker_id, generation) != generation:
+            return False
         self._held.pop(worker_id, None)
+        return True
+
+    async def lost(self, worker_id: str, state: str, generation: int) -> None:
+        """The lease is gone: `fenced` or `expired` are claimed again, `stopped` stops, `unknown` is made anew."""
+        if not self.drop(worker_id, generation):
+            return
         thread = self._threads.of_worker(worker_id)
         if thread is None:
             return

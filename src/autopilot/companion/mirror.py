@@ -105,16 +105,16 @@ class Mirror:
         pause = FIRST_PAUSE_SECONDS
         course = _Course()
         try:
-            while self._leases.generation(worker_id) is not None:
+            while (generation := self._leases.generation(worker_id)) is not None:
                 batch = await self._database.run(lambda db: self._outbox.take(db, worker_id))
                 if not batch:
                     return
                 batch = batch[: course.batch_events]
                 try:
                     async with self._slots:
-                        await self._send_batch(worker_id, batch)
+                        await self._send_batch(worker_id, generation, batch)
                 except AutopilotError as error:
-                    if await self._resolve(worker_id, batch, error, course):
+                    if await self._resolve(worker_id, batch, error, course, generation):
                         continue
                     self.trouble = f"{error.code}: {error.message}"
                     log.warning("mirror.waiting", worker_id=worker_id, error=self.trouble, seconds=pause)
@@ -127,45 +127,44 @@ class Mirror:
             self._sending.discard(worker_id)
             self._wake.set()
 
-    async def _send_batch(self, worker_id: str, batch: Sequence[Waiting]) -> None:
-        generation = self._leases.generation(worker_id)
+    async def _send_batch(self, worker_id: str, generation: int, batch: Sequence[Waiting]) -> None:
         body: dict[str, Any] = {"events": [_wire(one) for one in batch], "generation": generation}
         answers = await self._client.append_encoded(worker_id, msgspec.json.encode(body))
         await self._settle(batch)
         repeated = sum(answer.duplicate for answer in answers)
         log.debug("mirror.sent", worker_id=worker_id, events=len(batch), repeated=repeated)
         if any(one.event_type == "worker.stopped" for one in batch):
-            thread = self._threads.of_worker(worker_id)
-            if thread is not None:
-                await self._leases.stopped(thread)
+            self._leases.drop(worker_id, generation)  # it ended with the log
 
-    async def _resolve(self, worker_id: str, batch: Sequence[Waiting], error: AutopilotError, course: _Course) -> bool:
+    async def _resolve(
+        self, worker_id: str, batch: Sequence[Waiting], error: AutopilotError, course: _Course, generation: int
+    ) -> bool:
         """Do what the ledger's refusal asks for; False: nothing but waiting helps."""
         if not isinstance(error, Problem) or error.status in NOT_THE_EVENTS:
             return False
         log.info("mirror.refused", worker_id=worker_id, code=error.code, reason=error.reason_code, events=len(batch))
-        if isinstance(error, Conflict) and await self._conflict(worker_id, batch, error):
+        if isinstance(error, Conflict) and await self._conflict(worker_id, batch, error, generation):
             return True
         if isinstance(error, NotFound):
-            await self._leases.lost(worker_id, "unknown")
+            await self._leases.lost(worker_id, "unknown", generation)
         elif isinstance(error, Forbidden) and error.reason_code in {"lease", "machine"}:
-            await self._leases.lost(worker_id, "fenced")
+            await self._leases.lost(worker_id, "fenced", generation)
         elif len(batch) > 1:
             course.batch_events = max(1, len(batch) // 2)  # find out which of them it is
         else:
             await self._give_up(worker_id, batch[0], error)
         return True
 
-    async def _conflict(self, worker_id: str, batch: Sequence[Waiting], conflict: Conflict) -> bool:
+    async def _conflict(self, worker_id: str, batch: Sequence[Waiting], conflict: Conflict, generation: int) -> bool:
         """True when this conflict is resolved."""
         reason = conflict.reason_code
         if reason == "fenced":
-            await self._leases.lost(worker_id, "fenced")
+            await self._leases.lost(worker_id, "fenced", generation)
         elif reason == "gap" and isinstance(conflict.fact("expected"), int):
             expected = conflict.fact("expected")
             await self._database.run(lambda db: self._outbox.renumber(db, worker_id, expected))
         elif reason in {"worker_stopped", "worker_not_running"}:
-            await self._leases.lost(worker_id, "stopped")
+            await self._leases.lost(worker_id, "stopped", generation)
         elif reason == "different_content":
             named = [one for one in batch if one.event_id == conflict.fact("event_id")]
             if not named:

@@ -58,6 +58,8 @@ class Recorder:
         self._numbers = itertools.count(1)
         self.written: Callable[[], None] = lambda: None
         """Called when there is something new in the outbox."""
+        self.failed: Callable[[], None] = lambda: None
+        """Called when something could not be written: it is to be read again from Codex's history."""
         self.stranger: Callable[[str], None] = lambda _thread_id: None
         """Called with the id of a thread that lives, and of which we don't hear everything."""
 
@@ -76,17 +78,16 @@ class Recorder:
         while True:
             batch = await self._batch()
             marks = [one for one in batch if isinstance(one, _Mark)]
-            messages = [one for one in batch if not isinstance(one, _Mark)]
-            now = self._clock.monotonic()
-            said = [each for message in messages if not message.id for each in self._said(message, now)]
-            said += self._coalescer.release_all() if marks else self._coalescer.due(now)
-            asked = [(message, self._question(message)) for message in messages if message.id]
-            await self.record([*self._events(said), *(event for _, (_, event) in asked if event is not None)])
-            for message, (answer, _) in asked:
-                await self._answer(message, answer)
-            for mark in marks:
-                if not mark.reached.done():
-                    mark.reached.set_result(None)
+            try:
+                messages = [one for one in batch if not isinstance(one, _Mark)]
+                await self._write(messages, everything=bool(marks))
+            except BaseException:
+                self.failed()
+                raise
+            finally:
+                for mark in marks:
+                    if not mark.reached.done():
+                        mark.reached.set_result(None)
 
     async def record(self, events: Sequence[Event]) -> int:
         """Put events of known threads into the outbox, with what they say about their threads; how many were new."""
@@ -120,6 +121,16 @@ class Recorder:
         """Write what was held back while the thread's history was read."""
         held, thread.held_back = thread.held_back or [], None
         await self.record(self._events(held))
+
+    async def _write(self, messages: Sequence[Message], *, everything: bool) -> None:
+        """Write these down, then answer what was asked in them; `everything`: also previews that could wait."""
+        now = self._clock.monotonic()
+        said = [each for message in messages if not message.id for each in self._said(message, now)]
+        said += self._coalescer.release_all() if everything else self._coalescer.due(now)
+        asked = [(message, self._question(message)) for message in messages if message.id]
+        await self.record([*self._events(said), *(event for _, (_, event) in asked if event is not None)])
+        for message, (answer, _) in asked:
+            await self._answer(message, answer)
 
     async def _batch(self) -> list[Message | _Mark]:
         """What has come, at least one unless held previews are due first."""

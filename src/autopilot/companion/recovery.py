@@ -8,6 +8,7 @@ its `turn/completed`; what was begun and will never be completed is said. Never 
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -79,8 +80,24 @@ class Recovery:
             await self._fill_in(thread, died=died)
         except CodexRefused as refused:
             await self._refused(thread, refused, died=died)
+        except msgspec.DecodeError as error:
+            log.error("thread.history_unreadable", thread_id=thread.thread_id, error=str(error))  # noqa: TRY400  # drift
         finally:
             await self._recorder.release(thread)
+
+    async def refill(self, left_out: dict[str, int]) -> None:
+        """Say of these workers how many events found no room, and read from Codex's history what it keeps of them."""
+        for worker_id, events in left_out.items():
+            thread = self._threads.of_worker(worker_id)
+            if thread is None:
+                continue
+            thread.whole = False
+            told = {"events": events, "reason": "the companion's outbox was full"}
+            event_id = f"left_out:{uuid.uuid4().hex[:12]}"
+            await self._recorder.record(
+                [self._recorder.fact(thread, "desktop/events_left_out", told, event_id=event_id)]
+            )
+            await self.resume(thread)
 
     async def adopt(self, thread_id: str) -> Thread | None:
         """Make a thread that we don't know a worker, with its whole history; None: it is one that must not be.

@@ -22,6 +22,8 @@ from autopilot.ops.clock import Clock
 
 END_SECONDS = 5.0
 LOOK_SECONDS = 0.05
+NOTHING_RUNS = ("not found", "no rollout", "not materialized")
+"""Refusals that mean: there is no such thread (any more), or it never had a turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,9 +65,8 @@ async def stop(codex: Codex, recorder: Recorder, thread: Thread, clock: Clock) -
         await _end_terminals(codex, thread, done)
         done.verified = not done.still_running and await history.running_turn(codex.call, thread.thread_id) is None
     except CodexRefused as refused:
-        # Codex has no such thread (any more): nothing of it can run.
         done.trouble = refused.message
-        done.verified = "not found" in refused.message or "no rollout" in refused.message
+        done.verified = any(words in refused.message for words in NOTHING_RUNS)
     except CodexError as error:
         done.trouble = str(error)
     await recorder.settle()

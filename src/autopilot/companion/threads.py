@@ -172,6 +172,11 @@ def note(thread: Thread, event: Event, turn_status: str | None, now: float) -> N
 def note_item(db: sqlite3.Connection, event: Event) -> None:
     """Keep the table of open items true."""
     key = (event.thread_id, event.turn_id, event.item_id)
+    if event.method == "turn/completed":
+        # What was begun and not completed is dropped with the turn; a command may go on in the background.
+        db.execute(
+            "delete from open_item where thread_id = ? and turn_id = ? and item_type is not 'commandExecution'", key[:2]
+        )
     if None in key:
         return
     if event.method == "item/started":

@@ -103,6 +103,10 @@ class Connection:
         self.codex_home = str(told.get("codexHome", ""))
         await self._send(messages.notification("initialized"))
 
+    def abort(self) -> None:
+        """End at once, without a goodbye."""
+        self._socket.transport.abort()
+
     async def close(self) -> None:
         """Say goodbye; bounded."""
         await self._socket.close()

@@ -74,7 +74,7 @@ class Launch:
     @property
     def fingerprint(self) -> str:
         """Changes when a running app-server would not be the one that we want."""
-        return "|".join((self.binary.version, str(self.codex_home), self.mark, *self.arguments))
+        return "|".join((str(self.codex_home), self.mark, *self.arguments))
 
 
 class AppServer:
@@ -97,7 +97,8 @@ class AppServer:
         self.record = await asyncio.to_thread(self._read_record)
         if self.record is not None and self.alive:
             if self.record.fingerprint == self.launch.fingerprint:
-                log.info("codex.adopted", pid=self.record.pid, incarnation=self.record.incarnation)
+                # Also one of another version: an update must not end the user's turn. The next start takes the new one.
+                log.info("codex.adopted", pid=self.record.pid, version=self.record.version)
                 return False
             log.info("codex.replaced", pid=self.record.pid, was=self.record.fingerprint)
             await self.stop()
@@ -106,8 +107,14 @@ class AppServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the process of the record still runs."""
-        return self.record is not None and start_time(self.record.pid) == self.record.started
+        """Whether the process of the record still runs, or what is left of its group.
+
+        The user's `codex` may be a script that starts the real one: where the script is gone, the real one may live.
+        """
+        if self.record is None:
+            return False
+        started = start_time(self.record.pid)
+        return started == self.record.started or (started is None and _group_exists(self.record.pid))
 
     async def stop(self) -> None:
         """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`."""
@@ -198,6 +205,14 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _group_exists(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _start_time_by_ps(pid: int) -> str | None:
     import subprocess  # noqa: PLC0415  # only where there is no /proc (macOS)
 
@@ -213,7 +228,8 @@ def child_environment(environ: Mapping[str, str], codex_home: Path, scratch: Pat
     Codex refuses to make its sandbox helpers when CODEX_HOME lies below the temporary folder, and then every sandboxed
     command fails; such a Codex gets `scratch` as its temporary folder.
     """
-    kept = {name: value for name, value in environ.items() if not name.startswith(("OPENAGENTS_", "AUTOPILOT_"))}
+    ours = ("OPENAGENTS_", "AUTOPILOT_", "DATABASE_URL")
+    kept = {name: value for name, value in environ.items() if not name.startswith(ours)}
     temporary = Path(environ.get("TMPDIR") or tempfile.gettempdir())
     if codex_home.resolve().is_relative_to(temporary.resolve()):
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)

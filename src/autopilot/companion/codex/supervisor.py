@@ -110,6 +110,11 @@ class Codex:
             failures = 0 if self._clock.monotonic() - began > HEALTHY_SECONDS else failures + 1
             await self._clock.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1] if failures else 0)
 
+    def reconnect(self) -> None:
+        """End the connection: a new session begins, and with it everything that was missed is read again."""
+        if self._session is not None:
+            self._session.connection.abort()
+
     async def stop(self) -> None:
         """End the app-server; bounded."""
         await self.server.stop()

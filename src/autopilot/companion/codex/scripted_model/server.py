@@ -20,6 +20,7 @@ from autopilot.companion.codex.scripted_model.response import Cut, Pause, respon
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 KEEPALIVE_SECONDS = 1.0
+END_SECONDS = 1.0
 FINISHED: Step = {"say": "(the script is finished)"}
 
 
@@ -30,6 +31,7 @@ class ScriptedModel:
         self._port = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.answered = 0
@@ -49,9 +51,8 @@ class ScriptedModel:
             gate.set()
         for writer in list(self._writers):
             writer.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                await self._server.wait_closed()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=END_SECONDS)
 
     @property
     def base_url(self) -> str:
@@ -73,6 +74,10 @@ class ScriptedModel:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             while request := await _read_request(reader):
                 await self._answer(*request, writer)
