@@ -29,12 +29,12 @@ $(UV):
 run: setup  ## Run everything: database, server, companion, Codex (data in .autopilot)
 	@AUTOPILOT_HOME="$${AUTOPILOT_HOME:-$(CURDIR)/.autopilot}" exec $(BIN)/autopilot up
 
-test: setup lint  ## Everything a change must pass
+test: setup lint  ## Everything a change must pass, each suite in its budget; SUITES="api cli" for some
 	@tools/system-packages
-	$(BIN)/pytest -q
+	$(BIN)/python tools/suites.py $(SUITES)
 
 test-fast: setup  ## What needs no Codex and no long run: under a minute
-	$(BIN)/pytest -q -m "not e2e and not slow"
+	$(BIN)/pytest -q -n 2 -m "not e2e and not slow"
 
 test-postgres15: setup  ## The same on Debian's Postgres 15 instead of the embedded 18: database, runtime, API
 	@test -x $(POSTGRES15)/postgres || { echo "autopilot: no $(POSTGRES15)/postgres: apt-get install postgresql-15"; exit 1; }
