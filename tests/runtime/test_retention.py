@@ -5,6 +5,7 @@ import pytest
 
 from autopilot.ops.clock import SystemClock
 from autopilot.runtime.retention import Retention, pruned_frame
+from autopilot.runtime.settings import RuntimeChoices
 from autopilot.testing.runtime import batch, call, draft, frames, insert_worker
 
 
@@ -15,8 +16,8 @@ async def retention(runtime):
     return Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock())
 
 
-def keeping(retention, **settings):
-    retention._settings = msgspec.structs.replace(retention._settings, **settings)
+def keeping(retention, **choices):
+    retention._settings = msgspec.structs.replace(retention._settings, choices=RuntimeChoices(**choices))
     return retention
 
 

@@ -26,7 +26,9 @@ from autopilot.runtime.retention import Retention
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import StreamRoutes
+from autopilot.runtime.stream_notices import Notices
 from autopilot.runtime.stream_pages import PageRoutes
+from autopilot.runtime.stream_principal import PrincipalRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 from autopilot.runtime.tail_workers import WorkerTail
 from autopilot.runtime.workers import Workers
@@ -46,12 +48,15 @@ class Runtime:
         self.tail = WorkerTail(pool, self.wakeups, settings, clock)
         self.ledger = Ledger(pool, self.tail, settings)
         self.machines = MachinesRoom(pool, self.ledger, self.wakeups, settings, clock)
+        self.notices = Notices(self.wakeups)
+        self.ledger.on_commit.append(self.notices.committed)
         self.router = Router(
             [
                 *Workers(self.ledger, pool, settings).routes(),
                 *AppendRoutes(self.ledger, settings).routes(),
                 *StreamRoutes(pool, self.tail).routes(),
                 *PageRoutes(pool).routes(),
+                *PrincipalRoutes(pool, self.tail, self.notices, self.machines.machines, settings).routes(),
                 *self.machines.routes(),
             ]
         )
@@ -83,6 +88,7 @@ class Runtime:
     def stop_streams(self) -> None:
         """End every open stream, with `bye` for those who asked for it."""
         self.tail.hub.stop()
+        self.notices.stop()
         self.machines.stop()
 
     async def call(self, request: RuntimeRequest) -> RuntimeResponse:

@@ -254,10 +254,11 @@ class Ledger:
         if conn is None:
             return
         try:
-            if not conn.is_closed() and conn.is_in_transaction():
+            if conn.is_in_transaction():
                 await conn.execute("rollback")
-        except UNREACHABLE:
-            conn.terminate()
+        except UNREACHABLE:  # also where the pool has taken it back already, because it was closed
+            with contextlib.suppress(asyncpg.InterfaceError):
+                conn.terminate()
         finally:
             await self._pool.release(conn)
 

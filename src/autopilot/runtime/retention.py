@@ -46,12 +46,12 @@ class Retention:
 
     async def sweep(self) -> None:
         """Forget, in all logs, what has come of age."""
-        settings = self._settings
-        if settings.keep_payloads_days is not None:
-            for worker_id, seq in await self._older(SQL.payloads_older, settings.keep_payloads_days):
+        choices = self._settings.choices
+        if choices.keep_payloads_days is not None:
+            for worker_id, seq in await self._older(SQL.payloads_older, choices.keep_payloads_days):
                 await self.prune_payloads(worker_id, below_seq=seq + 1)
-        if settings.keep_events_days is not None:
-            for worker_id, seq in await self._older(SQL.events_older, settings.keep_events_days):
+        if choices.keep_events_days is not None:
+            for worker_id, seq in await self._older(SQL.events_older, choices.keep_events_days):
                 await self.raise_floor(worker_id, floor_seq=seq + 1)
 
     async def prune_payloads(self, worker_id: str, *, below_seq: int) -> int:

@@ -1,8 +1,27 @@
-"""The runtime's own settings; how they are read from the environment is `autopilot.ops.settings`' business."""
+"""The runtime's own settings: what an installation chooses, and limits and intervals that follow from the design."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+from autopilot.ops.settings import Settings
+
+Days = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class RuntimeChoices(Settings, frozen=True, kw_only=True):
+    """What an installation may choose, read from the environment (docs/settings.md)."""
+
+    heartbeat_stale_after_ms: Annotated[int, msgspec.Meta(ge=1000)] = msgspec.field(
+        name="AUTOPILOT_HEARTBEAT_STALE_AFTER_MS", default=120_000
+    )
+    """A worker or machine not heard of for longer is shown as stale."""
+    keep_payloads_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_PAYLOADS_DAYS", default=None)
+    """Older events lose their payload, all but its method; None: never."""
+    keep_events_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_EVENTS_DAYS", default=None)
+    """Older events are gone, and cursors below them stale; None: never."""
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,6 +31,7 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Keys the digests that decide whether two events say the same; changing it makes old repeats look different."""
     delivery_key: bytes
     """32 bytes; encrypts what must reach Codex exactly (the delivery table)."""
+    choices: RuntimeChoices = msgspec.field(default_factory=RuntimeChoices)
     max_body_bytes: int = 16 * 1024 * 1024
     max_event_bytes: int = 4 * 1024 * 1024
     max_batch_events: int = 1000
@@ -23,7 +43,6 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     queued_events: int = 20_000
     """Beyond this many waiting events an append is refused with 503."""
     queued_bytes: int = 64 * 1024 * 1024
-    heartbeat_stale_after_ms: int = 120_000
     stream_heartbeat_seconds: float = 14.0
     """A stream that was silent for so long gets a comment; the contract says at most 15 s."""
     ring_frames: int = 512
@@ -34,7 +53,3 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     notify_interval_ms: int = 5
     poll_seconds: float = 5.0
     """How often followed workers are looked up without any wake-up, in case those were lost."""
-    keep_payloads_days: int | None = None
-    """Older events lose their payload, all but its method; None: never."""
-    keep_events_days: int | None = None
-    """Older events are gone, and cursors below them stale; None: never."""

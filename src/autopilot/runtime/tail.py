@@ -55,6 +55,7 @@ class Feed:
         "_settings",
         "_size",
         "beats",
+        "events",
         "first",
         "followers",
         "head",
@@ -78,6 +79,8 @@ class Feed:
         """Monotonic time of the last wake-up, in seconds."""
         self.followers = 0
         self.waiters: list[Follower] = []
+        self.events: set[asyncio.Event] = set()
+        """Set at every wake-up, for those who follow several feeds."""
         self._frames: deque[bytes] = deque()
         self._joined = (0, 0, b"")
         """Cursor, last seq and the frames between: followers who stand together share one piece of memory."""
@@ -126,6 +129,8 @@ class Feed:
         """Let everyone who waits look again."""
         self.quiet = now
         self.waiters = [follower for follower in self.waiters if follower.look()]
+        for event in self.events:
+            event.set()
 
 
 class Hub:
@@ -275,6 +280,24 @@ class Follower:
         if tail_seconds is not None:
             self._timer = asyncio.get_running_loop().call_later(tail_seconds, self._end)
 
+    async def ready(self) -> bytes:
+        """The frames that can be sent now, from the ring or the log; empty where there are none.
+
+        Raises:
+            StaleCursor: retention removed what should come next.
+        """
+        while (frames := self._feed.after(self.cursor)) is None:
+            page = await self._hub.read(self._feed.key, self.cursor)
+            if page.at_end:
+                self._feed.anchor(page.last_seq)
+            if page.last_seq > self.cursor:
+                self.cursor = page.last_seq
+                return page.body
+        if frames:
+            assert self._feed.last is not None
+            self.cursor = self._feed.last
+        return frames
+
     async def next(self) -> bytes | None:
         """Frames or a heartbeat; empty once, when the log was first read to its end; None when it is over.
 
@@ -282,28 +305,18 @@ class Follower:
             StaleCursor: retention removed what should come next.
         """
         while not self._hub.stopping:
-            frames = self._feed.after(self.cursor)
-            if frames is None:
-                page = await self._hub.read(self._feed.key, self.cursor)
-                if page.at_end:
-                    self._feed.anchor(page.last_seq)
-                if page.last_seq > self.cursor:
-                    self.cursor = page.last_seq
-                    return page.body
-            elif frames:
-                assert self._feed.last is not None
-                self.cursor = self._feed.last
+            frames = await self.ready()
+            if frames:
                 return frames
-            elif not self.caught_up:
+            if not self.caught_up:
                 self.caught_up = True
                 return b""
-            elif self._deadline:
+            if self._deadline:
                 return None
-            elif self._beats != self._feed.beats:
+            if self._beats != self._feed.beats:
                 self._beats = self._feed.beats
                 return HEARTBEAT
-            else:
-                await self._wait()
+            await self._wait()
         return None
 
     def look(self) -> bool:

@@ -122,7 +122,7 @@ class Workers:
 
     def _reader(self) -> dict[str, Any]:
         """What a snapshot depends on besides its row; only owners have a role so far."""
-        return {"role": "owner", "stale_after_ms": self._settings.heartbeat_stale_after_ms}
+        return {"role": "owner", "stale_after_ms": self._settings.choices.heartbeat_stale_after_ms}
 
 
 def token_of(row: asyncpg.Record) -> str:

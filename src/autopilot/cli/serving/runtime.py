@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -23,9 +24,10 @@ from autopilot.cli.serving.process import (
 )
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
+from autopilot.ops.settings import load
 from autopilot.runtime import app as runtime_app
 from autopilot.runtime.http.app import build as internal_app
-from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.settings import RuntimeChoices, RuntimeSettings
 
 
 @on_uvloop
@@ -51,6 +53,7 @@ async def runtime(
 async def open_runtime(settings: ServerSettings) -> AsyncIterator[runtime_app.Runtime]:
     """The runtime over the installation's database, with the installation's keys."""
     keys = settings.keys
-    of_runtime = RuntimeSettings(digest_key=keys.digest, delivery_key=keys.delivery)
+    choices = load(RuntimeChoices, os.environ)
+    of_runtime = RuntimeSettings(digest_key=keys.digest, delivery_key=keys.delivery, choices=choices)
     async with await runtime_app.build(of_runtime, dsn=settings.dsn) as running:
         yield running

@@ -1,0 +1,109 @@
+"""Who is to look again: principals whose workers, machines or receipts have changed.
+
+Owns the listeners of this process; hears of commits here and, through tail_wakeups, elsewhere. A notice says whose and
+which worker, never what: the listener reads the state, and what it reads decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from autopilot.contract.port import Claims
+from autopilot.runtime.ledger import LedgerTx
+from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.requests_wakes import wakes_of
+from autopilot.runtime.tail_wakeups import Wakeups
+
+TOPIC = "principal"
+NO_WORKER = 0
+
+
+class Listener:
+    """One stream's ear: `event` is set when there is something to look at."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.workers: set[int] = set()
+        """worker_nos that have changed since they were last taken."""
+        self.changed = False
+        """Whether anything has, workers or not."""
+
+    def take(self) -> list[int]:
+        """The changed workers; they count as seen."""
+        taken = sorted(self.workers)
+        self.workers.clear()
+        self.changed = False
+        return taken
+
+
+class Notices:
+    """Tells listeners by key: a principal, or a machine of theirs."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self.stopping = False
+        self._wakeups = wakeups
+        self._listeners: dict[str, set[Listener]] = {}
+        wakeups.subscribe(TOPIC, self._hear)
+
+    @contextlib.contextmanager
+    def listen(self, keys: Iterable[str]) -> Iterator[Listener]:
+        """A listener for these keys."""
+        listener, wanted = Listener(), set(keys)
+        for key in wanted:
+            self._listeners.setdefault(key, set()).add(listener)
+        try:
+            yield listener
+        finally:
+            for key in wanted:
+                self._listeners[key].discard(listener)
+                if not self._listeners[key]:
+                    del self._listeners[key]
+
+    def committed(self, tx: LedgerTx) -> None:
+        """Call after each commit."""
+        for worker in {row.worker.worker_no: row.worker for row in tx.rows}.values():
+            self._tell(owner_key(worker.owner_user_id, worker.owner_guest_scope), worker)
+        for kind, target_id, _ in wakes_of(tx).receipts:
+            if kind == "machine":
+                self._tell(machine_key(target_id), None)
+
+    def stop(self) -> None:
+        """Let every stream end."""
+        self.stopping = True
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.event.set()
+
+    def _tell(self, key: str, worker: Worker | None) -> None:
+        number = NO_WORKER if worker is None else worker.worker_no
+        self._note(key, number)
+        self._wakeups.announce(TOPIC, f"{key} {number}", 0)
+
+    def _hear(self, announced: str, _seq: int) -> None:
+        key, _, number = announced.partition(" ")
+        self._note(key, int(number))
+
+    def _note(self, key: str, number: int) -> None:
+        for listener in self._listeners.get(key, ()):
+            if number != NO_WORKER:
+                listener.workers.add(number)
+            listener.changed = True
+            listener.event.set()
+
+
+def principal_key(claims: Claims) -> str:
+    """The key of whoever asks."""
+    return owner_key(claims.user_id, claims.guest_scope)
+
+
+def owner_key(user_id: int | None, guest_scope: str | None) -> str:
+    """The key of an owner; without spaces or line ends, whatever a guest's scope holds."""
+    return f"user:{user_id}" if user_id is not None else f"guest:{quote(guest_scope or '', safe='')}"
+
+
+def machine_key(machine_id: str) -> str:
+    """The key of a machine."""
+    return f"machine:{quote(machine_id, safe='')}"
