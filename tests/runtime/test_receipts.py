@@ -23,7 +23,7 @@ class At:
 
 
 async def sweep(runtime, after):
-    await Sweeper(runtime.ledger, runtime.pool, At(after)).sweep()
+    await Sweeper(runtime.ledger, runtime.pool, At(after), runtime.machines.revocations).sweep()
 
 
 def steps(log):

@@ -34,6 +34,7 @@ from autopilot.api.http.facade import Facade
 from autopilot.api.http.health import HealthRoutes
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
+from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Lifetimes, Sessions
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.watch import StreamWatch
@@ -60,6 +61,7 @@ class Api:
     grants: Grants
     watch: StreamWatch
     postman: Postman
+    revocations: Revocations
     clock: Clock
 
     async def sweep(self) -> None:
@@ -86,7 +88,7 @@ def build(
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
-    api = _parts(settings, pool, clock, mailer or mailer_for(settings), limits)
+    api = _parts(settings, pool, port, clock=clock, mailer=mailer or mailer_for(settings), limits=limits)
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     addresses = Addresses(settings.trusted_proxies)
     door = _door(settings, limits, clock, api.grants, addresses)
@@ -122,13 +124,16 @@ def build(
     return app
 
 
-def _parts(settings: ApiSettings, pool: asyncpg.Pool, clock: Clock, mailer: Mailer, limits: Limits) -> Api:
+def _parts(
+    settings: ApiSettings, pool: asyncpg.Pool, port: RuntimePort, *, clock: Clock, mailer: Mailer, limits: Limits
+) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
     lifetimes = Lifetimes(settings.access_seconds, settings.refresh_days * DAY_SECONDS, limits.grace_seconds)
+    sessions = Sessions(pool, lifetimes)
     return Api(
         pool=pool,
-        sessions=Sessions(pool, lifetimes),
+        sessions=sessions,
         codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour),
         grants=grants,
         watch=StreamWatch(
@@ -139,6 +144,7 @@ def _parts(settings: ApiSettings, pool: asyncpg.Pool, clock: Clock, mailer: Mail
             session_limit=limits.streams_per_session,
         ),
         postman=Postman(mailer, clock),
+        revocations=Revocations(sessions, port, clock),
         clock=clock,
     )
 
@@ -165,6 +171,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
+            works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

@@ -8,6 +8,7 @@ session. Never stores a token, only digests.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -63,6 +64,8 @@ class Sessions:
 
     pool: asyncpg.Pool
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a session ended here: the runtime is to be told (`Revocations`)."""
 
     async def open(
         self,
@@ -100,10 +103,11 @@ class Sessions:
                 access = await self._new_access(connection, family["session_id"])
                 account = Account(family["user_id"], family["email"], family["is_owner"])
                 return Tokens(account, family["session_id"], access, successor, int(self.lifetimes.access))
-            await self._end(connection, family["session_id"], "refresh_reused")
+            await self._end(connection, family["session_id"], "refresh_reused", caller)
             await accounts.record(
                 connection, "refresh_reused", caller, user_id=family["user_id"], session_id=family["session_id"]
             )
+        self.ended.set()
         raise _refresh_refused()
 
     async def _successor(self, connection: Any, session_id: str, token: str, found: Any) -> str | None:
@@ -121,8 +125,9 @@ class Sessions:
     async def end(self, session_id: str, user_id: int, caller: Caller) -> None:
         """Sign out: no token of the session speaks for anyone from now on."""
         async with self.pool.acquire() as connection, connection.transaction():
-            if await self._end(connection, session_id, "signed_out"):
+            if await self._end(connection, session_id, "signed_out", caller):
                 await accounts.record(connection, "signed_out", caller, user_id=user_id, session_id=session_id)
+        self.ended.set()
 
     async def device(self, device_id: str | None) -> Device | None:
         """The device of a session."""
@@ -142,8 +147,8 @@ class Sessions:
         await self.pool.execute(SQL.sweep_access)
         await self.pool.execute(SQL.sweep_refresh)
 
-    async def _end(self, connection: Any, session_id: str, reason: EndReason) -> bool:
-        return await connection.fetchrow(SQL.end_session, session_id, reason) is not None
+    async def _end(self, connection: Any, session_id: str, reason: EndReason, caller: Caller) -> bool:
+        return await connection.fetchrow(SQL.end_session, session_id, reason, caller.x_request_id) is not None
 
     async def _keep_refresh(self, connection: Any, session_id: str, token: str) -> None:
         await connection.execute(

@@ -17,6 +17,7 @@ from autopilot.runtime.requests import Requests
 from autopilot.runtime.requests_bodies import Bodies
 from autopilot.runtime.requests_routes import RequestRoutes
 from autopilot.runtime.requests_wakes import Identity, Waiters, wakes_of
+from autopilot.runtime.revocation import Revocations
 from autopilot.runtime.router import Route
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail_wakeups import Wakeups
@@ -38,7 +39,8 @@ class MachinesRoom:
         self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
         self.machines = Machines(pool)
         self.requests = Requests(ledger, pool, keys, self.waiters, digest_key=settings.digest_key)
-        self.sweeper = Sweeper(ledger, pool, clock)
+        self.revocations = Revocations(ledger, pool, clock)
+        self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, bodies)
         ledger.on_commit.append(self._tell)
@@ -53,6 +55,7 @@ class MachinesRoom:
         """All routes of the room."""
         yield from self._machine_routes.routes()
         yield from self._request_routes.routes()
+        yield from self.revocations.routes()
 
     def stop(self) -> None:
         """End every feed, and let those who wait for a receipt answer with what they have."""

@@ -134,10 +134,10 @@ async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:
 
 
 def step_note(record: asyncpg.Record, state: str, error: dict[str, Any] | None = None) -> Draft:
-    """The event that tells of a step."""
+    """The event that tells of a step, and why where there is a reason."""
     facts: dict[str, Any] = {"request_id": record["request_id"], "method": record["method"]}
     if error is not None:
-        facts["error"] = error
+        facts |= {"reason_code": error.get("code"), "error": error}
     return note(f"worker.request.{state}", facts, x_request_id=record["x_request_id"], actor=RUNTIME_ACTOR)
 
 

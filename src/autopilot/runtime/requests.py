@@ -33,6 +33,7 @@ from autopilot.runtime.requests_bodies import Call
 from autopilot.runtime.requests_methods import STOP, URGENT, check_params, is_denied, lifetime
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.requests_wakes import Waiters
+from autopilot.runtime.revocation import refuse_revoked
 from autopilot.runtime.workers_ids import find_worker
 
 _SQL = queries.load("autopilot.runtime", "receipts")
@@ -67,6 +68,7 @@ class Requests:
         Raises:
             NotFound: no such worker.
             Forbidden: no role, or too small a scope.
+            Unauthorized: the device was revoked while the call was on its way.
             Conflict: `different_content`, `worker_stopped`, `worker_not_running`.
             Unprocessable: the method needs params that are not there.
         """
@@ -74,6 +76,7 @@ class Requests:
         async with self._ledger.transaction() as tx:
             worker = await tx.lock_worker(worker_id)
             permissions.administer(asker.claims, worker)
+            await refuse_revoked(tx.conn, asker.claims)
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is not None:
                 return self._same(known, call)
@@ -85,12 +88,13 @@ class Requests:
         """The same for a machine.
 
         Raises:
-            NotFound, Forbidden, Conflict, Unprocessable: as `ask_worker`.
+            NotFound, Forbidden, Unauthorized, Conflict, Unprocessable: as `ask_worker`.
         """
         target = Target("machine", machine_id)
         async with self._ledger.transaction() as tx:
             permissions.require_role(asker.claims, await machine(tx.conn, machine_id))
             permissions.require_scope(asker.claims, "administer")
+            await refuse_revoked(tx.conn, asker.claims)
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is None:
                 _check(call)

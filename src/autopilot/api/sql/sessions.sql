@@ -55,10 +55,22 @@ update api.device set last_seen_at = clock_timestamp() where device_id = $1;
 -- find_device: The device of a session.
 select device_id, name, surface, created_at, last_seen_at from api.device where device_id = $1;
 
--- end_session: No token of it speaks for anyone from now on.
-update api.session set ended_at = clock_timestamp(), end_reason = $2
-where session_id = $1 and ended_at is null
+-- end_session: No token of it speaks for anyone from now on; the runtime is to be told of its device.
+with ended as (
+    update api.session set ended_at = clock_timestamp(), end_reason = $2
+    where session_id = $1 and ended_at is null
+    returning session_id, device_id, user_id
+)
+insert into api.untold_revocation (device_id, session_id, user_id, x_request_id)
+select device_id, session_id, user_id, $3 from ended
+on conflict (device_id) do nothing
 returning session_id;
+
+-- untold_revocations: What the runtime does not know yet, oldest first.
+select device_id, session_id, user_id, x_request_id from api.untold_revocation order by ended_at, device_id limit $1;
+
+-- told: The runtime knows.
+delete from api.untold_revocation where device_id = $1;
 
 -- sweep_access: Forget access tokens that ended.
 delete from api.access_token where expires_at < clock_timestamp() - interval '1 hour';

@@ -1,0 +1,74 @@
+"""Tells the runtime of devices whose session ended, so that what they asked for and nobody took yet is rejected.
+
+Owns the rows of `api.untold_revocation` once `Sessions` has written them (in the transaction that ends a session): one
+is deleted after the runtime's answer, not before. So a runtime that is away, or an API that dies in between, makes it
+later, never forgotten. Telling twice does no harm. Source: docs/runtime-contract.md, "Revoked devices".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from autopilot.api.sessions import SQL, Sessions
+from autopilot.contract.errors import Unavailable
+from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import get_logger
+
+RETRY_SECONDS = 2.0
+"""How often what is still untold is tried again; also finds what another process left."""
+ANSWER_SECONDS = 10.0
+AT_ONCE = 100
+OK = 200
+
+log = get_logger("autopilot.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """Keep `run` and `retry` running."""
+
+    sessions: Sessions
+    port: RuntimePort
+    clock: Clock
+
+    async def run(self) -> None:
+        """Tell of each session as it ends here, until cancelled."""
+        while True:
+            await self.sessions.ended.wait()
+            self.sessions.ended.clear()
+            await self.tell()
+
+    async def retry(self) -> None:
+        """Tell what is left of earlier, until cancelled."""
+        while True:
+            await self.tell()
+            await self.clock.sleep(RETRY_SECONDS)
+
+    async def tell(self) -> None:
+        """Tell the runtime what it does not know yet; what it can't be told now stays."""
+        for row in await self.sessions.pool.fetch(SQL.untold_revocations, AT_ONCE):
+            if await self._told(row):
+                await self.sessions.pool.execute(SQL.told, row["device_id"])
+
+    async def _told(self, row: Any) -> bool:
+        claims = Claims(user_id=row["user_id"], device_id=row["device_id"], session_id=row["session_id"])
+        request = RuntimeRequest(
+            claims=claims,
+            method="POST",
+            path=f"/devices/{quote(row['device_id'], safe='')}/revoked",
+            headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self.port.call(request)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("revocation.not_told", device_id=row["device_id"], error=str(error))
+            return False
+        if response.status != OK:
+            log.warning("revocation.not_told", device_id=row["device_id"], status=response.status)
+        return response.status == OK

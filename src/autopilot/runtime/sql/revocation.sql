@@ -1,0 +1,19 @@
+-- revoke: the API's word that a device's sign-in has ended
+insert into revoked_device (device_id, revoked_at) values ($1, $2) on conflict (device_id) do nothing
+
+-- is_revoked: whether a device may not ask any more
+select exists (select 1 from revoked_device where device_id = $1)
+
+-- undelivered: what revoked devices asked for, and no machine was handed
+select target_kind, target_id, request_id from receipt
+join revoked_device d on d.device_id = receipt.actor::json ->> 'device_id'
+where state = 'accepted' and method <> $1
+order by target_kind, target_id, request_id limit $2
+
+-- undelivered_of: the same, of one device
+select target_kind, target_id, request_id from receipt
+where actor::json ->> 'device_id' = $1 and state = 'accepted' and method <> $2
+order by target_kind, target_id, request_id
+
+-- forget: no call of so long ago is still on its way
+delete from revoked_device where revoked_at < $1
