@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
-from autopilot.contract.errors import Conflict, Forbidden, NotFound
+from autopilot.contract.errors import Conflict, Forbidden, NotFound, Unavailable
+from autopilot.runtime.app import build
+from autopilot.runtime.append_group import Group
 from autopilot.testing.runtime import STRANGER, batch, draft, frames, insert_worker
 
 
@@ -98,3 +101,30 @@ async def test_a_rolled_back_transaction_leaves_no_gap(runtime):
     (kept,) = await runtime.ledger.append(batch("w", draft("kept")))
 
     assert kept.seq == 1
+
+
+async def test_a_full_queue_is_refused_with_a_time_to_come_back(runtime, settings):
+    await insert_worker(runtime, "w")
+    tight = Group(msgspec.structs.replace(settings, queued_events=2), runtime.ledger._append_group)
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(tight.append(batch("w", draft(name)))) for name in "ab"]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as refusal:
+            await tight.append(batch("w", draft("c")))
+        running = tasks.create_task(tight.run())
+        await asyncio.gather(*waiting)
+        running.cancel()
+
+    assert (refusal.value.reason_code, refusal.value.fact("outcome")) == ("busy", "not_recorded")
+    assert refusal.value.retry_after_seconds == 1
+
+
+async def test_after_its_end_the_ledger_takes_nothing_and_says_so(database, settings):
+    async with await build(settings, dsn=database) as ended:
+        await insert_worker(ended, "w")
+
+    with pytest.raises(Unavailable) as refusal:
+        await ended.ledger.append(batch("w", draft("a")))
+
+    assert refusal.value.fact("outcome") == "not_recorded"

@@ -50,6 +50,7 @@ class Group:
         self._events = 0
         self._bytes = 0
         self._arrived = asyncio.Event()
+        self._ended = False
 
     async def append(self, batch: Batch) -> list[Outcome]:
         """Queue a batch and wait for what becomes of it.
@@ -57,6 +58,8 @@ class Group:
         Raises:
             Problem: it was refused; `Unavailable` also where the queue is full.
         """
+        if self._ended:
+            raise _unavailable("not_recorded")
         size = batch.size_bytes
         settings = self._settings
         if self._queue and (
@@ -83,6 +86,7 @@ class Group:
                     await self._settle(group)
                 self._arrived.clear()
         finally:
+            self._ended = True
             for waiting in [*group, *self._queue]:
                 _fail(waiting, _unavailable("unknown"))
             self._queue.clear()
