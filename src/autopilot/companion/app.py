@@ -37,7 +37,7 @@ from autopilot.companion.outbox import Outbox
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.settings import DEFAULT_BASE_URL, CompanionSettings
-from autopilot.companion.threads import Naming, Threads
+from autopilot.companion.threads import Naming, Thread, Threads
 from autopilot.contract.errors import AutopilotError
 from autopilot.ops.clock import Clock
 from autopilot.ops.lifecycle import stop_on_signals, supervise
@@ -128,6 +128,7 @@ class Companion:
             session_id=self.session_id,
         )
         self._strangers: asyncio.Queue[str] = asyncio.Queue(1000)
+        self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(1000)
         self._wire()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -161,6 +162,7 @@ class Companion:
                         "feed-ack": self.feed.acknowledge,
                         "desk": self.desk.run,
                         "adoption": self._adopt,
+                        "rereading": self._reread,
                         "status": self._status,
                         "room": self._room,
                     }.items()
@@ -202,6 +204,7 @@ class Companion:
         self.recorder.failed = self.codex.reconnect
         self.recorder.stranger = self._stranger
         self.leases.gained = self.mirror.wake
+        self.leases.forgotten = self._forgot
 
     async def _began(self, session: CodexSession) -> None:
         """A session with Codex is caught up."""
@@ -233,6 +236,20 @@ class Companion:
     def _stranger(self, thread_id: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):
             self._strangers.put_nowait(thread_id)
+
+    def _forgot(self, thread: Thread) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._forgotten.put_nowait(thread)
+
+    async def _reread(self) -> None:
+        """Send again what the ledger has lost."""
+        while True:
+            thread = await self._forgotten.get()
+            try:
+                await self.recovery.reread(thread)
+                log.warning("thread.sent_again", thread_id=thread.thread_id)
+            except CodexError as error:
+                log.warning("thread.not_sent_again", thread_id=thread.thread_id, error=str(error))
 
     async def _adopt(self) -> None:
         """Hear of threads that others opened on this Codex."""

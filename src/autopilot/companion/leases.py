@@ -65,6 +65,8 @@ class Leases:
         """What was last registered; None: not in this life."""
         self.ahead = timedelta(0)
         """How far the server's clock is ahead of ours, as the last lease told."""
+        self.forgotten: Callable[[Thread], None] = lambda _thread: None
+        """Called when the runtime has lost what it had of a thread."""
         self.gained: Callable[[], None] = lambda: None
         """Called when something can be sent that could not before."""
 
@@ -175,6 +177,7 @@ class Leases:
         elif state == "unknown":
             thread.registered = False
             await self._save(thread)
+            self.forgotten(thread)
         self._wake.set()
 
     async def stopped(self, thread: Thread) -> None:

@@ -163,6 +163,9 @@ class Mirror:
         elif reason == "gap" and isinstance(conflict.fact("expected"), int):
             expected = conflict.fact("expected")
             await self._database.run(lambda db: self._outbox.renumber(db, worker_id, expected))
+            thread = self._threads.of_worker(worker_id)
+            if thread is not None and expected < batch[0].producer_seq:
+                self._leases.forgotten(thread)  # a ledger restored from a backup: it had more of us once
         elif reason in {"worker_stopped", "worker_not_running"}:
             await self._leases.lost(worker_id, "stopped", generation)
         elif reason == "different_content":

@@ -110,6 +110,11 @@ class Outbox:
         """Allow an id to be put again."""
         db.execute("delete from known where identity = ?", (_identity(worker_id, event_id),))
 
+    def forget_all(self, db: sqlite3.Connection, worker_id: str) -> None:
+        """Allow every id of this worker to be put again: the ledger has lost some of them."""
+        first = _of_worker(worker_id)
+        db.execute("delete from known where identity between ? and ?", (first, first + b"\xff" * _EVENT_BYTES))
+
     def trim(self, db: sqlite3.Connection) -> None:
         """Forget the oldest ids beyond the bound."""
         db.execute("delete from known where position <= (select max(position) from known) - ?", (MAX_KNOWN,))
@@ -184,5 +189,12 @@ def _leave_out(db: sqlite3.Connection, worker_id: str) -> None:
     )
 
 
+_WORKER_BYTES, _EVENT_BYTES = 8, 12
+
+
+def _of_worker(worker_id: str) -> bytes:
+    return hashlib.blake2b(worker_id.encode(), digest_size=_WORKER_BYTES).digest()
+
+
 def _identity(worker_id: str, event_id: str) -> bytes:
-    return hashlib.blake2b(f"{worker_id}\x00{event_id}".encode(), digest_size=16).digest()
+    return _of_worker(worker_id) + hashlib.blake2b(event_id.encode(), digest_size=_EVENT_BYTES).digest()

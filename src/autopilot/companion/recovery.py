@@ -99,6 +99,23 @@ class Recovery:
             )
             await self.resume(thread)
 
+    async def reread(self, thread: Thread) -> None:
+        """The ledger has lost some of this thread: read all of it from Codex's history again.
+
+        Raises:
+            CodexError: Codex is away; nothing was forgotten.
+        """
+        raw = msgspec.json.decode(await self._call("thread/read", {"threadId": thread.thread_id}), type=_Read).thread
+        await self._database.run(lambda db: self._outbox.forget_all(db, thread.worker_id))
+        thread.whole = False
+        await self.introduce(raw)
+        told = {"reason": "the ledger had less than it was sent"}
+        event_id = f"ledger_went_back:{uuid.uuid4().hex[:12]}"
+        await self._recorder.record(
+            [self._recorder.fact(thread, "desktop/history_sent_again", told, event_id=event_id)]
+        )
+        await self.resume(thread)
+
     async def adopt(self, thread_id: str) -> Thread | None:
         """Make a thread that we don't know a worker, with its whole history; None: it is one that must not be.
 

@@ -1,0 +1,91 @@
+"""What the ledger's refusals mean for what waits: the real ledger refuses."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from tests.companion.installation import Installation, assert_sound, method, methods
+from tests.companion.test_companion_ends import completed
+
+from autopilot.companion.app import Companion
+from autopilot.companion.codex.translate import Event
+
+pytestmark = pytest.mark.e2e
+
+
+async def put(companion: Companion, worker: str, *events: Event) -> None:
+    await companion.database.run(lambda db: companion.outbox.put(db, worker, events))
+    companion.mirror.wake()
+
+
+def event(event_id: str, event_type: str = "worker.event", **more: object) -> Event:
+    payload = {"source": "autopilot-desktop", "method": f"desktop/{event_id}", "params": {}, **more}
+    return Event("t", event_type, f"desktop/{event_id}", event_id, json.dumps(payload).encode())
+
+
+async def test_one_event_that_the_ledger_will_never_take_is_told_in_its_place_and_holds_up_no_other(
+    installation: Installation,
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        good = [event(f"good-{number}") for number in range(6)]
+        await put(companion, worker, *good[:3], event("bad", event_type="bogus"), *good[3:])
+        log = await installation.log_until(worker, method("desktop/good-5"), method("desktop/event_refused"))
+
+    (told,) = [one.payload["params"] for one in log if method("desktop/event_refused")(one)]
+    assert (told["refused"]["event_id"], told["error"]["code"]) == ("bad", "invalid_request")
+    assert [name for name in methods(log) if "good" in name] == [f"desktop/good-{number}" for number in range(6)]
+    assert_sound(log)
+
+
+async def test_an_event_that_the_ledger_has_in_other_words_is_left_as_the_ledger_has_it(
+    installation: Installation,
+) -> None:
+    def forget(db: sqlite3.Connection) -> None:
+        companion.outbox.forget(db, worker, "twice")
+
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await put(companion, worker, event("twice", version=1))
+        await installation.log_until(worker, method("desktop/twice"))
+        await companion.database.run(forget)
+        await put(companion, worker, event("before"), event("twice", version=2), event("after"))
+        log = await installation.log_until(worker, method("desktop/after"))
+
+    (kept,) = [one for one in log if one.eventId == "twice"]
+    assert kept.payload["version"] == 1
+    assert_sound(log)
+
+
+async def test_an_event_over_the_ledger_s_limit_is_told_to_be_too_large(installation: Installation) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await put(companion, worker, event("huge", text="x" * (4 * 1024 * 1024)), event("after"))
+        log = await installation.log_until(worker, method("desktop/event_too_large"), method("desktop/after"))
+
+    (told,) = [one.payload["params"] for one in log if method("desktop/event_too_large")(one)]
+    assert told["refused"]["event_id"] == "huge"
+    assert told["bytes"] > 4 * 1024 * 1024
+
+
+async def test_a_worker_that_the_runtime_does_not_know_any_more_is_made_again_with_its_whole_history(
+    installation: Installation,
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await installation.turn(worker, {"shell": "echo one"}, {"say": "two"})
+        before = await installation.log_until(worker, method("turn/completed"))
+        await companion.mirror.drained(20)
+        async with installation.served.pool.acquire() as connection, connection.transaction():
+            # The ledger's own order of locks.
+            await connection.execute("select 1 from runtime.machine for update")
+            await connection.execute("select 1 from runtime.worker_head for update")
+            await connection.execute("delete from runtime.worker")
+        await put(companion, worker, event("after"))
+        log = await installation.log_until_there(worker, method("desktop/after"), method("turn/completed"))
+
+    assert log[0].eventType == "worker.started"
+    assert completed(log) == completed(before)
+    assert_sound(log)
