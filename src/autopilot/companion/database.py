@@ -15,7 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UPGRADES = {2: "alter table inbox add column expires_at text;"}
+"""What brings an older file to each version; a new one is made by schema.sql alone."""
 Result = TypeVar("Result")
 Work = Callable[[sqlite3.Connection], Result]
 
@@ -81,5 +83,6 @@ def open_file(path: Path) -> sqlite3.Connection:
         )
     if version < SCHEMA_VERSION:
         schema = resources.files("autopilot.companion").joinpath("schema.sql").read_text()
-        connection.executescript(f"begin; {schema} pragma user_version = {SCHEMA_VERSION}; commit;")
+        later = "".join(UPGRADES[step] for step in range(version + 1, SCHEMA_VERSION + 1)) if version else schema
+        connection.executescript(f"begin; {later} pragma user_version = {SCHEMA_VERSION}; commit;")
     return connection

@@ -1,7 +1,8 @@
 """Work off what was asked: one request a worker at a time, urgent ones at once, every answer reported.
 
 Relies on `inbox` for memory and on `Execution` for the doing. A request is begun only after the runtime took note that
-it is acknowledged: one that was cancelled, expired or given to another machine meanwhile is not done.
+it is acknowledged: one that was cancelled, expired or given to another machine meanwhile is not done. Nor is one whose
+time is over by the server's clock, as well as `Leases` knows it: that is reported as rejected, and why.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ URGENT_SECONDS = 2.0
 """A stop or interrupt does not wait longer than this for the runtime to take note."""
 WORKER_SECONDS = 20.0
 """An answer that names a new worker waits this long for the runtime to know it."""
+TOO_LATE = {"code": "expired", "message": "its time was over before the machine could begin; nothing was done"}
 GOING_ON = frozenset({"accepted", "delivered", "acknowledged"})
 
 log = structlog.get_logger(__name__)
@@ -120,8 +122,14 @@ class Desk:
             log.info("request.in_doubt", request_id=request.request_id, method=request.method)
             doubt = "the companion ended while it asked Codex"
             await self._finish(request, await self._guarded(self._execution.reconcile(request, doubt)))
+        elif self._too_late(request):
+            await self._refuse_late(request)
         elif await self._acknowledged(request):
-            await self._database.run(lambda db: inbox.mark(db, request, "executing"))
+            if self._too_late(request):  # the runtime may have been away for long
+                await self._refuse_late(request)
+                return
+            if not await self._database.run(lambda db: inbox.begin(db, request)):
+                return
             began = self._clock.monotonic()
             outcome = await self._guarded(self._execution.do(request))
             log.info(
@@ -135,6 +143,18 @@ class Desk:
             if made is not None:  # whoever is told of a worker may use it
                 await self._leases.until_held(made, WORKER_SECONDS)
             await self._finish(request, outcome)
+
+    def _too_late(self, request: Request) -> bool:
+        return (
+            request.state == "received"
+            and request.expires_at is not None
+            and self._leases.server_now() >= request.expires_at
+        )
+
+    async def _refuse_late(self, request: Request) -> None:
+        """Say that it was not begun, because its time is over."""
+        log.info("request.too_late", request_id=request.request_id, method=request.method)
+        await self._keep_and_report(request, {"state": "rejected", "response": None, "error": TOO_LATE})
 
     async def _guarded(self, doing: Awaitable[Outcome]) -> Outcome:
         """Whatever goes wrong in one request ends that request, and no other."""
@@ -207,6 +227,9 @@ class Desk:
             self._recorder.written()
             return
         kept = {"state": outcome.state, "response": outcome.response, "error": outcome.error}
+        await self._keep_and_report(request, kept)
+
+    async def _keep_and_report(self, request: Request, kept: dict[str, Any]) -> None:
         await self._database.run(lambda db: inbox.answered(db, request, kept))
         await self._report(request, kept)
 

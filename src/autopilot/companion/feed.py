@@ -113,6 +113,8 @@ class Feed:
         self.heard_at = self._clock.monotonic()
         if entry.kind == "request" and entry.body is not None:
             await self._request(entry.body)
+        elif entry.kind == "request" and entry.request_id is not None:
+            await self._forget(entry.worker_id, entry.request_id)
         elif entry.kind == "event" and entry.body is not None and entry.worker_id is not None:
             thread = self._threads.of_worker(entry.worker_id)
             if thread is not None:
@@ -127,6 +129,12 @@ class Feed:
             log.info("request.received", request_id=asked.request_id, method=asked.method, new=new)
         if new:
             self._desk.wake()
+
+    async def _forget(self, worker_id: str | None, request_id: str) -> None:
+        """The request ended meanwhile: it is not begun any more."""
+        now = self._clock.now().timestamp()
+        forgotten = await self._database.run(lambda db: inbox.forget(db, worker_id, request_id, now))
+        log.info("request.is_over", request_id=request_id, worker_id=worker_id, forgotten=forgotten)
 
     async def _event(self, thread: Thread, envelope: dict[str, Any]) -> None:
         kind = envelope.get("eventType")

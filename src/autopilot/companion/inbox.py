@@ -5,6 +5,8 @@ Owns the table `inbox`. Synchronous functions inside a transaction of the caller
     received ──▶ executing ──▶ answered ──▶ ended
         └──────────────────────────────────▶ ended     (it was over before it began)
 
+One that is not begun in time goes from `received` to `answered`, with what is to be reported instead.
+
 `executing` is stored before Codex is asked, the answer in the transaction that puts it on its way: what is found
 `executing` after a crash may or may not have reached Codex.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -39,6 +42,8 @@ class Request:
     state: str
     x_request_id: str | None = None
     traceparent: str | None = None
+    expires_at: datetime | None = None
+    """By the server's clock: not to be begun then, or later; None: never too late."""
     outcome: dict[str, Any] | None = None
 
     @property
@@ -60,10 +65,11 @@ def receive(db: sqlite3.Connection, asked: FeedRequest) -> bool:
     return (
         db.execute(
             "insert into inbox (target, target_id, request_id, method, params, urgent, x_request_id, traceparent,"
-            " arrived) values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+            " arrived, expires_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
             (
                 *(asked.target, asked.worker_id or "" if asked.target == "worker" else "", asked.request_id),
                 *(asked.method, params, asked.method in URGENT, asked.x_request_id, asked.traceparent, arrived),
+                asked.expires_at,
             ),
         ).rowcount
         == 1
@@ -76,11 +82,25 @@ def pending(db: sqlite3.Connection) -> list[Request]:
     return [_request(row) for row in rows]
 
 
-def mark(db: sqlite3.Connection, request: Request, state: str) -> None:
-    """Move it on."""
-    db.execute(
-        "update inbox set state = ? where target = ? and target_id = ? and request_id = ?", (state, *request.key)
+def begin(db: sqlite3.Connection, request: Request) -> bool:
+    """From now on Codex may have been asked; False where it was over before."""
+    changed = db.execute(
+        "update inbox set state = 'executing' where target = ? and target_id = ? and request_id = ?"
+        " and state = 'received'",
+        request.key,
     )
+    return changed.rowcount == 1
+
+
+def forget(db: sqlite3.Connection, worker_id: str | None, request_id: str, now: float) -> bool:
+    """Its receipt ended elsewhere; False where it was begun, or is not here: what was begun is reported as it is."""
+    key = ("machine", "", request_id) if worker_id is None else ("worker", worker_id, request_id)
+    changed = db.execute(
+        "update inbox set state = 'ended', params = x'7b7d', ended_at = ?"
+        " where target = ? and target_id = ? and request_id = ? and state = 'received'",
+        (now, *key),
+    )
+    return changed.rowcount == 1
 
 
 def answered(db: sqlite3.Connection, request: Request, outcome: dict[str, Any]) -> None:
@@ -112,5 +132,6 @@ def _request(row: sqlite3.Row) -> Request:
         state=row["state"],
         x_request_id=row["x_request_id"],
         traceparent=row["traceparent"],
+        expires_at=None if row["expires_at"] is None else datetime.fromisoformat(row["expires_at"]),
         outcome=None if row["outcome"] is None else msgspec.json.decode(row["outcome"]),
     )

@@ -64,7 +64,7 @@ class Leases:
         self._registered: str | None = None
         """What was last registered; None: not in this life."""
         self.ahead = timedelta(0)
-        """How far the server's clock is ahead of ours, as the last lease told."""
+        """How far the server's clock is ahead of ours, as the last registration or lease told."""
         self.forgotten: Callable[[Thread], None] = lambda _thread: None
         """Called when the runtime has lost what it had of a thread."""
         self.gained: Callable[[], None] = lambda: None
@@ -80,7 +80,7 @@ class Leases:
         self._wake.set()
 
     def server_now(self) -> datetime:
-        """The server's time, as well as we know it."""
+        """The server's time, as well as we know it: behind by the time its last answer was on its way, never ahead."""
         return self._clock.now() + self.ahead
 
     async def until_held(self, worker_id: str, within_seconds: float) -> bool:
@@ -132,7 +132,9 @@ class Leases:
             codex_version=self._codex_version,
             desktop_session_id=self._session_id,
         )
-        await self._client.register_machine(about)
+        registered = await self._client.register_machine(about)
+        if registered.last_heard_at is not None:  # just now
+            self.ahead = datetime.fromisoformat(registered.last_heard_at) - self._clock.now()
         self._registered = saying
         log.info("machine.registered", machine_id=self._machine.machine_id, codex_version=self._codex_version)
         self.gained()

@@ -65,6 +65,7 @@ create table inbox (
     outcome blob,                              -- what is to be reported
     arrived integer not null,                  -- order of arrival
     ended_at real,
+    expires_at text,                           -- RFC 3339, the server's time: not begun after that; null: never
     primary key (target, target_id, request_id)
 ) without rowid;
 
