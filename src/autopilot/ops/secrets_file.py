@@ -27,6 +27,19 @@ def load_or_create(path: Path, make: Callable[[], str] = _random) -> str:
     """
     if not path.exists():
         _create(path, make())
+    return _read(path)
+
+
+def load_if_there(path: Path) -> str | None:
+    """The secret in `path`, or None where there is no such file.
+
+    Raises:
+        SettingsRefused: as `load_or_create`.
+    """
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> str:
     if path.stat().st_mode & OTHERS:
         raise SettingsRefused(f"{path} can be read by others: chmod 600 it, and replace the secret.")
     secret = path.read_text(encoding="ascii").strip()

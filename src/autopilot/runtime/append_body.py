@@ -17,7 +17,7 @@ from autopilot.contract import EventType, redaction
 from autopilot.contract.errors import Details, InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import strict_json
-from autopilot.runtime.append_identity import digest
+from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.append_plan import STOPPED
 from autopilot.runtime.ledger_rows import Draft, actor_of
 from autopilot.runtime.settings import RuntimeSettings
@@ -67,6 +67,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     texts = _texts(request.body, is_batch=is_batch)
     problems: Details = []
     executor = "execute" in request.claims.scopes
+    digests = Digests.of(settings)
     actor = actor_of(request.claims)
     x_request_id = request.headers.get("x-request-id")
     drafts = []
@@ -77,7 +78,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
             problems += faults
             continue
         payload, value = _payload(item, bytes(raw), place, settings)
-        identity = None if executor else digest(settings.digest_key, item["event_type"], item.get("payload") or {})
+        content = (item["event_type"], item.get("payload") or {})
         drafts.append(
             Draft(
                 item["event_type"],
@@ -86,7 +87,8 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
                 item.get("event_id") or f"server:{uuid.uuid4().hex}",
                 actor,
                 x_request_id,
-                identity,
+                None if executor else digests.make(*content),
+                () if executor else digests.made_before(*content),
                 item.get("producer_seq") if executor else None,
                 late=item.get("late") is True,
             )

@@ -116,7 +116,7 @@ def _recorded(worker: Worker, draft: Draft, reading: Reading, own: dict[str, Kno
     known = reading.known.get((worker.worker_no, draft.event_id)) or own.get(draft.event_id)
     if known is None:
         return None
-    if known.digest != draft.digest and known.digest is not None and draft.digest is not None:
+    if not draft.says_the_same(known.digest):
         raise Conflict(
             "this event_id is recorded with other content",
             reason_code="different_content",

@@ -89,6 +89,8 @@ class Draft:
     x_request_id: str | None = None
     digest: bytes | None = None
     """Keyed digest of the content before redaction; None: `event_id` alone is the identity."""
+    older_digests: tuple[bytes, ...] = ()
+    """The same by keys of before, which a repeat may have been recorded under."""
     producer_seq: int | None = None
     late: bool = False
     method: str | None = field(init=False)
@@ -97,6 +99,12 @@ class Draft:
     def __post_init__(self) -> None:
         method = self.value.get("method")
         self.method = method if isinstance(method, str) else None
+
+    def says_the_same(self, recorded: bytes | None) -> bool:
+        """Whether what was recorded under its `event_id`, with this digest, is this very event."""
+        if recorded is None or self.digest is None:
+            return True
+        return recorded == self.digest or recorded in self.older_digests
 
 
 @dataclass(slots=True)

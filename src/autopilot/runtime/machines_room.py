@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import asyncpg
 
 from autopilot.ops.clock import Clock
+from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.expiry import Sweeper
 from autopilot.runtime.feed import Feeds
@@ -32,13 +33,13 @@ class MachinesRoom:
     def __init__(
         self, pool: asyncpg.Pool, ledger: Ledger, wakeups: Wakeups, settings: RuntimeSettings, clock: Clock
     ) -> None:
-        keys = DeliveryKeys(settings.delivery_key)
+        keys = DeliveryKeys(settings.delivery_key, *settings.older_delivery_keys)
         bodies = Bodies(settings)
         self._wakeups = wakeups
         self.waiters = Waiters()
         self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
         self.machines = Machines(pool)
-        self.requests = Requests(ledger, pool, keys, self.waiters, digest_key=settings.digest_key)
+        self.requests = Requests(ledger, pool, keys, self.waiters, digests=Digests.of(settings))
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)

@@ -9,7 +9,6 @@ Source: docs/runtime-contract.md, "Requests".
 from __future__ import annotations
 
 import asyncio
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +21,7 @@ from autopilot.contract.port import Claims
 from autopilot.contract.redaction import redact
 from autopilot.db import queries
 from autopilot.runtime import feed_entries, permissions, receipts
-from autopilot.runtime.append_identity import digest
+from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.delivery import DeliveryKeys, Target
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import Ledger, LedgerTx
@@ -54,13 +53,13 @@ class Requests:
     """Accepts requests, shows their receipts, and takes them back."""
 
     def __init__(
-        self, ledger: Ledger, pool: asyncpg.Pool, keys: DeliveryKeys, waiters: Waiters, *, digest_key: bytes
+        self, ledger: Ledger, pool: asyncpg.Pool, keys: DeliveryKeys, waiters: Waiters, *, digests: Digests
     ) -> None:
         self._ledger = ledger
         self._pool = pool
         self._keys = keys
         self._waiters = waiters
-        self._digest_key = digest_key
+        self._digests = digests
 
     async def ask_worker(self, asker: Asker, worker_id: str, call: Call) -> asyncpg.Record:
         """The receipt of a request to a worker: a new one, or the one it has already.
@@ -197,7 +196,7 @@ class Requests:
             call.request_id,
             machine_id,
             call.method,
-            self._digest(call),
+            self._digests.make(call.method, call.params),
             "rejected" if denied else "accepted",
             _redacted(call),
             None if error is None else receipts.encoded(error),
@@ -215,16 +214,13 @@ class Requests:
         return True
 
     def _same(self, record: asyncpg.Record, call: Call) -> asyncpg.Record:
-        if not hmac.compare_digest(record["digest"], self._digest(call)):
+        if not self._digests.fits(record["digest"], call.method, call.params):
             raise Conflict(
                 "this request_id is known with other content",
                 reason_code="different_content",
                 request_id=call.request_id,
             )
         return record
-
-    def _digest(self, call: Call) -> bytes:
-        return digest(self._digest_key, call.method, call.params)
 
 
 def require_open(worker: Worker) -> None:

@@ -28,9 +28,13 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and intervals. Durations say their unit; sizes are bytes."""
 
     digest_key: bytes
-    """Keys the digests that decide whether two events say the same; changing it makes old repeats look different."""
+    """Keys the digests that decide whether two events say the same."""
+    older_digest_keys: tuple[bytes, ...] = ()
+    """Digests of before are recognized by them; without them old repeats look different."""
     delivery_key: bytes
     """32 bytes; encrypts what must reach Codex exactly (the delivery table)."""
+    older_delivery_keys: tuple[bytes, ...] = ()
+    """What was sealed before opens with them."""
     choices: RuntimeChoices = msgspec.field(default_factory=RuntimeChoices)
     max_body_bytes: int = 16 * 1024 * 1024
     max_event_bytes: int = 4 * 1024 * 1024

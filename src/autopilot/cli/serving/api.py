@@ -40,7 +40,7 @@ async def api(
     """Run the API by itself; the runtime is at AUTOPILOT_RUNTIME_URL."""
     settings = begin("api", supervised=supervised)
     await migrate_all(settings.dsn)
-    runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing, SystemClock())
+    runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing[0], SystemClock())
     try:
         async with stop_on_signals() as stop:
             await serve_api(settings, runtime, listening(host, port, fd), stop)

@@ -42,9 +42,9 @@ async def runtime(
     settings = begin("runtime", supervised=supervised)
     await migrate_all(settings.dsn)
     stopping = asyncio.Event()
-    key = settings.keys.signing
+    keys = {key.key_id: key.secret for key in settings.keys.signing}
     async with stop_on_signals() as stop, open_runtime(settings) as running:
-        app = internal_app(running, keys={key.key_id: key.secret}, clock=SystemClock(), stopping=stopping)
+        app = internal_app(running, keys=keys, clock=SystemClock(), stopping=stopping)
         await serve_on(app, listening(host, port, fd), stop, stopping)
     return Exit.OK
 
@@ -54,6 +54,14 @@ async def open_runtime(settings: ServerSettings) -> AsyncIterator[runtime_app.Ru
     """The runtime over the installation's database, with the installation's keys."""
     keys = settings.keys
     choices = load(RuntimeChoices, os.environ)
-    of_runtime = RuntimeSettings(digest_key=keys.digest, delivery_key=keys.delivery, choices=choices)
+    digest_key, *older_digest_keys = keys.digest
+    delivery_key, *older_delivery_keys = keys.delivery
+    of_runtime = RuntimeSettings(
+        digest_key=digest_key,
+        older_digest_keys=tuple(older_digest_keys),
+        delivery_key=delivery_key,
+        older_delivery_keys=tuple(older_delivery_keys),
+        choices=choices,
+    )
     async with await runtime_app.build(of_runtime, dsn=settings.dsn) as running:
         yield running
