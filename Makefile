@@ -68,6 +68,9 @@ bench: setup  ## Measure: appends, replay, fan-out, latency, each against a peer
 	@tools/system-packages nginx-light libnginx-mod-nchan
 	@for name in append replay latency fanout codex; do $(BIN)/python bench/$$name.py || exit 1; done
 
+staging: setup  ## Four chains of calls against any deployment: make staging URL=https://… (after autopilot login there)
+	AUTOPILOT_STAGING_URL=$(URL) $(BIN)/pytest -q tests/e2e/test_staging.py
+
 docs-check: setup  ## Links, settings, invariants, sizes, house rules
 	$(BIN)/python tools/docs_check.py
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from autopilot.client.log import record
 from autopilot.ops.log import configure, correlated, current_request_id, current_traceparent, get_logger
 
 
@@ -55,6 +56,15 @@ def test_the_standard_librarys_loggers_come_out_alike(lines: io.StringIO) -> Non
     line = json.loads(lines.getvalue())
     assert (line["event"], line["logger"], line["x_request_id"]) == ("not ready after 5 s", "autopilot.db", "r1")
     assert line["token"] == "****"
+
+
+def test_what_the_sdk_logs_has_its_event_and_fields_like_every_other_line(lines: io.StringIO) -> None:
+    with correlated(x_request_id="of-the-server"):
+        record("client.call", logger=logging.getLogger("autopilot.client"), status=200, x_request_id="of-the-call")
+
+    line = json.loads(lines.getvalue())
+    assert (line["event"], line["status"], line["x_request_id"]) == ("client.call", 200, "of-the-call")
+    assert "autopilot" not in line
 
 
 def test_secrets_are_redacted_before_a_line_is_written(lines: io.StringIO) -> None:

@@ -54,9 +54,9 @@ async def _new_worker(client: RuntimeCodexClient, cwd: str | None) -> str:
     """A new thread on the most recent machine, as a worker."""
     machine = await pick_machine(client, None)
     made = await client.machine_request(machine, "thread/start", {"cwd": cwd or os.getcwd()})  # noqa: PTH109  a string for the wire
-    if not made.ok or made.worker_id is None:
+    if not made.ok:
         raise CommandFailed(f"No new thread: {_why(made)}", _exit_of(made), reason_code=made.state)
-    return made.worker_id
+    return str(made.response["worker_id"])
 
 
 async def request(

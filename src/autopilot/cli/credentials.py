@@ -20,8 +20,8 @@ from autopilot.api.sessions import Lifetimes, Sessions
 from autopilot.api.settings import Limits
 from autopilot.api.tokens import mint
 from autopilot.cli.home import Home, Running
-from autopilot.client.tokens import Credentials, FileTokenStore, SignInAgain
-from autopilot.contract.errors import RateLimited, Unauthorized
+from autopilot.client.tokens import Credentials, FileTokenStore
+from autopilot.contract.errors import RateLimited, Unauthorized, Unavailable
 from autopilot.db.pool import open_pool
 from autopilot.ops.settings import Secret
 
@@ -102,7 +102,7 @@ class LocalTokens:
         """A token to try.
 
         Raises:
-            SignInAgain: the database can't be reached, so none can be made.
+            Unavailable: the database can't be reached at the moment, so none can be made.
         """
         kept = self.store.load()
         if kept and kept.base_url == self.base_url and kept.expires_at and kept.expires_at > _in(30):
@@ -113,7 +113,7 @@ class LocalTokens:
         """Another token than `rejected`.
 
         Raises:
-            SignInAgain: as `access_token`.
+            Unavailable: as `access_token`.
         """
         kept = self.store.load()
         if kept and kept.access_token != rejected:
@@ -126,7 +126,9 @@ class LocalTokens:
             async with await open_pool(self.database_url, max_size=1, schema="api") as pool:
                 return (await ensure(pool, self.store, wanted, self.base_url)).access_token
         except (OSError, asyncpg.PostgresError) as error:
-            raise SignInAgain(f"the installation's database can't be reached: {error}") from error
+            raise Unavailable(
+                "the installation's database can't be reached", reason_code="database", outcome="not_recorded"
+            ) from error
 
 
 async def settle_owner(pool: asyncpg.Pool, wanted: str) -> str:

@@ -9,6 +9,8 @@ from enum import IntEnum
 from typing import Any
 
 from autopilot.contract import errors
+from autopilot.db.errors import DatabaseRefused
+from autopilot.ops.settings import SettingsRefused
 
 
 class Exit(IntEnum):
@@ -64,6 +66,8 @@ _BY_KIND: dict[type[errors.AutopilotError], Exit] = {
     errors.RequestTimeout: Exit.UNREACHABLE,
     errors.UnknownError: Exit.FAILED,
     errors.Problem: Exit.REFUSED,
+    DatabaseRefused: Exit.CANNOT_START,
+    SettingsRefused: Exit.CANNOT_START,
 }
 
 

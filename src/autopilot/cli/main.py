@@ -42,6 +42,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "token": ("token:token", "Print a token for scripts."),
         "login": ("login:login", "Sign in to a server elsewhere."),
         "logout": ("login:logout", "End that session."),
+        "backup": ("backup:backup", "Write all data to a file."),
+        "restore": ("backup:restore", "Put it back."),
         "version": ("version:version", "Print the version."),
     },
     PROCESSES: {

@@ -43,7 +43,7 @@ def configure(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _name_of, *shared],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _name_of, _of_the_sdk, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
@@ -108,3 +108,9 @@ def _redacting(redact: Redact) -> Processor:
 def _name_of(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record = event.get("_record")
     return {**event, "logger": record.name} if record is not None else event
+
+
+def _of_the_sdk(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The SDK logs through the standard library alone: its event and fields come as one mapping, `autopilot`."""
+    fields = event.pop("autopilot", None)
+    return {**event, **fields} if isinstance(fields, dict) else event

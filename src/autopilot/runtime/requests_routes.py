@@ -8,6 +8,7 @@ import asyncpg
 
 from autopilot.contract.errors import Forbidden
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.ops.log import get_logger
 from autopilot.runtime import receipts, requests_reports, requests_stop
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger
@@ -18,6 +19,8 @@ from autopilot.runtime.requests_bodies import Bodies, identifier
 from autopilot.runtime.requests_methods import is_denied
 from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
 from autopilot.runtime.workers_ids import worker_id_of
+
+log = get_logger("autopilot.runtime.requests")
 
 MAX_WAIT_MS = 60_000
 DEFAULT_WAIT_MS = 15_000
@@ -51,6 +54,9 @@ class RequestRoutes:
         call = self._bodies.call(request)
         ask = self._requests.ask_worker if target.kind == "worker" else self._requests.ask_machine
         record = await ask(asker_of(request), target.id, call)
+        log.info(
+            "request.stored", target=target.id, request_id=call.request_id, method=call.method, state=record["state"]
+        )
         if record["state"] not in ENDED and wait_ms:
             record = await self._requests.outcome(target, call.request_id, wait_ms / 1000)
         return _answer(record)

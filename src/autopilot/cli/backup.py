@@ -1,0 +1,83 @@
+"""`autopilot backup`, `autopilot restore`: the whole installation's data into one file, and back.
+
+Relies on `autopilot.db.backup`. A backup is taken while everything runs; a restore wants everything stopped, an empty
+database, and brings the keys back that the data needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+from cyclopts import Parameter
+from rich.markup import escape
+
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.home import Home, home_for_up, homes, running_home
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.terminal import Terminal
+from autopilot.db import backup as backups
+from autopilot.db.embedded import EmbeddedPostgres
+
+
+async def backup(
+    file: Annotated[Path, Parameter(help="The file to write; it must not exist yet.")], *, options: Options = DEFAULT
+) -> int:
+    """Write all data of the installation, and its keys, to a file. Keep it as you keep the installation: private."""
+    terminal = Terminal(as_json=options.json)
+    async with _database(None) as (home, dsn):
+        with terminal.busy(f"writing {file}"):
+            manifest = await backups.backup(dsn, file, secrets_dir=home.secrets)
+    rows = sum(table.rows for room in manifest.rooms.values() for table in room.tables.values())
+    if options.json:
+        terminal.result({"file": str(file), "made_at": manifest.made_at, "rows": rows, "bytes": _size(file)})
+    terminal.say(f"Wrote {rows:,} rows to {escape(str(file))} ({_size(file):,} bytes), keys included.")
+    return Exit.OK
+
+
+async def restore(
+    file: Annotated[Path, Parameter(help="A file written by `autopilot backup`.")], *, options: Options = DEFAULT
+) -> int:
+    """Put a backup into an empty database; everything must be stopped. Then: autopilot up."""
+    terminal = Terminal(as_json=options.json)
+    home = home_for_up(os.environ).make()
+    with home.held():
+        async with _database(home) as (_, dsn):
+            with terminal.busy(f"reading {file}"):
+                manifest = await backups.restore(file, dsn, secrets_dir=home.secrets)
+    rows = sum(table.rows for room in manifest.rooms.values() for table in room.tables.values())
+    if options.json:
+        terminal.result({"file": str(file), "made_at": manifest.made_at, "rows": rows, "home": str(home.path)})
+    terminal.say(f"Restored {rows:,} rows of {manifest.made_at} into {escape(str(home.path))}. Now: autopilot up")
+    return Exit.OK
+
+
+@asynccontextmanager
+async def _database(home: Home | None) -> AsyncIterator[tuple[Home, str]]:
+    """The installation's database: the running one's, the one of DATABASE_URL, else the embedded one, started for us.
+
+    Raises:
+        CommandFailed: it can't be reached.
+    """
+    here = running_home(os.environ) if home is None else None
+    if here:
+        yield here[0], here[1].database_url
+        return
+    home = home or homes(os.environ)[0]
+    if external := os.environ.get("DATABASE_URL"):
+        yield home, external
+        return
+    bin_dir = os.environ.get("PG_BIN")
+    try:
+        async with EmbeddedPostgres(home.path, bin_dir=Path(bin_dir) if bin_dir else None) as server:
+            yield home, server.dsn
+    except (OSError, asyncpg.PostgresError) as error:
+        raise CommandFailed(f"The database can't be reached: {error}", Exit.UNREACHABLE) from error
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
