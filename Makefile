@@ -71,7 +71,7 @@ bench: setup  ## Measure: appends, replay, fan-out, latency, each against a peer
 staging: setup  ## Four chains of calls against any deployment: make staging URL=https://… (after autopilot login there)
 	AUTOPILOT_STAGING_URL=$(URL) $(BIN)/pytest -q tests/e2e/test_staging.py
 
-docs-check: setup  ## Links, settings, invariants, sizes, house rules
+docs-check: setup  ## Links, settings, invariants, statements of the protocol, sizes, house rules
 	$(BIN)/python tools/docs_check.py
 
 format: setup  ## Let the formatter have its way

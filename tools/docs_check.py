@@ -7,9 +7,11 @@ ends with 1 when there is any.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,8 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 URL = re.compile(r"https?://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
 SETTING = re.compile(r"^(AUTOPILOT|OPENAGENTS)_[A-Z0-9_]+$")
+REQUIREMENT = re.compile(r"\[(P-[a-z]+-[1-9][0-9]*)\]")
+"""How docs/protocol.md names its statements."""
 TEST_NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -108,6 +112,7 @@ def settings() -> Iterator[str]:
     yield from (f"docs/settings.md: `{name}` is read by nothing" for name in sorted(documented - known))
 
 
+@functools.cache
 def tests_in(path: Path) -> set[str]:
     """The names of a file's tests: functions, classes, and state machines bound at the top of the module."""
     if not path.exists():
@@ -137,7 +142,34 @@ def invariants() -> Iterator[str]:
                 yield f"docs/invariants.md: '{title}' names {file}::{name}, which does not exist"
 
 
-CHECKS = (links, sizes, unfinished, hosts, settings, invariants)
+def statements(page: str) -> Iterator[str]:
+    """The prose of docs/protocol.md after its introduction: each paragraph, and each item of a list, on one line."""
+    body = re.sub(r"^```.*?^```$", "", page[page.index("\n## ") :], flags=re.MULTILINE | re.DOTALL)
+    for block in re.split(r"\n\s*\n|\n(?=[0-9]+\. )", body):
+        lines = [line for line in block.splitlines() if line and not line.startswith(("#", "|"))]
+        if lines:
+            yield " ".join(line.strip() for line in lines)
+
+
+def requirements() -> Iterator[str]:
+    """Every statement of docs/protocol.md has a name, and every name tests that exist (tests/requirements.toml)."""
+    page = text_of(ROOT / "docs/protocol.md")
+    names = REQUIREMENT.findall(page)
+    table = tomllib.loads(text_of(ROOT / "tests/requirements.toml"))
+    for statement in statements(page):
+        if not REQUIREMENT.search(statement[-20:]):
+            yield f"docs/protocol.md: no name after: …{statement[-60:]}"
+    yield from (f"docs/protocol.md: {name} is there twice" for name in sorted({n for n in names if names.count(n) > 1}))
+    yield from (f"tests/requirements.toml: {name} has no test" for name in sorted(set(names)) if not table.get(name))
+    yield from (f"tests/requirements.toml: {name} is no statement" for name in sorted(set(table) - set(names)))
+    for name, tests in table.items():
+        for test in tests:
+            file, _, function = test.partition("::")
+            if function not in tests_in(ROOT / file):
+                yield f"tests/requirements.toml: {name} names {test}, which does not exist"
+
+
+CHECKS = (links, sizes, unfinished, hosts, settings, invariants, requirements)
 
 
 def main() -> int:

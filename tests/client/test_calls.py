@@ -407,3 +407,25 @@ async def test_every_worker_is_found_over_all_pages():
 
     assert found == ["w0", "w1", "w2"]
     assert [request.url.params.get("before") for request in server.requests] == [None, "0", "1"]
+
+
+async def test_an_end_that_nobody_can_know_is_handed_over_and_not_asked_again():
+    outcome = {"worker_id": "w", "request_id": "r", "ok": None, "state": "indeterminate", "response": None}
+    server = Server((200, {"data": outcome}))
+    async with client_of(server) as client:
+        ended = await client.request("w", "turn/start", request_id="r")
+
+    assert (ended.state, ended.ok) == ("indeterminate", None)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("message", ["", "worker_stopped", "not found; please retry", "unauthorized"])
+async def test_the_words_of_an_error_decide_nothing(message):
+    body = {"error": {"code": "conflict", "message": message, "details": [{"reason_code": "worker_stopped"}]}}
+    server = Server((409, body))
+    async with client_of(server) as client:
+        with pytest.raises(Conflict) as caught:
+            await client.receipt("w", "r")
+
+    assert caught.value.reason_code == "worker_stopped"
+    assert len(server.requests) == 1

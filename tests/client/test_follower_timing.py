@@ -335,3 +335,13 @@ async def test_a_closed_follower_is_exhausted(clock):
 
     assert [seq async for seq in follower] == []
     assert follower.cursor == 0
+
+
+async def test_what_it_does_not_know_is_passed_over_and_unknown_types_are_handed_out(clock):
+    newer = b'event: codex.stream.weather\ndata: {"sunny": true}\n\n'
+    unknown = b'id: 2\nevent: codex.worker.brand.new\nflavour: odd\ndata: {"seq": 2, "more": [1]}\n\n'
+    source = Script([OPEN, newer, event(1), newer, unknown, event(3), SILENCE])
+    async with Watched(source, clock) as watched:
+        await clock.advance(1)
+        assert watched.seen == [1, 2, 3]
+        assert source.cursors == [0]

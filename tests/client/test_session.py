@@ -304,3 +304,25 @@ async def test_a_lock_that_is_never_released_is_given_up(clock, tmp_path):
 def test_credentials_do_not_print_their_tokens(clock):
     assert "access-0" not in repr(held(clock))
     assert "refresh-0" not in repr(held(clock))
+
+
+async def test_a_new_refresh_token_is_stored_before_the_new_access_token_is_used(accounts, clock):
+    order = []
+
+    class Noting(MemoryTokenStore):
+        def save(self, credentials):
+            order.append(f"stored {credentials.refresh_token}")
+            super().save(credentials)
+
+    async def server(request):
+        order.append(f"called with {request.headers.get('authorization', 'nothing').removeprefix('Bearer ')}")
+        return await accounts(request)
+
+    store = Noting(held(clock, lives_seconds=0))
+    async with (
+        Session(BASE, store, transport=httpx2.MockTransport(server), clock=clock) as session,
+        RuntimeCodexClient(BASE, session, transport=httpx2.MockTransport(server), clock=clock) as client,
+    ):
+        await client.machines()
+
+    assert order[-2:] == ["stored refresh-1", "called with access-1"]
