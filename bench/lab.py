@@ -59,6 +59,7 @@ async def running() -> AsyncIterator[Lab]:
                 "AUTOPILOT_HOME": folder,
                 "AUTOPILOT_PORT": str(port),
                 "DATABASE_URL": dsn,
+                "AUTOPILOT_CLIENT_RATE": "1000000",
             }
             log = (home / "server.log").open("wb")
             server = await asyncio.create_subprocess_exec(AUTOPILOT, "serve", env=env, stdout=log, stderr=log)
