@@ -18,19 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from autopilot import contract
 from autopilot.api.address import Addresses
 from autopilot.api.codes import Codes
 from autopilot.api.grants import Grants
-from autopilot.api.http import paths
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
 from autopilot.api.http.docs import DocsRoutes
 from autopilot.api.http.door import Door
 from autopilot.api.http.edge import Edge
-from autopilot.api.http.facade import Facade
+from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
@@ -107,7 +105,6 @@ def build(
     facade = Facade(port, door, api.watch, BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds))
     app = Starlette(
         routes=[
-            Route(f"{paths.BASE}/{{rest:path}}", facade),
             *auth.routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
@@ -115,6 +112,7 @@ def build(
         middleware=[
             Middleware(Access, metrics=metrics, clock=clock),
             Middleware(Edge, limits=limits, contract_version=contract.VERSION, public_url=settings.public_url),
+            Middleware(FacadeFirst, facade=facade),
         ],
         exception_handlers={HTTPException: _framework_refusal},
         lifespan=_lifespan(api, stopping or asyncio.Event()),

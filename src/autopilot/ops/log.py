@@ -16,6 +16,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from autopilot.contract.redaction import may_hold_secret
+
 Redact = Callable[[Any], Any]
 """A JSON-like value in, the same without secrets out (autopilot.contract.redaction)."""
 
@@ -37,14 +39,15 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _bind(bound),
         structlog.processors.format_exc_info,
-        *([_redacting(redact)] if redact else []),
     ]
-    last: Processor = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(_to_json)
+    last: list[Processor] = [structlog.processors.JSONRenderer(_to_json(redact))]
+    if is_console:
+        last = [*([_redacting(redact)] if redact else []), structlog.dev.ConsoleRenderer()]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _name_of, _of_the_sdk, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -86,8 +89,16 @@ def current_traceparent() -> str | None:
     return structlog.contextvars.get_contextvars().get("traceparent")
 
 
-def _to_json(event: EventDict, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+def _to_json(redact: Redact | None) -> Callable[..., str]:
+    """How a line is written: redacted where its text may hold a secret, which few do."""
+
+    def to_json(event: EventDict, **_: Any) -> str:
+        line = msgspec.json.encode(event, enc_hook=str)
+        if redact is not None and may_hold_secret(line):
+            line = msgspec.json.encode(redact(msgspec.json.decode(line)))
+        return line.decode()
+
+    return to_json
 
 
 def _bind(bound: dict[str, str]) -> Processor:
@@ -99,8 +110,7 @@ def _bind(bound: dict[str, str]) -> Processor:
 
 def _redacting(redact: Redact) -> Processor:
     def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        kept = {key: value for key, value in event.items() if key.startswith("_")}  # the formatter's own
-        return {**redact({key: value for key, value in event.items() if key not in kept}), **kept}
+        return redact(dict(event))
 
     return without_secrets
 

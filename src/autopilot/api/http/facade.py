@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autopilot.api.grants import Grant
 from autopilot.api.http import paths
@@ -27,6 +27,19 @@ PASSED_ON = (b"last-event-id", b"content-type")
 TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
 PASSED_BACK = frozenset({"content-type", "cache-control", "retry-after", "x-accel-buffering", "allow"})
 """Response headers of the runtime that mean something to a client."""
+
+
+class FacadeFirst:
+    """ASGI middleware: calls of the worker API, which are most, go to the facade without asking the router."""
+
+    def __init__(self, app: ASGIApp, *, facade: ASGIApp) -> None:
+        self._app = app
+        self._facade = facade
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        is_ours = scope["type"] == "http" and scope["path"].startswith(f"{paths.BASE}/")
+        await (self._facade if is_ours else self._app)(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
