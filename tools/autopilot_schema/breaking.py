@@ -95,7 +95,7 @@ def _content(where: str, old: Json, new: Json) -> Iterator[str]:
         if media not in new.get("content", {}):
             yield f"{where}: {media} was removed"
             continue
-        yield from _schema(where, one["schema"], new["content"][media]["schema"])
+        yield from _schema(where, one.get("schema", {}), new["content"][media].get("schema", {}))
 
 
 def _components(old: Json, new: Json) -> Iterator[str]:
