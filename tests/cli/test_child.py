@@ -15,35 +15,42 @@ from autopilot.cli.child import Child, open_log
 
 PROGRAM = """
 import sys, os, time
-from autopilot.cli.child import die_with_supervisor
-die_with_supervisor()
-print(os.getpid(), flush=True)
+from autopilot.cli.child import settings_of_supervisor
+settings = settings_of_supervisor()
+print(os.getpid(), settings["NAME"], "NAME" in os.environ, flush=True)
 time.sleep(60)
 """
 SUPERVISOR = f"""
 import subprocess, sys, os, signal
 child = subprocess.Popen([sys.executable, "-c", {PROGRAM!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdin.write(b'{{"NAME": "value"}}\\n')
+child.stdin.flush()
 print(child.stdout.readline().decode().strip(), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+async def no_settings() -> dict[str, str]:
+    return {}
 
 
 @pytest.mark.slow
 async def test_a_child_ends_when_its_supervisor_is_killed() -> None:
     supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", SUPERVISOR, stdout=asyncio.subprocess.PIPE)
     said, _ = await supervisor.communicate()
-    pid = int(said)
+    pid = int(said.split()[0])
 
     if psutil.pid_exists(pid):
         await asyncio.to_thread(psutil.Process(pid).wait, 10)
 
     assert supervisor.returncode == -signal.SIGKILL
     assert not psutil.pid_exists(pid)
+    assert said.split()[1:] == [b"value", b"False"], "settings come over the pipe, not in the environment"
 
 
 async def test_a_child_leaves_its_words_in_its_log_and_tells_its_exit_code(tmp_path: Path) -> None:
     log = tmp_path / "version.log"
-    one = Child(name="version", arguments=["no-such-command"], environ=os.environ, log_file=log)
+    one = Child(name="version", arguments=["no-such-command"], environ=os.environ, settings=no_settings, log_file=log)
 
     async with asyncio.timeout(30):
         await one.start()

@@ -2,24 +2,29 @@
 
 Owns starting `autopilot <command>` as a child: its environment, its log file, the sockets it inherits. The child's
 standard output is this terminal's (what it prints is for the person there), its standard error is its log. Its standard
-input is a pipe that nobody writes to: when the supervisor dies, however it dies, the pipe ends and the child with it.
+input is the supervisor's pipe. Over it comes one line, the settings that were not known at the start or are secrets, so
+that a child imports while the database still starts, and no secret stands in a process's environment. When the
+supervisor dies, however it dies, the pipe ends and the child with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
+import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 LARGEST_LOG_BYTES = 32 << 20
 """A log that is longer when its process starts becomes `<name>.1`, in place of the one before it."""
+MOST_SETTINGS_BYTES = 1 << 16
 SUPERVISED = "--supervised"
 """Tells a child that its standard input is the supervisor's pipe."""
 
@@ -31,6 +36,8 @@ class Child:
     name: str
     arguments: Sequence[str]
     environ: Mapping[str, str]
+    settings: Callable[[], Awaitable[Mapping[str, str]]]
+    """Awaited once the process is started: more of its environment, handed over apart from it."""
     log_file: Path
     pass_fds: Sequence[int] = ()
     stop_within_seconds: float = 1.0
@@ -51,6 +58,14 @@ class Child:
                 pass_fds=tuple(self.pass_fds),
                 start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor, which stops things in order
             )
+        await self._hand_over(await self.settings())
+
+    async def _hand_over(self, settings: Mapping[str, str]) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it has ended already: `wait` says so
+            self.process.stdin.write(json.dumps(dict(settings)).encode() + b"\n")
+            await self.process.stdin.drain()
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""
@@ -84,12 +99,20 @@ def open_log_text(path: Path) -> TextIO:
     return io.TextIOWrapper(open_log(path), encoding="utf-8", line_buffering=True, write_through=True)
 
 
-def die_with_supervisor() -> None:
-    """In a child: end at once when the supervisor is gone.
+def settings_of_supervisor() -> dict[str, str]:
+    """In a child: wait for the settings that the supervisor hands over, and from then on end when it is gone.
 
     Without asking (SIGKILL): a clean stop of the companion would end Codex, whose turn is to go on.
     """
-    threading.Thread(target=_wait_for_the_end, args=(sys.stdin.fileno(),), name="supervisor", daemon=True).start()
+    descriptor = sys.stdin.fileno()
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(descriptor, MOST_SETTINGS_BYTES)
+        if not piece:
+            os.kill(os.getpid(), signal.SIGKILL)
+        line += piece
+    threading.Thread(target=_wait_for_the_end, args=(descriptor,), name="supervisor", daemon=True).start()
+    return dict(json.loads(line))
 
 
 def _wait_for_the_end(descriptor: int) -> None:

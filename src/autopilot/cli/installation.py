@@ -33,6 +33,7 @@ from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock
 
 DEFAULT_OWNER = "owner@localhost"
+HERE = "127.0.0.1"
 READY_WITHIN_SECONDS = 60.0
 COMPANION_STOP_SECONDS = 1.4
 """It ends Codex, sends what it can, and gives its leases back; what it has not sent lies in its outbox."""
@@ -64,6 +65,11 @@ class Plan:
         return self.urls[-1]
 
     @property
+    def local_address(self) -> tuple[str, int]:
+        """Host and port of that."""
+        return HERE, self.sock.getsockname()[1]
+
+    @property
     def owner_email(self) -> str:
         """Who a new installation belongs to."""
         return self.environ.get("AUTOPILOT_OWNER_EMAIL") or DEFAULT_OWNER
@@ -77,11 +83,14 @@ class Installation:
     clock: Clock
     terminal: Terminal
     _supervisor: Supervisor = field(init=False)
-    _dsn: str = field(init=False, default="")
+    _database: asyncio.Future[str] = field(init=False)
+    """Its address, once it is up and up to date."""
     _owner_email: str = field(init=False, default="")
+    _code: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._supervisor = Supervisor(self.clock, self._say_death)
+        self._database = asyncio.get_running_loop().create_future()
 
     async def run_until(self, stopping: asyncio.Event) -> None:
         """Bring everything up, say so, and take it down once `stopping` is set.
@@ -103,31 +112,27 @@ class Installation:
                 await self._supervisor.stop()
 
     async def _start(self, keeping: asyncio.TaskGroup, starting: asyncio.TaskGroup) -> None:
-        """Database, migrations, server; Codex beside them, which nobody waits for longer than is pleasant."""
+        """Server and database side by side; then, once the server is ready, the companion and Codex."""
         plan = self.plan
         began = self.clock.monotonic()
         with self.terminal.busy("starting"):
-            looking = starting.create_task(codex_here(plan.environ), name="look for Codex")
-            self._dsn = await self._start_database(keeping)
-            await migrate_all(self._dsn)
-            async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
-                self._owner_email = await settle_owner(pool, plan.owner_email)
-                code = await owner_code(pool, self._owner_email, plan.keys.code)
+            starting.create_task(self._start_database(keeping), name="start the database")
             for child in self._servers():
-                await self._supervisor.keep(child, keeping)
-            if plan.companion:
-                starting.create_task(self._start_companion(keeping, looking), name="start the companion")
-            if not await wait_until_ready(plan.local_url, self.clock, within_seconds=READY_WITHIN_SECONDS):
+                starting.create_task(self._start_server(keeping, child), name=f"start the {child.name}")
+            if not await wait_until_ready(*plan.local_address, self.clock, within_seconds=READY_WITHIN_SECONDS):
                 raise CommandFailed(f"The server did not become ready; see {plan.home.logs}.", Exit.CANNOT_START)
-        self._announce()
+        await self._announce()
         startup_seconds = self.clock.monotonic() - began
+        looking = starting.create_task(codex_here(plan.environ), name="look for Codex")
+        if plan.companion:
+            starting.create_task(self._start_companion(keeping, looking), name="start the companion")
         await asyncio.wait({looking}, timeout=CODEX_PATIENCE_SECONDS)
         shown = Welcome(
             url=plan.urls[0],
             urls=plan.urls,
             listening=plan.listening,
             owner_email=self._owner_email,
-            code=code,
+            code=self._code,
             codex=self._about_codex(looking.result()) if looking.done() else ["Looking for Codex."],
             startup_seconds=startup_seconds,
         )
@@ -148,13 +153,22 @@ class Installation:
     def _plays_demo(self, codex: CodexHere) -> bool:
         return self.plan.demo if self.plan.demo is not None else not codex.has_model
 
-    async def _start_database(self, keeping: asyncio.TaskGroup) -> str:
-        if external := self.plan.environ.get("DATABASE_URL"):
-            return external
-        bin_dir = self.plan.environ.get("PG_BIN")
-        server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)
-        await self._supervisor.keep(PostgresService(server), keeping)
-        return server.dsn
+    async def _start_database(self, keeping: asyncio.TaskGroup) -> None:
+        """Bring the database up and up to date, with an owner; only then is its address known to anybody."""
+        dsn = self.plan.environ.get("DATABASE_URL")
+        if not dsn:
+            bin_dir = self.plan.environ.get("PG_BIN")
+            server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)
+            await self._supervisor.keep(PostgresService(server), keeping)
+            dsn = server.dsn
+        await migrate_all(dsn)
+        async with await open_pool(dsn, max_size=1, schema="api") as pool:
+            self._owner_email = await settle_owner(pool, self.plan.owner_email)
+            self._code = await owner_code(pool, self._owner_email, self.plan.keys.code)
+        self._database.set_result(dsn)
+
+    async def _start_server(self, keeping: asyncio.TaskGroup, child: Child) -> None:
+        await self._supervisor.keep(child, keeping)
 
     async def _start_companion(self, keeping: asyncio.TaskGroup, looking: asyncio.Task[CodexHere | None]) -> None:
         """The companion, with credentials that work; where Codex has no model to talk to, the demo's one."""
@@ -165,11 +179,11 @@ class Installation:
         if self._plays_demo(codex):
             port = await asyncio.to_thread(model_port, self.plan.home)
             await self._supervisor.keep(self._child("model", "demo-model", "--port", str(port)), keeping)
-            more["AUTOPILOT_DEMO_MODEL_URL"] = f"http://127.0.0.1:{port}/v1"
+            more["AUTOPILOT_DEMO_MODEL_URL"] = f"http://{HERE}:{port}/v1"
         machine = await asyncio.to_thread(load_or_create, self.plan.home.path)
         wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
         store = FileTokenStore(self.plan.home.companion / "credentials.json")
-        async with await open_pool(self._dsn, max_size=1, schema="api") as pool:
+        async with await open_pool(await self._database, max_size=1, schema="api") as pool:
             await ensure(pool, store, wanted, self.plan.local_url)
         companion = self._child("companion", "companion", more=more)
         companion.stop_within_seconds = COMPANION_STOP_SECONDS
@@ -178,40 +192,48 @@ class Installation:
     def _servers(self) -> list[Child]:
         public, inner = self.plan.sock, self.plan.inner
         if inner is None:
-            return [self._child("server", "serve", sock=public)]
+            return [self._child("server", "serve", sock=public, serves=True)]
         runtime_url = lan.url_of(*inner.getsockname())
         return [
-            self._child("runtime", "runtime", sock=inner),
-            self._child("api", "api", sock=public, more={"AUTOPILOT_RUNTIME_URL": runtime_url}),
+            self._child("runtime", "runtime", sock=inner, serves=True),
+            self._child("api", "api", sock=public, serves=True, more={"AUTOPILOT_RUNTIME_URL": runtime_url}),
         ]
 
     def _child(
-        self, name: str, *arguments: str, sock: socket.socket | None = None, more: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *arguments: str,
+        sock: socket.socket | None = None,
+        serves: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> Child:
+        """A child with the settings it needs, and none of the others' secrets."""
         plan = self.plan
         inherited = () if sock is None else (sock.fileno(),)
-        environ = {
-            **plan.environ,
-            "AUTOPILOT_HOME": str(plan.home.path),
-            "AUTOPILOT_OWNER_EMAIL": self._owner_email,
-            "AUTOPILOT_CODE_KEY": plan.keys.code.reveal(),
-            "AUTOPILOT_LOG_FORMAT": "json",
-            "DATABASE_URL": self._dsn,
-            **(more or {}),
-        }
+        environ = {key: value for key, value in plan.environ.items() if key != "DATABASE_URL"}
+        environ |= {"AUTOPILOT_HOME": str(plan.home.path), "AUTOPILOT_LOG_FORMAT": "json", **(more or {})}
         return Child(
             name=name,
             arguments=[*arguments, *(f"--fd={descriptor}" for descriptor in inherited)],
             environ=environ,
+            settings=self._server_settings if serves else _no_settings,
             log_file=plan.home.logs / f"{name}.log",
             pass_fds=inherited,
         )
 
-    def _announce(self) -> None:
+    async def _server_settings(self) -> dict[str, str]:
+        """What a server needs that is a secret, or is known only once the database is up and has an owner."""
+        return {
+            "DATABASE_URL": await asyncio.shield(self._database),
+            "AUTOPILOT_OWNER_EMAIL": self._owner_email,
+            "AUTOPILOT_CODE_KEY": self.plan.keys.code.reveal(),
+        }
+
+    async def _announce(self) -> None:
         running = Running(
             url=self.plan.local_url,
             pid=os.getpid(),
-            database_url=self._dsn,
+            database_url=await self._database,
             owner_email=self._owner_email,
             started_at=self.clock.now().isoformat(),
             version=__version__,
@@ -220,6 +242,10 @@ class Installation:
 
     def _say_death(self, name: str, code: int) -> None:
         self.terminal.remark(f"autopilot: {name} ended ({_words(code)}); starting it again")
+
+
+async def _no_settings() -> dict[str, str]:
+    return {}
 
 
 async def _end(scope: asyncio.Timeout, stopping: asyncio.Event) -> None:

@@ -19,7 +19,7 @@ from autopilot.cli import lan
 from autopilot.cli.child import open_log_text
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import home_for_up
-from autopilot.cli.installation import Installation, Plan
+from autopilot.cli.installation import HERE, Installation, Plan
 from autopilot.cli.keys import Keys, KeySettings
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
@@ -28,7 +28,6 @@ from autopilot.ops.clock import SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.settings import load
 
-HERE = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  what --listen asks for
 
 

@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from starlette.types import ASGIApp
 
 from autopilot.cli import lan
-from autopilot.cli.child import die_with_supervisor
+from autopilot.cli.child import settings_of_supervisor
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
@@ -72,7 +72,7 @@ def on_uvloop(command: Callable[P, Coroutine[Any, Any, int]]) -> Callable[P, int
 def begin(process: str, *, supervised: bool) -> ServerSettings:
     """What every process does first: its end, its settings, its log."""
     if supervised:
-        die_with_supervisor()
+        os.environ.update(settings_of_supervisor())
     settings = load(ServerSettings, os.environ)
     log.configure(level=settings.log_level, form=settings.log_format, redact=redaction.redact, process=process)
     return settings
