@@ -54,6 +54,6 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ring_bytes: int = 2 * 1024 * 1024
     page_bytes: int = 1024 * 1024
     """About what one read of the log returns."""
-    notify_interval_ms: int = 5
+    notify_interval_ms: int = 20
     poll_seconds: float = 5.0
     """How often followed workers are looked up without any wake-up, in case those were lost."""

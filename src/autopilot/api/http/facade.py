@@ -70,9 +70,10 @@ class Facade:
                 body=body,
             )
         )
-        direct = scope.get("extensions", {}).get(DIRECT_WRITE)
-        if direct is not None and isinstance(response.body, DirectStream):
-            response.body.write_to(direct)
+        if not isinstance(response.body, bytes):
+            direct = scope.get("extensions", {}).get(DIRECT_WRITE)
+            if direct is not None and isinstance(response.body, DirectStream):
+                response.body.write_to(direct)
         await self._answer(receive, send, response, grant, wants_control="frames=control" in query.split("&"))
 
     async def _answer(
