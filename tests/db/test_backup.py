@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 import stat
 import zipfile
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +17,7 @@ import asyncpg
 import pytest
 from tests.db.conftest import Make, other_bin_dir
 
-from autopilot.db.archive import Manifest
+from autopilot.db.archive import Manifest, reading
 from autopilot.db.backup import backup, restore
 from autopilot.db.errors import BackupRefused, DatabaseUnfit
 from autopilot.db.pool import open_pool
@@ -209,6 +211,23 @@ async def test_a_damaged_backup_changes_nothing(database: str, empty_database: s
         await restore(path, empty_database)
 
     assert await everything(empty_database) == {}
+
+
+async def test_whichever_bit_is_wrong_a_backup_is_refused_or_reads_as_it_was_written(
+    database: str, tmp_path: Path
+) -> None:
+    await live(database, events=5)
+    path = tmp_path / "b"
+    await backup(database, path)
+    whole = path.read_bytes()
+    draw = random.Random(7)
+
+    for place in [*range(40), *range(len(whole) - 200, len(whole)), *draw.sample(range(len(whole)), 500)]:
+        raw = bytearray(whole)
+        raw[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(raw)
+        with contextlib.suppress(BackupRefused), reading(path) as archive:
+            archive.check()
 
 
 def names_in(folder: Path) -> list[str]:

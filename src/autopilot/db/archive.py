@@ -13,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from autopilot.db.errors import BackupRefused
 
 FORMAT = "autopilot-backup"
 VERSION = 1
+DAMAGE = (KeyError, EOFError, OSError, ValueError, RuntimeError, struct.error, zlib.error, zipfile.BadZipFile)
+"""What reading a file raises that is no whole zip: whichever byte of it is wrong."""
 CHUNK_BYTES = 256 * 1024
 
 
@@ -147,7 +151,7 @@ class ArchiveReader:
                     digest.update(chunk)
                     size += len(chunk)
                     yield chunk
-        except (KeyError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        except DAMAGE as error:
             raise self._damaged(name) from error
         if (size, digest.hexdigest()) != (part.bytes, part.sha256):
             raise self._damaged(name)
@@ -166,7 +170,7 @@ class ArchiveReader:
         try:
             text = self._zip.read("manifest.json")
             manifest = msgspec.json.decode(text, type=Manifest)
-        except (KeyError, zipfile.BadZipFile, EOFError, OSError, ValueError, msgspec.MsgspecError) as error:
+        except (*DAMAGE, msgspec.MsgspecError) as error:
             raise BackupRefused(f"{self._path} is not a whole backup: {error}.") from error
         if manifest.format != FORMAT or manifest.version > VERSION:
             raise BackupRefused(f"{self._path} was made by a newer Autopilot ({manifest.autopilot}): update first.")
@@ -223,7 +227,7 @@ def reading(path: Path) -> Iterator[ArchiveReader]:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise BackupRefused(f"{path} is not a whole backup: {error}.") from error
     with archive:
         yield ArchiveReader(path, archive)
