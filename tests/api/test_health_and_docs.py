@@ -114,3 +114,9 @@ def test_the_facades_table_and_the_document_name_the_same_calls():
 
     facade = {call for call in shape(documented) if call[1].startswith(paths.BASE)}
     assert facade == shape(ours)
+
+
+async def test_whoever_opens_the_bare_url_is_led_to_the_page(api: ServedApi):
+    answer = await api.client.get("/", follow_redirects=False)
+
+    assert (answer.status_code, answer.headers["location"]) == (307, "/api/docs")

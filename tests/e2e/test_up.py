@@ -17,9 +17,11 @@ from tests.e2e.installation import Up, command, running_up
 
 from autopilot.cli.lan import listening_socket
 from autopilot.companion.codex.scripted_model import script
+from autopilot.ops.clock import SystemClock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+CLOCK = SystemClock()
 SCRIPT = script({"shell": "echo from-the-shell"}, {"say": "All done."})
 
 
@@ -243,3 +245,29 @@ async def test_whatever_dies_is_started_again_and_the_stream_goes_on(tmp_path: P
                     pass
 
         assert up.process.returncode is None
+
+
+async def test_a_watch_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
+    async with running_up(tmp_path / "home") as up:
+        worker = await first_worker(up)
+        await up.cli("watch", worker, "--until-idle")
+        opened = streams_opened(up)
+        (server,) = [child for child in psutil.Process(up.process.pid).children() if "serve" in child.cmdline()]
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(up.cli("watch", worker, "--until-idle", "--from", "now"))
+            async with asyncio.timeout(30):
+                while streams_opened(up) == opened:
+                    await CLOCK.sleep(0.05)
+            server.kill()
+            sent = await up.cli("send", SCRIPT, "--json")
+        watched = watching.result()
+
+    assert sent.json["state"] == "completed"
+    assert watched.code == 0
+    assert "from-the-shell" in watched.out
+    assert "connection lost" in watched.err
+
+
+def streams_opened(up: Up) -> int:
+    """How many streams commands have opened so far."""
+    return sum(line.get("operation") == "workers.stream" for line in up.log("client"))

@@ -36,7 +36,7 @@ a{color:var(--mark)}p{margin:.4rem 0}
 
 
 class DocsRoutes:
-    """Two paths, both written once at start."""
+    """Two paths, both written once at start; and the root, which leads a person who opens the bare URL to the page."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = encoder.encode(document)
@@ -45,9 +45,14 @@ class DocsRoutes:
     def routes(self) -> list[Route]:
         """The paths."""
         return [
+            Route("/", self.root, methods=["GET"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
             Route("/api/docs", self.page, methods=["GET"]),
         ]
+
+    async def root(self, _request: Request) -> Response:
+        """To the page."""
+        return Response(status_code=307, headers={"location": "/api/docs"})
 
     async def openapi(self, _request: Request) -> Response:
         """The document."""

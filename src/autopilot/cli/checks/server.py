@@ -76,17 +76,26 @@ async def streaming(client: RuntimeCodexClient) -> list[Finding]:
         workers = (await client.list_workers(limit=1)).workers
         if not workers:
             return [note("stream", "there is no worker yet whose stream could be tried")]
-        began = client.clock.monotonic()
-        stream = await client.open_stream(workers[0].worker_id, None, tail_ms=PROBE_MS)
-        try:
-            await stream.read()
-        finally:
-            await stream.aclose()
-        took = client.clock.monotonic() - began
+        return await first_frame(client, workers[0].worker_id)
     except Unauthorized as error:
         return [problem("sign-in", error.message, "autopilot login")]
     except AutopilotError as error:
         return [problem("stream", error.message)]
+
+
+async def first_frame(client: RuntimeCodexClient, worker_id: str) -> list[Finding]:
+    """How long a stream's first frame takes.
+
+    Raises:
+        AutopilotError: there is no stream.
+    """
+    began = client.clock.monotonic()
+    stream = await client.open_stream(worker_id, None, tail_ms=PROBE_MS)
+    try:
+        await stream.read()
+    finally:
+        await stream.aclose()
+    took = client.clock.monotonic() - began
     if took > FIRST_FRAME_SECONDS:
         advice = "turn off buffering for text/event-stream in the proxy on the way; clients fall back to long polls"
         says = f"the first frame took {took:.1f} s: something on the way holds streams back"

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from autopilot.cli import lan
+from autopilot.cli.checks import machine, server
+from autopilot.cli.checks.codex import codex
+from autopilot.cli.checks.finding import Verdict
+from autopilot.cli.home import Home
+from autopilot.client import RuntimeCodexClient
+from autopilot.testing.fault_proxy import Fault, FaultProxy
+from autopilot.testing.scaled_clock import ScaledClock
+from autopilot.testing.streaming_server import StreamingServer
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home").make()
+
+
+@asynccontextmanager
+async def answering(status: str, *headers: str) -> AsyncIterator[str]:
+    """A server that says the same to everybody; its URL."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write("\r\n".join([f"HTTP/1.1 {status}", *headers, "Content-Length: 0", "", ""]).encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        yield lan.url_of(*listening.sockets[0].getsockname()[:2])
+
+
+async def test_a_home_that_only_its_owner_can_read_is_fine(home: Home) -> None:
+    assert [finding.verdict for finding in await machine.permissions(home)] == [Verdict.OK]
+
+
+async def test_a_secret_that_others_can_read_is_a_problem_with_its_remedy(home: Home) -> None:
+    secret = home.secrets / "digest.key"
+    secret.write_text("x")
+    secret.chmod(0o644)
+
+    (finding,) = await machine.permissions(home)
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert str(secret) in finding.says
+    assert finding.advice == f"chmod -R go= {home.path}"
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(5 << 30, Verdict.OK), (500 << 20, Verdict.WARNING), (1 << 20, Verdict.PROBLEM)]
+)
+async def test_a_disk_that_gets_full_is_told_in_time(
+    home: Home, monkeypatch: pytest.MonkeyPatch, free: int, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10 << 30, 0, free))
+
+    assert [verdict] == [finding.verdict for finding in await machine.disk(home)]
+
+
+async def test_a_port_that_another_program_has_is_a_problem_and_a_free_one_is_not() -> None:
+    with lan.listening_socket("127.0.0.1", 0) as taken:
+        number = taken.getsockname()[1]
+        (while_taken,) = await machine.port(None, number)
+    (when_free,) = await machine.port(None, number)
+
+    assert (while_taken.verdict, when_free.verdict) == (Verdict.PROBLEM, Verdict.OK)
+
+
+async def test_a_server_that_does_not_answer_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.2)
+    with lan.listening_socket("127.0.0.1", 0) as unheard:
+        url = lan.url_of(*unheard.getsockname())
+
+    assert [finding.verdict for finding in await server.answers(url)] == [Verdict.PROBLEM]
+
+
+async def test_a_server_that_is_not_ready_is_a_problem() -> None:
+    async with answering("503 Service Unavailable") as url:
+        assert [finding.verdict for finding in await server.answers(url)] == [Verdict.PROBLEM]
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(0, Verdict.OK), (10, Verdict.WARNING)])
+async def test_a_clock_that_is_wrong_is_found_by_the_servers(minutes: int, verdict: Verdict) -> None:
+    date = format_datetime(datetime.now(UTC) - timedelta(minutes=minutes), usegmt=True)
+    async with answering("200 OK", f"Date: {date}") as url:
+        ready, clock = await server.answers(url)
+
+    assert (ready.verdict, clock.verdict) == (Verdict.OK, verdict)
+
+
+async def test_a_database_with_everything_applied_is_fine(database: str) -> None:
+    assert {Verdict.OK} == {finding.verdict for finding in await server.database(database)}
+
+
+async def test_a_database_that_lacks_a_migration_is_a_problem(empty_database: str) -> None:
+    (finding, *_) = await server.database(empty_database)
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert "not applied" in finding.says
+
+
+async def test_a_machine_without_codex_is_told_how_to_get_one(home: Home, tmp_path: Path) -> None:
+    (finding,) = await codex({"AUTOPILOT_CODEX": str(tmp_path / "none"), "HOME": str(tmp_path)}, home)
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert finding.advice
+
+
+@asynccontextmanager
+async def streaming_through(fault: Fault) -> AsyncIterator[RuntimeCodexClient]:
+    async with StreamingServer() as upstream, FaultProxy(*upstream.address, plan=lambda _number: fault) as proxy:
+        upstream.append("w", {"reason": "create"}, event_type="worker.started")
+        async with RuntimeCodexClient(proxy.url, "token", clock=ScaledClock(1)) as client:
+            yield client
+
+
+async def test_a_stream_that_comes_at_once_is_fine() -> None:
+    async with streaming_through(Fault()) as client, asyncio.timeout(20):
+        (finding,) = await server.first_frame(client, "w")
+
+    assert finding.verdict is Verdict.OK
+
+
+@pytest.mark.slow
+async def test_a_proxy_that_holds_streams_back_is_found() -> None:
+    async with streaming_through(Fault("buffer")) as client, asyncio.timeout(20):
+        (finding,) = await server.first_frame(client, "w")
+
+    assert finding.verdict is Verdict.WARNING
+    assert "holds streams back" in finding.says
