@@ -50,6 +50,7 @@ class Runtime:
         self.machines = MachinesRoom(pool, self.ledger, self.wakeups, settings, clock)
         self.notices = Notices(self.wakeups)
         self.ledger.on_commit.append(self.notices.committed)
+        self.machines.machines.on_change.append(self.notices.machine_changed)
         self.router = Router(
             [
                 *Workers(self.ledger, pool, settings).routes(),

@@ -1,14 +1,15 @@
 """Machines: registration, listing, and the heartbeat that keeps their leases.
 
 Owns the tables `machine` and `machine_beat`, and creates a machine's `feed_head`. Relies on permissions for who may act
-as a machine. Never decides who holds a worker (leases.py). Source: docs/runtime-contract.md, "Machines".
+as a machine. Tells those in `on_change` after a commit that changed one. Never decides who holds a worker (leases.py).
+Source: docs/runtime-contract.md, "Machines".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -97,8 +98,12 @@ class Beat:
 class Machines:
     """The machines of this installation."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, stale_after_ms: int) -> None:
+        """`stale_after_ms`: a machine that was silent for longer counts as away; when it is heard, that is news."""
+        self.on_change: list[Callable[[Machine], None]] = []
+        """Called after each commit that made a machine, changed it, or found it back."""
         self._pool = pool
+        self._away = timedelta(milliseconds=stale_after_ms)
 
     async def register(self, claims: Claims, said: Registration) -> Machine:
         """Make a machine, or refresh what is said of it; the first principal to register an id owns it.
@@ -125,7 +130,9 @@ class Machines:
                 raise Forbidden("this machine belongs to somebody else", reason_code="role")
             await connection.execute(_SQL.add_feed, said.machine_id)
             await connection.execute(_SQL.touch, said.machine_id, now)
-            return await machine(connection, said.machine_id)
+            made = await machine(connection, said.machine_id)
+        self._tell(made)
+        return made
 
     async def of(self, claims: Claims) -> list[Machine]:
         """The principal's machines; the last one heard of first.
@@ -158,12 +165,21 @@ class Machines:
         """
         permissions.execute(claims, machine_id)
         async with self._pool.acquire() as connection, connection.transaction():
-            permissions.require_role(claims, await machine(connection, machine_id))
+            before = await machine(connection, machine_id)
+            permissions.require_role(claims, before)
             if desktop_session_id is not None:
                 await connection.execute(_SQL.touch_session, machine_id, desktop_session_id)
             now = await connection.fetchval("select clock_timestamp()")
             await connection.execute(_SQL.touch, machine_id, now)
-            return await _renew(connection, claims, machine_id, held, now)
+            beats = await _renew(connection, claims, machine_id, held, now)
+        was_away = before.last_heard_at is None or now - before.last_heard_at > self._away
+        if was_away or desktop_session_id not in {None, before.desktop_session_id}:
+            self._tell(before)
+        return beats
+
+    def _tell(self, changed: Machine) -> None:
+        for tell in self.on_change:
+            tell(changed)
 
 
 async def machine(connection: Any, machine_id: str) -> Machine:

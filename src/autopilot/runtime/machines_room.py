@@ -38,7 +38,7 @@ class MachinesRoom:
         self._wakeups = wakeups
         self.waiters = Waiters()
         self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
-        self.machines = Machines(pool)
+        self.machines = Machines(pool, stale_after_ms=settings.choices.heartbeat_stale_after_ms)
         self.requests = Requests(ledger, pool, keys, self.waiters, digests=Digests.of(settings))
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)

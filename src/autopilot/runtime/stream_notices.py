@@ -1,7 +1,7 @@
 """Who is to look again: principals whose workers, machines or receipts have changed.
 
 Owns the listeners of this process; hears of commits here and, through tail_wakeups, elsewhere. A notice says whose and
-which worker, never what: the listener reads the state, and what it reads decides.
+which worker (or: look at everything), never what: the listener reads the state, and what it reads decides.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from urllib.parse import quote
 from autopilot.contract.port import Claims
 from autopilot.runtime.ledger import LedgerTx
 from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.machines import Machine
 from autopilot.runtime.requests_wakes import wakes_of
 from autopilot.runtime.tail_wakeups import Wakeups
 
 TOPIC = "principal"
 NO_WORKER = 0
+EVERYTHING = -1
 
 
 class Listener:
@@ -26,16 +28,28 @@ class Listener:
 
     def __init__(self) -> None:
         self.event = asyncio.Event()
+        self.keys: set[str] = set()
+        """What it listens for."""
         self.workers: set[int] = set()
         """worker_nos that have changed since they were last taken."""
         self.changed = False
         """Whether anything has, workers or not."""
+        self.everything = False
+        """Whether it is better to look at everything."""
+
+    def hear(self, number: int) -> None:
+        """Take a notice of a worker, of `NO_WORKER`, or of `EVERYTHING`."""
+        if number > NO_WORKER:
+            self.workers.add(number)
+        self.everything = self.everything or number == EVERYTHING
+        self.changed = True
+        self.event.set()
 
     def take(self) -> list[int]:
         """The changed workers; they count as seen."""
         taken = sorted(self.workers)
         self.workers.clear()
-        self.changed = False
+        self.changed = self.everything = False
         return taken
 
 
@@ -50,17 +64,24 @@ class Notices:
 
     @contextlib.contextmanager
     def listen(self, keys: Iterable[str]) -> Iterator[Listener]:
-        """A listener for these keys."""
-        listener, wanted = Listener(), set(keys)
-        for key in wanted:
-            self._listeners.setdefault(key, set()).add(listener)
+        """A listener for these keys, and for those it attends to later."""
+        listener = Listener()
         try:
+            self.attend(listener, keys)
             yield listener
         finally:
-            for key in wanted:
+            for key in listener.keys:
                 self._listeners[key].discard(listener)
                 if not self._listeners[key]:
                     del self._listeners[key]
+
+    def attend(self, listener: Listener, keys: Iterable[str]) -> bool:
+        """Let it hear of these too; whether any is new to it: what happened before was not heard."""
+        new = set(keys) - listener.keys
+        for key in new:
+            self._listeners.setdefault(key, set()).add(listener)
+        listener.keys |= new
+        return bool(new)
 
     def committed(self, tx: LedgerTx) -> None:
         """Call after each commit."""
@@ -69,6 +90,12 @@ class Notices:
         for kind, target_id, _ in wakes_of(tx).receipts:
             if kind == "machine":
                 self._tell(machine_key(target_id), None)
+
+    def machine_changed(self, machine: Machine) -> None:
+        """Call after a machine registered, or is not what it was."""
+        key = owner_key(machine.owner_user_id, machine.owner_guest_scope)
+        self._note(key, EVERYTHING)
+        self._wakeups.announce(TOPIC, f"{key} {EVERYTHING}", 0)
 
     def stop(self) -> None:
         """Let every stream end."""
@@ -88,10 +115,7 @@ class Notices:
 
     def _note(self, key: str, number: int) -> None:
         for listener in self._listeners.get(key, ()):
-            if number != NO_WORKER:
-                listener.workers.add(number)
-            listener.changed = True
-            listener.event.set()
+            listener.hear(number)
 
 
 def principal_key(claims: Claims) -> str:

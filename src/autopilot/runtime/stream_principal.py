@@ -1,17 +1,19 @@
 """`GET /stream`: everything of one principal on one connection: state first, then changes, and chosen workers' events.
 
 Owns the opaque cursor, which holds one seq for each chosen worker and is the `id` of every frame that moves it; state
-is told anew at each opening. Relies on stream_states.py for what to tell and on stream_notices.py for when. Changes
-that come close together are told together.
+is told anew at each opening. A worker whose log no longer goes on from its cursor is told by a frame of its own, and
+goes on from the log's end; the others are not disturbed. Relies on stream_states.py for what to tell and on
+stream_notices.py for when. Changes that come close together are told together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 
@@ -23,8 +25,8 @@ from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.router import Match, Route, integer_of, query_of
 from autopilot.runtime.settings import RuntimeSettings
-from autopilot.runtime.stream import HEADERS, MAX_TAIL_MS, RETRY_MS, check_cursor, control_frame, control_of
-from autopilot.runtime.stream_notices import Notices, machine_key, principal_key
+from autopilot.runtime.stream import HEADERS, MAX_TAIL_MS, RETRY_MS, control_frame, control_of
+from autopilot.runtime.stream_notices import NO_WORKER, Listener, Notices, machine_key, principal_key
 from autopilot.runtime.stream_states import State, States
 from autopilot.runtime.tail import HEARTBEAT, Follower
 from autopilot.runtime.tail_workers import WorkerTail
@@ -44,6 +46,9 @@ class Chosen:
 
     worker: Worker
     cursor: int
+    """The last seq that its reader has, or was told that it can't have."""
+    stale: bool
+    """The log does not go on from there, and its reader was not told yet."""
 
 
 class PrincipalRoutes:
@@ -73,13 +78,13 @@ class PrincipalRoutes:
             await self._choose(request.claims, worker_id, cursors) for worker_id in chosen_of(query.get("workers"))
         ]
         states = States(self._pool, self._machines, request.claims, self._settings)
-        keys = [principal_key(request.claims), *map(machine_key, await states.machine_ids())]
         stream = PrincipalStream(
             self._tail,
             self._notices,
             states,
             chosen,
-            keys=keys,
+            key=principal_key(request.claims),
+            find=partial(find_worker, self._pool),
             silence_seconds=self._settings.stream_heartbeat_seconds,
             control=control,
         )
@@ -89,8 +94,7 @@ class PrincipalRoutes:
         worker = await find_worker(self._pool, worker_id)
         permissions.observe(claims, worker)
         cursor = cursors.get(worker.worker_no, worker.latest_seq)
-        check_cursor(cursor, worker.oldest_seq, worker.latest_seq)
-        return Chosen(worker, cursor)
+        return Chosen(worker, cursor, stale=not worker.oldest_seq - 1 <= cursor <= worker.latest_seq)
 
 
 class PrincipalStream:
@@ -103,14 +107,16 @@ class PrincipalStream:
         states: States,
         chosen: list[Chosen],
         *,
-        keys: list[str],
+        key: str,
+        find: Callable[[str], Awaitable[Worker]],
         silence_seconds: float,
         control: bool,
     ) -> None:
         self._hub = tail.hub
         self._notices = notices
         self._states = states
-        self._keys = keys
+        self._key = key
+        self._find = find
         self._control = control
         self._silence_seconds = silence_seconds
         self._chosen = chosen
@@ -127,8 +133,6 @@ class PrincipalStream:
                     yield chunk
                 if self._notices.stopping:
                     reason = "shutdown"
-            except StaleCursor:
-                reason = "stale_cursor"
             except UNREACHABLE:
                 reason = "unavailable"
         if self._control:
@@ -136,23 +140,23 @@ class PrincipalStream:
 
     async def _follow(self, stack: ExitStack, tail_seconds: float | None) -> AsyncIterator[bytes]:
         clock = asyncio.get_running_loop().time
-        listener = stack.enter_context(self._notices.listen(self._keys))
-        self._enter_feeds(stack, listener.event)
-        if first := self._told(await self._states.all()):
+        listener = stack.enter_context(self._notices.listen([self._key]))
+        if first := self._enter_feeds(stack, listener.event) + await self._look_at_all(listener):
             yield first
-        if self._control:
-            yield control_frame("caught_up", {"seq": None})
         told = spoke = refreshed = clock()
         end = None if tail_seconds is None else told + tail_seconds
+        caught_up = not self._control
         while not self._notices.stopping:
             listener.event.clear()
             chunk = await self._events()
             now = clock()
-            if now - refreshed >= REFRESH_SECONDS:
-                listener.take()
-                chunk, told, refreshed = chunk + self._told(await self._states.all()), now, now
-            elif listener.changed and now - told >= GATHER_SECONDS:
-                chunk, told = chunk + self._told(await self._states.changed(listener.take())), now
+            gathered = listener.changed and now - told >= GATHER_SECONDS
+            if now - refreshed >= REFRESH_SECONDS or (gathered and listener.everything):
+                chunk, told, refreshed = chunk + await self._look_at_all(listener), now, now
+            elif gathered:
+                chunk, told = chunk + await self._look_at_changed(listener), now
+            elif not chunk and not caught_up:
+                chunk, caught_up = control_frame("caught_up", {"seq": None, "complete": self._states.complete}), True
             elif not chunk and now - spoke >= self._silence_seconds:
                 chunk = HEARTBEAT
             if chunk:
@@ -165,26 +169,53 @@ class PrincipalStream:
             due += [told + GATHER_SECONDS] if listener.changed else []
             await _wait(listener.event, min([*due, end] if end is not None else due))
 
-    def _enter_feeds(self, stack: ExitStack, event: asyncio.Event) -> None:
+    def _enter_feeds(self, stack: ExitStack, event: asyncio.Event) -> bytes:
+        """Begin to follow; what to say of those who can't go on from where they were."""
+        said = []
         for chosen in self._chosen:
             feed = stack.enter_context(self._hub.follow(str(chosen.worker.worker_no)))
             feed.events.add(event)
             stack.callback(feed.events.discard, event)
             self._hub.hint(feed.key, chosen.worker.latest_seq)
+            if chosen.stale:
+                said.append(self._leap(chosen))
             self._followers.append(Follower(self._hub, feed, chosen.cursor))
+        return b"".join(said)
+
+    async def _look_at_all(self, listener: Listener) -> bytes:
+        listener.take()
+        return self._told(listener, await self._states.all())
+
+    async def _look_at_changed(self, listener: Listener) -> bytes:
+        return self._told(listener, await self._states.changed(listener.take()))
 
     async def _events(self) -> bytes:
         """The chosen workers' new events, each frame with the cursor that follows it."""
         made = []
-        for place, follower in enumerate(self._followers):
-            seq = follower.cursor
-            for frame in (await follower.ready()).split(b"\n\n")[:-1]:
-                seq += 1
-                self._chosen[place].cursor = seq
-                made.append(b"id: " + self._cursor() + frame[frame.index(b"\n") :] + b"\n\n")
+        for chosen, follower in zip(self._chosen, self._followers, strict=True):
+            try:
+                frames = await follower.ready()
+            except StaleCursor:
+                chosen.worker = await self._find(chosen.worker.worker_id)
+                made.append(self._leap(chosen))
+                follower.cursor = chosen.cursor
+                continue
+            for frame in frames.split(b"\n\n")[:-1]:
+                identity, rest = frame.split(b"\n", 1)
+                chosen.cursor = int(identity.removeprefix(b"id: "))
+                made.append(b"id: %s\n%s\n\n" % (self._cursor(), rest))
         return b"".join(made)
 
-    def _told(self, states: Iterable[State]) -> bytes:
+    def _leap(self, chosen: Chosen) -> bytes:
+        """Go on from the log's end, and say so: a frame with an `id`, for every reader, since it moves the cursor."""
+        worker = chosen.worker
+        chosen.cursor, chosen.stale = worker.latest_seq, False
+        facts = {"workerId": worker.worker_id, "oldest_seq": worker.oldest_seq, "latest_seq": worker.latest_seq}
+        return b"id: %s\n" % self._cursor() + control_frame("stale", {**facts})
+
+    def _told(self, listener: Listener, states: Iterable[State]) -> bytes:
+        if self._notices.attend(listener, map(machine_key, self._states.machine_ids)):
+            listener.hear(NO_WORKER)
         cursor = self._cursor()
         return b"".join(
             b"id: %s\nevent: codex.state.%s\ndata: %s\n\n" % (cursor, kind.encode(), body) for kind, body in states

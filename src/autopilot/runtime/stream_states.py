@@ -1,11 +1,13 @@
 """What a principal's one stream says of workers, machines and receipts: all of it first, then what has changed.
 
-Owns the comparison with what was sent before; what only grows older is no change. Relies on the rooms' own queries and
-bodies. Every state is read from the database at the moment it is sent.
+Owns the comparison with what was sent before; what only grows older is no change. A receipt that was told as open is
+told again when it ends, whatever was heard or missed in between. Relies on the rooms' own queries and bodies. Every
+state is read from the database at the moment it is sent.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +25,11 @@ SQL = load("autopilot.runtime", "states")
 MAX_WORKERS = 1000
 """Workers whose state is sent at first, newest activity first; older ones appear when they become active."""
 MAX_RECEIPTS = 500
+"""Receipts a look reads: the newest of the open ones, and the last of those that ended."""
+ENDED_SECONDS = 600.0
+"""How far back the first look tells of receipts that have ended: to a reader who was away for less, all of them."""
+OVERLAP_SECONDS = 30.0
+"""How far later looks reach back beyond the last: a transaction may commit this long after it took the time."""
 MAX_REMEMBERED = 4 * (MAX_WORKERS + MAX_RECEIPTS)
 """What was told longest ago is forgotten beyond this; it may be told once more."""
 
@@ -33,39 +40,60 @@ State = tuple[str, bytes]
 """Kind (`worker`, `machine`, `receipt`) and JSON."""
 
 
+Identity = tuple[str, str, str]
+"""A receipt's: target kind, target id, request id."""
+
+
 class States:
     """What one stream has told so far, and what it has to tell now."""
 
     def __init__(self, pool: asyncpg.Pool, machines: Machines, claims: Claims, settings: RuntimeSettings) -> None:
+        self.machine_ids: list[str] = []
+        """The principal's machines, as of the last look."""
+        self.complete = True
+        """Whether the last look at everything came to the end of it: what it did not name is not open."""
         self._pool = pool
         self._machines = machines
         self._claims = claims
         self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
-        self._sent: dict[tuple[str, str], object] = {}
-
-    async def machine_ids(self) -> list[str]:
-        """The principal's machines."""
-        return [machine.machine_id for machine in await self._machines.of(self._claims)]
+        self._sent: dict[tuple[str, object], object] = {}
+        self._open: dict[Identity, None] = {}
+        self._looked: float | None = None
 
     async def all(self) -> list[State]:
         """Everything that is, or that has changed since it was last told."""
+        began, seconds = time.monotonic(), self._ended_within()
+        machines = await self._others()
         rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS)
-        return [*await self._others(), *self._workers(rows), *await self._open_receipts()]
+        ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS)
+        receipts_told, open_count = await self._requests(ended)
+        self.complete = len(rows) < MAX_WORKERS and open_count < MAX_RECEIPTS
+        self._looked = began
+        return [*machines, *self._workers(rows), *receipts_told]
 
     async def changed(self, worker_nos: Sequence[int]) -> list[State]:
         """What has changed of these workers, and of machines and receipts."""
+        machines = await self._others()
         rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner) if worker_nos else []
         names = [row["worker_id"] for row in rows]
-        recent = await self._pool.fetch(SQL.recent_receipts, names, *self._owner, MAX_RECEIPTS)
-        return [*await self._others(), *self._workers(rows), *self._receipts(recent), *await self._open_receipts()]
+        seconds = self._ended_within()
+        ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS)
+        receipts_told, _ = await self._requests(ended)
+        return [*machines, *self._workers(rows), *receipts_told]
 
     @property
     def _owner(self) -> tuple[int | None, str | None]:
         return self._claims.user_id, self._claims.guest_scope
 
-    async def _others(self) -> Iterable[State]:
+    def _ended_within(self) -> float:
+        """Seconds back to the last look at everything, and a little more."""
+        return ENDED_SECONDS if self._looked is None else time.monotonic() - self._looked + OVERLAP_SECONDS
+
+    async def _others(self) -> list[State]:
         made = []
-        for machine in await self._machines.of(self._claims):
+        machines = await self._machines.of(self._claims)
+        self.machine_ids = [machine.machine_id for machine in machines]
+        for machine in machines:
             body = machine.body()
             if self._is_news("machine", machine.machine_id, body):
                 made.append(("machine", msgspec.json.encode(body)))
@@ -77,16 +105,30 @@ class States:
             if self._is_news("worker", row["worker_id"], _essence(body)):
                 yield "worker", msgspec.json.encode(body)
 
-    async def _open_receipts(self) -> Iterable[State]:
-        return self._receipts(await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS))
+    async def _requests(self, ended: list[asyncpg.Record]) -> tuple[list[State], int]:
+        """Receipts to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
+        rows = await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS)
+        told = [*self._receipts(reversed(ended)), *self._receipts(reversed(rows))]
+        present = {_identity(row) for row in rows}
+        if missing := [identity for identity in self._open if identity not in present]:
+            found = await self._pool.fetch(SQL.receipts, *map(list, zip(*missing, strict=True)))
+            told += self._receipts(found)
+        return told, len(rows)
 
-    def _receipts(self, rows: Iterable[asyncpg.Record]) -> Iterable[State]:
+    def _receipts(self, rows: Iterable[asyncpg.Record]) -> list[State]:
+        made = []
         for row in rows:
-            name = " ".join((row["target_kind"], row["target_id"], row["request_id"]))
-            if self._is_news("receipt", name, row["state"]):
-                yield "receipt", msgspec.json.encode(receipts.body(row))
+            identity = _identity(row)
+            self._open.pop(identity, None)
+            if row["ended_at"] is None:
+                self._open[identity] = None
+                if len(self._open) > MAX_REMEMBERED:
+                    del self._open[next(iter(self._open))]
+            if self._is_news("receipt", identity, row["state"]):
+                made.append(("receipt", msgspec.json.encode(receipts.body(row))))
+        return made
 
-    def _is_news(self, kind: str, name: str, said: object) -> bool:
+    def _is_news(self, kind: str, name: object, said: object) -> bool:
         if self._sent.get((kind, name)) == said:
             return False
         self._sent.pop((kind, name), None)
@@ -96,11 +138,17 @@ class States:
         return True
 
 
+def _identity(row: asyncpg.Record) -> Identity:
+    return row["target_kind"], row["target_id"], row["request_id"]
+
+
 def _essence(body: dict[str, Any]) -> object:
     """A summary without what only grows older."""
     kept = {name: value for name, value in body.items() if name not in AGEING}
     kept["metadata"] = bytes(body["metadata"])
     kept["health"] = [fact["state"] for name, fact in body["health"].items() if name != "data"]
+    kept["codex"] = body["health"]["codex"]["detail"]
+    kept["machine"] = None if body["machine"] is None else (body["machine"]["machine_id"], body["machine"]["name"])
     kept["lease"] = [body["lease"][name] for name in ("machine_id", "generation", "state")]
     kept["backend"] = None if body["backend"] is None else body["backend"]["state"]
     return kept

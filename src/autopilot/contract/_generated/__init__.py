@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         StreamBye,
         StreamCaughtUp,
         StreamOpen,
+        StreamStale,
     )
     from autopilot.contract._generated.worker import (
         Activity,
@@ -243,6 +244,7 @@ MODULES = {
     "StreamBye": "stream",
     "StreamCaughtUp": "stream",
     "StreamOpen": "stream",
+    "StreamStale": "stream",
     "Surface": "event",
     "User": "account",
     "VerifyCode": "account",
@@ -360,6 +362,7 @@ __all__ = [
     "StreamBye",
     "StreamCaughtUp",
     "StreamOpen",
+    "StreamStale",
     "Surface",
     "User",
     "VerifyCode",

@@ -7,7 +7,7 @@ from typing import Any
 
 from autopilot.contract._generated.event import Actor
 
-__all__ = ["ByeReason", "Envelope", "FrameSet", "StreamBye", "StreamCaughtUp", "StreamOpen"]
+__all__ = ["ByeReason", "Envelope", "FrameSet", "StreamBye", "StreamCaughtUp", "StreamOpen", "StreamStale"]
 
 
 class ByeReason(StrEnum):
@@ -69,7 +69,25 @@ class StreamCaughtUp:
     """Data of the frame `codex.stream.caught_up`: what follows is live."""
 
     seq: int | None = None
-    """The last event sent."""
+    """The last event sent; null on a principal's stream."""
+    complete: bool | None = None
+    """A principal's stream only: everything there is was named. What was not named since the opening is no open
+    request.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStale:
+    """Data of the frame `codex.stream.stale` of a principal's stream: the log of one worker does not go on from the
+    reader's cursor. It goes on after `latest_seq`; what is between is not sent. Has an `id`, and comes unasked.
+    """
+
+    workerId: str
+    """Which worker."""
+    oldest_seq: int
+    """The oldest event still there."""
+    latest_seq: int
+    """The last event; the next one sent is after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

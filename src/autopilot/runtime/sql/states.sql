@@ -21,12 +21,30 @@ where r.ended_at is null
 order by r.created_at desc
 limit $3;
 
--- recent_receipts: what ended lately of these workers' requests and of the principal's machines'
+-- ended_receipts: what ended within so many seconds of a principal's workers' and machines' requests, the latest first
 select r.*
 from receipt r
-where r.ended_at > clock_timestamp() - interval '1 minute'
+where r.ended_at > clock_timestamp() - make_interval(secs => $3)
+  and ((r.target_kind = 'worker' and exists (
+           select from worker w
+           where w.worker_id = r.target_id and (w.owner_user_id = $1 or w.owner_guest_scope = $2)))
+    or (r.target_kind = 'machine' and exists (
+           select from machine m
+           where m.machine_id = r.target_id and (m.owner_user_id = $1 or m.owner_guest_scope = $2))))
+order by r.ended_at desc
+limit $4;
+
+-- ended_receipts_of: the same of these workers' requests and of the principal's machines'
+select r.*
+from receipt r
+where r.ended_at > clock_timestamp() - make_interval(secs => $4)
   and ((r.target_kind = 'worker' and r.target_id = any($1::text[]))
     or (r.target_kind = 'machine' and r.target_id in (
            select machine_id from machine where owner_user_id = $2 or owner_guest_scope = $3)))
-order by r.ended_at
-limit $4;
+order by r.ended_at desc
+limit $5;
+
+-- receipts: these, by their identities
+select r.*
+from unnest($1::text[], $2::text[], $3::text[]) as named (target_kind, target_id, request_id)
+join receipt r using (target_kind, target_id, request_id);
