@@ -74,7 +74,7 @@ async def test_the_handshake_reaches_the_companion(up: Up) -> None:
     assert shaken["desktop_session_id"]
 
 
-async def test_a_new_thread_becomes_a_worker_which_can_be_stopped(up: Up) -> None:
+async def test_a_new_thread_becomes_a_worker_which_can_be_stopped_and_resumed(up: Up) -> None:
     known = {worker["worker_id"] for worker in (await up.cli("workers", "--json")).json}
     sent = (await up.cli("send", "--new", "--json", SCRIPT)).json
     assert sent["worker_id"] not in known
@@ -84,9 +84,13 @@ async def test_a_new_thread_becomes_a_worker_which_can_be_stopped(up: Up) -> Non
         while (await up.cli("show", sent["worker_id"], "--json")).json["status"] != "stopped":
             pass
     again = (await up.cli("stop", sent["worker_id"], "--json")).json
+    refused = await up.cli("send", SCRIPT, "--worker", sent["worker_id"])
+    resumed = (await up.cli("send", SCRIPT, "--worker", sent["worker_id"], "--resume", "--json", "--wait", "60")).json
 
     assert stopped["status"] in ("stopping", "stopped")
     assert (again["status"], again["idempotent_replay"]) == ("stopped", True)
+    assert refused.code == 7
+    assert resumed["state"] == "completed"
 
 
 async def test_every_hop_of_a_request_can_be_traced_by_either_of_its_ids(up: Up) -> None:

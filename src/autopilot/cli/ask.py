@@ -33,6 +33,7 @@ async def send(
     *,
     worker: Worker = None,
     new: Annotated[bool, Parameter(negative=(), help="In a new thread.")] = False,
+    resume: Annotated[bool, Parameter(negative=(), help="Open the worker again first, where it is stopped.")] = False,
     cwd: Annotated[str | None, Parameter(help="Folder of the new thread, on the machine; else this one.")] = None,
     request_id: RequestId = None,
     wait: Wait = 15.0,
@@ -43,6 +44,8 @@ async def send(
     async with connected(options) as client:
         with terminal.busy("waiting for Codex to take it"):
             target = await _new_worker(client, cwd) if new else await pick_worker(client, worker)
+            if resume:
+                await client.create_worker(target)  # of one that is open, this says only that
             params = {"input": [{"type": "text", "text": text}]}
             outcome = await client.request(
                 target, "turn/start", params, request_id=request_id, wait_ms=_milliseconds(wait)

@@ -99,7 +99,7 @@ class View:
         )
         self.terminal.say(
             f"[dim]{snapshot.status}, {snapshot.latest_seq} events, "
-            f"companion {snapshot.health.machine.state} ({ago(snapshot.last_heartbeat_at) or 'never heard'})[/dim]"
+            f"companion {self._machine} ({_heard(snapshot)})[/dim]"
         )
 
     async def _past(self, snapshot: WorkerSnapshot, start: Beginning) -> TurnEnded | None:
@@ -168,8 +168,7 @@ class View:
                 snapshot = await self.client.worker(self.worker_id)
                 if snapshot.health.machine.state != self._machine:
                     self._machine = snapshot.health.machine.state
-                    heard = ago(snapshot.last_heartbeat_at) or "never"
-                    self._remark(f"the companion is {self._machine} now (last heard: {heard})")
+                    self._remark(f"the companion is {self._machine} now ({_heard(snapshot)})")
 
     def _remark(self, text: str) -> None:
         self.painter.end_line()
@@ -178,3 +177,8 @@ class View:
 
 def _exit_of(ended: TurnEnded) -> Exit:
     return Exit.OK if ended.status == "completed" else Exit.FAILED
+
+
+def _heard(snapshot: WorkerSnapshot) -> str:
+    heard = ago(snapshot.health.machine.as_of)
+    return f"heard {heard}" if heard else "never heard"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
+from rich.console import Console
+from rich.text import Text
 
 from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
@@ -33,25 +36,37 @@ async def workers(
     elif not found:
         terminal.say("No workers yet.")
     else:
-        terminal.out.print(_table(found))
+        _print_table(terminal.out, rows_of(found))
 
 
-def _table(found: list[WorkerSummary]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("WORKER", "STATUS", "ACTIVITY", "EVENTS", "LAST", "WHAT"):
-        table.add_column(heading, overflow="fold" if heading == "WORKER" else "ellipsis", no_wrap=heading != "WORKER")
-    for worker in found:
-        style = STATUS_STYLE.get(worker.status, "")
-        what = value(worker.title) or value(worker.preview) or worker.workspace_ref or ""
-        table.add_row(
+HEADINGS = ("WORKER", "STATUS", "ACTIVITY", "EVENTS", "LAST", "WHAT")
+
+
+def rows_of(found: Iterable[WorkerSummary]) -> list[tuple[str, ...]]:
+    """What the list shows of each worker; what it is about comes last."""
+    return [
+        (
             worker.worker_id,
-            f"[{style}]{worker.status}[/{style}]" if style else worker.status,
+            worker.status,
             value(worker.activity) or "",
             str(worker.latest_seq),
             ago(worker.updated_at),
-            what.splitlines()[0] if what else "",
+            (value(worker.title) or value(worker.preview) or worker.workspace_ref or "").partition("\n")[0],
         )
-    return table
+        for worker in found
+    ]
+
+
+def _print_table(console: Console, rows: list[tuple[str, ...]]) -> None:
+    """Columns as wide as what is in them; only the last is cut, and only to fit a terminal."""
+    widths = [max(len(cell) for cell in column) for column in zip(HEADINGS, *rows, strict=True)]
+    room = max(10, console.width - sum(widths[:-1]) - 2 * (len(widths) - 1)) if console.is_terminal else None
+    for number, row in enumerate([HEADINGS, *rows]):
+        line = Text(style="dim" if number == 0 else "")
+        for cell, width in zip(row[:-1], widths[:-1], strict=True):
+            line.append(f"{printable(cell):<{width}}  ", style=STATUS_STYLE.get(cell, ""))
+        line.append(printable(row[-1])[:room])
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 async def show(
@@ -68,7 +83,7 @@ async def show(
         return
     for name, text in facts_of(snapshot):
         terminal.out.print(f"{name:<12}", style="dim", end="")
-        terminal.out.print(text, markup=False)
+        terminal.out.print(printable(text), markup=False)
 
 
 def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
