@@ -53,8 +53,9 @@ async def test_every_block_of_the_guide_runs(installation, no_keyring, tmp_path,
             await running
 
     told = capsys.readouterr().out
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     assert "1 worker.started\n2 worker.event\nhandled up to 1\n" in told
+    assert "go on from p1." in told
     assert "still accepted" in told
     assert "404 not_found" in told
     assert re.search("running (live|catching_up) [1-9]", told)

@@ -11,6 +11,7 @@ from autopilot.client.backoff import Backoff, BackoffPolicy
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, SystemClock
 from autopilot.client.connection import ConnectionState
+from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
 from autopilot.client.session import Session, SessionState
@@ -36,6 +37,7 @@ __all__ = [
     "Connected",
     "ConnectionState",
     "Credentials",
+    "EverythingFollower",
     "FileTokenStore",
     "FixedToken",
     "FollowPolicy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +11,8 @@ import httpx2
 
 from autopilot.client.calls import as_message
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.everything import EverythingFollower
+from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
 from autopilot.client.tokens import FixedToken, TokenSource
@@ -61,6 +63,15 @@ class RuntimeCodexClient(MachineCalls):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._http.aclose()
+
+    def follow_everything(
+        self, workers: Iterable[str] = (), *, cursor: str | None = None, policy: FollowPolicy | None = None
+    ) -> EverythingFollower:
+        """All one's workers, machines and receipts as they are and change, and the events of these `workers`.
+
+        `cursor` is a follower's `resume_at`; None: events from now on. What a phone keeps open.
+        """
+        return EverythingFollower(self._http, workers, cursor=cursor, policy=policy)
 
     async def me(self) -> Me:
         """Whom the token speaks for."""

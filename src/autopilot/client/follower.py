@@ -346,9 +346,9 @@ class Follower(Generic[E]):
         self._backoff.reset()
         return (entry,)
 
-    def _decoded(self, frame: Frame) -> E:
+    def _decoded(self, frame: Frame, decode: Callable[[Any], E] | None = None) -> E:
         try:
-            return self._decode(json.loads(frame.data))
+            return (decode or self._decode)(json.loads(frame.data))
         except (ValueError, RecursionError) as error:
             raise UnknownError("a frame is not what it should be", reason_code="malformed_frame") from error
 
