@@ -137,7 +137,9 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         name = _text(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
-    for choice in ("anyOf", "oneOf", "allOf"):
+    if "allOf" in schema:  # a message, and what narrows it
+        return _kind(schema["allOf"][0])
+    for choice in ("anyOf", "oneOf"):
         if choice in schema:
             return " or ".join(_kind(one) for one in schema[choice])
     if "const" in schema:
