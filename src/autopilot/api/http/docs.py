@@ -137,11 +137,9 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         name = _text(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
-    if "allOf" in schema:  # a message, and what narrows it
-        return _kind(schema["allOf"][0])
-    for choice in ("anyOf", "oneOf"):
+    for choice, shown in (("anyOf", None), ("oneOf", None), ("allOf", 1)):  # allOf: a message, and what narrows it
         if choice in schema:
-            return " or ".join(_kind(one) for one in schema[choice])
+            return " or ".join(_kind(one) for one in schema[choice][:shown])
     if "const" in schema:
         return _code(str(schema["const"]))
     kind = schema.get("type", "any")
