@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from typing import Any
 
 import msgspec
 import pytest
@@ -153,6 +156,48 @@ async def test_stop_ends_the_turn_and_what_it_runs_then_closes_the_log(installat
     assert msgspec.json.decode(left)["data"] == []
     assert_sound(log)
     assert methods(log).index("turn/completed") < len(log) - 1
+    assert [one.payload["params"]["item"]["status"] for one in log if item("commandExecution")(one)] == ["failed"]
+
+
+async def test_a_stop_waits_for_the_codex_that_an_earlier_companion_left_running(installation: Installation) -> None:
+    first = await installation.start_process()
+    worker = await installation.start_thread()
+    await installation.turn(worker, {"shell": "echo running; sleep 300"})
+    await installation.log_until(worker, item("commandExecution", "started"))
+    await first.kill()
+    await installation.owner.stop_worker(worker)
+
+    async with installation.companion():
+        log = await installation.log_until(worker, of_type("worker.stopped"))
+
+    stopped = log[-1].payload
+    assert [one["command"] for one in stopped["terminated"]] == ["echo running; sleep 300"]
+    assert stopped["verified"] is True
+    assert [one.payload["params"]["item"]["status"] for one in log if item("commandExecution")(one)] == ["failed"]
+
+
+async def test_a_stop_during_which_codex_dies_asks_its_successor_and_says_what_was_cut_off(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await installation.turn(worker, {"shell": "echo running; sleep 300"})
+        await installation.log_until(worker, item("commandExecution", "started"))
+        call, record = companion.codex.call, companion.codex.server.record
+        assert record is not None
+
+        async def deadly(method: str, *params: Any, **more: Any) -> Any:
+            if method == "turn/interrupt":
+                os.killpg(record.pid, signal.SIGKILL)
+            return await call(method, *params, **more)
+
+        monkeypatch.setattr(companion.codex, "call", deadly)
+        await installation.owner.stop_worker(worker)
+        log = await installation.log_until(worker, of_type("worker.stopped"))
+
+    assert log[-1].payload["verified"] is True
+    assert "trouble" not in log[-1].payload
+    assert methods(log).index("desktop/turn_cut_off") < methods(log).index("turn/completed") < len(log) - 1
 
 
 async def test_a_stopped_worker_that_is_reattached_sends_what_was_parked_and_works_on(

@@ -26,7 +26,7 @@ from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
 from autopilot.companion.recorder import Recorder
-from autopilot.companion.stop import stop
+from autopilot.companion.stop import Stopped, stop
 from autopilot.companion.threads import Thread, Threads
 from autopilot.contract import ReceiptReport
 from autopilot.contract.errors import AutopilotError
@@ -189,7 +189,7 @@ class Desk:
             return
         if not await self._acknowledged(request):
             return
-        done = await stop(self._codex, self._recorder, thread, self._clock)
+        done = await self._end(thread)
         body = {
             "source": translate.SOURCE,
             "method": "worker/stop",
@@ -210,8 +210,8 @@ class Desk:
         await self._database.run(close)
         self._recorder.written()
 
-    async def _end(self, thread: Thread) -> None:
-        await stop(self._codex, self._recorder, thread, self._clock)
+    async def _end(self, thread: Thread) -> Stopped:
+        return await stop(self._codex, self._recorder, thread, self._clock, self._execution.caught_up)
 
     async def _finish(self, request: Request, outcome: Outcome) -> None:
         """Keep the answer and put it on its way, in one transaction."""

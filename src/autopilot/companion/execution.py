@@ -6,6 +6,7 @@ ledger: an `Outcome` is what the inbox reports. Unknown methods are refused, nev
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -75,6 +76,16 @@ class Execution:
             return await self.reconcile(request, str(error))
         except CodexError as error:
             return failed("codex_unavailable", str(error))
+
+    async def caught_up(self, thread: Thread) -> None:
+        """Wait for a Codex that is being started, or found again, and hear of the thread from then on.
+
+        Never raises an error of Codex's: who goes on without it sees for himself how far that leads.
+        """
+        with contextlib.suppress(CodexError):
+            await self._codex.caught_up(READY_SECONDS)
+            if not thread.subscribed:
+                await self._recovery.resume(thread)
 
     async def reconcile(self, request: Request, doubt: str) -> Outcome:
         """It may or may not have reached Codex: let Codex's own history say, else say that nobody knows."""

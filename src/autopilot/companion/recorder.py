@@ -24,7 +24,7 @@ from autopilot.companion.codex.messages import Message
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
 from autopilot.companion.outbox import Outbox
-from autopilot.companion.threads import Thread, Threads
+from autopilot.companion.threads import OpenItem, Thread, Threads
 from autopilot.ops.clock import Clock
 
 QUEUE_MESSAGES = 4000
@@ -116,6 +116,11 @@ class Recorder:
         named = Names(thread_id=thread.thread_id, turn_id=turn_id)
         told = {"threadId": thread.thread_id, **params}
         return translate.make(named, method, told, event_id=event_id, occurred_at=self._clock.now())
+
+    async def open_items(self, thread: Thread) -> list[OpenItem]:
+        """What Codex has begun in this thread and not completed, by all that it said so far."""
+        await self.settle()
+        return await self._database.run(lambda db: registry.open_items(db, thread.thread_id))
 
     async def release(self, thread: Thread) -> None:
         """Write what was held back while the thread's history was read."""

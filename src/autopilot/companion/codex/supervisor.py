@@ -59,6 +59,7 @@ class Codex:
         self._client_version = client_version
         self._session: Session | None = None
         self._connected = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self.trouble: str | None = None
         """Why there is no session, in words; None while there is one."""
 
@@ -80,6 +81,18 @@ class Codex:
         except TimeoutError:
             raise CodexUnavailable(self.trouble or "Codex is not connected") from None
         return self._session
+
+    async def caught_up(self, within_seconds: float) -> None:
+        """Wait until there is a session, and its listener has read what was missed before it.
+
+        Raises:
+            CodexUnavailable: not in time.
+        """
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._caught_up.wait()
+        except TimeoutError:
+            raise CodexUnavailable(self.trouble or "Codex is not connected") from None
 
     async def call(self, method: str, params: Any = None, *, within_seconds: float = CALL_SECONDS) -> msgspec.Raw:
         """Call Codex in the present session.
@@ -141,6 +154,7 @@ class Codex:
         finally:
             self._session = None
             self._connected.clear()
+            self._caught_up.clear()
             await connection.close()
             await self._listener.session_ended(session)
         if failed is not None:
@@ -153,3 +167,4 @@ class Codex:
         self.trouble = None
         log.info("codex.connected", version=session.connection.version, incarnation=session.incarnation)
         await self._listener.session_began(session)
+        self._caught_up.set()
