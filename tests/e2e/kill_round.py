@@ -13,16 +13,19 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from tests.e2e import kill_follower
+from tests.e2e.installation import environment
 from tests.e2e.kill_plan import FULL_ACCESS, Plan, Strike, Turn
-from tests.e2e.killable import Killable, environment, kill, kind_of
+from tests.e2e.killable import Killable, kill, kind_of
 
 from autopilot.client import RuntimeCodexClient, has_ended
 from autopilot.client.backoff import is_transient
@@ -35,7 +38,12 @@ from autopilot.testing.fault_proxy import FaultProxy
 PATIENCE_SECONDS = 60.0
 """For anything to come back, on a machine that does other things too."""
 RETRY_SECONDS = 0.1
+LONG_COMMAND_SECONDS = 417
+"""Nobody waits for it; the number finds it in the list of processes."""
+STOP = -1
+"""In place of a turn's number."""
 log = logging.getLogger("tests.kills")
+T = TypeVar("T")
 Wanted = Callable[[Envelope], bool]
 
 
@@ -55,6 +63,8 @@ class Round:
     """By the follower that is never killed."""
     answers: defaultdict[str, list[RequestOutcome]] = field(default_factory=lambda: defaultdict(list))
     """By request id: everything that any client was told."""
+    appended: list[str] = field(default_factory=list)
+    """The ids of events of a person's that the ledger has."""
     story: list[str] = field(default_factory=list)
     _more: asyncio.Condition = field(default_factory=asyncio.Condition)
     _asked: dict[int, int] = field(default_factory=dict)
@@ -131,22 +141,10 @@ class Round:
 
     async def ask(self, request_id: str, method: str, params: dict[str, Any], *, machine: str = "") -> RequestOutcome:
         """Ask with this id until there is an end; what fails on the way is asked again, with the same id."""
+        ask = partial(self.client.machine_request, machine) if machine else partial(self.client.request, self.worker_id)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                try:
-                    if machine:
-                        told = await self.client.machine_request(
-                            machine, method, params, request_id=request_id, wait_ms=2000
-                        )
-                    else:
-                        told = await self.client.request(
-                            self.worker_id, method, params, request_id=request_id, wait_ms=2000
-                        )
-                except AutopilotError as error:
-                    if not is_transient(error):
-                        raise
-                    await asyncio.sleep(RETRY_SECONDS)  # what a client does
-                    continue
+                told = await self._again(lambda: ask(method, params, request_id=request_id, wait_ms=2000))
                 self.answers[request_id].append(told)
                 if has_ended(told):
                     return told
@@ -159,18 +157,49 @@ class Round:
                 self._more.notify_all()
             outcome = await self._message(turn)
             self.tell(f"{turn.request_id} is {outcome.state} {outcome.error or ''}")
-            turn_id = ((outcome.response or {}).get("turn") or {}).get("id")
+            turn_id = turn_of(outcome)
             if turn.to_its_end and turn_id:
                 await self.until_event(ended(turn_id))
 
     async def _message(self, turn: Turn) -> RequestOutcome:
+        """The turn's message, and what is asked beside it."""
         params = {"input": [{"type": "text", "text": script(*turn.steps)}]}
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.ask(f"{turn.request_id}-read", "thread/read", {}))
+            if "read" in turn.beside:
+                tasks.create_task(self.ask(f"{turn.request_id}-read", "thread/read", {}))
+            if "append" in turn.beside:
+                tasks.create_task(self.append(f"{turn.request_id}-append", {"method": "note", "turn": turn.request_id}))
+            if "handshake" in turn.beside:
+                tasks.create_task(self.append(f"{turn.request_id}-handshake", _handshake(turn.request_id)))
             if turn.twice:
                 tasks.create_task(self.ask(turn.request_id, "turn/start", params))
-            asked = tasks.create_task(self.ask(turn.request_id, "turn/start", params))
-        return asked.result()
+            outcome = await self.ask(turn.request_id, "turn/start", params)
+            turn_id = turn_of(outcome)
+            if "steer" in turn.beside and turn_id:
+                steer = {
+                    "expectedTurnId": turn_id,
+                    "input": [{"type": "text", "text": script({"say": "As you like."})}],
+                }
+                tasks.create_task(self.ask(f"{turn.request_id}-steer", "turn/steer", steer))
+            if "interrupt" in turn.beside and turn_id and not turn.to_its_end:
+                tasks.create_task(self.ask(f"{turn.request_id}-interrupt", "turn/interrupt", {"turnId": turn_id}))
+        return outcome
+
+    async def append(self, event_id: str, payload: dict[str, Any]) -> None:
+        """Append an event of a person's, until the ledger says that it has it."""
+        self.appended.append(event_id)
+        await self._again(lambda: self.client.append_event(self.worker_id, "worker.event", payload, event_id=event_id))
+
+    async def _again(self, doing: Callable[[], Awaitable[T]]) -> T:
+        """Do it until it is answered, as a client does that never gives up."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                try:
+                    return await doing()
+                except AutopilotError as error:
+                    if not is_transient(error):
+                        raise
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def say(self, name: str, text: str) -> None:
         """A small turn, from its message to its end."""
@@ -201,6 +230,7 @@ class Round:
         whom = {name: self._processes(name) for name in blow.victims}
         if "connection" in blow.victims:
             self.proxy.cut_all()
+        self.killed |= {"codex"} if "clean_stop" in blow.victims else set()
         self.killed |= {kind_of(process) for found in whom.values() for process in found}
         met = kill([process for found in whom.values() for process in found])
         self.tell(f"killed {'+'.join(blow.victims)} {blow} (pids {met})")
@@ -208,10 +238,31 @@ class Round:
             await self.end_follower()
             await self.start_follower()
         up = self.installation.process
-        if up is not None and up.pid in met:
-            await self.installation.ended()
+        if up is not None and (up.pid in met or "clean_stop" in blow.victims):
+            code = await (self.installation.ended() if up.pid in met else self.installation.stop())
+            assert code == (-9 if up.pid in met else 0), self.installation.last_words()
+            for seconds in blow.starting_seconds:
+                await self.installation.kill_start_after(seconds)
             await self.installation.start()
             self.tell("autopilot up is ready again")
+
+    async def stop_under_fire(self) -> None:
+        """Stop the worker in the middle of a command that nobody waits for, with the plan's last blow at the same time.
+
+        Where the thread was lost there is nothing to run; it is stopped all the same.
+        """
+        text = script({"say": "A long wait.", "shell": f"sleep {LONG_COMMAND_SECONDS}"})
+        params = {"input": [{"type": "text", "text": text}]}
+        outcome = await self.ask(f"seed{self.plan.seed}-long", "turn/start", params)
+        self._asked[STOP] = len(self.seen)
+        if outcome.state == "completed":
+            await self.until_event(command_begun(turn_of(outcome)))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._again(lambda: self.client.stop_worker(self.worker_id)))
+            await self._point(replace(self.plan.at_the_stop, turn=STOP, after_events=0))
+            await self._hit(self.plan.at_the_stop)
+        stopped = await self.until_event(lambda event: event.eventType == "worker.stopped")
+        self.tell(f"the worker is stopped: {stopped.payload}")
 
     def _processes(self, name: str) -> list[psutil.Process]:
         rng = random.Random(f"{self.plan.seed} {name} {len(self.story)}")
@@ -236,6 +287,31 @@ def _with_children(process: psutil.Process) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.Error:
         return []
+
+
+def turn_of(outcome: RequestOutcome) -> str | None:
+    """The id of the turn that a `turn/start` got, where it got one."""
+    return ((outcome.response or {}).get("turn") or {}).get("id")
+
+
+def _handshake(handshake_id: str) -> dict[str, Any]:
+    occurred_at = datetime.now(UTC).isoformat()
+    return {
+        "source": "autopilot-ios",
+        "method": "ios/handshake",
+        "handshake_id": handshake_id,
+        "device_id": "tests",
+        "occurred_at": occurred_at,
+    }
+
+
+def command_begun(turn_id: str | None) -> Wanted:
+    """A command of this turn runs."""
+    return lambda event: (
+        event.payload.get("method") == "item/started"
+        and event.payload["params"]["turnId"] == turn_id
+        and event.payload["params"]["item"]["type"] == "commandExecution"
+    )
 
 
 def method(name: str) -> Wanted:

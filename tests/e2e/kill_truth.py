@@ -6,6 +6,7 @@ Asks Codex itself, over its socket, beside the companion; and the database, besi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from tests.e2e.kill_round import PATIENCE_SECONDS, RETRY_SECONDS, Round
+from tests.e2e.kill_round import LONG_COMMAND_SECONDS, PATIENCE_SECONDS, RETRY_SECONDS, Round
+from tests.e2e.killable import words_of
 
 from autopilot.client import has_ended
 from autopilot.companion.codex import history
-from autopilot.companion.codex.connection import open_connection
-from autopilot.companion.codex.messages import Message
+from autopilot.companion.codex.connection import Connection, Sink, open_connection
+from autopilot.companion.codex.messages import CodexUnavailable, Message
 from autopilot.contract import Envelope
 from autopilot.ops.clock import SystemClock
 
@@ -28,15 +30,34 @@ Json = dict[str, Any]
 
 async def assert_true(after: Round) -> None:
     """Everything."""
+    turns, items = await of_codex(after)
+    await until_told(after, items)
     log = await whole_log(after)
     assert_contiguous(log)
-    turns, items = await of_codex(after)
-    assert_items(log, items, codex_was_killed="codex" in after.killed)
+    await assert_items(after, log, items)
     assert_turns(log, turns)
     await assert_receipts(after, log, items)
+    assert_appended(after, log)
     await assert_followed(after, log)
     await assert_database(after)
     assert_processes(after)
+
+
+async def assert_stopped(after: Round) -> None:
+    """Stopped means stopped: the log is closed, nothing runs, and the lease ended with it."""
+    log = await whole_log(after)
+    assert_contiguous(log)
+    assert [event.seq for event in log if event.eventType == "worker.stopped"] == [len(log)]
+    assert log[-1].payload["verified"] is True, log[-1].payload
+    snapshot = await after.client.worker(after.worker_id)
+    assert (snapshot.status, snapshot.latest_seq) == ("stopped", len(log))
+    await assert_nothing_held(after)
+    running = [one.pid for one in after.installation.processes() if str(LONG_COMMAND_SECONDS) in words_of(one)]
+    assert running == [], "a command of the stopped worker still runs"
+    _, items = await of_codex(after)
+    await assert_items(after, log, items)
+    await assert_receipts(after, log, items)
+    await assert_followed(after, log)
 
 
 async def whole_log(after: Round) -> list[Envelope]:
@@ -58,12 +79,21 @@ def _more_than_once(values: Any) -> list[Any]:
 # What Codex itself remembers.
 
 
+async def _connected(socket: Path, sink: Sink) -> Connection | None:
+    try:
+        return await open_connection(socket, sink, clock=SystemClock())
+    except CodexUnavailable:  # it was killed a moment ago
+        return None
+
+
 @asynccontextmanager
 async def talking_to_codex(socket: Path) -> AsyncIterator[history.Call]:
     async def ignore(_message: Message) -> None:
         return
 
-    connection = await open_connection(socket, ignore, clock=SystemClock())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (connection := await _connected(socket, ignore)) is None:  # noqa: ASYNC110  # another process listens
+            await asyncio.sleep(RETRY_SECONDS)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.run())
         try:
@@ -86,25 +116,35 @@ async def of_codex(after: Round) -> tuple[dict[str, str], list[Json]]:
     return turns, items
 
 
-def assert_items(log: list[Envelope], items: list[Json], *, codex_was_killed: bool) -> None:
-    """Every item of Codex's history is in the ledger exactly once, in the same words, and no other one."""
+async def until_told(after: Round, items: list[Json]) -> None:
+    """Wait until the ledger has these: a command that goes on behind its turn may end in this very moment."""
+    wanted = {(one["turnId"], one["item"]["id"]) for one in items}
+    with contextlib.suppress(TimeoutError):  # then `assert_items` says what is missing
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await after.until(lambda: wanted <= completed(after.seen).keys())
+
+
+def completed(log: list[Envelope]) -> dict[tuple[str, str], list[Json]]:
+    """Every completed item of the log: turn and item id -> what is told of it, each time."""
     told: defaultdict[tuple[str, str], list[Json]] = defaultdict(list)
     for event in log:
         if event.payload.get("method") == "item/completed":
             params = event.payload["params"]
             told[params["turnId"], params["item"]["id"]].append(params["item"])
+    return dict(told)
+
+
+async def assert_items(after: Round, log: list[Envelope], items: list[Json]) -> None:
+    """Every item of Codex's history is in the ledger exactly once, in the same words, and no other one."""
+    told = completed(log)
     kept = {(one["turnId"], one["item"]["id"]): one["item"] for one in items}
-    assert [key for key in kept if key not in told] == [], "Codex remembers what the ledger does not have"
+    assert [item for key, item in kept.items() if key not in told] == [], "the ledger lacks what Codex remembers"
     assert [key for key, copies in told.items() if len(copies) > 1] == [], "an item is in the ledger twice"
-    different = [(told[key][0], item) for key, item in kept.items() if words(told[key][0]) != words(item)]
+    different = [(told[key][0], item) for key, item in kept.items() if told[key][0] != item]
     assert different == [], "the ledger says other words than Codex"
-    if not codex_was_killed:
-        assert [key for key in told if key not in kept] == [], "the ledger has what Codex does not remember"
-
-
-def words(item: Json) -> Json:
-    """What an item says."""
-    return item
+    if "codex" not in after.killed:
+        by_now = {(one["turnId"], one["item"]["id"]) for one in (await of_codex(after))[1]}
+        assert told.keys() - by_now == set(), "the ledger has what Codex does not remember"
 
 
 def assert_turns(log: list[Envelope], turns: dict[str, str]) -> None:
@@ -145,6 +185,15 @@ async def assert_receipts(after: Round, log: list[Envelope], items: list[Json]) 
             assert said[request_id] == 1, f"{request_id} was done, and Codex does not have its message"
 
 
+def assert_appended(after: Round, log: list[Envelope]) -> None:
+    """What a person appended, however often, is there once; a handshake has at most one ack."""
+    assert Counter(event.eventId for event in log if event.eventId in after.appended) == Counter(set(after.appended))
+    acks = [event.payload["handshake_id"] for event in log if event.payload.get("method") == "desktop/handshake_ack"]
+    assert _more_than_once(acks) == []
+    shaken = {event_id.removesuffix("-handshake") for event_id in after.appended if event_id.endswith("-handshake")}
+    assert set(acks) == shaken
+
+
 async def assert_followed(after: Round, log: list[Envelope]) -> None:
     """Both followers saw every event once and in order."""
     latest = [(event.seq, event.eventId) for event in log]
@@ -183,10 +232,9 @@ NOTHING = {
 
 
 async def assert_database(after: Round) -> None:
+    await assert_nothing_held(after)
     connection = await asyncpg.connect(after.installation.facts["database_url"])
     try:
-        for what, query in NOTHING.items():
-            assert [dict(row) for row in await connection.fetch(query)] == [], what
         leases = await connection.fetch(
             "select generation, released_at, expires_at > now() as lives from runtime.lease"
             " join runtime.worker using (worker_no) where worker_id = $1",
@@ -195,6 +243,16 @@ async def assert_database(after: Round) -> None:
     finally:
         await connection.close()
     assert [(row["released_at"], row["lives"]) for row in leases] == [(None, True)]
+
+
+async def assert_nothing_held(after: Round) -> None:
+    """None of NOTHING is there."""
+    connection = await asyncpg.connect(after.installation.facts["database_url"])
+    try:
+        for what, query in NOTHING.items():
+            assert [dict(row) for row in await connection.fetch(query)] == [], what
+    finally:
+        await connection.close()
 
 
 def assert_processes(after: Round) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import httpx2
 import psutil
 from tests.e2e import kill_follower
+from tests.e2e.installation import environment
 
 from autopilot.api import tokens
 from autopilot.db.pool import open_pool
@@ -57,6 +58,11 @@ class Killable:
 
     async def start(self, shape: tuple[str, ...] | None = None) -> None:
         """Start `autopilot up` and wait until it is ready."""
+        await self.begin(shape)
+        await self.ready()
+
+    async def begin(self, shape: tuple[str, ...] | None = None) -> None:
+        """Start `autopilot up`."""
         self.shape = self.shape if shape is None else shape
         self.starts += 1
         arguments = ("up", "--json", "--demo", "--port", str(self.port), *self.shape)
@@ -69,7 +75,15 @@ class Killable:
                 env=environment(self.home),
                 start_new_session=True,
             )
-        await self.ready()
+
+    async def kill_start_after(self, seconds: float) -> None:
+        """Start `autopilot up`, and kill it whatever it has come to by then."""
+        await self.begin()
+        assert self.process is not None
+        await asyncio.sleep(seconds)  # drawn
+        assert self.process.returncode is None, f"it gave up with {self.process.returncode}: {self.last_words()}"
+        self.process.kill()
+        await self.process.wait()
 
     async def ready(self) -> None:
         """Wait until /readyz answers 200."""
@@ -184,13 +198,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-def environment(home: Path) -> dict[str, str]:
-    """What processes of a round see: nothing of this user's own Autopilot or Codex."""
-    ours = ("AUTOPILOT_", "OPENAGENTS_", "CODEX_", "DATABASE_URL")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {"AUTOPILOT_HOME": str(home), "HOME": str(home), "NO_COLOR": "1"}
 
 
 @asynccontextmanager

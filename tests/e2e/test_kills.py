@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.e2e.kill_plan import plan
 from tests.e2e.kill_round import played
-from tests.e2e.kill_truth import assert_true
+from tests.e2e.kill_truth import assert_stopped, assert_true
 from tests.e2e.killable import Killable, killable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -52,8 +52,8 @@ async def test_whoever_is_killed_nothing_is_lost_doubled_or_untrue(laboratory: L
     try:
         async with played(installation, drawn) as after:
             await assert_true(after)
-            await after.client.stop_worker(after.worker_id)
-            await after.until_event(lambda event: event.eventType == "worker.stopped")
+            await after.stop_under_fire()
+            await assert_stopped(after)
     except BaseException as error:
         installation.spoiled = f"seed {seed}"
         installation.end_everything()
