@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.lan import listening_socket, only_here, outward_addresses, url_of
-from autopilot.cli.up import listening
+from autopilot.cli.up import free_at_last, listening
+from autopilot.testing.clock import FakeClock
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "0.0.0.0", "", "169.254.1.1"])
@@ -35,3 +38,18 @@ def test_a_port_in_use_is_a_sentence_that_names_another() -> None:
             listening("127.0.0.1", port)
 
     assert refused.value.exit_code == Exit.CANNOT_START
+
+
+async def test_a_port_that_is_let_go_of_soon_is_waited_for() -> None:
+    clock = FakeClock()
+    taken = listening_socket("127.0.0.1", 0)
+    port = taken.getsockname()[1]
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(free_at_last("127.0.0.1", port, clock))
+        await clock.until_sleeping()
+        taken.close()
+        await clock.advance(1)
+
+    with waiting.result() as sock:
+        assert sock.getsockname()[1] == port

@@ -24,10 +24,13 @@ from autopilot.cli.keys import Keys, KeySettings
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
 from autopilot.ops import log
-from autopilot.ops.clock import SystemClock
+from autopilot.ops.clock import Clock, SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.settings import load
 
+LEFT_BEHIND_SECONDS = 5.0
+"""A child that is just being started notices the end of its supervisor once it has loaded."""
+AGAIN_SECONDS = 0.05
 EVERYWHERE = "0.0.0.0"  # noqa: S104  what --listen asks for
 
 
@@ -49,7 +52,7 @@ async def up(
         stack.enter_context(home.held())
         log.configure(form="json", stream=stack.enter_context(open_log_text(home.logs / "up.log")), process="up")
         stopping = await stack.enter_async_context(stop_on_signals())
-        sock = stack.enter_context(listening(EVERYWHERE if listen else HERE, port))
+        sock = stack.enter_context(await free_at_last(EVERYWHERE if listen else HERE, port, SystemClock()))
         plan = Plan(
             home=home,
             sock=sock,
@@ -65,8 +68,27 @@ async def up(
     return Exit.OK
 
 
-def listening(host: str, port: int) -> socket.socket:
+async def free_at_last(host: str, port: int, clock: Clock) -> socket.socket:
     """The socket that everything public comes through.
+
+    The children of an `up` that was killed hold its port until they notice: a taken port is tried again for a while.
+
+    Raises:
+        CommandFailed: it can't be had, and why.
+    """
+    give_up_at = clock.monotonic() + LEFT_BEHIND_SECONDS
+    while clock.monotonic() < give_up_at:
+        try:
+            return lan.listening_socket(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                break
+        await clock.sleep(AGAIN_SECONDS)
+    return listening(host, port)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """The socket, at once.
 
     Raises:
         CommandFailed: it can't be had, and why.
