@@ -200,6 +200,17 @@ async def test_a_stop_during_which_codex_dies_asks_its_successor_and_says_what_w
     assert methods(log).index("desktop/turn_cut_off") < methods(log).index("turn/completed") < len(log) - 1
 
 
+async def test_a_thread_that_codex_lost_can_be_stopped_for_nothing_of_it_runs(installation: Installation) -> None:
+    async with installation.companion():
+        worker = await installation.start_thread()
+    async with installation.companion():
+        await installation.log_until(worker, method("desktop/thread_lost"))
+        await installation.owner.stop_worker(worker)
+        log = await installation.log_until(worker, of_type("worker.stopped"))
+
+    assert log[-1].payload["verified"] is True
+
+
 async def test_a_stopped_worker_that_is_reattached_sends_what_was_parked_and_works_on(
     installation: Installation,
 ) -> None:

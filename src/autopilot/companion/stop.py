@@ -25,8 +25,8 @@ END_SECONDS = 5.0
 LOOK_SECONDS = 0.05
 LAST_WORDS_SECONDS = 2.0
 """Codex completes the item of a command that was ended within milliseconds, on its own time."""
-NOTHING_RUNS = ("not found", "no rollout", "not materialized")
-"""Refusals that mean: there is no such thread (any more), or it never had a turn."""
+NOTHING_RUNS = ("not found", "no rollout", "not materialized", "not loaded")
+"""Refusals that mean: there is no such thread (any more), it never had a turn, or this Codex has not taken it up."""
 
 ATTEMPTS = 3
 Hear = Callable[[Thread], Awaitable[None]]
