@@ -151,9 +151,15 @@ async def test_without_a_good_token_every_worker_call_is_401(api: ServedApi, val
     assert api.runtime.calls == []
 
 
-NO_PATHS = """/ /api /api/nope /api/auth/verify/ /internal/v1/codex/workers /api/runtime/codex /api/runtime/codex/
+NO_PATHS = """/nope /api /api/nope /api/auth/verify/ /internal/v1/codex/workers /api/runtime/codex /api/runtime/codex/
 /api/runtime/codex/x /api/runtime/codex/workers/ /api/runtime/codex/workers//stream /api/runtime/codex/workers/w/nope
 /api/runtime/codex/workers/w/stream/"""
+
+
+async def test_the_address_itself_leads_to_the_page_that_a_person_can_read(api: ServedApi):
+    answer = await api.client.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (307, "/api/docs")
 
 
 @pytest.mark.parametrize("path", NO_PATHS.split())
