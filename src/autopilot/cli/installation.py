@@ -17,7 +17,7 @@ from autopilot import __version__
 from autopilot.cli import lan
 from autopilot.cli.child import Child
 from autopilot.cli.credentials import Wanted, ensure, owner_code, settle_owner
-from autopilot.cli.database import PostgresService, migrate_all
+from autopilot.cli.database import PostgresService, migrate_all, outlasting
 from autopilot.cli.demo import CodexHere, codex_here, model_port
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, Running
@@ -156,16 +156,22 @@ class Installation:
     async def _start_database(self, keeping: asyncio.TaskGroup) -> None:
         """Bring the database up and up to date, with an owner; only then is its address known to anybody."""
         dsn = self.plan.environ.get("DATABASE_URL")
-        if not dsn:
+        if dsn:  # not ours to keep running: where it can't be reached, say so at once
+            await self._prepare(dsn)
+        else:
             bin_dir = self.plan.environ.get("PG_BIN")
             server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)
             await self._supervisor.keep(PostgresService(server), keeping)
             dsn = server.dsn
+            await outlasting(self.clock, lambda: self._prepare(server.dsn))
+        self._database.set_result(dsn)
+
+    async def _prepare(self, dsn: str) -> None:
+        """Migrations, an owner, and the owner's code; may be done again."""
         await migrate_all(dsn)
         async with await open_pool(dsn, max_size=1, schema="api") as pool:
             self._owner_email = await settle_owner(pool, self.plan.owner_email)
             self._code = await owner_code(pool, self._owner_email, self.plan.keys.code)
-        self._database.set_result(dsn)
 
     async def _start_server(self, keeping: asyncio.TaskGroup, child: Child) -> None:
         await self._supervisor.keep(child, keeping)
@@ -183,8 +189,13 @@ class Installation:
         machine = await asyncio.to_thread(load_or_create, self.plan.home.path)
         wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
         store = FileTokenStore(self.plan.home.companion / "credentials.json")
-        async with await open_pool(await self._database, max_size=1, schema="api") as pool:
-            await ensure(pool, store, wanted, self.plan.local_url)
+        dsn = await self._database
+
+        async def sign_in() -> None:
+            async with await open_pool(dsn, max_size=1, schema="api") as pool:
+                await ensure(pool, store, wanted, self.plan.local_url)
+
+        await outlasting(self.clock, sign_in)
         companion = self._child("companion", "companion", more=more)
         companion.stop_within_seconds = COMPANION_STOP_SECONDS
         await self._supervisor.keep(companion, keeping)
