@@ -228,3 +228,10 @@ async def test_a_codex_behind_a_script_is_found_and_ended_when_the_script_is_gon
     await second.stop()
 
     assert not first.alive
+
+
+def test_a_request_outlasts_the_longest_pause_between_two_starts_of_codex() -> None:
+    from autopilot.companion.codex.supervisor import BACKOFF_SECONDS
+    from autopilot.companion.execution import READY_SECONDS
+
+    assert max(BACKOFF_SECONDS) * 2 < READY_SECONDS

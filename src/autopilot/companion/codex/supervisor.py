@@ -18,7 +18,8 @@ from autopilot.companion.codex.messages import CodexError, CodexGone, CodexUnava
 from autopilot.companion.codex.process import AppServer
 from autopilot.ops.clock import Clock
 
-BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""The longest is well below what a request waits for Codex: one that died often still does what is asked of it."""
 HEALTHY_SECONDS = 30.0
 """After a session this long the backoff begins anew."""
 CONNECT_ATTEMPTS = 3
