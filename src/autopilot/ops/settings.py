@@ -105,4 +105,4 @@ def _decode(kind: type, value: Any) -> Any:
         return Secret(value)
     if kind is Path:
         return Path(value).expanduser()
-    raise NotImplementedError(kind)
+    raise TypeError(f"settings can't be of type {kind}")
