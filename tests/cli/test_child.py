@@ -14,11 +14,11 @@ from autopilot.cli import child
 from autopilot.cli.child import Child, open_log
 
 PROGRAM = """
-import sys, os, time
+import sys, os, signal
 from autopilot.cli.child import settings_of_supervisor
 settings = settings_of_supervisor()
 print(os.getpid(), settings["NAME"], "NAME" in os.environ, flush=True)
-time.sleep(60)
+signal.pause()
 """
 SUPERVISOR = f"""
 import subprocess, sys, os, signal
