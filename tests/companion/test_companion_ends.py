@@ -144,7 +144,7 @@ async def test_a_clean_end_ends_codex_says_so_and_gives_the_leases_back(installa
     await installation.model.reached("half")
     pid = json.loads((installation.home / "run" / "codex.json").read_text())["pid"]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(2.5):
         code = await process.terminate()
     log = await installation.whole_log(worker)
 
