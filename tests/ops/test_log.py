@@ -83,6 +83,24 @@ def test_an_exception_is_one_line_too(lines: io.StringIO) -> None:
     assert "RuntimeError: broken" in line["exception"]
 
 
+def test_a_line_that_cant_be_written_breaks_nothing_and_is_told_of(lines: io.StringIO) -> None:
+    get_logger().info("path.seen", path="\udc80")
+
+    line = json.loads(lines.getvalue())
+    assert (line["event"], line["lost"], line["process"]) == ("log.line_lost", "path.seen", "runtime")
+
+
+def test_names_given_within_others_end_before_them(lines: io.StringIO) -> None:
+    with correlated(x_request_id="outer", traceparent="t"):
+        with correlated(x_request_id="inner"):
+            get_logger().info("first")
+        get_logger().info("second")
+
+    first, second = map(json.loads, lines.getvalue().splitlines())
+    assert (first["x_request_id"], first["traceparent"]) == ("inner", "t")
+    assert (second["x_request_id"], second["traceparent"]) == ("outer", "t")
+
+
 def test_for_people_there_is_a_readable_form() -> None:
     stream = io.StringIO()
     configure(form="console", stream=stream, level="warning")

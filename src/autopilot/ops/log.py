@@ -1,15 +1,18 @@
 """Structured logs: one event a line, with what is bound to the request, redacted before it is written.
 
-Processes call `configure` once; libraries only log. The standard library's loggers (uvicorn, asyncpg, ours in `db` and
-`client`) come out in the same form. Every line of a request carries its `x_request_id` and `traceparent`.
+Processes call `configure` once; libraries only log. Our own loggers write their line straight to the stream; the
+standard library's (uvicorn, asyncpg, ours in `db` and `client`) come out in the same form. Every line of a request
+carries its `x_request_id` and `traceparent`. A line that can't be written never breaks what it tells of.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -20,6 +23,11 @@ from autopilot.contract.redaction import may_hold_secret
 
 Redact = Callable[[Any], Any]
 """A JSON-like value in, the same without secrets out (autopilot.contract.redaction)."""
+Render = Callable[[WrappedLogger, str, EventDict], str]
+"""An event as the line that is written."""
+
+_names: ContextVar[Mapping[str, str]] = ContextVar("autopilot_log_names", default={})  # noqa: B039 - never changed
+"""What `correlated` gives to every line."""
 
 
 def configure(
@@ -34,36 +42,55 @@ def configure(
     stream = stream or sys.stderr
     is_console = form == "console" or (form == "auto" and stream.isatty())
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        _correlate,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _bind(bound),
         structlog.processors.format_exc_info,
     ]
-    last: list[Processor] = [structlog.processors.JSONRenderer(_to_json(redact))]
-    if is_console:
-        last = [*([_redacting(redact)] if redact else []), structlog.dev.ConsoleRenderer()]
+    render = _to_console(redact) if is_console else _to_json(redact)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _name_of, _of_the_sdk, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _of_the_sdk, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("uvicorn.access", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # requests are logged once, by ops.access
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_logger_name,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=shared,
+        logger_factory=functools.partial(Lines, handler, render),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,  # tests configure more than once
     )
+
+
+class Lines:
+    """Where our own loggers end: an event becomes a line of the stream, beside the lines of the standard library's."""
+
+    __slots__ = ("_handler", "_render", "name")
+
+    def __init__(self, handler: logging.StreamHandler[TextIO], render: Render, name: str = "autopilot") -> None:
+        self._handler = handler
+        self._render = render
+        self.name = name
+
+    def write(self, /, **event: Any) -> None:
+        """Write one line. What fails is the standard library's to report, which never raises."""
+        handler = self._handler
+        handler.acquire()
+        try:
+            handler.stream.write(self._render(self, "", event) + "\n")
+            handler.stream.flush()
+        except Exception:
+            logging.getLogger("autopilot.log").exception("log.line_lost", extra={"lost": event["event"]})
+        finally:
+            handler.release()
+
+    debug = info = warning = error = critical = write
 
 
 def get_logger(name: str = "autopilot") -> structlog.stdlib.BoundLogger:
@@ -75,24 +102,27 @@ def get_logger(name: str = "autopilot") -> structlog.stdlib.BoundLogger:
 def correlated(*, x_request_id: str | None = None, traceparent: str | None = None, **more: str) -> Iterator[None]:
     """Give every line logged within, also by tasks started within, these names."""
     named = {"x_request_id": x_request_id, "traceparent": traceparent, **more}
-    with structlog.contextvars.bound_contextvars(**{key: value for key, value in named.items() if value is not None}):
+    token = _names.set({**_names.get(), **{key: value for key, value in named.items() if value is not None}})
+    try:
         yield
+    finally:
+        _names.reset(token)
 
 
 def current_request_id() -> str | None:
     """The `x_request_id` bound here, for calls onwards."""
-    return structlog.contextvars.get_contextvars().get("x_request_id")
+    return _names.get().get("x_request_id")
 
 
 def current_traceparent() -> str | None:
     """The `traceparent` bound here."""
-    return structlog.contextvars.get_contextvars().get("traceparent")
+    return _names.get().get("traceparent")
 
 
-def _to_json(redact: Redact | None) -> Callable[..., str]:
+def _to_json(redact: Redact | None) -> Render:
     """How a line is written: redacted where its text may hold a secret, which few do."""
 
-    def to_json(event: EventDict, **_: Any) -> str:
+    def to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
         line = msgspec.json.encode(event, enc_hook=str)
         if redact is not None and may_hold_secret(line):
             line = msgspec.json.encode(redact(msgspec.json.decode(line)))
@@ -101,23 +131,26 @@ def _to_json(redact: Redact | None) -> Callable[..., str]:
     return to_json
 
 
+def _to_console(redact: Redact | None) -> Render:
+    render = structlog.dev.ConsoleRenderer()
+
+    def to_console(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        return render(logger, method, redact(dict(event)) if redact else event)
+
+    return to_console
+
+
+def _correlate(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in _names.get().items():
+        event.setdefault(name, value)
+    return event
+
+
 def _bind(bound: dict[str, str]) -> Processor:
     def bind(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {**bound, **event}
 
     return bind
-
-
-def _redacting(redact: Redact) -> Processor:
-    def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return redact(dict(event))
-
-    return without_secrets
-
-
-def _name_of(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    record = event.get("_record")
-    return {**event, "logger": record.name} if record is not None else event
 
 
 def _of_the_sdk(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
