@@ -33,6 +33,17 @@ class Metrics:
         )
         self.request_seconds = self.histogram("http_request_seconds", "Time to the end of a response.", ("route",))
         self.open_requests = self.gauge("http_requests_open", "Requests being answered now, streams included.")
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request, by its route's name (never its path)."""
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self.requests.labels(method, route, str(status)), self.request_seconds.labels(route)
+            self._series[method, route, status] = series
+        requests, request_seconds = series
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def counter(self, name: str, purpose: str, labels: Sequence[str] = ()) -> Counter:
         """A count that only rises. Raises ValueError for a label that names an id."""
