@@ -30,6 +30,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+WORDS = """
+import os
+from autopilot.cli.child import tell_supervisor
+tell = tell_supervisor(os.environ)
+tell("signed_out")
+tell("again")
+"""
+
+
 async def no_settings() -> dict[str, str]:
     return {}
 
@@ -58,6 +67,28 @@ async def test_a_child_leaves_its_words_in_its_log_and_tells_its_exit_code(tmp_p
 
     assert code == 2
     assert "no-such-command" in log.read_text()
+
+
+async def test_the_words_of_a_child_reach_its_supervisor_after_a_restart_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!{sys.executable}\n{WORDS}")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    words: asyncio.Queue[str] = asyncio.Queue()
+    log, heard = tmp_path / "child.log", words.put_nowait
+    one = Child(name="one", arguments=[], environ=os.environ, settings=no_settings, log_file=log, heard=heard)
+
+    async with asyncio.timeout(30):
+        for _ in range(2):
+            await one.start()
+            assert [await words.get() for _ in range(2)] == ["signed_out", "again"], log.read_text()
+            assert await one.wait() == 0
+
+
+def test_whoever_has_no_supervisor_tells_nobody() -> None:
+    child.tell_supervisor({})("signed_out")
 
 
 def test_a_log_is_private_and_one_that_grew_too_long_is_set_aside(

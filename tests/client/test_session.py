@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
@@ -101,7 +102,7 @@ async def test_a_code_signs_in_and_is_remembered(accounts, clock):
         assert (user.id, user.email) == (7, "ada@example.com")
         assert states == ["signed_in"]
         assert await session.access_token() == "access-0"
-    assert store.load() == held(clock)
+    assert store.load() == replace(held(clock), lives_seconds=900)
 
 
 async def test_a_wrong_code_changes_nothing(accounts, clock):
@@ -119,6 +120,29 @@ async def test_a_token_is_replaced_before_it_ends(accounts, clock):
 
         assert await session.access_token() == "access-1"
         assert store.load().refresh_token == "refresh-1"
+
+
+async def test_a_token_that_lives_shorter_than_most_is_not_replaced_at_every_call(accounts, clock):
+    store = MemoryTokenStore(replace(held(clock, lives_seconds=40), lives_seconds=40))
+    async with session_of(accounts, store, clock) as session:
+        assert await session.access_token() == "access-0"
+        await clock.advance(40 * 0.75 + 1)
+
+        assert await session.access_token() == "access-1"
+
+
+async def test_whoever_was_signed_out_goes_on_with_what_another_process_stored(accounts, clock):
+    store = MemoryTokenStore(held(clock))
+    accounts.over = True
+    async with session_of(accounts, store, clock) as session:
+        states = []
+        session.on_state(lambda state: states.append(state.kind))
+        with pytest.raises(SignInAgain):
+            await session.renew("access-0")
+        store.save(held(clock, 1))
+
+        assert await session.renew("access-0") == "access-1"
+        assert states == ["signed_out", "signed_in"]
 
 
 async def test_when_refreshing_fails_for_now_what_is_held_is_tried(accounts, clock):

@@ -33,7 +33,7 @@ from autopilot.api.http.health import HealthRoutes
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.revocations import Revocations
-from autopilot.api.sessions import Lifetimes, Sessions
+from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
@@ -45,7 +45,6 @@ from autopilot.ops.lifecycle import supervise
 from autopilot.ops.metrics import Metrics
 
 SWEEP_SECONDS = 600.0
-DAY_SECONDS = 86400.0
 MINUTE_SECONDS = 60.0
 
 
@@ -127,8 +126,7 @@ def _parts(
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
-    lifetimes = Lifetimes(settings.access_seconds, settings.refresh_days * DAY_SECONDS, limits.grace_seconds)
-    sessions = Sessions(pool, lifetimes)
+    sessions = Sessions(pool, settings.lifetimes(limits.grace_seconds))
     return Api(
         pool=pool,
         sessions=sessions,

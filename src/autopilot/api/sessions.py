@@ -129,6 +129,11 @@ class Sessions:
                 await accounts.record(connection, "signed_out", caller, user_id=user_id, session_id=session_id)
         self.ended.set()
 
+    async def ended_by_hand(self, refresh_token: str) -> bool:
+        """Whether somebody ended the session of this token: signed it out, or revoked its device."""
+        row = await self.pool.fetchrow(SQL.end_of_family, opaque.token_digest(refresh_token))
+        return row is not None and (row["revoked_at"] is not None or row["end_reason"] in {"signed_out", "revoked"})
+
     async def device(self, device_id: str | None) -> Device | None:
         """The device of a session."""
         row = await self.pool.fetchrow(SQL.find_device, device_id)

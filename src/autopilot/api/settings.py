@@ -10,7 +10,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from autopilot.api.sessions import Lifetimes
 from autopilot.ops.settings import Secret, Settings
+
+DAY_SECONDS = 86400.0
 
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -50,6 +53,10 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """Addresses or networks, separated by commas, whose X-Forwarded-For is believed."""
     public_url: str | None = msgspec.field(name="AUTOPILOT_PUBLIC_URL", default=None)
     """Where clients reach the API. With https:// answers carry Strict-Transport-Security."""
+
+    def lifetimes(self, grace_seconds: float) -> Lifetimes:
+        """How long tokens live; `grace_seconds`: within which a lost rotation is given again."""
+        return Lifetimes(self.access_seconds, self.refresh_days * DAY_SECONDS, grace_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

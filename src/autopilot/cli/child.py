@@ -4,7 +4,8 @@ Owns starting `autopilot <command>` as a child: its environment, its log file, t
 standard output is this terminal's (what it prints is for the person there), its standard error is its log. Its standard
 input is the supervisor's pipe. Over it comes one line, the settings that were not known at the start or are secrets, so
 that a child imports while the database still starts, and no secret stands in a process's environment. When the
-supervisor dies, however it dies, the pipe ends and the child with it.
+supervisor dies, however it dies, the pipe ends and the child with it. A child that may have to ask its supervisor for
+something gets a second pipe, for words in the other direction, one a line.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -25,6 +26,9 @@ from typing import BinaryIO, TextIO
 LARGEST_LOG_BYTES = 32 << 20
 """A log that is longer when its process starts becomes `<name>.1`, in place of the one before it."""
 MOST_SETTINGS_BYTES = 1 << 16
+MOST_WORDS_BYTES = 1 << 12
+WORDS_FD = "SUPERVISOR_WORDS_FD"
+"""In a child's environment: the pipe for its words, where its supervisor listens."""
 SUPERVISED = "--supervised"
 """Tells a child that its standard input is the supervisor's pipe."""
 
@@ -41,11 +45,13 @@ class Child:
     log_file: Path
     pass_fds: Sequence[int] = ()
     stop_within_seconds: float = 1.0
+    heard: Callable[[str], None] | None = None
+    """Called with each word of the child's (`tell_supervisor`); None: nobody listens."""
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Start the process; it writes its log at the end of `log_file`."""
-        with open_log(self.log_file) as log:
+        with open_log(self.log_file) as log, self._listening() as words:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -54,8 +60,8 @@ class Child:
                 SUPERVISED,
                 stdin=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=self.environ,
-                pass_fds=tuple(self.pass_fds),
+                env={**self.environ, **({WORDS_FD: str(words[0])} if words else {})},
+                pass_fds=(*self.pass_fds, *words),
                 start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor, which stops things in order
             )
         await self._hand_over(await self.settings())
@@ -66,6 +72,29 @@ class Child:
         with contextlib.suppress(ConnectionError):  # it has ended already: `wait` says so
             self.process.stdin.write(json.dumps(dict(settings)).encode() + b"\n")
             await self.process.stdin.drain()
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[tuple[int, ...]]:
+        """What the child inherits to be heard by; listened to from then on, until its end closes it."""
+        if self.heard is None:
+            yield ()
+            return
+        ours, childs = os.pipe()
+        os.set_blocking(ours, False)
+        asyncio.get_running_loop().add_reader(ours, self._hear, ours, self.heard)
+        try:
+            yield (childs,)
+        finally:
+            os.close(childs)
+
+    @staticmethod
+    def _hear(ours: int, heard: Callable[[str], None]) -> None:
+        said = os.read(ours, MOST_WORDS_BYTES)  # a word is written at once, and shorter than a pipe may divide
+        for word in said.decode(errors="replace").splitlines():
+            heard(word)
+        if not said:
+            asyncio.get_running_loop().remove_reader(ours)
+            os.close(ours)
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""
@@ -113,6 +142,21 @@ def settings_of_supervisor() -> dict[str, str]:
         line += piece
     threading.Thread(target=_wait_for_the_end, args=(descriptor,), name="supervisor", daemon=True).start()
     return dict(json.loads(line))
+
+
+def tell_supervisor(environ: Mapping[str, str]) -> Callable[[str], None]:
+    """In a child: what takes a word to the supervisor; nowhere, where none listens."""
+    number = environ.get(WORDS_FD)
+    if number is None:
+        return lambda _word: None
+    descriptor = int(number)
+    os.set_inheritable(descriptor, False)  # Codex outlives us: it must not hold the pipe
+
+    def tell(word: str) -> None:
+        with contextlib.suppress(OSError):  # a supervisor that is gone ends us in a moment
+            os.write(descriptor, f"{word}\n".encode())
+
+    return tell
 
 
 def _wait_for_the_end(descriptor: int) -> None:

@@ -83,7 +83,7 @@ async def token_source(target: Target, environ: Mapping[str, str]) -> AsyncItera
     elif target.home and target.running:
         from autopilot.cli.credentials import local_tokens  # noqa: PLC0415  the database's imports, only here needed
 
-        yield local_tokens(target.home, target.running)
+        yield local_tokens(target.home, target.running, environ)
     else:
         async with session_of(target.url, environ) as session:
             yield session

@@ -6,7 +6,7 @@ keeps what it mints in the 0600 files of the client's token store. Nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,13 +17,13 @@ from autopilot.api.accounts import Caller
 from autopilot.api.codes import Codes
 from autopilot.api.mail import CodeMail
 from autopilot.api.sessions import Lifetimes, Sessions
-from autopilot.api.settings import Limits
+from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.tokens import mint
 from autopilot.cli.home import Home, Running
 from autopilot.client.tokens import Credentials, FileTokenStore
 from autopilot.contract.errors import RateLimited, Unauthorized, Unavailable
 from autopilot.db.pool import open_pool
-from autopilot.ops.settings import Secret
+from autopilot.ops.settings import Secret, load
 
 LOCAL_SCOPES = ("administer",)
 
@@ -38,23 +38,48 @@ class Wanted:
     machine_id: str | None = None
     email: str | None = None
     """None: the owner of the installation."""
+    lifetimes: Lifetimes
+    """Of its tokens: those that the server's own have."""
 
 
-async def ensure(pool: asyncpg.Pool, store: FileTokenStore, wanted: Wanted, base_url: str) -> Credentials:
-    """Credentials that work, in `store`: those that lie there if they still do, else new ones."""
+class EndedByHand(Exception):
+    """Somebody signed the kept session out, or revoked its device: nobody but a person undoes that."""
+
+
+def lifetimes_of(environ: Mapping[str, str]) -> Lifetimes:
+    """What the installation's settings say."""
+    return load(ApiSettings, environ).lifetimes(Limits().grace_seconds)
+
+
+async def ensure(
+    pool: asyncpg.Pool, store: FileTokenStore, wanted: Wanted, base_url: str, *, heed_sign_out: bool = False
+) -> Credentials:
+    """Credentials that work, in `store`: those that lie there if they still do, else new ones.
+
+    Raises:
+        EndedByHand: with `heed_sign_out`, where a person ended the session that lies there.
+    """
     async with store.exclusive():
         kept = store.load()
-        fresh = await _refreshed(pool, kept, base_url) if kept else None
+        fresh = await _refreshed(pool, kept, wanted, base_url) if kept else None
+        if fresh is None and heed_sign_out and await _ended_by_hand(pool, kept):
+            raise EndedByHand
         fresh = fresh or await _minted(pool, wanted, base_url)
         store.save(fresh)
         return fresh
 
 
-async def _refreshed(pool: asyncpg.Pool, kept: Credentials, base_url: str) -> Credentials | None:
+async def _ended_by_hand(pool: asyncpg.Pool, kept: Credentials | None) -> bool:
+    return (
+        kept is not None and kept.refresh_token is not None and await Sessions(pool).ended_by_hand(kept.refresh_token)
+    )
+
+
+async def _refreshed(pool: asyncpg.Pool, kept: Credentials, wanted: Wanted, base_url: str) -> Credentials | None:
     if kept.refresh_token is None:
         return None
     try:
-        tokens = await Sessions(pool, Lifetimes()).refresh(kept.refresh_token, Caller(surface="cli"))
+        tokens = await Sessions(pool, wanted.lifetimes).refresh(kept.refresh_token, Caller(surface="cli"))
     except Unauthorized:  # the database is another one, or the session was ended
         return None
     return Credentials(
@@ -64,6 +89,7 @@ async def _refreshed(pool: asyncpg.Pool, kept: Credentials, base_url: str) -> Cr
         user_id=tokens.account.user_id,
         email=tokens.account.email,
         base_url=base_url,
+        lives_seconds=tokens.expires_in,
     )
 
 
@@ -75,6 +101,7 @@ async def _minted(pool: asyncpg.Pool, wanted: Wanted, base_url: str) -> Credenti
         machine_id=wanted.machine_id,
         surface=wanted.surface,
         name=wanted.name,
+        lifetimes=wanted.lifetimes,
     )
     return Credentials(
         access_token=made.token,
@@ -83,6 +110,7 @@ async def _minted(pool: asyncpg.Pool, wanted: Wanted, base_url: str) -> Credenti
         user_id=made.userId,
         email=made.user.email,
         base_url=base_url,
+        lives_seconds=made.expires_in,
     )
 
 
@@ -97,6 +125,7 @@ class LocalTokens:
     store: FileTokenStore
     database_url: str
     base_url: str
+    lifetimes: Lifetimes
 
     async def access_token(self) -> str:
         """A token to try.
@@ -105,7 +134,8 @@ class LocalTokens:
             Unavailable: the database can't be reached at the moment, so none can be made.
         """
         kept = self.store.load()
-        if kept and kept.base_url == self.base_url and kept.expires_at and kept.expires_at > _in(30):
+        ahead_seconds = min(30.0, self.lifetimes.access / 4)
+        if kept and kept.base_url == self.base_url and kept.expires_at and kept.expires_at > _in(ahead_seconds):
             return kept.access_token
         return await self._new()
 
@@ -121,7 +151,7 @@ class LocalTokens:
         return await self._new()
 
     async def _new(self) -> str:
-        wanted = Wanted(scopes=LOCAL_SCOPES, surface="cli", name="this machine")
+        wanted = Wanted(scopes=LOCAL_SCOPES, surface="cli", name="this machine", lifetimes=self.lifetimes)
         try:
             async with await open_pool(self.database_url, max_size=1, schema="api") as pool:
                 return (await ensure(pool, self.store, wanted, self.base_url)).access_token
@@ -154,6 +184,7 @@ async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str | None:
     return CodeMail(email, code, round(limits.code_seconds / 60)).spaced_code
 
 
-def local_tokens(home: Home, running: Running) -> LocalTokens:
+def local_tokens(home: Home, running: Running, environ: Mapping[str, str]) -> LocalTokens:
     """The token source of a command on the machine of a running installation."""
-    return LocalTokens(FileTokenStore(home.cli / "credentials.json"), running.database_url, running.url)
+    store = FileTokenStore(home.cli / "credentials.json")
+    return LocalTokens(store, running.database_url, running.url, lifetimes_of(environ))

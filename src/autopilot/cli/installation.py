@@ -16,12 +16,13 @@ from pathlib import Path
 from autopilot import __version__
 from autopilot.cli import lan
 from autopilot.cli.child import Child
-from autopilot.cli.credentials import Wanted, ensure, owner_code, settle_owner
+from autopilot.cli.credentials import Wanted, lifetimes_of, owner_code, settle_owner
 from autopilot.cli.database import PostgresService, migrate_all, outlasting
 from autopilot.cli.demo import CodexHere, codex_here, model_port
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, Running
 from autopilot.cli.keys import Keys
+from autopilot.cli.own_machine import OwnMachine
 from autopilot.cli.ready import wait_until_ready
 from autopilot.cli.supervise import Supervisor
 from autopilot.cli.terminal import Terminal
@@ -187,18 +188,26 @@ class Installation:
             await self._supervisor.keep(self._child("model", "demo-model", "--port", str(port)), keeping)
             more["AUTOPILOT_DEMO_MODEL_URL"] = f"http://{HERE}:{port}/v1"
         machine = await asyncio.to_thread(load_or_create, self.plan.home.path)
-        wanted = Wanted(scopes=("execute",), surface="companion", name=machine.name, machine_id=machine.machine_id)
-        store = FileTokenStore(self.plan.home.companion / "credentials.json")
-        dsn = await self._database
-
-        async def sign_in() -> None:
-            async with await open_pool(dsn, max_size=1, schema="api") as pool:
-                await ensure(pool, store, wanted, self.plan.local_url)
-
-        await outlasting(self.clock, sign_in)
+        own = OwnMachine(
+            store=FileTokenStore(self.plan.home.companion / "credentials.json"),
+            wanted=Wanted(
+                scopes=("execute",),
+                surface="companion",
+                name=machine.name,
+                machine_id=machine.machine_id,
+                lifetimes=lifetimes_of(self.plan.environ),
+            ),
+            url=self.plan.local_url,
+            dsn=await self._database,
+            clock=self.clock,
+            remark=self.terminal.remark,
+        )
+        await outlasting(self.clock, own.sign_in)
         companion = self._child("companion", "companion", more=more)
         companion.stop_within_seconds = COMPANION_STOP_SECONDS
+        companion.heard = own.heard
         await self._supervisor.keep(companion, keeping)
+        await own.keep()  # until the installation ends
 
     def _servers(self) -> list[Child]:
         public, inner = self.plan.sock, self.plan.inner

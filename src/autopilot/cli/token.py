@@ -9,6 +9,7 @@ import asyncpg
 from cyclopts import Parameter
 
 from autopilot.api.tokens import mint
+from autopilot.cli.credentials import lifetimes_of
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import running_home
 from autopilot.cli.options import DEFAULT, Options
@@ -25,7 +26,7 @@ async def token(
     machine: Annotated[str | None, Parameter(help="With --scope execute: the machine it is bound to.")] = None,
     options: Options = DEFAULT,
 ) -> None:
-    """Print a token for scripts; it is good for 15 minutes. With --json also what renews it."""
+    """Print a token for scripts, good for 15 minutes or AUTOPILOT_ACCESS_SECONDS. With --json also what renews it."""
     if (scope == "execute") != (machine is not None):
         raise CommandFailed("--scope execute and --machine belong together.", Exit.USAGE)
     terminal = Terminal(as_json=options.json)
@@ -38,6 +39,7 @@ async def token(
                 machine_id=machine,
                 surface="cli",
                 name="a script",
+                lifetimes=lifetimes_of(os.environ),
                 owner_email=os.environ.get("AUTOPILOT_OWNER_EMAIL"),
             )
     except ValueError as error:
@@ -48,7 +50,11 @@ async def token(
         terminal.result(made)
     else:
         terminal.say(made.token, markup=False)
-        terminal.remark(f"[dim]for user {made.userId}, good for {made.expires_in // 60} minutes[/dim]")
+        terminal.remark(f"[dim]for user {made.userId}, good for {_words(made.expires_in)}[/dim]")
+
+
+def _words(seconds: int) -> str:
+    return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"  # noqa: PLR2004  two minutes
 
 
 def _database() -> str:

@@ -26,6 +26,8 @@ from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized
 
 REFRESH_AHEAD_SECONDS = 60.0
 """An access token with less left is replaced before it is used."""
+REFRESH_AHEAD_SHARE = 0.25
+"""One that lives shorter than most is used for this much less than its life: not every call is to be a refresh."""
 AUTH_TIMEOUT_SECONDS = 15.0
 CANCEL_GRACE_SECONDS = 1.0
 """A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
@@ -127,7 +129,8 @@ class Session:
             async with self._store.exclusive():
                 held = self._held()
                 if held.access_token != rejected:
-                    return held.access_token  # somebody else was faster
+                    self._became(_signed_in(held))  # somebody else was faster, or signed in anew for us
+                    return held.access_token
                 return await self._rotate(held)
         except TimeoutError as error:
             raise NetworkError("another process is refreshing and doesn't end", reason_code="store_busy") from error
@@ -215,7 +218,10 @@ class Session:
     def _ends_soon(self, held: Credentials) -> bool:
         if held.expires_at is None:
             return False
-        return held.expires_at - self._clock.now() < timedelta(seconds=REFRESH_AHEAD_SECONDS)
+        ahead_seconds = REFRESH_AHEAD_SECONDS
+        if held.lives_seconds is not None:
+            ahead_seconds = min(ahead_seconds, held.lives_seconds * REFRESH_AHEAD_SHARE)
+        return held.expires_at - self._clock.now() < timedelta(seconds=ahead_seconds)
 
     def _credentials(self, body: Any, *, email: str | None) -> Credentials:
         signed_in = _decoded(body)
@@ -226,6 +232,7 @@ class Session:
             user_id=signed_in.userId,
             email=email or signed_in.user.email,
             base_url=self._http.base_url,
+            lives_seconds=signed_in.expires_in,
         )
 
     def _over(self, reason: AutopilotError | None) -> SignInAgain:

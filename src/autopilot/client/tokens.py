@@ -47,6 +47,8 @@ class Credentials:
     email: str | None = None
     base_url: str | None = None
     """The installation they are for: tokens are never sent elsewhere."""
+    lives_seconds: float | None = None
+    """The access token's whole life; None: unknown."""
 
     def __repr__(self) -> str:
         return f"Credentials(user_id={self.user_id}, email={self.email!r}, expires_at={self.expires_at}, tokens hidden)"

@@ -19,8 +19,7 @@ import msgspec
 import structlog
 
 from autopilot import __version__
-from autopilot.client import FileTokenStore, RuntimeCodexClient, Session, TokenSource
-from autopilot.client.tokens import FixedToken
+from autopilot.client import FileTokenStore, RuntimeCodexClient
 from autopilot.companion import demo, identity
 from autopilot.companion.codex import binary, drift, questions
 from autopilot.companion.codex.messages import CodexError, Message
@@ -36,7 +35,8 @@ from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
-from autopilot.companion.settings import DEFAULT_BASE_URL, CompanionSettings
+from autopilot.companion.settings import CompanionSettings
+from autopilot.companion.sign_in import Say, signed_in
 from autopilot.companion.threads import Naming, Thread, Threads
 from autopilot.contract.errors import AutopilotError
 from autopilot.ops.clock import Clock
@@ -294,8 +294,14 @@ class _Started(msgspec.Struct, frozen=True):
     thread: msgspec.Raw
 
 
-async def run(settings: CompanionSettings, clock: Clock, *, environ: Mapping[str, str] | None = None) -> None:
-    """The companion's process: until SIGTERM.
+async def run(
+    settings: CompanionSettings,
+    clock: Clock,
+    *,
+    environ: Mapping[str, str] | None = None,
+    say: Say = lambda _word: None,
+) -> None:
+    """The companion's process: until SIGTERM. `say` takes a word to whoever supervises it.
 
     Raises:
         CodexUnavailable: there is no Codex to run.
@@ -307,7 +313,7 @@ async def run(settings: CompanionSettings, clock: Clock, *, environ: Mapping[str
         chosen = await binary.find(environ)
         log.info("codex.found", path=str(chosen.path), version=chosen.version, source=chosen.source)
         launch, defaults = await _launch(settings, chosen, environ)
-        client = await stack.enter_async_context(_client(settings, clock))
+        client = await stack.enter_async_context(_client(settings, clock, say))
         companion = Companion(settings, launch, client, clock, defaults)
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(_tell_drift(chosen, settings.data))
@@ -340,20 +346,15 @@ async def _launch(
 
 
 @contextlib.asynccontextmanager
-async def _client(settings: CompanionSettings, clock: Clock) -> AsyncIterator[RuntimeCodexClient]:
+async def _client(settings: CompanionSettings, clock: Clock, say: Say) -> AsyncIterator[RuntimeCodexClient]:
     """The SDK's client, with the settings' token or the paired credentials."""
     store = FileTokenStore(settings.data / "credentials.json")
-    held = await asyncio.to_thread(store.load)
-    base_url = settings.base_url or (held.base_url if held else None) or DEFAULT_BASE_URL
-    async with contextlib.AsyncExitStack() as stack:
-        tokens: TokenSource
-        if settings.token is not None:
-            tokens = FixedToken(settings.token.reveal())
-        else:
-            tokens = await stack.enter_async_context(Session(base_url, store, surface="companion", clock=clock))
-        yield await stack.enter_async_context(
-            RuntimeCodexClient(base_url, tokens, surface="companion", clock=clock, trace=_trace)
-        )
+    machine_id = identity.load_or_create(settings.home).machine_id
+    async with (
+        signed_in(settings, store, machine_id, clock=clock, say=say) as (base_url, tokens),
+        RuntimeCodexClient(base_url, tokens, surface="companion", clock=clock, trace=_trace) as client,
+    ):
+        yield client
 
 
 def _trace() -> dict[str, str]:

@@ -45,6 +45,13 @@ from api.refresh_token t
 left join api.refresh_token n on n.token_digest = t.successor_digest
 where t.token_digest = $1;
 
+-- end_of_family: How the session of a refresh token ended, where it has.
+select s.end_reason, d.revoked_at
+from api.refresh_token t
+join api.session s using (session_id)
+join api.device d on d.device_id = s.device_id
+where t.token_digest = $1;
+
 -- replace_refresh: A refresh token was used; its successor can be made again from it and this salt.
 update api.refresh_token set replaced_at = clock_timestamp(), successor_salt = $2, successor_digest = $3
 where token_digest = $1 and replaced_at is null;
