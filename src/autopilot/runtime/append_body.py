@@ -19,7 +19,7 @@ from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import strict_json
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.append_plan import STOPPED
-from autopilot.runtime.ledger_rows import Draft, actor_of
+from autopilot.runtime.ledger_rows import Draft, actor_of, text_or_null
 from autopilot.runtime.settings import RuntimeSettings
 
 KNOWN_TYPES = frozenset(EventType)
@@ -29,7 +29,7 @@ EVENT_ID = re.compile(r"[!-~]{1,255}")
 MAX_INTEGER = 2**53 - 1
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     """One event, as far as its text is needed: the values come from the whole body's decoding."""
 
     payload: msgspec.Raw = msgspec.Raw(b"{}")
@@ -67,9 +67,9 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     texts = _texts(request.body, is_batch=is_batch)
     problems: Details = []
     executor = "execute" in request.claims.scopes
-    digests = Digests.of(settings)
+    digests = None if executor else Digests.of(settings)
     actor = actor_of(request.claims)
-    x_request_id = request.headers.get("x-request-id")
+    request_text = text_or_null(request.headers.get("x-request-id"))
     drafts = []
     for index, (item, raw) in enumerate(zip(items, texts, strict=True)):
         place = f"events[{index}]" if is_batch else "event"
@@ -77,20 +77,21 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
         if faults:
             problems += faults
             continue
-        payload, value = _payload(item, bytes(raw), place, settings)
-        content = (item["event_type"], item.get("payload") or {})
+        event_type, written = item["event_type"], item.get("payload") or {}
+        payload, value = _payload(written, raw, place, settings)
+        digest, older = (None, ()) if digests is None else digests.by_all(event_type, written)
         drafts.append(
             Draft(
-                item["event_type"],
+                event_type,
                 payload,
                 value,
                 item.get("event_id") or f"server:{uuid.uuid4().hex}",
                 actor,
-                x_request_id,
-                None if executor else digests.make(*content),
-                () if executor else digests.made_before(*content),
+                request_text,
+                digest,
+                older,
                 item.get("producer_seq") if executor else None,
-                late=item.get("late") is True,
+                item.get("late") is True,
             )
         )
     generation = body.get("generation")
@@ -125,21 +126,23 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
 
 
 def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
-    """The payloads' raw text, in order; a payload that is null counts as missing."""
-    body = _TEXTS.decode(raw)
+    """The payloads' raw text on one line, in order; a payload that is null counts as missing."""
+    body = _TEXTS.decode(strict_json.one_line(raw))
     events = (body.events or []) if is_batch else [body.event or _Event()]
     return [event.payload for event in events]
 
 
-def _payload(item: dict[str, Any], raw: bytes, place: str, settings: RuntimeSettings) -> tuple[str, dict[str, Any]]:
+def _payload(
+    value: dict[str, Any], text: msgspec.Raw, place: str, settings: RuntimeSettings
+) -> tuple[str, dict[str, Any]]:
     """The payload as it will be stored, as text and decoded.
 
     Raises:
         PayloadTooLarge, InvalidRequest: too large, or too deep.
     """
-    value: dict[str, Any] = item.get("payload") or {}
     if not value:
         return "{}", value
+    raw = bytes(text)
     if len(raw) > settings.max_event_bytes:
         raise PayloadTooLarge(
             f"a payload has at most {settings.max_event_bytes} bytes",
@@ -152,7 +155,7 @@ def _payload(item: dict[str, Any], raw: bytes, place: str, settings: RuntimeSett
         redacted = redaction.redact(value)
         if redacted is not value:
             return msgspec.json.encode(redacted).decode(), redacted
-    return strict_json.one_line(raw), value
+    return raw.decode(), value
 
 
 def _faults(item: dict[str, Any], place: str) -> Details:
@@ -161,19 +164,17 @@ def _faults(item: dict[str, Any], place: str) -> Details:
     event_type = item["event_type"]
     if event_type not in KNOWN_TYPES and (len(event_type) > MAX_EVENT_TYPE or not EVENT_TYPE.fullmatch(event_type)):
         found.append(_fault(f"{place}.event_type", "must be worker. and lower-case words with dots"))
-    if not isinstance(item.get("payload", {}), (dict, type(None))):
+    if not isinstance(item.get("payload"), (dict, type(None))):
         found.append(_fault(f"{place}.payload", "must be an object"))
-    event_id = item.get("event_id")
-    if event_id is not None and not _is_identity(event_id):
+    if (event_id := item.get("event_id")) is not None and not _is_identity(event_id):
         found.append(_fault(f"{place}.event_id", "must be 1 to 255 printable ASCII characters without spaces"))
-    producer_seq = item.get("producer_seq")
-    if producer_seq is not None and not _is_integer(producer_seq, 1):
+    if (producer_seq := item.get("producer_seq")) is not None and not _is_integer(producer_seq, 1):
         found.append(_fault(f"{place}.producer_seq", "must be a positive integer"))
-    late = item.get("late")
-    if late is not None and not isinstance(late, bool):
-        found.append(_fault(f"{place}.late", "must be true or false"))
-    elif late and event_type == STOPPED:
-        found.append(_fault(f"{place}.late", "must not be set on worker.stopped: it would end the present span"))
+    if (late := item.get("late")) is not None:
+        if not isinstance(late, bool):
+            found.append(_fault(f"{place}.late", "must be true or false"))
+        elif late and event_type == STOPPED:
+            found.append(_fault(f"{place}.late", "must not be set on worker.stopped: it would end the present span"))
     return found
 
 

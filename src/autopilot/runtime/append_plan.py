@@ -7,6 +7,7 @@ being held, and on `Reading` having been read under it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,16 +25,17 @@ HEARTBEAT = "worker.heartbeat"
 STARTED = "worker.started"
 STOPPED = "worker.stopped"
 
-Identity = tuple[int, str]
-"""worker_no and event_id, or worker_no and machine_id."""
+Producer = tuple[int, str]
+"""worker_no and machine_id."""
 
 
 @dataclass(slots=True)
 class Reading:
     """What was read under the locks, kept true as batches of the same transaction settle."""
 
-    known: dict[Identity, Known] = field(default_factory=dict)
-    producers: dict[Identity, int] = field(default_factory=dict)
+    known: defaultdict[int, dict[str, Known]] = field(default_factory=lambda: defaultdict(dict))
+    """By worker_no: what is recorded under the ids that were asked for."""
+    producers: dict[Producer, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,10 +47,10 @@ class Admitted:
     producer_seq: int | None = None
     """The machine's highest producer_seq after it, where it moves."""
 
-    @property
-    def is_news(self) -> bool:
-        """Whether anything of it is not recorded yet."""
-        return any(earlier is None for _, earlier in self.drafts)
+    own: dict[str, Known] = field(default_factory=dict)
+    """What of it is to be recorded, by event_id."""
+    is_news: bool = False
+    """Whether anything of it is not recorded yet."""
 
 
 def admit(tx: LedgerTx, worker: Worker, batch: Batch, reading: Reading) -> Admitted:
@@ -59,18 +61,23 @@ def admit(tx: LedgerTx, worker: Worker, batch: Batch, reading: Reading) -> Admit
         Conflict: `fenced`, `gap`, `different_content`, `worker_stopped`.
     """
     permissions.append(batch, worker)
-    admitted = Admitted([])
-    seq = worker.latest_seq
-    own: dict[str, Known] = {}
+    recorded, admitted = reading.known[worker.worker_no], Admitted([])
+    own, seq = admitted.own, worker.latest_seq
     for draft in batch.drafts:
-        earlier = _recorded(worker, draft, reading, own)
-        if earlier is None:
+        known = recorded.get(draft.event_id) or own.get(draft.event_id)
+        if known is not None:
+            _require_same(draft, known)
+            earlier: int | None = known.seq
+        else:
             earlier = consequences.before(tx, worker, batch, draft)
-        _count(worker, batch, draft, admitted, reading, repeated=earlier is not None)
+        if draft.producer_seq is not None:
+            _count(worker, batch, draft, admitted, reading, repeated=earlier is not None)
         admitted.drafts.append((draft, earlier))
-        if earlier is None and draft.event_type != HEARTBEAT:
-            seq += 1
-            own[draft.event_id] = Known(seq, draft.digest, worker.stamp)
+        if earlier is None:
+            admitted.is_news = True
+            if draft.event_type != HEARTBEAT:
+                seq += 1
+                own[draft.event_id] = Known(seq, draft.digest, worker.stamp)
     if admitted.is_news:
         permissions.fence(batch, worker)
         _require_open(worker)
@@ -81,16 +88,16 @@ def settle(worker: Worker, batch: Batch, admitted: Admitted, reading: Reading) -
     """Place what was admitted."""
     outcomes: list[Outcome] = []
     rows: list[Row] = []
-    seq = worker.latest_seq
+    recorded, seq = reading.known[worker.worker_no], worker.latest_seq
+    recorded.update(admitted.own)
     for draft, earlier in admitted.drafts:
         if earlier is not None:
-            known = reading.known.get((worker.worker_no, draft.event_id))
+            known = recorded.get(draft.event_id)
             outcomes.append(Outcome(draft, earlier, known.occurred_at if known else worker.stamp, duplicate=True))
             continue
         if draft.event_type != HEARTBEAT:
             seq += 1
             rows.append(Row(worker, seq, draft, frame_of(worker, seq, draft)))
-            reading.known[worker.worker_no, draft.event_id] = Known(seq, draft.digest, worker.stamp)
         outcomes.append(Outcome(draft, seq, worker.stamp))
     if admitted.producer_seq is not None and batch.claims.machine_id is not None:
         reading.producers[worker.worker_no, batch.claims.machine_id] = admitted.producer_seq
@@ -107,15 +114,12 @@ def place(worker: Worker, drafts: list[Draft]) -> list[Row]:
     return rows
 
 
-def _recorded(worker: Worker, draft: Draft, reading: Reading, own: dict[str, Known]) -> int | None:
-    """The seq under which this very event is recorded already, or will be by an earlier draft of its batch.
+def _require_same(draft: Draft, known: Known) -> None:
+    """A repeated id repeats its content.
 
     Raises:
-        Conflict: `different_content`: its id is, with other content.
+        Conflict: `different_content`.
     """
-    known = reading.known.get((worker.worker_no, draft.event_id)) or own.get(draft.event_id)
-    if known is None:
-        return None
     if not draft.says_the_same(known.digest):
         raise Conflict(
             "this event_id is recorded with other content",
@@ -123,7 +127,6 @@ def _recorded(worker: Worker, draft: Draft, reading: Reading, own: dict[str, Kno
             event_id=draft.event_id,
             seq=known.seq,
         )
-    return known.seq
 
 
 def _count(worker: Worker, batch: Batch, draft: Draft, admitted: Admitted, reading: Reading, *, repeated: bool) -> None:
@@ -132,14 +135,14 @@ def _count(worker: Worker, batch: Batch, draft: Draft, admitted: Admitted, readi
     Raises:
         Conflict: `gap`, with the number that is expected next.
     """
-    if draft.producer_seq is None or batch.claims.machine_id is None:
+    if batch.claims.machine_id is None:
         return
     last = admitted.producer_seq
     if last is None:
         last = reading.producers.get((worker.worker_no, batch.claims.machine_id), 0)
     if draft.producer_seq == last + 1:
         admitted.producer_seq = draft.producer_seq
-    elif not (repeated and draft.producer_seq <= last):
+    elif not (repeated and draft.producer_seq is not None and draft.producer_seq <= last):
         raise Conflict("events are missing before this one", reason_code="gap", expected=last + 1)
 
 

@@ -12,11 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
 from autopilot.db import queries
 from autopilot.runtime import permissions, requests_handover
-from autopilot.runtime.ledger_rows import Draft, Lease, Worker, actor_of, instant
+from autopilot.runtime.ledger_rows import Draft, Lease, Worker, actor_of, instant, text_or_null
 from autopilot.runtime.machines import machine
 from autopilot.runtime.requests_notes import note
 
@@ -85,7 +87,8 @@ async def release(
             raise Conflict("this is not the lease that holds now", reason_code="fenced", expected=expected)
         if lease.released_at is None:
             draft = await _release(tx, worker, lease)
-            await tx.append(worker, [replace(draft, x_request_id=x_request_id, actor=actor_of(claims))])
+            asked = {"x_request_id": text_or_null(x_request_id), "actor": actor_of(claims)}
+            await tx.append(worker, [msgspec.structs.replace(draft, **asked)])
         assert worker.lease is not None
         return worker.lease
 

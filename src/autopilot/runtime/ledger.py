@@ -100,7 +100,7 @@ class LedgerTx:
         numbers, ids = [number for number, _, _ in drafts], [draft.event_id for _, _, draft in drafts]
         for record in await self.conn.fetch(SQL.find_events, numbers, ids):
             known = Known(record["seq"], record["digest"], instant(record["occurred_at"]))
-            reading.known[record["worker_no"], record["event_id"]] = known
+            reading.known[record["worker_no"]][record["event_id"]] = known
         machines = {
             (number, batch.claims.machine_id)
             for number, batch, draft in drafts

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from autopilot.contract.port import Claims
 
@@ -74,8 +75,7 @@ class Worker:
         return self.status in OPEN_STATUSES
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct, gc=False):
     """An event on its way into a log: checked, redacted, encoded; without a place yet."""
 
     event_type: str
@@ -86,15 +86,16 @@ class Draft:
     event_id: str
     actor: str
     """JSON text of the envelope's `actor`."""
-    x_request_id: str | None = None
+    x_request_id: str = "null"
+    """JSON text of the envelope's `xRequestId`."""
     digest: bytes | None = None
     """Keyed digest of the content before redaction; None: `event_id` alone is the identity."""
     older_digests: tuple[bytes, ...] = ()
     """The same by keys of before, which a repeat may have been recorded under."""
     producer_seq: int | None = None
     late: bool = False
-    method: str | None = field(init=False)
-    """`payload.method`, where it is a string."""
+    method: str | None = None
+    """`payload.method`, where it is a string: never given, always found."""
 
     def __post_init__(self) -> None:
         method = self.value.get("method")
@@ -107,8 +108,7 @@ class Draft:
         return recorded == self.digest or recorded in self.older_digests
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct, gc=False):
     """An event in its place."""
 
     worker: Worker
@@ -134,8 +134,7 @@ class Batch:
         return sum(len(draft.payload) for draft in self.drafts)
 
 
-@dataclass(slots=True, frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False, frozen=True):
     """What became of one draft."""
 
     draft: Draft
@@ -144,8 +143,7 @@ class Outcome:
     duplicate: bool = False
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct, gc=False):
     """An event that is recorded already under an id."""
 
     seq: int
@@ -173,6 +171,11 @@ def text(value: str) -> str:
     if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
         return f'"{value}"'
     return json.dumps(value, ensure_ascii=False)
+
+
+def text_or_null(value: str | None) -> str:
+    """`value` as a JSON string, or null."""
+    return "null" if value is None else text(value)
 
 
 def actor_of(claims: Claims) -> str:
@@ -205,16 +208,15 @@ def runtime_draft(
     `actor` is the runtime's own, or (`actor_of`) that of whoever caused it.
     """
     payload = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Draft(event_type, payload, value, event_id, actor, x_request_id)
+    return Draft(event_type, payload, value, event_id, actor, text_or_null(x_request_id))
 
 
 def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
     """The envelope's JSON text. Keys in the contract's order; `late` only where it is so."""
-    request = "null" if draft.x_request_id is None else text(draft.x_request_id)
     late = ',"late":true' if draft.late else ""
     return (
         f'{{"workerId":"{worker.worker_id}","seq":{seq},"eventType":"{draft.event_type}","payload":{draft.payload},'
-        f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{request},'
+        f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{draft.x_request_id},'
         f'"eventId":{text(draft.event_id)}{late}}}'
     )
 

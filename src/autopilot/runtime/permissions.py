@@ -15,6 +15,8 @@ from autopilot.runtime.ledger_rows import Batch, Draft, Worker
 DESKTOP_SOURCE = "autopilot-desktop"
 DESKTOP_ACK = "desktop/handshake_ack"
 
+EVENT = "worker.event"
+"""What nearly every event is: the runtime's own are all of other types."""
 RUNTIME_TYPES = frozenset({"worker.started", "worker.approval.decided", "worker.approval.expired"})
 RUNTIME_PREFIXES = ("worker.request.", "worker.policy.", "worker.lease.", "worker.backend.")
 
@@ -125,7 +127,8 @@ def append(batch: Batch, worker: Worker) -> None:
         _require_own_machine(claims, worker)
     free = executor or worker.lease is None
     for draft in batch.drafts:
-        _refuse_runtime_types(draft)
+        if draft.event_type != EVENT:
+            _refuse_runtime_types(draft)
         if not free:
             _refuse_executor_events(draft)
 
@@ -150,7 +153,7 @@ def fence(batch: Batch, worker: Worker) -> None:
 
 
 def _refuse_executor_events(draft: Draft) -> None:
-    if draft.event_type != "worker.event":
+    if draft.event_type != EVENT:
         raise Forbidden(f"{draft.event_type} is not yours to append", reason_code="event_type")
     if draft.value.get("source") == DESKTOP_SOURCE:
         raise Forbidden(f"only the lease holder writes as {DESKTOP_SOURCE}", reason_code="lease", field="source")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from autopilot.runtime.ledger_rows import RUNTIME_ACTOR, Draft
+from autopilot.runtime.ledger_rows import RUNTIME_ACTOR, Draft, text_or_null
 
 SOURCE = "autopilot-runtime"
 
@@ -22,4 +22,4 @@ def note(
     """An event of the runtime's own, with an id that is nobody else's."""
     value = {"source": SOURCE, **facts}
     payload = msgspec.json.encode(value).decode()
-    return Draft(event_type, payload, value, f"runtime:{uuid.uuid4().hex}", actor, x_request_id)
+    return Draft(event_type, payload, value, f"runtime:{uuid.uuid4().hex}", actor, text_or_null(x_request_id))
