@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated, get_logger
 from autopilot.ops.metrics import Metrics
-from autopilot.ops.serve import DIRECT_WRITE
+from autopilot.ops.serve import wire_of
 
 log = get_logger("autopilot.http")
 
@@ -52,7 +52,7 @@ class Access:
                 self._account(scope, answer, self._clock.monotonic() - began)
 
     def _account(self, scope: Scope, answer: _Answer, seconds: float) -> None:
-        direct = scope.get("extensions", {}).get(DIRECT_WRITE)
+        wire = wire_of(scope)
         self._metrics.ended(scope["method"], getattr(scope.get("route"), "path", "none"), answer.status, seconds)
         say = log.debug if scope["path"] in QUIET else log.info
         say(
@@ -60,7 +60,7 @@ class Access:
             method=scope["method"],
             path=scope["path"],  # without the query: it is the caller's
             status=answer.status,
-            bytes=answer.size_bytes + (direct.bytes_written if direct is not None else 0),
+            bytes=answer.size_bytes + (wire.bytes_written if wire is not None else 0),
             ms=round(seconds * 1000, 1),
         )
 

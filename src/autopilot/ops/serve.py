@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
+from autopilot.ops.transport import GatheringTransport
 
-DIRECT_WRITE = "autopilot.direct_write"
-"""The ASGI extension that holds a response's DirectWriter."""
+WIRE = "autopilot.wire"
+"""The ASGI extension that holds a request's Wire."""
 GRACE_SECONDS = 1
 """How long open responses may take to end by themselves at shutdown."""
 MAX_HEAD_BYTES = 32 * 1024
@@ -47,7 +48,8 @@ class LimitedHttp(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
+        # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
+        super().connection_made(GatheringTransport(transport, self.loop))
         self._expect_head()
 
     @override
@@ -86,7 +88,7 @@ class LimitedHttp(HttpToolsProtocol):
         if not self._refused:
             super().on_headers_complete()
             if self.cycle is not None:
-                extensions: dict[str, Any] = {DIRECT_WRITE: DirectWriter(self.cycle)}
+                extensions: dict[str, Any] = {WIRE: Wire(self.cycle)}
                 self.scope["extensions"] = extensions
 
     @override
@@ -145,11 +147,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
-class DirectWriter:
-    """Writes pieces of one chunked response past its task, for streams with many readers (relay in api.http.stream).
-
-    Called between two sends of the response's own task, never during one: a piece is a whole HTTP chunk.
-    """
+class Wire:
+    """What an app may know and do past ASGI, for one request: whether its body is there, and pieces of its response."""
 
     __slots__ = ("_cycle", "bytes_written")
 
@@ -157,8 +156,16 @@ class DirectWriter:
         self._cycle = cycle
         self.bytes_written = 0
 
-    def __call__(self, body: bytes) -> bool:
-        """Write `body`, unless the response is not under way, its reader is slow, or gone."""
+    def has_whole_body(self) -> bool:
+        """Whether the next `receive` returns all of the body at once, without waiting (all that was not received)."""
+        return not self._cycle.more_body
+
+    def write(self, body: bytes) -> bool:
+        """Write a piece of a chunked response past its task, for streams with many readers (relay in api.http.stream).
+
+        Called between two sends of the response's own task, never during one: a piece is a whole HTTP chunk. Nothing
+        is written where the response is not under way, or its reader is slow, or gone.
+        """
         cycle = self._cycle
         if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
             return False
@@ -167,6 +174,11 @@ class DirectWriter:
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         self.bytes_written += len(body)
         return True
+
+
+def wire_of(scope: Scope) -> Wire | None:
+    """The request's Wire, where our server serves it."""
+    return scope.get("extensions", {}).get(WIRE)
 
 
 class Server(uvicorn.Server):

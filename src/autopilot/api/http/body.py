@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
@@ -31,8 +31,10 @@ class BodyLimits:
     total_seconds: float
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body.
+async def read_body(
+    headers: dict[bytes, bytes], receive: Receive, limits: BodyLimits, *, is_there: bool = False
+) -> bytes:
+    """The whole body. `is_there`: the next message has all of it, and waits for nothing (ops.serve.Wire).
 
     Raises:
         UnsupportedMediaType: by its own account not JSON in UTF-8, or compressed.
@@ -44,6 +46,15 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limits: BodyL
         await _drain(receive)
         raise _too_large(limits)
     _check_media_type(headers)
+    if not is_there:
+        return await _gather(receive, limits)
+    body, _ = _piece(await receive())
+    if len(body) > limits.size_bytes:
+        raise _too_large(limits)
+    return body
+
+
+async def _gather(receive: Receive, limits: BodyLimits) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
@@ -64,7 +75,10 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limits: BodyL
 
 async def _next(receive: Receive, idle_seconds: float) -> tuple[bytes, bool]:
     async with asyncio.timeout(idle_seconds):
-        message = await receive()
+        return _piece(await receive())
+
+
+def _piece(message: Message) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message.get("body", b""), message.get("more_body", False)

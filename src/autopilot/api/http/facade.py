@@ -20,7 +20,7 @@ from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
 from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
-from autopilot.ops.serve import DIRECT_WRITE
+from autopilot.ops.serve import wire_of
 
 PASSED_ON = (b"last-event-id", b"content-type")
 """Request headers that mean something to the runtime, beside the ids of correlation (which ops.access checked)."""
@@ -58,43 +58,52 @@ class Facade:
         scope["route"] = found  # its `path` is what metrics call it
         grant = await self.door.enter(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        body = await read_body(headers, receive, self.body_limits) if scope["method"] == "POST" else b""
-        query = scope["query_string"].decode("latin-1")
+        body = b""
+        if scope["method"] == "POST":
+            wire = wire_of(scope)
+            is_there = wire is not None and wire.has_whole_body()
+            body = await read_body(headers, receive, self.body_limits, is_there=is_there)
         response = await self.port.call(
             RuntimeRequest(
                 claims=grant.claims,
                 method=scope["method"],
                 path=found.internal,
-                query=query,
+                query=scope["query_string"].decode("latin-1"),
                 headers=_passed_on(scope, headers),
                 body=body,
             )
         )
-        if not isinstance(response.body, bytes):
-            direct = scope.get("extensions", {}).get(DIRECT_WRITE)
-            if direct is not None and isinstance(response.body, DirectStream):
-                response.body.write_to(direct)
-        await self._answer(receive, send, response, grant, wants_control="frames=control" in query.split("&"))
+        if isinstance(response.body, bytes):
+            await _answer(send, response, response.body)
+        else:
+            await self._stream(scope, receive, send, response, grant)
 
-    async def _answer(
-        self, receive: Receive, send: Send, response: RuntimeResponse, grant: Grant, *, wants_control: bool
+    async def _stream(
+        self, scope: Scope, receive: Receive, send: Send, response: RuntimeResponse, grant: Grant
     ) -> None:
-        headers = _passed_back(response.headers)
         body = response.body
-        if isinstance(body, bytes):
-            headers.append((b"content-length", str(len(body)).encode()))
-            await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-            return
+        assert not isinstance(body, bytes)
+        wire = wire_of(scope)
+        if wire is not None and isinstance(body, DirectStream):
+            body.write_to(wire.write)
+        wants_control = b"frames=control" in scope["query_string"].split(b"&")
         stream: OpenStream | None = None
         try:
             stream = self.watch.open(grant)
+            headers = _passed_back(response.headers)
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await relay(receive, send, body, stream, wants_control=wants_control)
         finally:
             await close_stream(body)
             if stream is not None:
                 self.watch.close(stream)
+
+
+async def _answer(send: Send, response: RuntimeResponse, body: bytes) -> None:
+    headers = _passed_back(response.headers)
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _passed_on(scope: Scope, headers: dict[bytes, bytes]) -> dict[str, str]:
