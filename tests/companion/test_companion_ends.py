@@ -80,11 +80,11 @@ async def test_a_companion_killed_in_the_middle_of_a_turn_does_not_end_it_and_th
     assert not any(method("desktop/turn_cut_off")(event) for event in log)
 
 
-async def ended_without_us(installation: Installation) -> None:
-    """Wait until the rollout, Codex's own file, says that the turn is complete."""
+async def ended_without_us(installation: Installation, *, turns: int = 1) -> None:
+    """Wait until the rollouts, Codex's own files, say that so many turns are complete."""
     sessions = installation.launch.codex_home / "sessions"
     async with asyncio.timeout(30):
-        while not any("task_complete" in path.read_text() for path in sessions.rglob("*.jsonl")):  # noqa: ASYNC110  # another program's file
+        while sum(path.read_text().count("task_complete") for path in sessions.rglob("*.jsonl")) < turns:  # noqa: ASYNC110  # another program's file
             await asyncio.sleep(0.05)
 
 

@@ -78,7 +78,7 @@ class Companion:
             )
         )
         self.recorder = Recorder(self.database, self.outbox, self.threads, clock, answer=self._answer)
-        self.recovery = Recovery(self.database, self.outbox, self.threads, self.recorder)
+        self.recovery = Recovery(self.database, self.outbox, self.threads, self.recorder, clock)
         self.codex = Codex(
             AppServer(launch, clock),
             sink=self.recorder.take,
@@ -163,6 +163,7 @@ class Companion:
                         "desk": self.desk.run,
                         "adoption": self._adopt,
                         "rereading": self._reread,
+                        "comparing": self.recovery.compare_the_rest,
                         "status": self._status,
                         "room": self._room,
                     }.items()

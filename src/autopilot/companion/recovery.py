@@ -3,11 +3,15 @@
 Owns the comparison of Codex's history with what was put into the outbox. Every item that Codex has in its history gets
 its `item/completed` (the same event id as the live one: what was put already is not put twice), every turn that ended
 its `turn/completed`; what was begun and will never be completed is said. Never asks Codex to do anything.
+
+Threads in which something ran, and the latest active ones, are taken up at once when a session begins; the histories of
+the others are compared afterwards, one at a time, without Codex having to load them. Which Codex a thread's history was
+compared with is kept with the thread: whenever its turn comes, what an earlier one took with it is said.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,17 +23,19 @@ import structlog
 from autopilot.companion import threads as registry
 from autopilot.companion.codex import history, translate
 from autopilot.companion.codex.history import IN_PROGRESS, INTERRUPTED, HistoryTurn
-from autopilot.companion.codex.messages import CodexRefused
+from autopilot.companion.codex.messages import CodexError, CodexRefused
 from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.threads import OpenItem, Thread, Threads
+from autopilot.ops.clock import Clock
 
 RESUMED_AT_ONCE = 64
-"""So many threads, the latest active first, are taken up when Codex starts; others when somebody asks for them."""
-INCARNATION = "codex_incarnation"
+"""So many threads, the latest active first, are taken up when Codex starts, and all in which something ran."""
+COMPARED_A_SECOND = 20
+"""The others are compared no faster than this: who has thousands shall not notice."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +43,13 @@ log = structlog.get_logger(__name__)
 class Recovery:
     """The listener of Codex's sessions."""
 
-    def __init__(self, database: Database, outbox: Outbox, threads: Threads, recorder: Recorder) -> None:
+    def __init__(self, database: Database, outbox: Outbox, threads: Threads, recorder: Recorder, clock: Clock) -> None:
         self._database = database
         self._outbox = outbox
         self._threads = threads
         self._recorder = recorder
+        self._clock = clock
+        self._caught_up = asyncio.Event()
         self.codex: Codex | None = None
         """Set once, by whoever composes."""
         self.began: Callable[[Session], Awaitable[None]] | None = None
@@ -49,41 +57,80 @@ class Recovery:
 
     async def session_began(self, session: Session) -> None:
         """Take the threads up again, and say what an earlier Codex took with it."""
+        self._threads.incarnation = session.incarnation
         await self._recorder.settle()
-        died = await self._database.run(_incarnation) not in {None, session.incarnation}
-        open_threads = sorted((one for one in self._threads if one.is_open), key=lambda one: -one.active_at)
-        for thread in open_threads[:RESUMED_AT_ONCE]:
-            await self.resume(thread, died=died)
-        # Last: whoever dies before this finds out again that something was lost.
-        await self._database.run(lambda db: _save_incarnation(db, session.incarnation))
+        unfinished = await self._database.run(registry.unfinished)
+        open_threads = self._latest_first()
+        ran = [one for one in open_threads[RESUMED_AT_ONCE:] if one.active_turn or one.thread_id in unfinished]
+        for thread in [*open_threads[:RESUMED_AT_ONCE], *ran]:
+            await self.resume(thread)
+        self._caught_up.set()
         if self.began is not None:
             await self.began(session)
 
     async def session_ended(self, session: Session) -> None:
         """Nothing is heard of any thread."""
         log.info("codex.disconnected", incarnation=session.incarnation)
+        self._caught_up.clear()
         for thread in self._threads:
-            thread.subscribed = False
+            thread.subscribed = thread.compared = False
 
-    async def resume(self, thread: Thread, *, died: bool = False) -> None:
+    async def compare_the_rest(self) -> None:
+        """Fill in what was missed of the threads that were not taken up at once, whenever a session began; forever."""
+        while True:
+            await self._caught_up.wait()
+            self._caught_up.clear()
+            rest = [one for one in self._latest_first() if not one.compared]
+            try:
+                for thread in rest:
+                    await self._compare(thread)
+                    await self._clock.sleep(1 / COMPARED_A_SECOND)
+            except CodexError as error:  # the next session begins with all that is left
+                log.info("threads.not_all_compared", error=str(error))
+            else:
+                log.info("threads.compared", threads=len(rest))
+
+    async def resume(self, thread: Thread) -> None:
         """Hear of the thread from now on, and fill in what was missed. Refusals of Codex's are said in the log.
 
         Raises:
             CodexError: the connection failed; it is done again with the next session.
         """
-        if thread.held_back is not None:
-            return
+        async with thread.reading:
+            if not (thread.subscribed and thread.compared):
+                await self._read(thread, self._take_up)
+
+    async def _compare(self, thread: Thread) -> None:
+        """Fill in what was missed; where a turn runs, hear of it from now on."""
+        async with thread.reading:
+            if not thread.compared and thread.is_open:
+                await self._read(thread, self._fill_in)
+        if thread.active_turn is not None and not thread.subscribed:
+            await self.resume(thread)
+
+    def _latest_first(self) -> list[Thread]:
+        return sorted((one for one in self._threads if one.is_open), key=lambda one: -one.active_at)
+
+    async def _read(self, thread: Thread, reading: Callable[[Thread], Awaitable[None]]) -> None:
+        """Do what reads the history, while what Codex says of the thread meanwhile is held back."""
         thread.held_back = []
         try:
-            await self._call("thread/resume", {"threadId": thread.thread_id, "excludeTurns": True})
-            thread.subscribed = True
-            await self._fill_in(thread, died=died)
+            await reading(thread)
         except CodexRefused as refused:
-            await self._refused(thread, refused, died=died)
+            await self._refused(thread, refused)
         except msgspec.DecodeError as error:
             log.error("thread.history_unreadable", thread_id=thread.thread_id, error=str(error))  # noqa: TRY400  # drift
         finally:
             await self._recorder.release(thread)
+
+    async def _take_up(self, thread: Thread) -> None:
+        await self._call("thread/resume", {"threadId": thread.thread_id, "excludeTurns": True})
+        thread.subscribed = True
+        await self._fill_in(thread)
+
+    def _died(self, thread: Thread) -> bool:
+        """Whether the Codex is gone that this thread's history was compared with last."""
+        return thread.incarnation not in {None, self._threads.incarnation}
 
     async def refill(self, left_out: dict[str, int]) -> None:
         """Say of these workers how many events found no room, and read from Codex's history what it keeps of them."""
@@ -91,7 +138,7 @@ class Recovery:
             thread = self._threads.of_worker(worker_id)
             if thread is None:
                 continue
-            thread.whole = False
+            thread.whole = thread.compared = False
             told = {"events": events, "reason": "the companion's outbox was full"}
             event_id = f"left_out:{uuid.uuid4().hex[:12]}"
             await self._recorder.record(
@@ -105,9 +152,9 @@ class Recovery:
         Raises:
             CodexError: Codex is away; nothing was forgotten.
         """
-        raw = msgspec.json.decode(await self._call("thread/read", {"threadId": thread.thread_id}), type=_Read).thread
+        raw = msgspec.json.decode(await self._call("thread/read", {"threadId": thread.thread_id}), type=_Thread).thread
         await self._database.run(lambda db: self._outbox.forget_all(db, thread.worker_id))
-        thread.whole = False
+        thread.whole = thread.compared = False
         await self.introduce(raw)
         told = {"reason": "the ledger had less than it was sent"}
         event_id = f"ledger_went_back:{uuid.uuid4().hex[:12]}"
@@ -125,7 +172,7 @@ class Recovery:
         thread = self._threads.get(thread_id)
         if thread is None:
             read = await self._call("thread/read", {"threadId": thread_id})
-            raw = msgspec.json.decode(read, type=_Read).thread
+            raw = msgspec.json.decode(read, type=_Thread).thread
             if translate.names(msgspec.Raw(b'{"thread":' + bytes(raw) + b"}")).hidden_thread:
                 self._threads.hide(thread_id)
                 return None
@@ -145,7 +192,8 @@ class Recovery:
         await self._recorder.record([event])
         return thread
 
-    async def _fill_in(self, thread: Thread, *, died: bool) -> None:
+    async def _fill_in(self, thread: Thread) -> None:
+        incarnation, died = self._threads.incarnation, self._died(thread)
         open_items = await self._database.run(lambda db: registry.open_items(db, thread.thread_id))
         turns = await self._turns_to_compare(thread, {item.turn_id for item in open_items})
         filled = 0
@@ -154,8 +202,16 @@ class Recovery:
             filled += await self._fill_in_turn(thread, turn, begun, died=died)
         running = turns[0].turn_id if turns and turns[0].status == IN_PROGRESS else None
         thread.whole, thread.active_turn = True, running
+        # Last: whoever dies before this finds out again that something was lost.
+        thread.incarnation, thread.compared = incarnation, incarnation == self._threads.incarnation
         await self._database.run(lambda db: self._threads.save(db, thread))
-        log.info("thread.resumed", thread_id=thread.thread_id, turns=len(turns), filled_in=filled, running=running)
+        log.info(
+            "thread.resumed" if thread.subscribed else "thread.compared",
+            thread_id=thread.thread_id,
+            turns=len(turns),
+            filled_in=filled,
+            running=running,
+        )
 
     async def _turns_to_compare(self, thread: Thread, unfinished: set[str]) -> list[HistoryTurn]:
         """The turns since the last one of which everything is known to be put, newest first."""
@@ -209,10 +265,10 @@ class Recovery:
         event_id = f"cut_off:{turn.turn_id}"
         return self._recorder.fact(thread, "desktop/turn_cut_off", told, event_id=event_id, turn_id=turn.turn_id)
 
-    async def _refused(self, thread: Thread, refused: CodexRefused, *, died: bool) -> None:
+    async def _refused(self, thread: Thread, refused: CodexRefused) -> None:
         """Codex won't let us hear of it: say why, once."""
         log.warning("thread.not_resumed", thread_id=thread.thread_id, reason=refused.message)
-        if "no rollout found" in refused.message and not died:
+        if "no rollout found" in refused.message and not self._died(thread):
             return  # it has had no turn yet; it is heard of from its first one on
         kind = "lost" if "no rollout found" in refused.message else "elsewhere"
         told = {"reason": refused.message}
@@ -225,7 +281,7 @@ class Recovery:
         return await self.codex.call(method, params)
 
 
-class _Read(msgspec.Struct, frozen=True):
+class _Thread(msgspec.Struct, frozen=True):
     thread: msgspec.Raw
 
 
@@ -235,12 +291,3 @@ def _item_event(thread_id: str, entry: history.HistoryItem) -> Event:
     occurred = translate.moment(entry.completedAtMs) or datetime.now(UTC)
     event_id = translate.identity("item/completed", named) or ""
     return translate.make(named, "item/completed", params, event_id=event_id, occurred_at=occurred, backfilled=True)
-
-
-def _incarnation(db: sqlite3.Connection) -> str | None:
-    row = db.execute("select value from setting where name = ?", (INCARNATION,)).fetchone()
-    return None if row is None else row["value"]
-
-
-def _save_incarnation(db: sqlite3.Connection, incarnation: str) -> None:
-    db.execute("insert or replace into setting values (?, ?)", (INCARNATION, incarnation))

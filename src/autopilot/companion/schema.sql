@@ -11,7 +11,8 @@ create table thread (
     producer_seq integer not null default 0,   -- the last number given out for this worker; never reset
     whole integer not null default 0,          -- its history has been read to the beginning once
     active_turn text,                          -- the turn that runs, as far as Codex told us
-    active_at real not null
+    active_at real not null,
+    incarnation text                           -- of the Codex whose history was compared last, or that made it
 ) without rowid;
 
 -- Events on their way to the ledger, in the order in which Codex said them.

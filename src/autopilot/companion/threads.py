@@ -6,6 +6,7 @@ that stores the event which caused it. Never talks to Codex or to the ledger.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,8 +45,14 @@ class Thread:
     """Whether its history has been read to the beginning."""
     active_turn: str | None = None
     active_at: float = 0.0
+    incarnation: str | None = None
+    """Of the Codex whose history was compared last, or that made it; with another one, what ran then was cut off."""
     subscribed: bool = False
     """Whether the present session hears of it."""
+    compared: bool = False
+    """Whether its history was compared in the present session."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever reads its history."""
     held_back: list[Said] | None = None
     """What Codex says while the history is being read; None at other times."""
 
@@ -79,6 +86,8 @@ class Threads:
     """The registry."""
 
     naming: Naming
+    incarnation: str | None = None
+    """Of the Codex that is, or was last, connected; what is introduced is its."""
     _by_id: dict[str, Thread] = field(default_factory=dict)
     _by_worker: dict[str, Thread] = field(default_factory=dict)
     _hidden: dict[str, None] = field(default_factory=dict)
@@ -96,6 +105,7 @@ class Threads:
                 whole=bool(row["whole"]),
                 active_turn=row["active_turn"],
                 active_at=row["active_at"],
+                incarnation=row["incarnation"],
             )
             self._remember(thread)
 
@@ -135,18 +145,26 @@ class Threads:
             metadata=metadata,
         )
         worker_id = identity.worker_id(self.naming.prefix, thread_id)
-        return self._remember(Thread(thread_id, worker_id, introduction, active_at=now))
+        return self._remember(Thread(thread_id, worker_id, introduction, active_at=now, incarnation=self.incarnation))
 
     def save(self, db: sqlite3.Connection, thread: Thread) -> None:
         """Store the row as it is in memory."""
         db.execute(
             "insert into thread (thread_id, worker_id, state, introduced, registered, generation, whole, active_turn,"
-            " active_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (thread_id) do update set"
+            " active_at, incarnation) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (thread_id) do update set"
             " state = excluded.state, registered = excluded.registered, generation = excluded.generation,"
-            " whole = excluded.whole, active_turn = excluded.active_turn, active_at = excluded.active_at",
+            " whole = excluded.whole, active_turn = excluded.active_turn, active_at = excluded.active_at,"
+            " incarnation = excluded.incarnation",
             (
                 *(thread.thread_id, thread.worker_id, thread.state, msgspec.json.encode(thread.introduction).decode()),
-                *(thread.registered, thread.generation, thread.whole, thread.active_turn, thread.active_at),
+                *(
+                    thread.registered,
+                    thread.generation,
+                    thread.whole,
+                    thread.active_turn,
+                    thread.active_at,
+                    thread.incarnation,
+                ),
             ),
         )
 
@@ -189,6 +207,11 @@ def open_items(db: sqlite3.Connection, thread_id: str) -> list[OpenItem]:
     """What was begun and not completed."""
     rows = db.execute("select * from open_item where thread_id = ? order by turn_id, item_id", (thread_id,))
     return [OpenItem(row["turn_id"], row["item_id"], row["item_type"]) for row in rows]
+
+
+def unfinished(db: sqlite3.Connection) -> set[str]:
+    """The threads in which something was begun and not completed."""
+    return {row["thread_id"] for row in db.execute("select distinct thread_id from open_item")}
 
 
 def close_items(db: sqlite3.Connection, thread_id: str, turn_id: str) -> None:
