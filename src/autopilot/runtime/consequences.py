@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autopilot.runtime import feed_entries, handshakes, leases, receipts
+from autopilot.runtime import approvals_events, approvals_rows, feed_entries, handshakes, leases, receipts
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
 
 if TYPE_CHECKING:
@@ -32,19 +32,21 @@ def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | No
     Raises:
         autopilot.contract.errors.Problem: the draft, and with it its whole batch, is refused.
     """
+    approvals_events.check(worker, draft)
     return handshakes.before(tx.memo[HANDSHAKES], worker, draft)
 
 
 async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:
-    """What must stand in the log before `worker.stopped`: ends of open receipts, the release of the lease.
+    """What must stand in the log before `worker.stopped`: ends of approvals and receipts, the release of the lease.
 
     The rows of these drafts come back through `after` like all others; this function may also change other tables.
     """
-    return [*await receipts.closing(tx, worker), *await leases.closing(tx, worker)]
+    closed = await approvals_rows.closing(tx, worker)
+    return [*closed, *await receipts.closing(tx, worker), *await leases.closing(tx, worker)]
 
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
-    """Whatever follows from rows that now have their place: feed entries, ends of receipts, handshakes.
+    """Whatever follows from rows that now have their place: feed entries, ends of receipts, approvals, handshakes.
 
     Workers whose lease holder was heard in this transaction are in `tx.heard` (their leases are to be renewed), also
     when `rows` is empty.
@@ -52,5 +54,6 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     if rows:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
+        await approvals_rows.after(tx, rows)
     await leases.renew_heard(tx)
     await feed_entries.after(tx, rows)

@@ -1,13 +1,15 @@
-"""What ends by the clock: leases, requests nobody took, requests nothing is heard of, used nonces.
+"""What ends by the clock: leases, requests nobody took or nothing is heard of, approvals, used nonces.
 
-Owns the sweeper that notices; what is over is over whether or not it was noticed. Relies on leases.py and
-receipts_ending.py for each end, under the worker's lock, where it is looked at again, and on revocation.py for what was
-accepted at the moment its device was revoked. Source: docs/runtime-contract.md, "Leases", "Receipts".
+Owns the sweeper that notices; what is over is over whether or not it was noticed. Relies on leases.py,
+receipts_ending.py and approvals_rows.py for each end, under the worker's lock, where it is looked at again, and on
+revocation.py for what was accepted at the moment its device was revoked.
+Source: docs/runtime-contract.md, "Leases", "Receipts", "Approvals".
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections import defaultdict
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -15,7 +17,7 @@ import structlog
 
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
-from autopilot.runtime import leases, receipts_ending
+from autopilot.runtime import approvals_rows, leases, receipts_ending
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.revocation import Revocations
 
@@ -67,6 +69,8 @@ class Sweeper:
         due = receipts_ending.by_target(await self._pool.fetch(_RECEIPTS.due, now, now - SILENCE, _PAGE))
         for target, request_ids in due.items():
             await _guarded(receipts_ending.end(self._ledger, target, request_ids, lambda record: _end_of(record, now)))
+        for worker_id, approval_ids in _by_worker(await self._pool.fetch(approvals_rows.SQL.due, now, _PAGE)).items():
+            await _guarded(approvals_rows.expire(self._ledger, worker_id, approval_ids, now))
         for target, request_ids in (await self._revocations.left()).items():
             await _guarded(self._revocations.reject(target, request_ids))
 
@@ -77,6 +81,14 @@ async def _guarded(ending: Awaitable[object]) -> None:
         await ending
     except Exception:
         log.warning("expiry.end_failed", exc_info=True)
+
+
+def _by_worker(due: Sequence[asyncpg.Record]) -> dict[str, list[str]]:
+    """The ids of these approvals, by their workers."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for record in due:
+        found[record["worker_id"]].append(record["approval_id"])
+    return found
 
 
 def _end_of(record: asyncpg.Record, now: datetime) -> tuple[str, dict[str, str]] | None:

@@ -2,7 +2,7 @@
 
 Owns the moment a request is handed over: it is marked `delivered` in a transaction that commits before its frame
 exists: a receipt that says `accepted` has been seen by no machine. Relies on tail.py for following live, on
-delivery.py for the exact params, which leave the runtime here and nowhere else.
+delivery.py for the exact params, which leave the runtime here and nowhere else; on approvals_delivery.py for answers.
 Source: docs/runtime-contract.md, "The feed".
 """
 
@@ -18,6 +18,7 @@ from autopilot.contract.errors import StaleCursor
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
 from autopilot.runtime import receipts
+from autopilot.runtime.approvals_delivery import Answers, Place
 from autopilot.runtime.delivery import DeliveryKeys, SealBroken, Target
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import instant, text
@@ -54,6 +55,7 @@ class Feeds:
         self._keys = keys
         self._wakeups = wakeups
         self._page_bytes = settings.page_bytes
+        self._answers = Answers(pool, ledger, keys)
         self.hub = Hub(self.read_page, self.read_heads, settings, clock)
         wakeups.subscribe(TOPIC, self.hub.hint, self.hub.resumed)
 
@@ -157,7 +159,7 @@ class Feeds:
         if first != cursor + 1:
             raise StaleCursor("the feed begins later than that", reason_code="below_floor", oldest_seq=acked + 1)
         last = entries[-1]["feed_seq"] if entries else cursor
-        body = b"".join(self._frame(entry, with_id=True) for entry in entries)
+        body = await self._frames(machine_id, entries, with_id=True)
         return Page(body, last, at_end=last >= latest)
 
     async def read_heads(self, machine_ids: Sequence[str]) -> Mapping[str, int]:
@@ -169,7 +171,7 @@ class Feeds:
         """Urgent entries after a place, as frames without an id; and the place of the last of them."""
         entries = await self._hand_over(machine_id, after, AHEAD_ROWS, urgent_only=True)
         last = entries[-1]["feed_seq"] if entries else after
-        return b"".join(self._frame(entry, with_id=False) for entry in entries), last
+        return await self._frames(machine_id, entries, with_id=False), last
 
     async def _hand_over(
         self, machine_id: str, cursor: int, limit: int, *, urgent_only: bool
@@ -200,15 +202,15 @@ class Feeds:
         again = await self._pool.fetch(_SQL.entries, *arguments)
         return [entry for entry in again if entry["feed_seq"] in handed]
 
-    def _frame(self, entry: asyncpg.Record, *, with_id: bool) -> bytes:
-        kind = entry["kind"]
-        place = f"id: {entry['feed_seq']}\n" if with_id else ""
-        body = self._request(entry) if kind == "request" else entry["frame"]
-        data = (
-            f'{{"feed_seq":{entry["feed_seq"]},"kind":"{kind}","worker_id":{_text(entry["worker_id"])},'
-            f'"seq":{_number(entry["worker_seq"])},"request_id":{_text(entry["request_id"])},"body":{body or "null"}}}'
-        )
-        return f"{place}event: codex.feed.{kind}\ndata: {data}\n\n".encode()
+    async def _frames(self, machine_id: str, entries: Sequence[asyncpg.Record], *, with_id: bool) -> bytes:
+        """The entries as frames; decisions among them are delivered from now on."""
+        answers = await self._answers.hand_over(machine_id, entries)
+        return b"".join(_frame(entry, self._body(entry, answers), with_id=with_id) for entry in entries)
+
+    def _body(self, entry: asyncpg.Record, answers: Mapping[Place, str]) -> str | None:
+        if entry["kind"] == "decision":
+            return answers.get((entry["worker_id"], entry["worker_seq"]))
+        return self._request(entry) if entry["kind"] == "request" else entry["frame"]
 
     def _request(self, entry: asyncpg.Record) -> str | None:
         """The request as its executor needs it; None where it has ended, or is another machine's now."""
@@ -227,6 +229,16 @@ class Feeds:
             f'"x_request_id":{_text(entry["x_request_id"])},"traceparent":{_text(entry["traceparent"])},'
             f'"expires_at":{_text(None if expires is None else instant(expires))}}}'
         )
+
+
+def _frame(entry: asyncpg.Record, body: str | None, *, with_id: bool) -> bytes:
+    kind = entry["kind"]
+    place = f"id: {entry['feed_seq']}\n" if with_id else ""
+    data = (
+        f'{{"feed_seq":{entry["feed_seq"]},"kind":"{kind}","worker_id":{_text(entry["worker_id"])},'
+        f'"seq":{_number(entry["worker_seq"])},"request_id":{_text(entry["request_id"])},"body":{body or "null"}}}'
+    )
+    return f"{place}event: codex.feed.{kind}\ndata: {data}\n\n".encode()
 
 
 def _text(value: str | None) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import permissions, requests_handover
+from autopilot.runtime import approvals_rows, permissions, requests_handover
 from autopilot.runtime.ledger_rows import Draft, Lease, Worker, actor_of, instant, text_or_null
 from autopilot.runtime.machines import machine
 from autopilot.runtime.requests_notes import note
@@ -53,7 +53,9 @@ async def claim(
         _require_open(worker)
         _require_free(worker, machine_id)
         former, now = worker.lease, worker.now
-        notes = await _expiry_notes(tx, worker)
+        notes = await _expiry_notes(tx, worker) + await approvals_rows.replaced(tx, worker, machine_id)
+        if notes:
+            await tx.append(worker, notes)  # into the feed of whoever held it until now
         generation = 1 if former is None else former.generation + 1
         lease = Lease(machine_id, generation, now, now + timedelta(milliseconds=ttl_ms), None, ttl_ms)
         await tx.conn.execute(
@@ -61,8 +63,9 @@ async def claim(
         )
         worker.lease = lease
         facts = {"machine_id": machine_id, "generation": generation, "expires_at": instant(lease.expires_at)}
-        notes.append(note("worker.lease.claimed", facts, x_request_id=x_request_id, actor=actor_of(claims)))
-        await tx.append(worker, notes)
+        await tx.append(
+            worker, [note("worker.lease.claimed", facts, x_request_id=x_request_id, actor=actor_of(claims))]
+        )
         await requests_handover.take_over(tx, worker, machine_id)
         return lease
 

@@ -1,4 +1,4 @@
-"""Machines, leases, feeds and requests put together: one room of the runtime, with its routes and what runs in it."""
+"""Machines, leases, feeds, requests, approvals: one room of the runtime, with its routes and what runs in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import asyncpg
 
 from autopilot.ops.clock import Clock
 from autopilot.runtime.append_identity import Digests
+from autopilot.runtime.approvals import Approvals
+from autopilot.runtime.approvals_routes import ApprovalRoutes
 from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.expiry import Sweeper
 from autopilot.runtime.feed import Feeds
@@ -44,6 +46,8 @@ class MachinesRoom:
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, bodies)
+        approvals = Approvals(ledger, pool, keys, digests=Digests.of(settings))
+        self._approval_routes = ApprovalRoutes(approvals, pool, bodies, settings)
         ledger.on_commit.append(self._tell)
         wakeups.subscribe(RECEIPTS, self._hear)
 
@@ -56,6 +60,7 @@ class MachinesRoom:
         """All routes of the room."""
         yield from self._machine_routes.routes()
         yield from self._request_routes.routes()
+        yield from self._approval_routes.routes()
         yield from self.revocations.routes()
 
     def stop(self) -> None:

@@ -13,10 +13,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from autopilot.contract import ClaimLease, FeedAck, MachineHeartbeat, ReceiptReports, RegisterMachine, ReleaseLease
+from autopilot.contract import (
+    ClaimLease,
+    DecideApproval,
+    FeedAck,
+    MachineHeartbeat,
+    ReceiptReports,
+    RegisterMachine,
+    ReleaseLease,
+)
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import strict_json
+from autopilot.runtime.approvals_answer import Answer
 from autopilot.runtime.leases import DEFAULT_TTL_MS, MAX_TTL_MS, MIN_TTL_MS
 from autopilot.runtime.receipts_states import REPORTABLE
 from autopilot.runtime.settings import RuntimeSettings
@@ -25,6 +34,7 @@ Message = TypeVar("Message")
 
 MAX_HEARTBEAT_WORKERS = 1000
 MAX_REPORTS = 1000
+MAX_OPTION_ID = 255
 MAX_GENERATION = 2**53 - 1
 
 _ID = re.compile(r"[A-Za-z0-9._:~-]{1,160}")
@@ -57,6 +67,10 @@ class _CallText(msgspec.Struct):
 
 class _BodyText(msgspec.Struct):
     request: _CallText
+
+
+class _AnswerText(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Bodies:
@@ -159,6 +173,19 @@ class Bodies:
             if report.state not in REPORTABLE:
                 raise _refused(f"receipts[{index}].state", f"must be one of {', '.join(sorted(REPORTABLE))}")
         return reports
+
+    def answer(self, request: RuntimeRequest) -> Answer:
+        """A person's answer to an approval. Raises as `_read`."""
+        said = self._read(DecideApproval, request)
+        if not 1 <= len(said.option_id) <= MAX_OPTION_ID:
+            raise _refused("option_id", f"must have 1 to {MAX_OPTION_ID} characters")
+        if len(request.body) > self._settings.max_event_bytes:
+            raise PayloadTooLarge(
+                "the answer is too large for an event",
+                reason_code="event_too_large",
+                limit=self._settings.max_event_bytes,
+            )
+        return Answer(said, strict_json.one_line(bytes(msgspec.json.decode(request.body, type=_AnswerText).content)))
 
     def stop(self, request: RuntimeRequest) -> tuple[str | None, bool]:
         """Reason, and whether by force. Raises as `_read`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
+    from autopilot.runtime.ledger_rows import Worker
 
 Identity = tuple[str, str, str]
 """A receipt's: target kind, target id, request id."""
@@ -28,6 +29,8 @@ class Wakes:
     receipts: set[Identity] = field(default_factory=set)
     feeds: dict[str, int] = field(default_factory=dict)
     """machine_id -> the feed_seq it has come to."""
+    workers: dict[int, Worker] = field(default_factory=dict)
+    """By worker_no: workers of which something has changed that no event tells of."""
 
 
 def wakes_of(tx: LedgerTx) -> Wakes:

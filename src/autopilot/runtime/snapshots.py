@@ -45,7 +45,7 @@ def snapshot(row: Row, *, role: str, stale_after_ms: int) -> dict[str, Any]:
         "backend": _backend(row, stale_after_ms),
         "lease": _lease(row),
         "health": _health(row, stale_after_ms),
-        "pending_approvals": 0,
+        "pending_approvals": row["pending_approvals"],
         "spend": _spend(facts),
         "owner": {"user_id": row["owner_user_id"], "guest_scope": row["owner_guest_scope"], "team_id": None},
         "role": role,

@@ -85,9 +85,10 @@ class Notices:
 
     def committed(self, tx: LedgerTx) -> None:
         """Call after each commit."""
-        for worker in {row.worker.worker_no: row.worker for row in tx.rows}.values():
+        wakes = wakes_of(tx)
+        for worker in ({row.worker.worker_no: row.worker for row in tx.rows} | wakes.workers).values():
             self._tell(owner_key(worker.owner_user_id, worker.owner_guest_scope), worker)
-        for kind, target_id, _ in wakes_of(tx).receipts:
+        for kind, target_id, _ in wakes.receipts:
             if kind == "machine":
                 self._tell(machine_key(target_id), None)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.runtime.app import Runtime
+from autopilot.testing.approvals import asked, ended
 from autopilot.testing.runtime import OWNER, Answer, call, insert_worker
 
 MACHINE = "m1"
@@ -82,6 +83,18 @@ class Companion:
         answer = await self.post(f"/machines/{self.machine_id}/receipts", {"receipts": [item]})
         found: dict[str, Any] = answer.data[0]
         return found
+
+    async def ask_approval(self, worker_id: str, approval: dict[str, Any], **params: Any) -> Answer:
+        """Say what Codex asks a person."""
+        event_id = f"approval:{approval['approval_id']}:requested"
+        return await self.append(worker_id, "worker.approval.requested", event_id, **asked(approval, **params))
+
+    async def end_approval(
+        self, worker_id: str, approval_id: str, state: str, outcome: str | None = None, reason: str | None = None
+    ) -> Answer:
+        """Say how it ended: `applied`, `superseded` or `closed`."""
+        payload = ended(approval_id, outcome, reason)
+        return await self.append(worker_id, f"worker.approval.{state}", f"approval:{approval_id}:{state}", **payload)
 
     async def feed(self, cursor: int | None = None, *, tail_ms: int = 1) -> list[dict[str, Any]]:
         """The feed after the cursor, long-polled; each frame's data, with its `id`."""

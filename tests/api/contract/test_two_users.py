@@ -8,6 +8,8 @@ import pytest
 from tests.api.contract.world import Person, error
 
 from autopilot.api.http import paths
+from autopilot.testing import approvals
+from autopilot.testing.approvals import question
 
 SECRET = "the-secret-of-ada"
 BODIES: dict[str, Any] = {
@@ -21,12 +23,13 @@ BODIES: dict[str, Any] = {
     "/machines/{machine_id}/receipts": {
         "receipts": [{"worker_id": None, "request_id": "r1", "state": "completed", "response": {}}]
     },
+    "/approvals/{approval_id}/decision": {"option_id": "accept"},
 }
 OWNED = [(m, path) for methods, path, _ in paths.TABLE if "{" in path for m in methods.split()]
 
 
-async def settled(ada: Person) -> tuple[str, Person]:
-    """Ada's worker and machine, with something in them to leak."""
+async def settled(ada: Person) -> tuple[str, Person, str]:
+    """Ada's worker, machine and approval, with something in them to leak."""
     machine = await ada.machine()
     worker = await ada.open_worker(workspace_ref=SECRET, metadata={"x": SECRET})
     await ada.append(worker, text=SECRET)
@@ -34,7 +37,18 @@ async def settled(ada: Person) -> tuple[str, Person]:
     assert (await ada.post(f"/workers/{worker}/requests?wait_ms=0", body)).status_code == 202
     body["request"]["method"] = "thread/list"
     assert (await ada.post(f"/machines/{machine.worker_id}/requests?wait_ms=0", body)).status_code == 202
-    return worker, machine
+    return worker, machine, await asked(machine, worker)
+
+
+async def asked(machine: Person, worker: str) -> str:
+    """An open approval of this worker, which the machine leases."""
+    lease = await machine.post(f"/workers/{worker}/lease", {"machine_id": machine.worker_id})
+    assert lease.status_code == 200, lease.text
+    approval = question(worker, title=SECRET)
+    event = {"event_type": "worker.approval.requested", "payload": approvals.asked(approval, x=SECRET)}
+    answer = await machine.post(f"/workers/{worker}/events", {"event": event})
+    assert answer.status_code == 202, answer.text
+    return approval["approval_id"]
 
 
 @pytest.mark.parametrize(("method", "path"), OWNED)
@@ -42,14 +56,14 @@ async def settled(ada: Person) -> tuple[str, Person]:
 async def test_what_is_anothers_is_refused_and_does_not_leak(
     ada: Person, eve: Person, method: str, path: str, who: str
 ):
-    worker, machine = await settled(ada)
+    worker, machine, approval = await settled(ada)
     eve_machine = await eve.machine()
     caller = eve if who == "a user" else eve_machine
     before = (await ada.get(f"/workers/{worker}")).json()["data"]
     body = BODIES.get(path)
     if body and "machine_id" in body:
         body = {**body, "machine_id": eve_machine.worker_id}
-    url = path.format(worker_id=worker, machine_id=machine.worker_id, request_id="r1")
+    url = path.format(worker_id=worker, machine_id=machine.worker_id, request_id="r1", approval_id=approval)
 
     answer = await caller.call(method, url, **({"json": body} if method == "POST" and body else {}))
 
@@ -57,13 +71,13 @@ async def test_what_is_anothers_is_refused_and_does_not_leak(
     assert SECRET not in answer.text
     assert ada.email not in answer.text
     after = (await ada.get(f"/workers/{worker}")).json()["data"]
-    assert {k: after[k] for k in ("latest_seq", "status", "updated_at", "lease")} == {
-        k: before[k] for k in ("latest_seq", "status", "updated_at", "lease")
+    assert {k: after[k] for k in ("latest_seq", "status", "updated_at", "lease", "pending_approvals")} == {
+        k: before[k] for k in ("latest_seq", "status", "updated_at", "lease", "pending_approvals")
     }
 
 
 async def test_a_list_holds_ones_own_only(ada: Person, eve: Person):
-    worker, machine = await settled(ada)
+    worker, machine, _ = await settled(ada)
 
     mine = (await ada.get("/workers")).json()["data"]
     theirs = await eve.get("/workers?limit=200")
@@ -72,10 +86,23 @@ async def test_a_list_holds_ones_own_only(ada: Person, eve: Person):
     assert SECRET not in theirs.text
     machines = await eve.get("/machines")
     assert machine.worker_id not in machines.text
+    asked_of_eve = await eve.get("/approvals?state=all")
+    assert asked_of_eve.json() == {"data": [], "next": None}
+    assert [one["worker_id"] for one in (await ada.get("/approvals")).json()["data"]] == [worker]
+
+
+async def test_anothers_worker_does_not_narrow_a_list_of_approvals(ada: Person, eve: Person):
+    worker, _, _ = await settled(ada)
+
+    answer = await eve.get(f"/approvals?state=all&worker_id={worker}")
+    error(answer, 403, "forbidden", "role")
+    assert SECRET not in answer.text
+    error(await eve.get("/approvals?worker_id=nowhere"), 404, "not_found")
+    error(await eve.get("/approvals/ap_nowhere"), 404, "not_found", "no_such_approval")
 
 
 async def test_anothers_worker_is_not_reattached_and_its_machine_not_taken_over(ada: Person, eve: Person):
-    worker, machine = await settled(ada)
+    worker, machine, _ = await settled(ada)
 
     answer = await eve.post("/workers", {"worker_id": worker, "workspace_ref": "mine now"})
     error(answer, 403, "forbidden")

@@ -34,6 +34,9 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET", "/machines/{machine_id}/requests/{request_id}", None),
     ("POST", "/machines/{machine_id}/requests/{request_id}/cancel", None),
     ("POST", "/machines/{machine_id}/receipts", None),
+    ("GET", "/approvals", None),
+    ("GET", "/approvals/{approval_id}", None),
+    ("POST", "/approvals/{approval_id}/decision", None),
     ("GET", "/stream", None),
 )
 

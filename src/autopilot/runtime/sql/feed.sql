@@ -29,8 +29,9 @@ select machine_id, latest_feed_seq from feed_head where machine_id = any($1::tex
 with page as (
     select f.machine_id, f.feed_seq, f.kind, f.urgent, f.worker_id, f.worker_seq, f.request_id,
         w.worker_no, r.target_kind, r.target_id, r.method, r.state, r.x_request_id, r.traceparent, r.expires_at,
-        sum(coalesce(octet_length(e.frame), octet_length(d.ciphertext), 0)) over (order by f.feed_seq)
-            - coalesce(octet_length(e.frame), octet_length(d.ciphertext), 0) as before
+        sum(coalesce(octet_length(e.frame), octet_length(d.ciphertext), octet_length(s.ciphertext), 0))
+            over (order by f.feed_seq)
+            - coalesce(octet_length(e.frame), octet_length(d.ciphertext), octet_length(s.ciphertext), 0) as before
     from (
         select * from feed_entry
         where machine_id = $1 and feed_seq > $2 and (urgent or not $3)
@@ -44,6 +45,8 @@ with page as (
         and r.machine_id = f.machine_id
     left join delivery d
         on d.target_kind = r.target_kind and d.target_id = r.target_id and d.request_id = r.request_id
+    left join approval a on f.kind = 'decision' and a.worker_no = w.worker_no and a.decided_seq = f.worker_seq
+    left join approval_answer s on s.approval_id = a.approval_id
 )
 select p.*, e.frame, d.key_id, d.ciphertext
 from page p

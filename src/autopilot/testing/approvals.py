@@ -1,0 +1,61 @@
+"""Questions of a Codex that is not there, for tests of those who show, answer and end them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autopilot.contract.approval_ids import approval_id
+
+INCARNATION = "codex-1"
+OPTIONS = [
+    {"option_id": "accept", "label": "Yes", "effect": "accept"},
+    {"option_id": "acceptForSession", "label": "Yes, and don't ask again", "effect": "accept_lasting"},
+    {"option_id": "decline", "label": "No", "effect": "decline", "takes_message": True},
+    {"option_id": "cancel", "label": "No, and stop", "effect": "cancel"},
+]
+ANSWERING = [
+    {"option_id": "answer", "label": "Answer", "effect": "answer", "takes_content": True},
+    {"option_id": "decline", "label": "Don't answer", "effect": "decline"},
+]
+
+
+def question(worker_id: str, codex_request_id: str | int = 0, **said: Any) -> dict[str, Any]:
+    """`ApprovalRequest` of a command, but for what is said otherwise."""
+    incarnation, item_id = said.pop("incarnation", INCARNATION), said.pop("item_id", f"call_{codex_request_id}")
+    return {
+        "approval_id": approval_id(worker_id, incarnation, codex_request_id, item_id),
+        "incarnation": incarnation,
+        "codex_request_id": codex_request_id,
+        "thread_id": "thread-1",
+        "turn_id": "turn-1",
+        "item_id": item_id,
+        "kind": "command",
+        "method": "item/commandExecution/requestApproval",
+        "title": "Run touch hello.txt?",
+        "risk": "medium",
+        "evidence": {"command": ["touch", "hello.txt"], "command_line": "touch hello.txt", "cwd": "/home/ada/project"},
+        "options": OPTIONS,
+        "answerable": True,
+        **said,
+    }
+
+
+def asked(approval: dict[str, Any], **params: Any) -> dict[str, Any]:
+    """The payload of `worker.approval.requested`."""
+    return {
+        "source": "autopilot-desktop",
+        "method": approval["method"],
+        "params": {"threadId": approval.get("thread_id"), **params},
+        "approval": approval,
+        "occurred_at": "2026-11-22T07:16:00Z",
+    }
+
+
+def ended(approval_id: str, outcome: str | None = None, reason: str | None = None) -> dict[str, Any]:
+    """The payload of `worker.approval.applied|superseded|closed`."""
+    return {
+        "source": "autopilot-desktop",
+        "method": "approval/ended",
+        "approval": {"approval_id": approval_id, "outcome": outcome, "reason": reason},
+        "occurred_at": "2026-11-22T07:17:00Z",
+    }
