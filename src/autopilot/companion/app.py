@@ -24,6 +24,7 @@ from autopilot.companion import demo, identity
 from autopilot.companion.codex import binary, drift, questions
 from autopilot.companion.codex.messages import CodexError, Message
 from autopilot.companion.codex.process import AppServer, Launch, child_environment
+from autopilot.companion.codex.shared import SharedServer
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.codex.supervisor import Session as CodexSession
 from autopilot.companion.database import Database
@@ -33,6 +34,7 @@ from autopilot.companion.feed import Feed
 from autopilot.companion.leases import Leases
 from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.places import Places
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.settings import CompanionSettings
@@ -78,13 +80,19 @@ class Companion:
             )
         )
         self.recorder = Recorder(self.database, self.outbox, self.threads, clock, answer=self._answer)
-        self.recovery = Recovery(self.database, self.outbox, self.threads, self.recorder, clock)
+        self.places = Places(self.recorder)
+        self.recovery = Recovery(
+            self.database, self.outbox, self.threads, self.recorder, places=self.places, clock=clock
+        )
         self.codex = Codex(
             AppServer(launch, clock),
             sink=self.recorder.take,
             listener=self.recovery,
             clock=clock,
             client_version=__version__,
+            shared=SharedServer(launch.codex_home, clock, client_version=__version__)
+            if settings.join_shared_codex
+            else None,
         )
         self.leases = Leases(
             client,
@@ -169,14 +177,14 @@ class Companion:
                     }.items()
                 ]
                 await stopping.wait()
-                running = [thread for thread in self.threads if thread.active_turn is not None]
+                running = self._cut_off_by_us()
                 for task in bringing:
                     task.cancel()
             await self._end(running)
             for task in carrying:
                 task.cancel()
 
-    async def _end(self, running: list[Any]) -> None:
+    async def _end(self, running: list[Thread]) -> None:
         """End Codex, say so, send what can be sent, give the leases back."""
         await self.codex.stop()
         await self.recorder.settle()
@@ -197,13 +205,22 @@ class Companion:
                 await self.leases.release_all()
         log.info("companion.ended", drained=drained)
 
+    def _cut_off_by_us(self) -> list[Thread]:
+        """The threads whose turn ends with our app-server; on the shared daemon turns go on without us."""
+        session = self.codex.session
+        if session is not None and session.shared:
+            return []
+        return [thread for thread in self.threads if thread.active_turn is not None]
+
     def _wire(self) -> None:
         """Who wakes whom."""
         self.recovery.codex = self.codex
+        self.places.codex = self.codex
         self.recovery.began = self._began
         self.recorder.written = self.mirror.wake
         self.recorder.failed = self.codex.reconnect
         self.recorder.stranger = self._stranger
+        self.recorder.session = lambda: self.codex.session
         self.leases.gained = self.mirror.wake
         self.leases.forgotten = self._forgot
 

@@ -15,12 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
         update thread set incarnation = (select value from setting where name = 'codex_incarnation');
         delete from setting where name = 'codex_incarnation';""",
+    4: "alter table thread add column elsewhere text;",
 }
 """What brings an older file to each version; a new one is made by schema.sql alone."""
 Result = TypeVar("Result")

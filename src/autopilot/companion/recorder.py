@@ -21,6 +21,7 @@ from autopilot.companion import threads as registry
 from autopilot.companion.codex import questions, translate
 from autopilot.companion.codex.coalesce import Coalescer, Said
 from autopilot.companion.codex.messages import Message
+from autopilot.companion.codex.supervisor import Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
 from autopilot.companion.outbox import Outbox
@@ -62,6 +63,8 @@ class Recorder:
         """Called when something could not be written: it is to be read again from Codex's history."""
         self.stranger: Callable[[str], None] = lambda _thread_id: None
         """Called with the id of a thread that lives, and of which we don't hear everything."""
+        self.session: Callable[[], Session | None] = lambda: None
+        """The present session with Codex: whether others share it decides who answers its questions."""
 
     async def take(self, message: Message) -> None:
         """One message of Codex's; waits only while the queue is full."""
@@ -135,7 +138,8 @@ class Recorder:
         asked = [(message, self._question(message)) for message in messages if message.id]
         await self.record([*self._events(said), *(event for _, (_, event) in asked if event is not None)])
         for message, (answer, _) in asked:
-            await self._answer(message, answer)
+            if answer is not None:
+                await self._answer(message, answer)
 
     async def _batch(self) -> list[Message | _Mark]:
         """What has come, at least one unless held previews are due first."""
@@ -181,25 +185,31 @@ class Recorder:
                 events.append(event)
         return events
 
-    def _question(self, message: Message) -> tuple[questions.Answer, Event | None]:
-        """How to answer one of Codex's requests, and the event that says so."""
+    def _question(self, message: Message) -> tuple[questions.Answer | None, Event | None]:
+        """How to answer one of Codex's requests (None: not by us), and the event that says so."""
         assert message.method is not None
         now = self._clock.now()
         answer = questions.answer(message.method, message.params, now)
         named = translate.names(message.params)
         thread = self._threads.get(named.thread_id)
-        log.info("codex.asked", method=message.method, refused=answer.refused)
+        session = self.session()
+        pending = session is not None and session.shared and not questions.is_for_the_machine(message.method)
+        log.info("codex.asked", method=message.method, refused=answer.refused and not pending)
         if thread is None or not answer.refused:
-            return answer, None
+            return (None if pending else answer), None
         told = {
             "threadId": named.thread_id,
             "turnId": named.turn_id,
             "itemId": named.item_id,
             "request": message.method,
             "asked": message.params,
-            "answer": answer.outcome,
         }
+        if pending and session is not None:  # whoever resumes the thread later is asked it again, by the same id
+            number = f"question:{session.incarnation}:{bytes(message.id).decode()}"
+            told["answer_at"] = "computer"
+            return None, translate.make(named, "desktop/question_pending", told, event_id=number, occurred_at=now)
         number = f"question:{self._incarnation}:{next(self._numbers)}"
+        told["answer"] = answer.outcome
         return answer, translate.make(named, "desktop/question_refused", told, event_id=number, occurred_at=now)
 
     def _known(self, thread_id: str) -> Thread:

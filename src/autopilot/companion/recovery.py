@@ -6,7 +6,8 @@ its `turn/completed`; what was begun and will never be completed is said. Never 
 
 Threads in which something ran, and the latest active ones, are taken up at once when a session begins; the histories of
 the others are compared afterwards, one at a time, without Codex having to load them. Which Codex a thread's history was
-compared with is kept with the thread: whenever its turn comes, what an earlier one took with it is said.
+compared with is kept with the thread: whenever its turn comes, what an earlier one took with it is said. Threads of the
+user's own programs are only taken up where those have them loaded, or when somebody asks (places.py).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.places import Places
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.threads import OpenItem, Thread, Threads
 from autopilot.ops.clock import Clock
@@ -43,11 +45,21 @@ log = structlog.get_logger(__name__)
 class Recovery:
     """The listener of Codex's sessions."""
 
-    def __init__(self, database: Database, outbox: Outbox, threads: Threads, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        threads: Threads,
+        recorder: Recorder,
+        *,
+        places: Places,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._threads = threads
         self._recorder = recorder
+        self._places = places
         self._clock = clock
         self._caught_up = asyncio.Event()
         self.codex: Codex | None = None
@@ -62,8 +74,12 @@ class Recovery:
         unfinished = await self._database.run(registry.unfinished)
         open_threads = self._latest_first()
         ran = [one for one in open_threads[RESUMED_AT_ONCE:] if one.active_turn or one.thread_id in unfinished]
+        loaded = await self._places.loaded() if session.shared else []
         for thread in [*open_threads[:RESUMED_AT_ONCE], *ran]:
-            await self.resume(thread)
+            if thread.thread_id in loaded or self._places.may_be_taken_up(thread, session):
+                await self.resume(thread)
+        for thread_id in loaded:
+            await self._adopt_loaded(thread_id)
         self._caught_up.set()
         if self.began is not None:
             await self.began(session)
@@ -125,8 +141,17 @@ class Recovery:
 
     async def _take_up(self, thread: Thread) -> None:
         await self._call("thread/resume", {"threadId": thread.thread_id, "excludeTurns": True})
-        thread.subscribed = True
+        await self._places.taken_up(thread)
         await self._fill_in(thread)
+
+    async def look_again(self, thread: Thread) -> None:
+        """Fill in what another process has written meanwhile.
+
+        Raises:
+            CodexError: the connection failed.
+        """
+        thread.compared = False
+        await self._compare(thread)
 
     def _died(self, thread: Thread) -> bool:
         """Whether the Codex is gone that this thread's history was compared with last."""
@@ -192,18 +217,31 @@ class Recovery:
         await self._recorder.record([event])
         return thread
 
+    async def _adopt_loaded(self, thread_id: str) -> None:
+        """A thread that the user's own programs had open when we came."""
+        try:
+            await self.adopt(thread_id)
+        except CodexRefused as refused:
+            log.info("thread.not_adopted", thread_id=thread_id, error=refused.message)
+
     async def _fill_in(self, thread: Thread) -> None:
         incarnation, died = self._threads.incarnation, self._died(thread)
+        died = died and (thread.subscribed or not await self._places.may_run(thread))
         open_items = await self._database.run(lambda db: registry.open_items(db, thread.thread_id))
         turns = await self._turns_to_compare(thread, {item.turn_id for item in open_items})
+        # Codex calls a turn interrupted that another process may well be running: that one has no end yet.
+        doubtful = bool(turns) and turns[0].completed_at is None and not (thread.subscribed or died)
         filled = 0
         for turn in reversed(turns):
             begun = [item for item in open_items if item.turn_id == turn.turn_id]
-            filled += await self._fill_in_turn(thread, turn, begun, died=died)
+            over = turn.status != IN_PROGRESS and not (doubtful and turn is turns[0])
+            filled += await self._fill_in_turn(thread, turn, begun, died=died, over=over)
         running = turns[0].turn_id if turns and turns[0].status == IN_PROGRESS else None
         thread.whole, thread.active_turn = True, running
         # Last: whoever dies before this finds out again that something was lost.
-        thread.incarnation, thread.compared = incarnation, incarnation == self._threads.incarnation
+        thread.compared = incarnation == self._threads.incarnation
+        if not doubtful:
+            thread.incarnation = incarnation
         await self._database.run(lambda db: self._threads.save(db, thread))
         log.info(
             "thread.resumed" if thread.subscribed else "thread.compared",
@@ -229,7 +267,9 @@ class Recovery:
         event_id = translate.identity("turn/completed", Names(thread.thread_id, turn.turn_id)) or ""
         return await self._database.run(lambda db: self._outbox.knows(db, thread.worker_id, event_id))
 
-    async def _fill_in_turn(self, thread: Thread, turn: HistoryTurn, begun: list[OpenItem], *, died: bool) -> int:
+    async def _fill_in_turn(
+        self, thread: Thread, turn: HistoryTurn, begun: list[OpenItem], *, died: bool, over: bool
+    ) -> int:
         named = Names(thread.thread_id, turn.turn_id, turn_status=turn.status)
         events = [self._turn_event(named, "turn/started", turn, turn.started_at)]
         completed: set[str | None] = set()
@@ -238,7 +278,6 @@ class Recovery:
             completed.add(event.item_id)
             events.append(event)
         lost = [item for item in begun if item.item_id not in completed]
-        over = turn.status != IN_PROGRESS
         if over and died and (lost or (turn.status == INTERRUPTED and not await self._ended(thread, turn))):
             events.append(self._cut_off(thread, turn, lost))
         if over:
@@ -270,11 +309,12 @@ class Recovery:
         log.warning("thread.not_resumed", thread_id=thread.thread_id, reason=refused.message)
         if "no rollout found" in refused.message and not self._died(thread):
             return  # it has had no turn yet; it is heard of from its first one on
-        kind = "lost" if "no rollout found" in refused.message else "elsewhere"
-        told = {"reason": refused.message}
-        await self._recorder.record(
-            [self._recorder.fact(thread, f"desktop/thread_{kind}", told, event_id=f"thread:{kind}")]
-        )
+        if "no rollout found" in refused.message:
+            told = {"reason": refused.message}
+            lost = self._recorder.fact(thread, "desktop/thread_lost", told, event_id="thread:lost")
+            await self._recorder.record([lost])
+        elif await self._places.refused(thread, refused):
+            await self._fill_in(thread)
 
     async def _call(self, method: str, params: Any) -> msgspec.Raw:
         assert self.codex is not None

@@ -12,7 +12,8 @@ create table thread (
     whole integer not null default 0,          -- its history has been read to the beginning once
     active_turn text,                          -- the turn that runs, as far as Codex told us
     active_at real not null,
-    incarnation text                           -- of the Codex whose history was compared last, or that made it
+    incarnation text,                          -- of the Codex whose history was compared last, or that made it
+    elsewhere text                             -- why it can only be watched: another process is its writer
 ) without rowid;
 
 -- Events on their way to the ledger, in the order in which Codex said them.

@@ -32,6 +32,8 @@ class CompanionSettings(ProcessSettings, frozen=True, kw_only=True):
     codex: Path | None = msgspec.field(name="AUTOPILOT_CODEX", default=None)
     """The Codex to run; None: the user's own on PATH, else the pinned one."""
     codex_home: Path = msgspec.field(name="CODEX_HOME", default_factory=lambda: Path.home() / ".codex")
+    join_shared_codex: bool = msgspec.field(name="AUTOPILOT_JOIN_SHARED_CODEX", default=True)
+    """Whether to work on the user's shared Codex daemon where one runs; false: always on an app-server of our own."""
     demo_model_url: str | None = msgspec.field(name="AUTOPILOT_DEMO_MODEL_URL", default=None)
     """Base URL of the scripted model: run the demo instead of the user's Codex set-up."""
 

@@ -81,7 +81,7 @@ async def stop(codex: Codex, recorder: Recorder, thread: Thread, clock: Clock, h
 
 async def _attempt(codex: Codex, recorder: Recorder, thread: Thread, done: Stopped, clock: Clock) -> bool:
     """Try once; False: the connection to Codex ended first."""
-    if codex.session is None and not codex.server.alive:
+    if codex.gone:
         done.verified = True  # a Codex that does not run runs nothing
         return True
     try:

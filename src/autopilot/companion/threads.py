@@ -47,6 +47,8 @@ class Thread:
     active_at: float = 0.0
     incarnation: str | None = None
     """Of the Codex whose history was compared last, or that made it; with another one, what ran then was cut off."""
+    elsewhere: str | None = None
+    """Why it can only be watched: another process is its writer; None: nobody said so."""
     subscribed: bool = False
     """Whether the present session hears of it."""
     compared: bool = False
@@ -106,6 +108,7 @@ class Threads:
                 active_turn=row["active_turn"],
                 active_at=row["active_at"],
                 incarnation=row["incarnation"],
+                elsewhere=row["elsewhere"],
             )
             self._remember(thread)
 
@@ -151,20 +154,14 @@ class Threads:
         """Store the row as it is in memory."""
         db.execute(
             "insert into thread (thread_id, worker_id, state, introduced, registered, generation, whole, active_turn,"
-            " active_at, incarnation) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (thread_id) do update set"
-            " state = excluded.state, registered = excluded.registered, generation = excluded.generation,"
-            " whole = excluded.whole, active_turn = excluded.active_turn, active_at = excluded.active_at,"
-            " incarnation = excluded.incarnation",
+            " active_at, incarnation, elsewhere) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict (thread_id) do update set state = excluded.state, registered = excluded.registered,"
+            " generation = excluded.generation, whole = excluded.whole, active_turn = excluded.active_turn,"
+            " active_at = excluded.active_at, incarnation = excluded.incarnation, elsewhere = excluded.elsewhere",
             (
                 *(thread.thread_id, thread.worker_id, thread.state, msgspec.json.encode(thread.introduction).decode()),
-                *(
-                    thread.registered,
-                    thread.generation,
-                    thread.whole,
-                    thread.active_turn,
-                    thread.active_at,
-                    thread.incarnation,
-                ),
+                *(thread.registered, thread.generation, thread.whole, thread.active_turn),
+                *(thread.active_at, thread.incarnation, thread.elsewhere),
             ),
         )
 

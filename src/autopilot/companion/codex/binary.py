@@ -41,7 +41,7 @@ async def find(environ: Mapping[str, str]) -> CodexBinary:
         version = await version_of(path)
         if version is None:
             passed_over.append(f"{path} does not tell its version")
-        elif source != "setting" and _numbers(version) < OLDEST:
+        elif source != "setting" and numbers(version) < OLDEST:
             passed_over.append(f"{path} is {version}, older than {'.'.join(map(str, OLDEST))}")
         else:
             for reason in passed_over:
@@ -102,5 +102,6 @@ async def version_of(path: Path) -> str | None:
     return found[1].decode() if found else None
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """`0.163.0` -> (0, 163, 0), to be compared."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

@@ -53,6 +53,11 @@ class Connection:
         """Codex's own, from its user agent: `0.163.0`."""
         self.codex_home = ""
 
+    @property
+    def waiting(self) -> int:
+        """How many calls have no answer yet."""
+        return len(self._waiting)
+
     async def run(self) -> None:
         """Read until the connection ends; then every open call fails with `CodexGone`."""
         try:

@@ -111,10 +111,12 @@ class AppServer:
 
         The user's `codex` may be a script that starts the real one: where the script is gone, the real one may live.
         """
-        if self.record is None:
-            return False
-        started = start_time(self.record.pid)
-        return started == self.record.started or (started is None and _group_exists(self.record.pid))
+        return self.record is not None and _lives(self.record)
+
+    async def living(self) -> bool:
+        """Whether one that we, or an earlier companion, started still runs; whatever it was started with."""
+        record = self.record or await asyncio.to_thread(self._read_record)
+        return record is not None and _lives(record)
 
     async def stop(self) -> None:
         """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`."""
@@ -191,6 +193,11 @@ class AppServer:
             return msgspec.json.decode(self.launch.pid_file.read_bytes(), type=Record)
         except (OSError, msgspec.DecodeError):
             return None
+
+
+def _lives(record: Record) -> bool:
+    started = start_time(record.pid)
+    return started == record.started or (started is None and _group_exists(record.pid))
 
 
 def start_time(pid: int) -> str | None:

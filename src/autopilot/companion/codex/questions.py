@@ -61,6 +61,11 @@ def answer(method: str, params: msgspec.Raw, now: datetime) -> Answer:
     return Answer(error=(METHOD_NOT_FOUND, f"{method} is not known to this client"))
 
 
+def is_for_the_machine(method: str) -> bool:
+    """Whether every client would answer it alike, and no person is asked."""
+    return method == "currentTime/read"
+
+
 def _no_answers(params: msgspec.Raw) -> dict[str, Any]:
     """Every question with the honest answer that there is none: an empty map would be no explicit refusal."""
     asked = msgspec.json.decode(params)

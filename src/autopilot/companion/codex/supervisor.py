@@ -1,7 +1,8 @@
 """Keep Codex running and connected, for as long as the companion lives.
 
-Owns the app-server and the one connection to it; tells its `Listener` when a session begins and ends. Restarts and
-reconnects with bounded backoff. Never interprets what Codex says.
+Owns the app-server and the one connection: to the user's shared daemon where one answers, else to an app-server of our
+own. Tells its `Listener` when a session begins and ends; reconnects with bounded backoff. It leaves its own app-server
+only while nothing runs there, and never ends one that it did not start. Never interprets what Codex says.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 
+from autopilot.companion.codex import handover
 from autopilot.companion.codex.connection import CALL_SECONDS, Connection, Sink, open_connection
-from autopilot.companion.codex.messages import CodexError, CodexGone, CodexUnavailable
+from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
 from autopilot.companion.codex.process import AppServer
+from autopilot.companion.codex.shared import SharedServer
 from autopilot.ops.clock import Clock
 
 BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -24,6 +27,12 @@ HEALTHY_SECONDS = 30.0
 """After a session this long the backoff begins anew."""
 CONNECT_ATTEMPTS = 3
 """A process that lives but does not answer this often is ended and started anew."""
+LOOK_SECONDS = 1.0
+"""How often it is looked whether there is a shared daemon, while we run an app-server of our own."""
+QUIET_SECONDS = 5.0
+"""So long the calls under way may take when we are about to leave; else it is tried again later."""
+COMES_BACK_SECONDS = 3.0
+"""A shared daemon that ended is waited for so long: it may be starting anew, and its threads are the user's."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +44,9 @@ class Session:
     connection: Connection
     incarnation: str
     """Of the app-server process: another one means that what ran before is lost."""
+    shared: bool = False
+    """Whether it is the user's own daemon. There nothing is answered or refused that no person decided, and nothing is
+    ended but what was asked for by name: others work on it."""
 
 
 class Listener(Protocol):
@@ -52,8 +64,19 @@ class Listener(Protocol):
 class Codex:
     """What the rest of the companion talks to."""
 
-    def __init__(self, server: AppServer, *, sink: Sink, listener: Listener, clock: Clock, client_version: str) -> None:
+    def __init__(
+        self,
+        server: AppServer,
+        *,
+        sink: Sink,
+        listener: Listener,
+        clock: Clock,
+        client_version: str,
+        shared: SharedServer | None = None,
+    ) -> None:
+        """`shared`: where a daemon of the user's may be; None: never join one."""
         self.server = server
+        self._shared = shared
         self._sink = sink
         self._listener = listener
         self._clock = clock
@@ -61,6 +84,8 @@ class Codex:
         self._session: Session | None = None
         self._connected = asyncio.Event()
         self._caught_up = asyncio.Event()
+        self._moving = False
+        self._left_by_shared = False
         self.trouble: str | None = None
         """Why there is no session, in words; None while there is one."""
 
@@ -68,6 +93,17 @@ class Codex:
     def session(self) -> Session | None:
         """The present session, or None."""
         return self._session
+
+    @property
+    def gone(self) -> bool:
+        """Whether no Codex that we know of lives: what runs nowhere needs no ending."""
+        shared = self._shared is not None and self._shared.socket.exists()
+        return self._session is None and not self.server.alive and not shared
+
+    async def shared_lives_as(self, incarnation: str | None) -> bool:
+        """Whether the shared daemon of this name still listens, whether or not it does its part."""
+        shared = self._shared
+        return shared is not None and shared.incarnation() == incarnation and await shared.lives()
 
     async def ready(self, within_seconds: float) -> Session:
         """The session, waited for if there is none.
@@ -79,8 +115,12 @@ class Codex:
             async with asyncio.timeout(within_seconds):
                 while self._session is None:
                     await self._connected.wait()
+                if self._moving:
+                    await self._caught_up.wait()
         except TimeoutError:
             raise CodexUnavailable(self.trouble or "Codex is not connected") from None
+        if self._session is None:  # it ended in between
+            raise CodexUnavailable(self.trouble or "Codex is not connected")
         return self._session
 
     async def caught_up(self, within_seconds: float) -> None:
@@ -101,6 +141,8 @@ class Codex:
         Raises:
             CodexError: as `Connection.call`; `CodexUnavailable` while there is no session.
         """
+        if self._moving:
+            await self.caught_up(within_seconds)
         if self._session is None:
             raise CodexUnavailable(self.trouble or "Codex is not connected")
         return await self._session.connection.call(method, params, within_seconds=within_seconds)
@@ -130,7 +172,7 @@ class Codex:
             self._session.connection.abort()
 
     async def stop(self) -> None:
-        """End the app-server; bounded."""
+        """End the app-server, where it is ours; bounded."""
         await self.server.stop()
 
     async def _one_session(self) -> None:
@@ -139,33 +181,113 @@ class Codex:
         Raises:
             CodexError: there was no session.
         """
-        await self.server.ensure()
-        assert self.server.record is not None
-        incarnation = self.server.record.incarnation
-        connection = await open_connection(self.server.launch.socket, self._sink, clock=self._clock)
-        session = Session(connection, incarnation)
-        failed: BaseException | None = None
+        session = await self._connect()
+        failures: tuple[BaseException, ...] = ()
+        began = False
         try:
             async with asyncio.TaskGroup() as tasks:
-                reading = tasks.create_task(connection.run(), name="codex-read")
+                reading = tasks.create_task(session.connection.run(), name="codex-read")
                 await self._begin(session)
+                began = True
+                looking = None
+                if self._shared is not None and not session.shared:
+                    looking = tasks.create_task(self._leave(session, self._shared), name="codex-shared")
                 await reading
+                if looking is not None:
+                    looking.cancel()
         except* CodexError as errors:
-            failed = errors.exceptions[0]
+            failures = errors.exceptions
         finally:
             self._session = None
             self._connected.clear()
             self._caught_up.clear()
-            await connection.close()
+            self._left_by_shared = session.shared
+            await session.connection.close()
             await self._listener.session_ended(session)
-        if failed is not None:
-            raise CodexGone(str(failed))
+        if session.shared and self._shared is not None and not began:
+            self._shared.avoid()
+        if any(isinstance(one, _LeavingError) for one in failures):
+            await self.server.stop()
+        elif failures:
+            raise CodexGone(str(failures[0]))
+
+    async def _leave(self, session: Session, shared: SharedServer) -> None:
+        """Look for a shared daemon; where one answers and nothing runs here, end this session in its favour.
+
+        Raises:
+            _LeavingError: now.
+        """
+        there = False
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            there, before = shared.there(), there
+            if not (there and before):  # whoever started it is to be the first to speak to it
+                continue
+            try:
+                if await self._at_rest(session) and await shared.answers() and await self._closed(session):
+                    log.info("codex.joins_shared", socket=str(shared.socket))
+                    raise _LeavingError
+            except (CodexRefused, CodexSilent) as error:
+                log.warning("codex.not_left", error=str(error))
+
+    async def _closed(self, session: Session) -> bool:
+        """Let no more calls begin, and look again; True: nothing runs, and nothing will be begun here any more."""
+        self._moving = True
+        self._caught_up.clear()
+        closed = False
+        try:
+            give_up_at = self._clock.monotonic() + QUIET_SECONDS
+            while session.connection.waiting and self._clock.monotonic() < give_up_at:
+                await self._clock.sleep(BACKOFF_SECONDS[0])
+            closed = not session.connection.waiting and await self._at_rest(session)
+        finally:
+            if not closed:
+                self._moving = False
+                self._caught_up.set()
+        return closed
+
+    async def _at_rest(self, session: Session) -> bool:
+        return await handover.at_rest(session.connection.call, self._clock.now())
+
+    async def _connect(self) -> Session:
+        """A connection to the shared daemon, where we may and it answers, else to our own app-server.
+
+        Raises:
+            CodexUnavailable: neither is to be had.
+        """
+        if self._shared is not None and not await self.server.living():  # what runs on ours is not left alone
+            connection = await self._open_shared(self._shared)
+            if connection is not None:
+                return Session(connection, self._shared.incarnation(), shared=True)
+        await self.server.ensure()
+        assert self.server.record is not None
+        connection = await open_connection(self.server.launch.socket, self._sink, clock=self._clock)
+        return Session(connection, self.server.record.incarnation)
+
+    async def _open_shared(self, shared: SharedServer) -> Connection | None:
+        give_up_at = self._clock.monotonic() + (COMES_BACK_SECONDS if self._left_by_shared else 0.0)
+        while (connection := await shared.open(self._sink)) is None and self._clock.monotonic() < give_up_at:
+            await self._clock.sleep(BACKOFF_SECONDS[0])
+        self._left_by_shared = False
+        return connection
 
     async def _begin(self, session: Session) -> None:
         await session.connection.initialize(self._client_version)
+        if session.shared and self._shared is not None:
+            self._shared.require_usable(session.connection)
         self._session = session
+        self._moving = False
         self._connected.set()
         self.trouble = None
-        log.info("codex.connected", version=session.connection.version, incarnation=session.incarnation)
+        log.info(
+            "codex.connected",
+            version=session.connection.version,
+            incarnation=session.incarnation,
+            shared=session.shared,
+        )
         await self._listener.session_began(session)
         self._caught_up.set()
+
+
+class _LeavingError(CodexError):
+    """Our own app-server is left for the shared one."""
