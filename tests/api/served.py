@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx2
@@ -104,6 +105,21 @@ async def eventually(holds: Callable[[], bool], *, seconds: float = 5.0) -> None
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0)
+
+
+async def raw(api: ServedApi, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """One request, byte for byte; its whole answer."""
+    parts = urlsplit(api.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(10):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+        return int(head[0].split()[1]), headers, body
+    finally:
+        writer.close()
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import pytest
-from tests.api.served import EchoRuntime, ServedApi, bearer, serving
+from tests.api.served import EchoRuntime, ServedApi, bearer, raw, serving
 
 from autopilot import contract
 from autopilot.api.http import paths
@@ -19,21 +17,6 @@ from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.testing.postgres import TestCluster
 
 WORKERS = "/api/runtime/codex/workers"
-
-
-async def raw(api: ServedApi, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """One request, byte for byte; its whole answer."""
-    parts = urlsplit(api.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    try:
-        writer.write(request)
-        async with asyncio.timeout(10):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-        return int(head[0].split()[1]), headers, body
-    finally:
-        writer.close()
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,9 @@ def _errors(call: Call, places: set[str]) -> list[int]:
         if call.http["method"] == "POST":
             found |= {408, 413, 415}
         if not call.http.get("open"):
-            found |= {401, 403}
+            found |= {401}
+        if call.http.get("scopes"):
+            found |= {403}
         if "path" in places:
             found |= {404}
         if places:

@@ -80,8 +80,7 @@ class Feeds:
         raise StaleCursor(
             "the cursor is behind what was acknowledged" if cursor < acked else "the cursor is ahead of the feed",
             reason_code="below_floor" if cursor < acked else "ahead_of_log",
-            oldest_seq=acked + 1,
-            latest_seq=latest,
+            **_standing(head),
         )
 
     async def follow(
@@ -110,7 +109,7 @@ class Feeds:
     async def _chunks(self, machine_id: str, feed: Feed, follower: Follower, *, control: bool) -> AsyncIterator[bytes]:
         ahead, untold = follower.cursor, control
         if control:
-            yield control_frame("open", await self._standing(machine_id))
+            yield control_frame("open", _standing(await self._pool.fetchrow(_SQL.head, machine_id)))
         while True:
             if not follower.caught_up or feed.head > follower.cursor + 1:
                 frames, ahead = await self._ahead(machine_id, max(ahead, follower.cursor + 1))
@@ -125,11 +124,6 @@ class Feeds:
                 untold = False
                 yield control_frame("caught_up", {"seq": follower.cursor})
 
-    async def _standing(self, machine_id: str) -> dict[str, object]:
-        head = await self._pool.fetchrow(_SQL.head, machine_id)
-        latest, acked = (0, 0) if head is None else (head["latest_feed_seq"], head["acked_feed_seq"])
-        return {"latest_seq": latest, "oldest_seq": acked + 1}
-
     async def acknowledge(self, machine_id: str, cursor: int) -> int:
         """Forget what the machine has durably; returns how far it has acknowledged.
 
@@ -139,9 +133,11 @@ class Feeds:
         async with self._pool.acquire() as connection, connection.transaction():
             record = await connection.fetchrow(_SQL.ack, machine_id, cursor)
             if record is None:
-                head = await connection.fetchrow(_SQL.head, machine_id)
-                latest = 0 if head is None else head["latest_feed_seq"]
-                raise StaleCursor("the cursor is ahead of the feed", reason_code="ahead_of_log", latest_seq=latest)
+                raise StaleCursor(
+                    "the cursor is ahead of the feed",
+                    reason_code="ahead_of_log",
+                    **_standing(await connection.fetchrow(_SQL.head, machine_id)),
+                )
             acked: int = record["acked_feed_seq"]
             await connection.execute(_SQL.prune, machine_id, acked)
             return acked
@@ -239,6 +235,12 @@ def _frame(entry: asyncpg.Record, body: str | None, *, with_id: bool) -> bytes:
         f'"seq":{_number(entry["worker_seq"])},"request_id":{_text(entry["request_id"])},"body":{body or "null"}}}'
     )
     return f"{place}event: codex.feed.{kind}\ndata: {data}\n\n".encode()
+
+
+def _standing(head: asyncpg.Record | None) -> dict[str, Any]:
+    """What a feed has, as clients are told it."""
+    latest, acked = (0, 0) if head is None else (head["latest_feed_seq"], head["acked_feed_seq"])
+    return {"oldest_seq": acked + 1, "latest_seq": latest}
 
 
 def _text(value: str | None) -> str:

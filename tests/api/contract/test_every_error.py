@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
-from tests.api.contract.world import Person, World, error
-from tests.api.served import bearer, serving
+from tests.api.contract.world import BASE, Person, World, error
+from tests.api.served import bearer, raw, serving
 
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.contract.errors import Problem
 
 EVENT = {"event": {"event_type": "worker.event", "payload": {}}}
-REACHED = {400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 431, 503}
-"""408, 429, 431 and 503 need a server with small limits or a broken one: tests/api/test_facade.py."""
 
 
 def test_no_error_of_the_table_is_left_out():
-    assert {status for status in Problem.by_status if status != 500} == REACHED
+    named = {int(status) for name in globals() for status in re.findall(r"(?<=_)[45]\d\d(?=_)", name)}
+
+    assert named == {status for status in Problem.by_status if status != 500}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,7 @@ async def test_404_no_worker_no_request_no_machine_no_route(ada: Person):
     error(await ada.get(f"/workers/{ada.worker_id}/requests/none"), 404, "not_found", "no_such_request")
     error(await ada.post("/machines/none/requests", {"request": {"method": "m"}}), 404, "not_found")
     error(await ada.get(f"/workers/{ada.worker_id}/nothing"), 404, "not_found", "no_such_route")
+    error(await ada.get("/stream?workers=nobody&tail_ms=1"), 404, "not_found", "no_such_worker")
 
 
 async def test_405_another_method(ada: Person):
@@ -138,16 +142,42 @@ async def test_409_fenced_and_gap(ada: Person):
     assert detail["expected"] == 1
 
 
-async def test_410_a_cursor_ahead_of_the_log(ada: Person):
+async def test_410_a_cursor_ahead_of_the_log_or_of_a_feed(ada: Person):
     detail = error(
         await ada.get(f"/workers/{ada.worker_id}/stream?cursor=999&tail_ms=1"), 410, "stale_cursor", "ahead_of_log"
     )
     assert (detail["oldest_seq"], detail["latest_seq"]) == (1, 1)
+    machine = await ada.machine()
+    feed = f"/machines/{machine.worker_id}/feed"
+    for refused in (await machine.get(f"{feed}?cursor=9"), await machine.post(f"{feed}/ack", {"cursor": 9})):
+        detail = error(refused, 410, "stale_cursor", "ahead_of_log")
+        assert (detail["oldest_seq"], detail["latest_seq"]) == (1, 0)
 
 
 async def test_413_one_event_over_its_limit(ada: Person):
     body = {"event": {"event_type": "worker.event", "payload": {"x": "y" * (4 * 1024 * 1024)}}}
     error(await ada.post(f"/workers/{ada.worker_id}/events", body), 413, "payload_too_large")
+
+
+async def test_408_a_body_that_pauses(world: World, database: str):
+    async with serving(database, world.runtime, limits=Limits(body_idle_seconds=0.1)) as hasty:
+        token = (await hasty.mint("ada@example.org")).token
+        head = f"POST {BASE}/workers HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 9\r\n\r\n"
+        status, _, body = await raw(hasty, head.encode() + b'{"a"')
+
+    refusal = json.loads(body)["error"]
+    assert (status, refusal["code"], refusal["details"][0]["reason_code"]) == (408, "timeout", "slow_body")
+
+
+async def test_415_a_body_that_is_not_json_by_its_own_account(ada: Person):
+    headers = {"content-type": "text/plain"}
+    answer = await ada.call("POST", f"/workers/{ada.worker_id}/events", content=b"{}", headers=headers)
+    error(answer, 415, "unsupported_media_type", "content_type")
+
+
+async def test_431_more_of_a_head_than_is_read(ada: Person):
+    error(await ada.get("/workers", headers={"x-big": "x" * 40_000}), 431, "headers_too_large")
+    error(await ada.get(f"/workers?before={'x' * 20_000}"), 431, "headers_too_large", "target_too_large")
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 from tests.api.served import ServedApi, bearer
 
+from autopilot.contract import openapi
 from autopilot.runtime.app import Runtime
 
 BASE = "/api/runtime/codex"
 _numbers = itertools.count(1)
+
+
+def _documented() -> dict[str, list[tuple[re.Pattern[str], set[int]]]]:
+    """Method -> what its paths look like, and the statuses that the OpenAPI document names for each."""
+    found: dict[str, list[tuple[re.Pattern[str], set[int]]]] = {}
+    for path, operations in openapi.document()["paths"].items():
+        pattern = re.compile("/".join("[^/]+" if part.startswith("{") else part for part in path.split("/")))
+        for method, operation in operations.items():
+            found.setdefault(method.upper(), []).append((pattern, {int(status) for status in operation["responses"]}))
+    return found
+
+
+DOCUMENTED = _documented()
 
 
 @dataclass
@@ -33,10 +48,17 @@ class Person:
     worker_id: str = ""
 
     async def call(self, method: str, path: str, **rest: Any) -> httpx2.Response:
-        """One call with the token; `path` is relative to /api/runtime/codex unless it begins there."""
+        """One call with the token; `path` is relative to /api/runtime/codex unless it begins there.
+
+        Its answer is one that the OpenAPI document names, whatever the test is about.
+        """
         headers = {**bearer(self.token), **rest.pop("headers", {})}
         url = path if path.startswith("/api/") else BASE + path
-        return await self.world.api.client.request(method, url, headers=headers, **rest)
+        answer = await self.world.api.client.request(method, url, headers=headers, **rest)
+        for pattern, statuses in DOCUMENTED.get(method, []):
+            if pattern.fullmatch(url.partition("?")[0]):
+                assert answer.status_code in statuses, f"{answer.status_code} to {method} {url} is not in the document"
+        return answer
 
     async def get(self, path: str, **rest: Any) -> httpx2.Response:
         return await self.call("GET", path, **rest)
