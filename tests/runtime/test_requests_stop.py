@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autopilot.testing.machines import ask, leased, receipt
+from autopilot.testing.machines import Companion, ask, leased, receipt
 from autopilot.testing.runtime import OBSERVER, STRANGER, call, frames, insert_worker
 
 
@@ -144,3 +144,16 @@ async def test_nobody_else_stops_it(runtime):
 
     assert [(await stop(runtime, claims=claims)).status for claims in (STRANGER, OBSERVER)] == [403, 403]
     assert await frames(runtime, "w") == []
+
+
+async def test_a_request_under_the_stops_own_id_does_not_keep_a_worker_from_being_stopped(runtime):
+    await call(runtime, "POST", "/workers", {"worker_id": "w"})
+    companion = Companion(runtime)
+    await companion.register()
+    await companion.claim("w")
+    await ask(runtime, "thread/read", "stop:1")
+
+    assert (await stop(runtime)).data["status"] == "stopping"
+
+    asked = {entry["body"]["method"] for entry in await companion.feed()}
+    assert asked == {"thread/read", "worker/stop"}

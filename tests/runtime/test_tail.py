@@ -225,6 +225,20 @@ async def test_a_stream_ends_where_retention_took_what_comes_next(hub, log):
     assert not hub.follows("k")
 
 
+async def test_one_at_the_head_of_a_ring_learns_that_what_comes_next_is_gone(hub, log):
+    async with running(hub), following(hub) as follower:
+        log.grow(hub)
+        assert await follower.next() == frame(1)
+        assert await follower.next() == b""
+        log.grow(hub, 3, tell=False)
+        log.floor = 4
+        hub.hint("k", 4)
+
+        with pytest.raises(StaleCursor):
+            async with asyncio.timeout(5):
+                await follower.next()
+
+
 async def test_a_stream_that_is_closed_lets_go_of_its_feed(hub):
     stream = EventStream(hub, "k", 0, tail_seconds=60)
     assert hub.follows("k")

@@ -6,14 +6,15 @@ Owns the status on the way from running to stopped. Relies on consequences.closi
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from autopilot.db import queries
-from autopilot.runtime import consequences, permissions
+from autopilot.runtime import consequences, permissions, receipts
+from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.ledger_rows import Worker, actor_of
-from autopilot.runtime.receipts import encoded
 from autopilot.runtime.requests import Asker, Requests
 from autopilot.runtime.requests_bodies import Call
 from autopilot.runtime.requests_methods import STOP
@@ -79,9 +80,16 @@ async def _ask(
     params: dict[str, Any] = {"reason": reason, "force": False}
     if unreachable:
         params["machine_unreachable"] = True
-    call = Call(f"stop:{started_seq or worker.latest_seq}", STOP, params, encoded(params))
+    request_id = await _free_id(tx, worker.worker_id, f"stop:{started_seq or worker.latest_seq}")
+    call = Call(request_id, STOP, params, receipts.encoded(params))
     worker.status, worker.state_changed = "stopping", True
     await requests.accept(tx, worker, asker, call)
+
+
+async def _free_id(tx: LedgerTx, worker_id: str, wanted: str) -> str:
+    """An id for the stop: the ids of requests are their senders' choice, and one of them may have chosen ours."""
+    taken = await receipts.find(tx.conn, Target("worker", worker_id), wanted)
+    return wanted if taken is None else f"{wanted}:{uuid.uuid4().hex}"
 
 
 async def _close(tx: LedgerTx, worker: Worker, asker: Asker, reason: str | None, *, force: bool) -> None:

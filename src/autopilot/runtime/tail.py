@@ -17,6 +17,7 @@ from itertools import islice
 
 import structlog
 
+from autopilot.contract.errors import StaleCursor
 from autopilot.contract.port import DirectWrite
 from autopilot.ops.clock import Clock
 from autopilot.runtime.settings import RuntimeSettings
@@ -111,6 +112,12 @@ class Feed:
         if self.last is None:
             self.first, self.last = cursor + 1, cursor
             self.head = max(self.head, cursor)
+
+    def lose(self) -> None:
+        """Forget the ring: the log doesn't go on from it."""
+        self._frames.clear()
+        self._size = 0
+        self.last = None
 
     def after(self, cursor: int) -> bytes | None:
         """All frames after the cursor in one piece; None where the ring begins later than that."""
@@ -219,6 +226,8 @@ class Hub:
             for key in stale:
                 try:
                     await self._catch_up(key)
+                except StaleCursor:
+                    self._lose(key)
                 except Exception:  # a supervisor: the poll comes back to it
                     log.warning("tail.refill_failed", exc_info=True)
 
@@ -233,6 +242,13 @@ class Hub:
                 feed.wake(self._clock.monotonic())
             if page.at_end and feed.head <= feed.last:
                 return
+
+    def _lose(self, key: str) -> None:
+        """What comes next was taken from the log: its followers look there themselves, and learn that it was."""
+        feed = self._feeds.get(key)
+        if feed is not None:
+            feed.lose()
+            feed.wake(self._clock.monotonic())
 
     async def _beat(self) -> None:
         silence = self._settings.stream_heartbeat_seconds
