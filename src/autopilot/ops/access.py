@@ -18,8 +18,6 @@ from autopilot.ops.log import correlated, get_logger
 from autopilot.ops.metrics import Metrics
 from autopilot.ops.serve import wire_of
 
-log = get_logger("autopilot.http")
-
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:~+/=-]{1,128}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -33,6 +31,7 @@ class Access:
         self._app = app
         self._metrics = metrics
         self._clock = clock
+        self._log = get_logger("autopilot.http").bind()  # as configured now: to look that up costs as much as a line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is not HTTP passes through."""
@@ -54,7 +53,7 @@ class Access:
     def _account(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         wire = wire_of(scope)
         self._metrics.ended(scope["method"], getattr(scope.get("route"), "path", "none"), answer.status, seconds)
-        say = log.debug if scope["path"] in QUIET else log.info
+        say = self._log.debug if scope["path"] in QUIET else self._log.info
         say(
             "http.request",
             method=scope["method"],

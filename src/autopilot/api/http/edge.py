@@ -8,6 +8,8 @@ a body.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,7 +67,7 @@ class Edge:
                 "path and query are too long", reason_code="target_too_large", limit_bytes=limits.target_bytes
             )
         headers = scope["headers"]
-        size_bytes = sum(len(name) + len(value) + HEADER_OVERHEAD_BYTES for name, value in headers)
+        size_bytes = sum(map(len, chain.from_iterable(headers))) + HEADER_OVERHEAD_BYTES * len(headers)
         if len(headers) > limits.header_count or size_bytes > limits.header_bytes:
             raise HeadersTooLarge(
                 "the headers are too large",
