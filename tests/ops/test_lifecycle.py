@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 
 import pytest
 
-from autopilot.ops.lifecycle import stop_on_signals, supervise
+from autopilot.ops.lifecycle import COLLECT_AFTER_OBJECTS, spare_collector, stop_on_signals, supervise
 from autopilot.testing.clock import FakeClock
 
 
@@ -51,3 +52,16 @@ async def test_the_pause_is_short_again_after_a_healthy_run() -> None:
         await clock.advance(200)
 
     assert began == [0, 0.5, 1.5, 102, 103]
+
+
+def test_a_server_spares_the_collector_what_start_up_made() -> None:
+    threshold = gc.get_threshold()
+    try:
+        spare_collector()
+
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] == COLLECT_AFTER_OBJECTS
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*threshold)

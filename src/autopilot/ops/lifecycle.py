@@ -1,4 +1,4 @@
-"""The life of a process: signals become one event, background work that fails begins again.
+"""The life of a process: signals become one event, background work that fails begins again, memory is looked after.
 
 Relies on asyncio.TaskGroup. The only places here that catch every exception are the supervisor's.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -22,6 +23,19 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 HEALTHY_AFTER_SECONDS = 60.0
 """Work that ran so long before it failed begins again without a longer pause."""
+
+COLLECT_AFTER_OBJECTS = 10_000
+"""With Python's own 700, one part in twenty of a server's CPU went into looking for garbage that wasn't there."""
+
+
+def spare_collector() -> None:
+    """Take what start-up made out of the garbage collector's sight, and let it look less often: once, before serving.
+
+    What a request makes ends by its reference counts; looking for cycles among all modules costs and finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS)
 
 
 @contextlib.asynccontextmanager

@@ -24,6 +24,7 @@ from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
 from autopilot.contract import redaction
 from autopilot.ops import log
+from autopilot.ops.lifecycle import spare_collector
 from autopilot.ops.serve import Server
 from autopilot.ops.settings import load
 
@@ -86,6 +87,7 @@ def listening(host: str, port: int, descriptor: int | None) -> socket.socket:
 async def serve_on(app: ASGIApp, sock: socket.socket, stop: asyncio.Event, stopping: asyncio.Event) -> None:
     """Serve `app` on `sock` until `stop` is set, then end its streams (`stopping`) and itself."""
     server = Server(app, stopping=stopping)
+    spare_collector()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[sock]))
         waiting = tasks.create_task(stop.wait())
