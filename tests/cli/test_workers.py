@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from autopilot.cli.workers import _print_table, ago, facts_of, rows_of
+from autopilot.cli.workers import HEADINGS, ago, facts_of, print_table, rows_of
 from autopilot.contract import SeqFact, WorkerSummary, decode, encode
 from autopilot.testing.streaming_server import blank_snapshot
 
@@ -21,7 +21,7 @@ def summary(**facts: object) -> WorkerSummary:
 
 def printed(*workers: WorkerSummary, width: int, terminal: bool) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False)
-    _print_table(console, rows_of(workers))
+    print_table(console, HEADINGS, rows_of(workers))
     return console.file.getvalue()
 
 

@@ -17,6 +17,7 @@ from autopilot.companion import inbox
 from autopilot.companion.database import SCHEMA_VERSION, Database, open_file
 from autopilot.companion.desk import PAUSE_SECONDS, TOO_LATE, Desk
 from autopilot.companion.execution import Execution, Outcome
+from autopilot.companion.facts import MachineFacts
 from autopilot.companion.feed import Feed
 from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
@@ -127,6 +128,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         database=database,
         outbox=nothing,
         clock=clock,
+        facts=MachineFacts(),
         session_id="s",
         heartbeat_seconds=30.0,
     )

@@ -43,6 +43,19 @@ async def test_the_demo_worker_appears_and_belongs_to_the_owner(up: Up) -> None:
     assert shown["role"] == "owner"
 
 
+async def test_the_machine_is_listed_with_what_its_codex_says_of_it(up: Up) -> None:
+    await first_worker(up)
+    async with asyncio.timeout(60):
+        while not (listed := (await up.cli("machines", "--json")).json)[0]["facts"]:
+            pass
+
+    shown = await up.cli("machines")
+
+    assert {"remoteControl/status/changed"} <= {fact["method"] for fact in listed[0]["facts"]}
+    assert shown.out.splitlines()[1].startswith(listed[0]["machine_id"])
+    assert "remoteControl/status/changed" in shown.out
+
+
 async def test_a_turn_that_is_sent_is_watched_to_its_end(up: Up) -> None:
     await first_worker(up)
     await up.cli("watch", "--until-idle")

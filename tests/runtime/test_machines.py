@@ -121,3 +121,88 @@ async def test_a_heartbeat_of_a_machine_that_never_registered_is_not_found(runti
     answer = await Companion(runtime).post("/machines/m1/heartbeat", {"workers": []})
 
     assert (answer.status, answer.reason) == (404, "no_such_machine")
+
+
+def fact(method="warning", occurred_at="2026-11-22T08:15:17.836000Z", **params):
+    return {"method": method, "params": params, "occurred_at": occurred_at}
+
+
+async def told(runtime, *facts):
+    return await Companion(runtime).post("/machines/m1/heartbeat", {"workers": [], "facts": list(facts)})
+
+
+async def facts_listed(runtime):
+    (listed,) = (await call(runtime, "GET", "/machines", claims=OBSERVER)).data
+    return listed["facts"]
+
+
+async def test_the_last_fact_of_each_kind_is_kept_with_its_machine(runtime):
+    await Companion(runtime).register()
+    await told(runtime, fact(message="one"), fact("account/updated", authMode="chatgpt"))
+    answer = await told(runtime, fact(message="two", occurred_at="2026-11-22T09:00:00Z"))
+
+    assert answer.status == 200
+    assert await facts_listed(runtime) == [
+        fact("account/updated", authMode="chatgpt"),
+        fact(message="two", occurred_at="2026-11-22T09:00:00.000000Z"),
+    ]
+    assert (await Companion(runtime).register()).data["facts"] == await facts_listed(runtime)
+
+
+async def test_a_heartbeat_without_facts_changes_none(runtime):
+    await Companion(runtime).register()
+    await told(runtime, fact(message="one"))
+    await told(runtime)
+
+    assert [one["params"] for one in await facts_listed(runtime)] == [{"message": "one"}]
+
+
+async def test_a_fact_keeps_its_numbers_and_loses_its_secrets(runtime):
+    await Companion(runtime).register()
+    big = 2**70
+    await told(runtime, fact(resetsAt=big, access_token="very-secret", totalTokens=7))
+
+    (kept,) = await facts_listed(runtime)
+
+    assert kept["params"] == {"resetsAt": big, "access_token": "[redacted]", "totalTokens": 7}
+
+
+async def test_a_machine_keeps_the_kinds_said_last_and_no_more(runtime):
+    await Companion(runtime).register()
+    for start in (0, 20):
+        facts = [fact(f"kind/{n:03}", occurred_at=f"2026-11-22T08:00:{n:02}Z") for n in range(start, start + 20)]
+        assert (await told(runtime, *facts)).status == 200
+
+    methods = [one["method"] for one in await facts_listed(runtime)]
+
+    assert methods == [f"kind/{n:03}" for n in range(8, 40)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (fact("two words"), "facts[0].method"),
+        (fact("m" * 121), "facts[0].method"),
+        (fact(occurred_at="yesterday"), "facts[0].occurred_at"),
+        (fact(occurred_at="2026-11-22T08:00:00"), "facts[0].occurred_at"),
+        (fact(message="w" * 16 * 1024), "facts[0].params"),
+        ({"method": "warning", "params": [], "occurred_at": "2026-11-22T08:00:00Z"}, "facts[0].params"),
+        ({"method": "warning"}, "facts[0]"),
+    ],
+)
+async def test_a_fact_with_a_wrong_value_names_it(runtime, wrong, field):
+    await Companion(runtime).register()
+
+    answer = await told(runtime, wrong)
+
+    assert answer.status == 422
+    assert answer.json["error"]["details"][0]["field"] == field
+    assert await facts_listed(runtime) == []
+
+
+async def test_more_facts_than_a_machine_keeps_are_refused(runtime):
+    await Companion(runtime).register()
+
+    answer = await told(runtime, *[fact(f"kind/{n}") for n in range(33)])
+
+    assert (answer.status, answer.json["error"]["details"][0]["field"]) == (422, "facts")

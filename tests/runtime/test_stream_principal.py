@@ -280,6 +280,17 @@ async def test_a_machines_new_session_is_told_at_once(runtime, leased, only_noti
     await reader.body.aclose()
 
 
+async def test_a_machines_new_fact_is_told_at_once(runtime, leased, only_notices):
+    reader = await opened(runtime)
+    await reader.until(lambda event, _: event == "codex.state.machine")
+    fact = {"method": "warning", "params": {"message": "hot"}, "occurred_at": "2026-11-22T08:15:17.836000Z"}
+
+    await call(runtime, "POST", "/machines/m/heartbeat", {"workers": [], "facts": [fact]}, claims=MACHINE)
+
+    await reader.until(lambda event, data: event == "codex.state.machine" and data["facts"] == [fact])
+    await reader.body.aclose()
+
+
 async def test_nobody_hears_of_another_principals_machine(runtime, only_notices):
     reader = await opened(runtime, claims=STRANGER)
     await create(runtime, "theirs", claims=STRANGER)

@@ -28,6 +28,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
     SESSIONS: {
         "workers": ("workers:workers", "List your workers."),
         "show": ("workers:show", "Show everything known about one."),
+        "machines": ("machines:machines", "List your machines."),
         "watch": ("watch:watch", "Follow one live."),
         "send": ("ask:send", "Say something to Codex."),
         "request": ("ask:request", "Send any request, and print its answer."),

@@ -36,7 +36,7 @@ async def workers(
     elif not found:
         terminal.say("No workers yet.")
     else:
-        _print_table(terminal.out, rows_of(found))
+        print_table(terminal.out, HEADINGS, rows_of(found))
 
 
 HEADINGS = ("WORKER", "STATUS", "ACTIVITY", "EVENTS", "LAST", "WHAT")
@@ -57,11 +57,11 @@ def rows_of(found: Iterable[WorkerSummary]) -> list[tuple[str, ...]]:
     ]
 
 
-def _print_table(console: Console, rows: list[tuple[str, ...]]) -> None:
+def print_table(console: Console, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Columns as wide as what is in them; only the last is cut, and only to fit a terminal."""
-    widths = [max(len(cell) for cell in column) for column in zip(HEADINGS, *rows, strict=True)]
+    widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
     room = max(10, console.width - sum(widths[:-1]) - 2 * (len(widths) - 1)) if console.is_terminal else None
-    for number, row in enumerate([HEADINGS, *rows]):
+    for number, row in enumerate([headings, *rows]):
         line = Text(style="dim" if number == 0 else "")
         for cell, width in zip(row[:-1], widths[:-1], strict=True):
             line.append(f"{printable(cell):<{width}}  ", style=STATUS_STYLE.get(cell, ""))

@@ -18,6 +18,7 @@ from autopilot.contract import (
     HeartbeatWorker,
     LeaseGrant,
     Machine,
+    MachineFact,
     MachineHeartbeat,
     Receipt,
     ReceiptReport,
@@ -71,10 +72,16 @@ class MachineCalls(WorkerCalls):
         return one(Machine, reply)
 
     async def heartbeat(
-        self, machine_id: str, workers: Iterable[HeartbeatWorker], *, desktop_session_id: str | None = None
+        self,
+        machine_id: str,
+        workers: Iterable[HeartbeatWorker],
+        *,
+        desktop_session_id: str | None = None,
+        facts: Iterable[MachineFact] = (),
     ) -> HeartbeatResult:
-        """One sign of life for the machine and all its workers; renews their leases."""
-        body = encode(MachineHeartbeat(desktop_session_id=desktop_session_id, workers=tuple(workers)))
+        """One sign of life for the machine and all its workers; renews their leases, tells what concerns no worker."""
+        beat = MachineHeartbeat(desktop_session_id=desktop_session_id, workers=tuple(workers), facts=tuple(facts))
+        body = encode(beat)
         path = path_of("machines", machine_id, "heartbeat")
         return one(HeartbeatResult, await self._http.call("machines.heartbeat", "POST", path, body=body))
 

@@ -30,6 +30,7 @@ from autopilot.companion.codex.supervisor import Session as CodexSession
 from autopilot.companion.database import Database
 from autopilot.companion.desk import Desk
 from autopilot.companion.execution import Execution
+from autopilot.companion.facts import MachineFacts
 from autopilot.companion.feed import Feed
 from autopilot.companion.leases import Leases
 from autopilot.companion.mirror import Mirror
@@ -79,7 +80,8 @@ class Companion:
                 codex_home_ref=settings.codex_home_ref or f"file://{launch.codex_home}",
             )
         )
-        self.recorder = Recorder(self.database, self.outbox, self.threads, clock, answer=self._answer)
+        self.facts = MachineFacts()
+        self.recorder = Recorder(self.database, self.outbox, self.threads, self.facts, clock, answer=self._answer)
         self.places = Places(self.recorder)
         self.recovery = Recovery(
             self.database, self.outbox, self.threads, self.recorder, places=self.places, clock=clock
@@ -101,6 +103,7 @@ class Companion:
             database=self.database,
             outbox=self.outbox,
             clock=clock,
+            facts=self.facts,
             session_id=self.session_id,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
@@ -159,6 +162,7 @@ class Companion:
                     "mirror": self.mirror.run,
                     "leases": self.leases.run,
                     "heartbeat": self.leases.beat,
+                    "facts": self.leases.tell_facts,
                 }.items()
             ]
             async with asyncio.TaskGroup() as bringers:

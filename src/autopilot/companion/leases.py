@@ -17,17 +17,28 @@ import structlog
 from autopilot import __version__
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion.database import Database
+from autopilot.companion.facts import MachineFacts
 from autopilot.companion.identity import Machine
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.threads import Thread, Threads
-from autopilot.contract import HeartbeatWorker, RegisterMachine
-from autopilot.contract.errors import AutopilotError, Conflict, NotFound, Problem
+from autopilot.contract import HeartbeatResult, HeartbeatWorker, MachineFact, RegisterMachine
+from autopilot.contract.errors import (
+    AutopilotError,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    Unprocessable,
+)
 from autopilot.ops.clock import Clock
 
 ADAPTER = "desktop_bridge"
 TTL_MS = 60_000
 RETRY_SECONDS = 3.0
 RELEASES_AT_ONCE = 8
+NEWS_SECONDS = 2.0
+"""What is new about the machine is gathered for so long: rate limits change with every answer of a model."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +55,7 @@ class Leases:
         database: Database,
         outbox: Outbox,
         clock: Clock,
+        facts: MachineFacts,
         session_id: str,
         heartbeat_seconds: float,
     ) -> None:
@@ -53,6 +65,7 @@ class Leases:
         self._database = database
         self._outbox = outbox
         self._clock = clock
+        self._facts = facts
         self._session_id = session_id
         self._heartbeat_seconds = heartbeat_seconds
         self._ttl_ms = max(TTL_MS, int(heartbeat_seconds * 2000))
@@ -119,6 +132,18 @@ class Leases:
                 log.warning("heartbeat.failed", error=str(error), code=error.code)
                 self._wake.set()
 
+    async def tell_facts(self) -> None:
+        """Say what is new about the machine without waiting for the next sign of life, forever."""
+        while True:
+            await self._facts.news.wait()
+            await self._clock.sleep(NEWS_SECONDS)
+            self._facts.news.clear()
+            try:
+                if self.registered:
+                    await self.heartbeat()
+            except AutopilotError as error:  # the next heartbeat says it
+                log.info("facts.not_told", error=str(error), code=error.code)
+
     async def register(self) -> None:
         """Say that this machine exists and what runs here, unless that is known."""
         saying = f"{self._codex_version}"
@@ -136,6 +161,7 @@ class Leases:
         if registered.last_heard_at is not None:  # just now
             self.ahead = datetime.fromisoformat(registered.last_heard_at) - self._clock.now()
         self._registered = saying
+        self._facts.tell_again()
         log.info("machine.registered", machine_id=self._machine.machine_id, codex_version=self._codex_version)
         self.gained()
 
@@ -149,7 +175,7 @@ class Leases:
         sent = dict(self._held)
         held = [HeartbeatWorker(worker_id=worker, generation=number) for worker, number in sent.items()]
         try:
-            answer = await self._client.heartbeat(self._machine.machine_id, held, desktop_session_id=self._session_id)
+            answer = await self._beat(held, self._facts.pending())
         except NotFound:
             self._registered = None
             raise
@@ -159,6 +185,19 @@ class Leases:
             log.info("lease.not_renewed", worker_id=lease.worker_id, state=lease.state)
             await self.lost(lease.worker_id, lease.state, sent[lease.worker_id])
         self._wake.set()
+
+    async def _beat(self, held: list[HeartbeatWorker], facts: tuple[MachineFact, ...]) -> HeartbeatResult:
+        """Leases live by this call: facts that the runtime does not take are let go of, and it is made without them."""
+        machine_id, session_id = self._machine.machine_id, self._session_id
+        try:
+            answer = await self._client.heartbeat(machine_id, held, desktop_session_id=session_id, facts=facts)
+        except (InvalidRequest, Unprocessable, PayloadTooLarge) as refused:
+            if not facts:
+                raise
+            log.warning("facts.refused", methods=[fact.method for fact in facts], error=refused.message)
+            answer = await self._client.heartbeat(machine_id, held, desktop_session_id=session_id)
+        self._facts.told(facts)
+        return answer
 
     def drop(self, worker_id: str, generation: int) -> bool:
         """Hold this lease no more; False where another one is held by now, of which this says nothing."""

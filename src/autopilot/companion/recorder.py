@@ -24,6 +24,7 @@ from autopilot.companion.codex.messages import Message
 from autopilot.companion.codex.supervisor import Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
+from autopilot.companion.facts import MachineFacts
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.threads import OpenItem, Thread, Threads
 from autopilot.ops.clock import Clock
@@ -47,10 +48,20 @@ class _Mark:
 class Recorder:
     """Give `take` to the connection as its sink, and keep `run` running."""
 
-    def __init__(self, database: Database, outbox: Outbox, threads: Threads, clock: Clock, *, answer: Answer) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        threads: Threads,
+        facts: MachineFacts,
+        clock: Clock,
+        *,
+        answer: Answer,
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._threads = threads
+        self._facts = facts
         self._clock = clock
         self._answer = answer
         self._queue: asyncio.Queue[Message | _Mark] = asyncio.Queue(QUEUE_MESSAGES)
@@ -157,6 +168,7 @@ class Recorder:
         named = translate.names(message.params)
         if named.thread_id is None:
             log.debug("codex.machine_fact", method=message.method)
+            self._facts.take(message, self._clock.now())
             return []
         if named.hidden_thread:
             self._threads.hide(named.thread_id)

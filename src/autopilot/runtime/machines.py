@@ -8,7 +8,7 @@ Source: docs/runtime-contract.md, "Machines".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,9 @@ import asyncpg
 from autopilot.contract.errors import Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import permissions
+from autopilot.runtime import machine_facts, permissions
 from autopilot.runtime.ledger_rows import instant
+from autopilot.runtime.machine_facts import Fact
 
 _SQL = queries.load("autopilot.runtime", "machines")
 _LEASES = queries.load("autopilot.runtime", "leases")
@@ -40,6 +41,8 @@ class Machine:
     desktop_session_id: str | None
     registered_at: datetime
     last_heard_at: datetime | None
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    """What concerns no worker, as the contract shows it (machine_facts.py)."""
 
     def body(self) -> dict[str, Any]:
         """As the contract shows it."""
@@ -52,6 +55,7 @@ class Machine:
             "desktop_session_id": self.desktop_session_id,
             "registered_at": instant(self.registered_at),
             "last_heard_at": None if self.last_heard_at is None else instant(self.last_heard_at),
+            "facts": self.facts,
         }
 
 
@@ -131,6 +135,7 @@ class Machines:
             await connection.execute(_SQL.add_feed, said.machine_id)
             await connection.execute(_SQL.touch, said.machine_id, now)
             made = await machine(connection, said.machine_id)
+            made.facts = (await machine_facts.of(connection, [said.machine_id])).get(said.machine_id, [])
         self._tell(made)
         return made
 
@@ -142,7 +147,8 @@ class Machines:
         """
         permissions.require_scope(claims, "observe", "execute")
         records = await self._pool.fetch(_SQL.machines_of, claims.user_id, claims.guest_scope)
-        return [Machine(**dict(record)) for record in records]
+        known = await machine_facts.of(self._pool, [record["machine_id"] for record in records])
+        return [Machine(**dict(record), facts=known.get(record["machine_id"], [])) for record in records]
 
     async def enter(self, claims: Claims, machine_id: str) -> None:
         """Whoever asks is this very machine.
@@ -155,9 +161,14 @@ class Machines:
         permissions.require_role(claims, await machine(self._pool, machine_id))
 
     async def heartbeat(
-        self, claims: Claims, machine_id: str, desktop_session_id: str | None, held: Sequence[Held]
+        self,
+        claims: Claims,
+        machine_id: str,
+        desktop_session_id: str | None,
+        held: Sequence[Held],
+        facts: Sequence[Fact] = (),
     ) -> list[Beat]:
-        """Renew what this machine holds; one answer for each worker it named, in that order.
+        """Renew what this machine holds, and keep what it says; one answer for each worker it named, in that order.
 
         Raises:
             NotFound: the machine never registered.
@@ -172,8 +183,9 @@ class Machines:
             now = await connection.fetchval("select clock_timestamp()")
             await connection.execute(_SQL.touch, machine_id, now)
             beats = await _renew(connection, claims, machine_id, held, now)
+            has_news = await machine_facts.keep(connection, machine_id, facts)
         was_away = before.last_heard_at is None or now - before.last_heard_at > self._away
-        if was_away or desktop_session_id not in {None, before.desktop_session_id}:
+        if was_away or has_news or desktop_session_id not in {None, before.desktop_session_id}:
             self._tell(before)
         return beats
 
@@ -183,7 +195,7 @@ class Machines:
 
 
 async def machine(connection: Any, machine_id: str) -> Machine:
-    """One machine.
+    """One machine, without its facts.
 
     Raises:
         NotFound: it never registered.

@@ -9,6 +9,7 @@ from autopilot.runtime import leases
 from autopilot.runtime.feed import Feeds
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import instant
+from autopilot.runtime.machine_facts import facts_of
 from autopilot.runtime.machines import Held, Machines, Registration
 from autopilot.runtime.requests_bodies import Bodies, identifier
 from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
@@ -60,7 +61,8 @@ class MachineRoutes:
         machine_id = machine_id_of(match)
         said = self._bodies.heartbeat(request)
         held = [Held(worker.worker_id, worker.generation) for worker in said.workers]
-        beats = await self._machines.heartbeat(request.claims, machine_id, said.desktop_session_id, held)
+        facts = facts_of(request.body, said.facts)
+        beats = await self._machines.heartbeat(request.claims, machine_id, said.desktop_session_id, held, facts)
         return data_response(200, {"machine_id": machine_id, "workers": [beat.body() for beat in beats]})
 
     async def feed(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:

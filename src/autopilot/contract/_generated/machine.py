@@ -19,6 +19,7 @@ __all__ = [
     "HeartbeatWorker",
     "LeaseGrant",
     "Machine",
+    "MachineFact",
     "MachineHeartbeat",
     "RegisterMachine",
     "ReleaseLease",
@@ -53,6 +54,20 @@ class FeedKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFact:
+    """What a machine's Codex said last of one kind, where that concerns no worker: rate limits, the account, a
+    warning.
+    """
+
+    method: str
+    """The kind: the method of Codex's notification."""
+    params: dict[str, Any]
+    """The notification's parameters, redacted; what is over 16 KiB comes as `{"truncated":{"bytes"}}`."""
+    occurred_at: str
+    """When Codex said it, by the machine's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One host with a companion."""
 
@@ -76,6 +91,8 @@ class Machine:
     """Who owns it."""
     role: str | None = None
     """What the asking principal may do with it. (`Role`)"""
+    facts: tuple[MachineFact, ...] = ()
+    """What its Codex said last that concerns no worker: one of each kind, by method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +161,10 @@ class MachineHeartbeat:
     """The companion's current start."""
     workers: tuple[HeartbeatWorker, ...] = ()
     """The workers it executes for."""
+    facts: tuple[MachineFact, ...] = ()
+    """What its Codex said since the last heartbeat that concerns no worker; kept until something of the same kind
+    comes.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
