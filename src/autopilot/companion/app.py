@@ -32,7 +32,8 @@ from autopilot.companion.desk import Desk
 from autopilot.companion.execution import Execution
 from autopilot.companion.facts import MachineFacts
 from autopilot.companion.feed import Feed
-from autopilot.companion.leases import Leases
+from autopilot.companion.following import Following
+from autopilot.companion.leases import Holder, Leases
 from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.places import Places
@@ -138,6 +139,15 @@ class Companion:
             clock=clock,
             session_id=self.session_id,
         )
+        self.following = Following(
+            self.codex,
+            self.threads,
+            self.places,
+            self.recovery,
+            self.database,
+            clock,
+            spoken_for=lambda worker_id: worker_id in self.leases.elsewhere,
+        )
         self._strangers: asyncio.Queue[str] = asyncio.Queue(1000)
         self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(1000)
         self._wire()
@@ -174,6 +184,7 @@ class Companion:
                         "feed-ack": self.feed.acknowledge,
                         "desk": self.desk.run,
                         "adoption": self._adopt,
+                        "following": self.following.run,
                         "rereading": self._reread,
                         "comparing": self.recovery.compare_the_rest,
                         "status": self._status,
@@ -226,6 +237,8 @@ class Companion:
         self.recorder.stranger = self._stranger
         self.recorder.session = lambda: self.codex.session
         self.leases.gained = self.mirror.wake
+        self.leases.write = self._write
+        self.execution.holder = self._holder
         self.leases.forgotten = self._forgot
 
     async def _began(self, session: CodexSession) -> None:
@@ -254,6 +267,16 @@ class Companion:
                 await session.connection.answer(message.id, answer.result)
             else:
                 await session.connection.refuse(message.id, *answer.error)
+
+    async def _write(self, thread: Thread) -> bool:
+        """Become the writer of a thread, where Codex lets us."""
+        with contextlib.suppress(CodexError):
+            await self.recovery.resume(thread)
+        return thread.subscribed
+
+    def _holder(self, thread_id: str) -> Holder | None:
+        thread = self.threads.get(thread_id)
+        return None if thread is None else self.leases.elsewhere.get(thread.worker_id)
 
     def _stranger(self, thread_id: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):

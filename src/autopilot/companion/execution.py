@@ -18,6 +18,7 @@ from autopilot.companion.codex import history
 from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.inbox import Request
+from autopilot.companion.leases import Holder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.threads import Thread, Threads
 
@@ -28,6 +29,9 @@ INTERRUPT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024 - 64 * 1024
 THREAD_SOURCE = "autopilot:"
 """What `threadSource` of a thread started for a request begins with: finds it again after a crash."""
+
+READS = frozenset({"thread/read", "thread/turns/list", "thread/items/list", "thread/list", "model/list"})
+"""What changes nothing: done again after a crash, and done of threads that can only be watched."""
 
 State = Literal["completed", "failed", "indeterminate"]
 log = structlog.get_logger(__name__)
@@ -51,6 +55,8 @@ class Execution:
         self._threads = threads
         self._recovery = recovery
         self.defaults = defaults
+        self.holder: Callable[[str], Holder | None] = lambda _thread_id: None
+        """The other machine whose companion speaks for a thread, where there is one."""
         self._of_worker: dict[str, Callable[[Request, Thread], Awaitable[Outcome]]] = {
             "turn/start": self._turn_start,
             "turn/steer": self._turn_steer,
@@ -62,6 +68,7 @@ class Execution:
         self._of_machine: dict[str, Callable[[Request], Awaitable[Outcome]]] = {
             "thread/start": self._thread_start,
             "thread/resume": self._thread_resume,
+            "thread/fork": self._thread_fork,
             "thread/list": self._plain,
             "model/list": self._plain,
         }
@@ -113,7 +120,7 @@ class Execution:
             return completed({}, effect="turn_is_over") if over else None
         if request.method == "thread/start":
             return await self._started_for(request)
-        if request.method in {"thread/read", "thread/turns/list", "thread/items/list", "thread/list", "model/list"}:
+        if request.method in READS:
             return await self._dispatch(request)  # reading again changes nothing
         return None
 
@@ -130,8 +137,10 @@ class Execution:
         named = request.params.get("threadId", thread.thread_id)
         if named != thread.thread_id:
             return failed("invalid_params", "params.threadId is another worker's thread")
-        if not thread.subscribed:
+        if not thread.subscribed and thread.elsewhere is None:
             await self._recovery.resume(thread)
+        if thread.elsewhere is not None and request.method not in READS:
+            return _held(thread)
         return await act(request, thread)
 
     async def _turn_start(self, request: Request, thread: Thread) -> Outcome:
@@ -173,18 +182,34 @@ class Execution:
         return await self._new_worker(await self._call("thread/start", self.defaults | source | request.params))
 
     async def _thread_resume(self, request: Request) -> Outcome:
-        """Adopt an older thread."""
-        thread = await self._recovery.adopt(str(request.params.get("threadId")))
+        """Adopt a thread: an older one, or one that another process has let go of."""
+        thread_id = self._thread_named(request)
+        holder = self.holder(thread_id)
+        if holder is not None:
+            return _held_by_machine(holder)
+        thread = await self._recovery.adopt(thread_id)
         if thread is None:
             return failed("invalid_params", "this thread is not one that can be a worker")
+        if thread.elsewhere is not None:
+            return _held(thread)
         raw = await self._call("thread/read", {"threadId": thread.thread_id})
         return completed(msgspec.json.decode(raw) | {"worker_id": thread.worker_id}, effect="adopted_thread")
 
-    async def _new_worker(self, raw: msgspec.Raw) -> Outcome:
+    async def _thread_fork(self, request: Request) -> Outcome:
+        """A new thread that begins with the history of another one, whoever writes that."""
+        params = {**request.params, "threadId": self._thread_named(request), "excludeTurns": True}
+        return await self._new_worker(await self._call("thread/fork", params), effect="forked_thread")
+
+    def _thread_named(self, request: Request) -> str:
+        """The thread that a request names, or that of the worker it was sent to."""
+        thread = self._threads.of_worker(request.worker_id)
+        return str(request.params.get("threadId") or (thread.thread_id if thread else None))
+
+    async def _new_worker(self, raw: msgspec.Raw, effect: str = "started_thread") -> Outcome:
         thread = await self._recovery.introduce(msgspec.json.decode(raw, type=_Started).thread)
         thread.subscribed = True  # whoever starts a thread hears of it
         response = msgspec.json.decode(raw) | {"worker_id": thread.worker_id}
-        return completed(response, effect="started_thread")
+        return completed(response, effect=effect)
 
     async def _started_for(self, request: Request) -> Outcome | None:
         """The thread that was started for this request, where Codex still has it loaded."""
@@ -214,6 +239,23 @@ def completed(response: dict[str, Any], **effect: Any) -> Outcome:
 def failed(code: str, message: str, **facts: Any) -> Outcome:
     """It was refused, and nothing was done."""
     return Outcome("failed", error={"code": code, "message": message, **facts})
+
+
+WAYS_OUT = ("thread/resume", "thread/fork")
+"""What a person can ask for when a thread is held elsewhere: to adopt it once it is let go of, or a copy of it."""
+
+
+def _held(thread: Thread) -> Outcome:
+    words = (
+        "another program on that computer holds this thread, so it can only be watched: ask for thread/resume once that"
+        " program has let go of it, or for thread/fork to go on in a thread of your own"
+    )
+    return failed("held_by_another_process", words, reason=thread.elsewhere, ways_out=WAYS_OUT)
+
+
+def _held_by_machine(holder: Holder) -> Outcome:
+    words = "the companion of another machine speaks for this thread"
+    return failed("held_by_another_machine", words, machine_id=holder.machine_id, since=holder.since)
 
 
 def _with_thread(request: Request, thread: Thread) -> dict[str, Any]:

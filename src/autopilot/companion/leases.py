@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import platform
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -36,11 +37,24 @@ from autopilot.ops.clock import Clock
 ADAPTER = "desktop_bridge"
 TTL_MS = 60_000
 RETRY_SECONDS = 3.0
+HELD_ELSEWHERE_SECONDS = 15.0
+"""How often a lease that another machine holds is asked for: soon enough after that machine is gone."""
+NOT_OURS_SECONDS = 60.0
+"""A thread that Codex does not let us write is asked for again after so long: each attempt is in its log."""
 RELEASES_AT_ONCE = 8
 NEWS_SECONDS = 2.0
 """What is new about the machine is gathered for so long: rate limits change with every answer of a model."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who speaks for a worker instead of us, as the runtime told."""
+
+    machine_id: str
+    since: str
+    """When it got the lease, by the server's clock."""
 
 
 class Leases:
@@ -70,6 +84,8 @@ class Leases:
         self._heartbeat_seconds = heartbeat_seconds
         self._ttl_ms = max(TTL_MS, int(heartbeat_seconds * 2000))
         self._held: dict[str, int] = {}
+        self.elsewhere: dict[str, Holder] = {}
+        """Workers of threads that we know, for which another machine's companion speaks."""
         self._not_before: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._claimed = asyncio.Condition()
@@ -80,6 +96,8 @@ class Leases:
         """How far the server's clock is ahead of ours, as the last registration or lease told."""
         self.forgotten: Callable[[Thread], None] = lambda _thread: None
         """Called when the runtime has lost what it had of a thread."""
+        self.write: Callable[[Thread], Awaitable[bool]] = _nobody_asks
+        """Become the writer of a thread that another machine spoke for: whether Codex let us."""
         self.gained: Callable[[], None] = lambda: None
         """Called when something can be sent that could not before."""
 
@@ -270,7 +288,7 @@ class Leases:
             thread
             for thread in self._threads
             if thread.worker_id not in self._held
-            and (thread.worker_id in waiting or (thread.is_open and (thread.subscribed or not thread.registered)))
+            and (thread.worker_id in waiting or (thread.is_open and self._wanted(thread)))
         ]
         done = True
         for thread in wanted:
@@ -278,6 +296,9 @@ class Leases:
             if postponed or not await self._claim(thread):
                 done = False
         return done
+
+    def _wanted(self, thread: Thread) -> bool:
+        return thread.subscribed or not thread.registered or thread.worker_id in self.elsewhere
 
     async def _claim(self, thread: Thread) -> bool:
         """Hold this worker; False: not now."""
@@ -297,7 +318,11 @@ class Leases:
             log.warning("lease.refused", worker_id=thread.worker_id, code=problem.code, error=problem.message)
             self._not_before[thread.worker_id] = self._clock.monotonic() + self._heartbeat_seconds
             return False
+        taken_over = _was_anothers(thread, grant.generation) or thread.worker_id in self.elsewhere
+        if taken_over and not await self.write(thread):
+            return await self._give_back(thread, grant.generation)
         self._held[thread.worker_id] = thread.generation = grant.generation
+        self.elsewhere.pop(thread.worker_id, None)
         expires = datetime.fromisoformat(grant.expires_at)
         self.ahead = expires - timedelta(milliseconds=self._ttl_ms) - self._clock.now()
         await self._save(thread)
@@ -325,8 +350,41 @@ class Leases:
         if conflict.reason_code == "worker_stopped":
             await self.stopped(thread)
             return True
-        self._not_before[thread.worker_id] = self._clock.monotonic() + RETRY_SECONDS
+        if conflict.reason_code == "leased":
+            await self._told_holder(thread, conflict)
+            self._not_before[thread.worker_id] = self._clock.monotonic() + HELD_ELSEWHERE_SECONDS
+        else:
+            self._not_before[thread.worker_id] = self._clock.monotonic() + RETRY_SECONDS
+        return False
+
+    async def _told_holder(self, thread: Thread, conflict: Conflict) -> None:
+        """Another machine speaks for this worker: say so once. What we only watched, that machine tells."""
+        holder = Holder(str(conflict.fact("machine_id")), str(conflict.fact("since")))
+        if self.elsewhere.get(thread.worker_id) != holder:
+            log.warning(
+                "lease.held_elsewhere", worker_id=thread.worker_id, machine_id=holder.machine_id, since=holder.since
+            )
+        self.elsewhere[thread.worker_id] = holder
+        if thread.generation is None:
+            thread.whole = thread.compared = False  # read from the beginning when it is ours to tell
+            await self._database.run(lambda db: self._outbox.drop(db, thread.worker_id))
+            await self._save(thread)
+
+    async def _give_back(self, thread: Thread, generation: int) -> bool:
+        """The lease was free, but Codex lets another process write: whoever spoke for it before comes back to it."""
+        log.info("lease.given_back", worker_id=thread.worker_id, generation=generation)
+        self._not_before[thread.worker_id] = self._clock.monotonic() + NOT_OURS_SECONDS
+        await self._client.release_lease(thread.worker_id, self._machine.machine_id, generation)
         return False
 
     async def _save(self, thread: Thread) -> None:
         await self._database.run(lambda db: self._threads.save(db, thread))
+
+
+def _was_anothers(thread: Thread, generation: int) -> bool:
+    """Whether a lease of another machine lies between our last one and this one."""
+    return generation > (thread.generation or 0) + 1
+
+
+async def _nobody_asks(_thread: Thread) -> bool:
+    return False

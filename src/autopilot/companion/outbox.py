@@ -115,6 +115,13 @@ class Outbox:
         first = _of_worker(worker_id)
         db.execute("delete from known where identity between ? and ?", (first, first + b"\xff" * _EVENT_BYTES))
 
+    def drop(self, db: sqlite3.Connection, worker_id: str) -> int:
+        """Somebody else tells all this: nothing of it is to be sent, and all may be put again; how many went."""
+        rows = db.execute("select position from outbox where worker_id = ?", (worker_id,)).fetchall()
+        self.settle(db, [row["position"] for row in rows])
+        self.forget_all(db, worker_id)
+        return len(rows)
+
     def trim(self, db: sqlite3.Connection) -> None:
         """Forget the oldest ids beyond the bound."""
         db.execute("delete from known where position <= (select max(position) from known) - ?", (MAX_KNOWN,))

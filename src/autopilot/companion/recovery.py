@@ -144,14 +144,15 @@ class Recovery:
         await self._places.taken_up(thread)
         await self._fill_in(thread)
 
-    async def look_again(self, thread: Thread) -> None:
-        """Fill in what another process has written meanwhile.
+    async def look_again(self, thread: Thread) -> int:
+        """Fill in what another process has written meanwhile; how many events that were.
 
         Raises:
             CodexError: the connection failed.
         """
-        thread.compared = False
+        thread.compared, thread.filled = False, 0
         await self._compare(thread)
+        return thread.filled
 
     def _died(self, thread: Thread) -> bool:
         """Whether the Codex is gone that this thread's history was compared with last."""
@@ -237,7 +238,7 @@ class Recovery:
             over = turn.status != IN_PROGRESS and not (doubtful and turn is turns[0])
             filled += await self._fill_in_turn(thread, turn, begun, died=died, over=over)
         running = turns[0].turn_id if turns and turns[0].status == IN_PROGRESS else None
-        thread.whole, thread.active_turn = True, running
+        thread.whole, thread.active_turn, thread.filled, thread.doubtful = True, running, filled, doubtful
         # Last: whoever dies before this finds out again that something was lost.
         thread.compared = incarnation == self._threads.incarnation
         if not doubtful:

@@ -53,6 +53,10 @@ class Thread:
     """Whether the present session hears of it."""
     compared: bool = False
     """Whether its history was compared in the present session."""
+    filled: int = 0
+    """How many events the last comparison found that were not put before."""
+    doubtful: bool = False
+    """Whether its newest turn may run in another process, by the last comparison."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever reads its history."""
     held_back: list[Said] | None = None

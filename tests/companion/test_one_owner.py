@@ -1,0 +1,142 @@
+"""One thread has one writer: two companions, a partition, clocks an hour apart; threads that other programs hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.companion.daemon import client_of, start_daemon
+from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
+from tests.companion.second_machine import machine_of, network_of
+from tests.companion.test_companion_ends import completed, in_history
+from tests.companion.test_shared_codex import said, turns_ended, until
+
+from autopilot.client import RuntimeCodexClient
+from autopilot.companion import leases
+from autopilot.companion.app import Companion
+from autopilot.contract import AppendEvent
+from autopilot.contract.errors import Conflict
+from autopilot.testing.model import script
+
+pytestmark = pytest.mark.e2e
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases of others are asked for often."""
+    monkeypatch.setattr(leases, "HELD_ELSEWHERE_SECONDS", 0.5)
+    monkeypatch.setattr(leases, "NOT_OURS_SECONDS", 2.0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("wrong_by", [HOUR, -HOUR], ids=["an hour ahead", "an hour behind"])
+async def test_of_two_companions_of_one_thread_one_writes_always(
+    installation: Installation, tmp_path: Path, wrong_by: timedelta
+) -> None:
+    async with (
+        network_of(installation) as network,
+        machine_of(installation, tmp_path / "second", wrong_by=wrong_by) as second,
+    ):
+        async with machine_of(installation, tmp_path / "first", url=network.url) as first:
+            one, two = first.machine.machine_id, second.machine.machine_id
+            installation.machine_id, installation.machine_token = one, token_of(first)
+            worker = await installation.start_thread()
+            await installation.turn(worker, {"say": "first words"})
+            await until(lambda: worker in second.leases.elsewhere)
+            assert second.leases.elsewhere[worker].machine_id == one
+            refused = await installation.owner.machine_request(
+                two, "thread/resume", {"threadId": worker.partition(":")[2]}, wait_ms=30_000
+            )
+            assert refused.error is not None
+            assert (refused.error["code"], refused.error["machine_id"]) == ("held_by_another_machine", one)
+
+            network.cut()
+            params = {
+                "threadId": worker.partition(":")[2],
+                "input": [{"type": "text", "text": script({"say": "alone"})}],
+            }
+            await first.codex.call("turn/start", params)
+            await installation.log_until(worker, claimed_by(two), released_by(two))
+            network.mend()
+            log = await installation.log_until(worker, said("alone"), turns_ended(2))
+            generations = [event.payload["generation"] for event in log if of_type("worker.lease.claimed")(event)]
+            assert generations == sorted(set(generations))
+            with pytest.raises(Conflict) as fenced:
+                await late_writer(installation, installation.machine_token, worker, generations[0])
+            assert fenced.value.reason_code == "fenced"
+            kept = await in_history(first, worker)
+
+        log = await installation.whole_log(worker)
+        assert {event.actor.machine_id for event in log if item("agentMessage")(event) and event.actor} == {one}
+        assert sorted(completed(log)) == sorted(kept)
+
+        await until(lambda: second.leases.generation(worker) is not None)
+        asked = await installation.turn(worker, {"say": "taken over"})
+        log = await installation.log_until(worker, said("taken over"), turns_ended(3))
+        kept = await in_history(second, worker)
+
+    assert asked.state == "completed"
+    assert_sound(await installation.whole_log(worker))
+    assert sorted(completed(log)) == sorted(kept)
+
+
+def token_of(companion: Companion) -> str:
+    assert companion.settings.token is not None
+    return companion.settings.token.reveal()
+
+
+def claimed_by(machine_id: str):
+    return lambda event: of_type("worker.lease.claimed")(event) and event.payload["machine_id"] == machine_id
+
+
+def released_by(machine_id: str):
+    return lambda event: of_type("worker.lease.released")(event) and event.payload["machine_id"] == machine_id
+
+
+async def late_writer(installation: Installation, token: str, worker: str, generation: int) -> None:
+    """What the first companion would have sent before the partition, arriving now."""
+    async with RuntimeCodexClient(installation.served.url, token, surface="companion") as client:
+        event = AppendEvent(event_type="worker.event", payload={"source": "autopilot-desktop"}, event_id="late")
+        await client.append_events(worker, [event], generation=generation)
+
+
+async def test_a_thread_that_another_program_holds_is_watched_until_that_lets_go(
+    installation: Installation, tmp_path: Path
+) -> None:
+    async with installation.companion(join_shared_codex=False) as companion:
+        await until(lambda: companion.following._since is not None)
+        other = await start_daemon(installation.launch)  # stands for a program with an app-server of its own
+        try:
+            async with client_of(other.socket) as terminal:
+                thread_id = await terminal.start_thread(installation.project)
+                worker = f"desktopw:{thread_id}"
+                await terminal.turn(thread_id, {"shell": "echo seen"}, {"say": "half", "gate": "watched"})
+                await installation.model.reached("watched")
+                log = await installation.log_until_there(worker, item("commandExecution"))
+                assert not any(method("turn/completed")(event) for event in log), "it runs"
+                assert any(method("desktop/thread_elsewhere", elsewhere=True)(event) for event in log)
+                refused = await installation.turn(worker, {"say": "not here"})
+                adopting = await installation.machine_request("thread/resume", {"threadId": thread_id})
+                forked = await installation.machine_request("thread/fork", {"threadId": thread_id, **FULL_ACCESS})
+                installation.model.open("watched")
+                await installation.log_until(worker, said("half"), method("turn/completed"))
+        finally:
+            await other.terminate()
+        adopted = await installation.machine_request("thread/resume", {"threadId": thread_id})
+        asked = await installation.turn(worker, {"say": "here"})
+        log = await installation.log_until(worker, said("here"), turns_ended(2))
+        kept = await in_history(companion, worker)
+
+    for outcome in (refused, adopting):
+        assert outcome.error is not None
+        assert (outcome.state, outcome.error["code"]) == ("failed", "held_by_another_process")
+        assert outcome.error["ways_out"] == ["thread/resume", "thread/fork"]
+    assert forked.response["worker_id"] != worker
+    assert (adopted.state, asked.state) == ("completed", "completed")
+    assert any(method("desktop/thread_elsewhere", elsewhere=False)(event) for event in log)
+    assert "desktop/turn_cut_off" not in methods(log)
+    assert sorted(completed(log)) == sorted(kept)
+    assert_sound(log)
