@@ -23,6 +23,10 @@ class Outlet(asyncio.Transport):
         self.told.append(b"".join(list_of_data))
 
     @override
+    def write(self, data: Any) -> None:
+        self.told.append(data)
+
+    @override
     def write_eof(self) -> None:
         self.told.append("eof")
 
@@ -65,6 +69,16 @@ async def test_much_is_written_at_once(outlet: Outlet, transport: GatheringTrans
 
     await asyncio.sleep(0)
     assert outlet.told[1:] == [b"z"]
+
+
+async def test_what_is_written_at_once_comes_after_what_was_gathered(
+    outlet: Outlet, transport: GatheringTransport
+) -> None:
+    transport.write(b"head")
+    transport.write_at_once(b"piece")
+    transport.write_at_once(b"another")
+
+    assert outlet.told == [b"head", b"piece", b"another"]
 
 
 @pytest.mark.parametrize(("end", "told"), [("close", "close"), ("write_eof", "eof")])

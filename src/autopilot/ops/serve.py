@@ -49,7 +49,8 @@ class LimitedHttp(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
-        super().connection_made(GatheringTransport(transport, self.loop))
+        self._gathering = GatheringTransport(transport, self.loop)
+        super().connection_made(self._gathering)
         self._expect_head()
 
     @override
@@ -88,7 +89,7 @@ class LimitedHttp(HttpToolsProtocol):
         if not self._refused:
             super().on_headers_complete()
             if self.cycle is not None:
-                extensions: dict[str, Any] = {WIRE: Wire(self.cycle)}
+                extensions: dict[str, Any] = {WIRE: Wire(self.cycle, self._gathering)}
                 self.scope["extensions"] = extensions
 
     @override
@@ -150,10 +151,11 @@ class LimitedHttp(HttpToolsProtocol):
 class Wire:
     """What an app may know and do past ASGI, for one request: whether its body is there, and pieces of its response."""
 
-    __slots__ = ("_cycle", "bytes_written")
+    __slots__ = ("_cycle", "_transport", "bytes_written")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, transport: GatheringTransport) -> None:
         self._cycle = cycle
+        self._transport = transport
         self.bytes_written = 0
 
     def has_whole_body(self) -> bool:
@@ -171,7 +173,7 @@ class Wire:
             return False
         if cycle.scope["method"] == "HEAD":
             return False
-        cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        self._transport.write_at_once(b"%x\r\n%b\r\n" % (len(body), body))
         self.bytes_written += len(body)
         return True
 

@@ -36,6 +36,12 @@ class GatheringTransport(asyncio.Transport):
         if self._size_bytes > GATHERED_BYTES:
             self._flush()
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write what nothing will follow in this turn: to gather it would only cost."""
+        if self._pieces:
+            self._flush()
+        self._inner.write(data)
+
     def _flush(self) -> None:
         if self._pieces and not self._inner.is_closing():
             self._inner.writelines(self._pieces)
