@@ -9,7 +9,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,37 @@ async def test_an_address_that_is_taken_is_an_error_not_an_exit(server: Server) 
     with pytest.raises(OSError, match="in use"):
         async with Server(Starlette(), port=server.port).running():
             pytest.fail("it must not start")
+
+
+class BodyFailed(Exception):
+    pass
+
+
+async def fails() -> None:
+    raise BodyFailed
+
+
+async def is_cancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        task.uncancel()
+
+
+@pytest.mark.parametrize("body", [fails, is_cancelled])
+async def test_a_server_whose_body_does_not_end_well_listens_no_more(body: Callable[[], Awaitable[None]]) -> None:
+    server = Server(Starlette(routes=[Route("/", hello)]))
+    sockets = []
+    with pytest.raises((asyncio.CancelledError, ExceptionGroup)):  # noqa: PT012  what is tested is how the server's body ends
+        async with server.running():
+            sockets += [sock for one in server.servers for sock in one.sockets]
+            await body()
+
+    assert sockets
+    assert {sock.fileno() for sock in sockets} == {-1}
 
 
 async def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:

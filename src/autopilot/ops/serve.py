@@ -233,7 +233,7 @@ class Server(uvicorn.Server):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Server]:
-        """Serve while the body runs, entered once connections are taken.
+        """Serve while the body runs, entered once connections are taken; it ends in order however the body ends.
 
         Raises:
             OSError: the address can't be bound.
@@ -242,12 +242,15 @@ class Server(uvicorn.Server):
             check_bindable(str(self.config.host), self.config.port)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(self.serve())
-            while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
-                await asyncio.sleep(0.005)
             try:
+                while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
+                    await asyncio.sleep(0.005)
                 yield self
             finally:
                 self.stop()
+                await asyncio.wait(
+                    {serving}
+                )  # the group would cancel it when the body failed: uvicorn then closes nothing
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
