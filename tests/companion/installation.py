@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.api.served import ServedApi, serving
 
@@ -20,7 +20,7 @@ from autopilot.companion import identity
 from autopilot.companion.app import Companion
 from autopilot.companion.codex.process import Launch
 from autopilot.companion.settings import CompanionSettings
-from autopilot.contract import Envelope, RequestOutcome
+from autopilot.contract import Envelope, Machine, RequestOutcome, WorkerSummary
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.settings import Secret
 from autopilot.runtime.app import build
@@ -28,6 +28,7 @@ from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.model import ScriptedModel, script
 
 PATIENCE_SECONDS = 40.0
+State = TypeVar("State", Machine, WorkerSummary)
 FULL_ACCESS = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
 
 
@@ -99,9 +100,8 @@ class Installation:
 
     async def machine_request(self, method: str, params: dict[str, Any], **more: Any) -> RequestOutcome:
         """Ask the machine; waits until it has registered."""
+        await self.state(Machine)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await self.owner.machines():  # noqa: ASYNC110  # another process registers
-                await asyncio.sleep(0.05)
             return await self.owner.machine_request(self.machine_id, method, params, wait_ms=30_000, **more)
 
     async def turn(self, worker_id: str, *steps: dict[str, Any], **more: Any) -> RequestOutcome:
@@ -123,13 +123,16 @@ class Installation:
 
     async def log_until_there(self, worker_id: str, *wanted: Callable[[Envelope], bool]) -> list[Envelope]:
         """The same of a worker that somebody else makes."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while worker_id not in await self._workers():  # noqa: ASYNC110  # somebody else makes it
-                await asyncio.sleep(0.05)
+        await self.state(WorkerSummary, lambda worker: worker.worker_id == worker_id)
         return await self.log_until(worker_id, *wanted)
 
-    async def _workers(self) -> set[str]:
-        return {one.worker_id for one in (await self.owner.list_workers()).workers}
+    async def state(self, kind: type[State], fits: Callable[[State], bool] = lambda _: True) -> State:
+        """The first state of this kind that fits: what is there, else what comes."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self.owner.follow_everything() as entries:
+            async for entry in entries:
+                if isinstance(entry, kind) and fits(entry):
+                    return entry
+        raise AssertionError("the stream ended")
 
     async def whole_log(self, worker_id: str) -> list[Envelope]:
         """All that is there now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ from tests.companion.installation import Installation, assert_sound, item, metho
 
 from autopilot.companion import demo
 from autopilot.companion.codex.binary import CodexBinary
+from autopilot.contract import WorkerSummary
 
 pytestmark = pytest.mark.e2e
 
@@ -41,11 +41,7 @@ async def test_the_demo_s_worker_plays_a_turn_by_itself_and_again_whenever_it_is
 
 
 async def only_worker(installation: Installation) -> str:
-    async with asyncio.timeout(30):
-        while not (page := await installation.owner.list_workers()).workers:  # noqa: ASYNC110  # another process makes it
-            await asyncio.sleep(0.05)
-    (worker,) = page.workers
-    return worker.worker_id
+    return (await installation.state(WorkerSummary)).worker_id
 
 
 def kinds(log: list) -> set[str]:

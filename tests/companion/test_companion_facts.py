@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from tests.companion.conftest import recorded
 from tests.companion.installation import Installation
 
-from autopilot.client.everything import KINDS
 from autopilot.companion.codex.messages import Message
 from autopilot.companion.facts import MAX_PARAMS_BYTES, MachineFacts
 from autopilot.contract import Machine
@@ -81,14 +79,10 @@ def test_recorded_sessions_hold_facts_of_the_machine() -> None:
 
 @pytest.mark.e2e
 async def test_what_codex_says_of_the_machine_is_seen_in_the_list_and_on_the_stream(installation: Installation) -> None:
-    async with asyncio.timeout(40), installation.owner.follow_everything() as entries:
-        async with installation.companion():
-            async for entry in entries:
-                if isinstance(entry, Machine) and any(one.method == "configWarning" for one in entry.facts):
-                    break
-        (listed,) = await installation.owner.machines()
+    async with installation.companion():
+        await installation.state(Machine, lambda machine: any(one.method == "configWarning" for one in machine.facts))
+    (listed,) = await installation.owner.machines()
 
-    assert "codex.state.machine" in KINDS
     assert {one.method for one in listed.facts} >= {"configWarning", "remoteControl/status/changed"}
 
 
