@@ -32,6 +32,8 @@ SQL = queries.load("autopilot.runtime", "approvals")
 WORKER_STOPPED = "worker_stopped"
 MACHINE_REPLACED = "machine_replaced"
 
+_TELLING = frozenset({REQUESTED, *ENDS})
+
 
 class _Asked(msgspec.Struct):
     """What a row keeps of `worker.approval.requested`, as the text that was recorded."""
@@ -69,14 +71,13 @@ class _Ended:
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     """Open and end approvals as these rows say."""
-    opened = [_opened(row) for row in rows if row.draft.event_type == REQUESTED]
+    telling = [row for row in rows if row.draft.event_type in _TELLING]
+    opened = [_opened(row) for row in telling if row.draft.event_type == REQUESTED]
     if opened:
         await tx.conn.execute(SQL.open, *_columns(opened))
     ends: dict[str, _Ended] = {}
-    for row in rows:
-        if row.draft.event_type in ENDS:
-            end = _ended(row)
-            ends.setdefault(end.approval_id, end)
+    for end in (_ended(row) for row in telling if row.draft.event_type in ENDS):
+        ends.setdefault(end.approval_id, end)
     if not ends:
         return
     finished = await tx.conn.fetch(SQL.finish, *_columns(list(ends.values())))

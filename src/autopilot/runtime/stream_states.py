@@ -1,4 +1,4 @@
-"""What a principal's one stream says of workers, machines and receipts: all of it first, then what has changed.
+"""What a principal's one stream says: workers, machines, approvals, receipts; all of it first, then what has changed.
 
 Owns the comparison with what was sent before; what only grows older is no change. A receipt that was told as open is
 told again when it ends, whatever was heard or missed in between. Relies on the rooms' own queries and bodies. Every
@@ -19,6 +19,7 @@ from autopilot.db.queries import load
 from autopilot.runtime import receipts, snapshots
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.stream_approvals import ApprovalStates
 
 SQL = load("autopilot.runtime", "states")
 
@@ -37,7 +38,7 @@ AGEING = ("heartbeat_age_ms", "last_heartbeat_at", "updated_at", "health", "back
 """Parts of a summary that hold ages and times; of these only what they amount to is compared."""
 
 State = tuple[str, bytes]
-"""Kind (`worker`, `machine`, `receipt`) and JSON."""
+"""Kind (`worker`, `machine`, `approval`, `receipt`) and JSON."""
 
 
 Identity = tuple[str, str, str]
@@ -55,6 +56,7 @@ class States:
         self._pool = pool
         self._machines = machines
         self._claims = claims
+        self._approvals = ApprovalStates(pool, claims, settings)
         self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
         self._sent: dict[tuple[str, object], object] = {}
         self._open: dict[Identity, None] = {}
@@ -66,20 +68,21 @@ class States:
         machines = await self._others()
         rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS)
         ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS)
+        approvals = await self._asked(seconds)
         receipts_told, open_count = await self._requests(ended)
-        self.complete = len(rows) < MAX_WORKERS and open_count < MAX_RECEIPTS
+        self.complete = len(rows) < MAX_WORKERS and open_count < MAX_RECEIPTS and self._approvals.complete
         self._looked = began
-        return [*machines, *self._workers(rows), *receipts_told]
+        return [*machines, *self._workers(rows), *approvals, *receipts_told]
 
     async def changed(self, worker_nos: Sequence[int]) -> list[State]:
-        """What has changed of these workers, and of machines and receipts."""
+        """What has changed of these workers, and of machines, approvals and receipts."""
         machines = await self._others()
         rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner) if worker_nos else []
         names = [row["worker_id"] for row in rows]
         seconds = self._ended_within()
         ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS)
         receipts_told, _ = await self._requests(ended)
-        return [*machines, *self._workers(rows), *receipts_told]
+        return [*machines, *self._workers(rows), *await self._asked(seconds), *receipts_told]
 
     @property
     def _owner(self) -> tuple[int | None, str | None]:
@@ -98,6 +101,9 @@ class States:
             if self._is_news("machine", machine.machine_id, body):
                 made.append(("machine", msgspec.json.encode(body)))
         return made
+
+    async def _asked(self, ended_within_seconds: float) -> list[State]:
+        return [("approval", body) for body in await self._approvals.news(ended_within_seconds)]
 
     def _workers(self, rows: Iterable[asyncpg.Record]) -> Iterable[State]:
         for row in rows:

@@ -1,10 +1,13 @@
-"""Questions of a Codex that is not there, for tests of those who show, answer and end them."""
+"""Questions of a Codex that is not there, and people who answer them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from autopilot.contract.approval_ids import approval_id
+from autopilot.contract.port import Claims
+from autopilot.runtime.app import Runtime
+from autopilot.testing.runtime import OWNER, Answer, call
 
 INCARNATION = "codex-1"
 OPTIONS = [
@@ -59,3 +62,26 @@ def ended(approval_id: str, outcome: str | None = None, reason: str | None = Non
         "approval": {"approval_id": approval_id, "outcome": outcome, "reason": reason},
         "occurred_at": "2026-11-22T07:17:00Z",
     }
+
+
+async def decide(
+    runtime: Runtime, approval_id: str, option_id: str = "accept", *, claims: Claims = OWNER, **more: Any
+) -> Answer:
+    """Answer an approval."""
+    body = {"option_id": option_id, **more}
+    return await call(runtime, "POST", f"/approvals/{approval_id}/decision", body, claims=claims)
+
+
+async def approval_of(runtime: Runtime, approval_id: str) -> dict[str, Any]:
+    """An approval as its owner reads it."""
+    answer = await call(runtime, "GET", f"/approvals/{approval_id}")
+    assert answer.status == 200, answer.body  # noqa: PLR2004 - the contract's
+    found: dict[str, Any] = answer.data
+    return found
+
+
+async def open_ids(runtime: Runtime, query: str = "") -> list[str]:
+    """The ids of a list of approvals."""
+    answer = await call(runtime, "GET", "/approvals", query=query)
+    assert answer.status == 200, answer.body  # noqa: PLR2004 - the contract's
+    return [approval["approval_id"] for approval in answer.data]
