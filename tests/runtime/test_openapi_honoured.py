@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from autopilot import contract
 from autopilot.contract import Envelope, FeedEntry, decode, encode, openapi
+from autopilot.testing.approvals import question
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OWNER, call
 
@@ -184,6 +185,28 @@ async def test_the_life_of_a_machine(runtime, companion):
     await call(runtime, "POST", "/machines/m1/requests", second, query="wait_ms=0")
     cancelled = await call(runtime, "POST", "/machines/m1/requests/r2/cancel")
     assert honoured("POST", "/machines/{machineId}/requests/{requestId}/cancel", cancelled)["state"] == "cancelled"
+
+
+async def test_the_life_of_an_approval(runtime, companion):
+    await call(runtime, "POST", "/workers", {"worker_id": "w"})
+    await companion.claim("w")
+    asked = question("w", facts=[{"name": "cwd", "label": "Folder", "value": "/tmp"}], ttl_ms=60_000)
+    path = f"/approvals/{asked['approval_id']}"
+    honoured("POST", "/workers/{workerId}/events", await companion.ask_approval("w", asked, x=[1, None]))
+    (listed,) = honoured("GET", "/approvals", await call(runtime, "GET", "/approvals"))
+    assert set(listed) == {field.name for field in dataclasses.fields(contract.Approval)}
+    decision = {"option_id": "decline", "message": "not now"}
+
+    decided = await call(runtime, "POST", f"{path}/decision", decision)
+    assert honoured("POST", "/approvals/{approvalId}/decision", decided)["state"] == "decided"
+    (entry,) = [one for one in await companion.feed() if one["kind"] == "decision"]
+    answer = decode(contract.ApprovalAnswer, decode(FeedEntry, entry).body)
+    assert (answer.approval_id, answer.option_id, answer.message) == (asked["approval_id"], "decline", "not now")
+    assert undocumented(entry["body"], encode(answer)) == []
+    await companion.end_approval("w", asked["approval_id"], "applied", "declined")
+    assert honoured("GET", "/approvals/{approvalId}", await call(runtime, "GET", path))["state"] == "applied"
+    other = await call(runtime, "POST", f"{path}/decision", {"option_id": "accept"})
+    assert honoured("POST", "/approvals/{approvalId}/decision", other)["code"] == "conflict"
 
 
 async def test_a_refusal_is_an_error_of_its_status(runtime):

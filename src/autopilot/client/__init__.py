@@ -7,6 +7,7 @@ Guide: docs/guide/sdk.md.
 
 from __future__ import annotations
 
+from autopilot.client.approvals import ApprovalPage, has_approval_ended
 from autopilot.client.backoff import Backoff, BackoffPolicy
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, SystemClock
@@ -31,6 +32,7 @@ from autopilot.client.tokens import (
 from autopilot.client.workers import WorkerPage, has_ended
 
 __all__ = [
+    "ApprovalPage",
     "Backoff",
     "BackoffPolicy",
     "Clock",
@@ -58,5 +60,6 @@ __all__ = [
     "WorkerPage",
     "WorkerStore",
     "WorkerView",
+    "has_approval_ended",
     "has_ended",
 ]

@@ -9,6 +9,7 @@ from typing import Self
 
 import httpx2
 
+from autopilot.client.approvals import ApprovalCalls
 from autopilot.client.calls import as_message
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import EverythingFollower
@@ -19,7 +20,7 @@ from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls):
+class RuntimeCodexClient(MachineCalls, ApprovalCalls):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.
@@ -67,7 +68,7 @@ class RuntimeCodexClient(MachineCalls):
     def follow_everything(
         self, workers: Iterable[str] = (), *, cursor: str | None = None, policy: FollowPolicy | None = None
     ) -> EverythingFollower:
-        """All one's workers, machines and receipts as they are and change, and the events of these `workers`.
+        """All one's workers, machines, approvals and receipts as they are and change, and these `workers`' events.
 
         `cursor` is a follower's `resume_at`; None: events from now on. What a phone keeps open.
         """

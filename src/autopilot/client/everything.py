@@ -16,6 +16,7 @@ from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.http import ByteStream, Http
 from autopilot.client.sse import Frame
 from autopilot.contract import (
+    Approval,
     Envelope,
     Machine,
     Receipt,
@@ -26,12 +27,13 @@ from autopilot.contract import (
     decode,
 )
 
-Entry: TypeAlias = Envelope | WorkerSummary | Machine | Receipt | StreamStale | StreamOpen | StreamCaughtUp
+Entry: TypeAlias = Envelope | WorkerSummary | Machine | Approval | Receipt | StreamStale | StreamOpen | StreamCaughtUp
 """`StreamOpen` begins each connection: all state follows, up to `StreamCaughtUp`."""
 
 KINDS: dict[str, Any] = {
     "codex.state.worker": WorkerSummary,
     "codex.state.machine": Machine,
+    "codex.state.approval": Approval,
     "codex.state.receipt": Receipt,
     "codex.stream.stale": StreamStale,
     "codex.stream.open": StreamOpen,
