@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from autopilot.contract import worker_facts
 from autopilot.contract.port import Claims
+from autopilot.runtime.app import build
 from autopilot.testing.runtime import OWNER, call
 
 MACHINE = Claims(user_id=1, machine_id="m", scopes=frozenset({"execute"}), surface="companion")
@@ -30,6 +31,9 @@ CONTENTS = [
     {"method": "thread/name/updated", "params": {"threadName": "Title"}},
     {"method": "thread/started", "params": {"thread": {"cwd": "/p", "preview": "Hello", "status": {"type": "idle"}}}},
     {"source": "autopilot-ios", "method": "note"},
+    {"method": "item/agentMessage/delta", "params": {"delta": "some"}},
+    {"method": "item/agentMessage/delta", "params": {"delta": "more"}},
+    {"method": "item/agentMessage/delta", "params": {"delta": "words"}},
 ]
 items = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, len(CONTENTS) - 1)), min_size=1, max_size=5)
 numbers = count(1)
@@ -45,10 +49,12 @@ class Event:
 class Ledger(RuleBasedStateMachine):
     """One worker's log and what it should be."""
 
-    runtime = None
+    runtimes = ()
+    """Two processes of one installation."""
 
     def __init__(self):
         super().__init__()
+        self.here = 0
         self.worker = f"w{next(numbers)}"
         self.log: list[Event] = []
         self.open = True
@@ -59,7 +65,9 @@ class Ledger(RuleBasedStateMachine):
 
     def call(self, method, path="", body=None, claims=OWNER, query=""):
         target = f"/workers/{self.worker}{path}" if path != "/workers" else path
-        return anyio.from_thread.run(partial(call, self.runtime, method, target, body, claims=claims, query=query))
+        return anyio.from_thread.run(
+            partial(call, self.runtimes[self.here], method, target, body, claims=claims, query=query)
+        )
 
     def grow(self, *events: Event):
         self.log += events
@@ -68,6 +76,10 @@ class Ledger(RuleBasedStateMachine):
     def create(self):
         assert self.call("POST", "/workers", {"worker_id": self.worker}).status == 202
         self.grow(Event("started", None))
+
+    @rule()
+    def go_to_the_other_process(self):
+        self.here = 1 - self.here
 
     @rule(items=items)
     def append_as_owner(self, items):
@@ -107,6 +119,13 @@ class Ledger(RuleBasedStateMachine):
         self.settle(answer, expected, fresh, problem)
         if problem is None:
             self.producer += len(items)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def beat(self):
+        self.producer += 1
+        beat = {"event_type": "worker.heartbeat", "producer_seq": self.producer}
+        assert self.call("POST", "/events", {"event": beat, "generation": self.generation}, MACHINE).status == 202
 
     def expect(self, items, *, executor):
         """Places of the items, those that are new, and the conflict among them."""
@@ -206,10 +225,15 @@ class Ledger(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.endurance
-async def test_every_history_leaves_the_log_that_the_model_says(runtime):
+async def test_every_history_leaves_the_log_that_the_model_says(runtime, database, settings):
+    async with await build(settings, dsn=database) as other:
+        await run_histories(runtime, other)
+
+
+async def run_histories(runtime, other):
     registered = await call(runtime, "POST", "/machines", {"machine_id": "m", "name": "desk"}, claims=MACHINE)
     assert registered.status in {200, 202}
-    machine = type("LedgerHere", (Ledger,), {"runtime": runtime})
+    machine = type("LedgerHere", (Ledger,), {"runtimes": (runtime, other)})
     few = settings.default.max_examples // 5  # 20, and 200 with --endurance
     limits = settings(max_examples=few, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 

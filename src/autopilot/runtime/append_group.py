@@ -18,7 +18,7 @@ from autopilot.runtime.append_plan import STOPPED
 from autopilot.runtime.ledger_rows import Batch, Outcome
 from autopilot.runtime.settings import RuntimeSettings
 
-Commit = Callable[[Sequence[Batch]], Awaitable[list[list[Outcome] | Problem]]]
+Commit = Callable[[Sequence[Batch]], Awaitable[Sequence[list[Outcome] | Problem]]]
 
 UNREACHABLE = (
     asyncpg.PostgresConnectionError,

@@ -1,7 +1,8 @@
 """The one place where an append has consequences: what else changes in the transaction that appends.
 
-The ledger calls these four, in this order; they call plain functions of the rooms concerned (leases, feed, requests,
-handshakes). All of them run under the workers' locks. None commits, and none publishes.
+The ledger calls `load`, `before`, `closing` and `after`, in this order; they call plain functions of the rooms
+concerned (leases, feed, requests, handshakes). All of them run under the workers' locks. None commits, and none
+publishes. Where `may_follow` says that nothing can, only `before` is called, and without a lock.
 """
 
 from __future__ import annotations
@@ -11,11 +12,20 @@ from typing import TYPE_CHECKING
 
 from autopilot.runtime import approvals_events, approvals_rows, feed_entries, handshakes, leases, receipts
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
+from autopilot.runtime.permissions import EVENT
 
 if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
 
 HANDSHAKES = "handshakes"
+
+
+def may_follow(worker: Worker, batch: Batch) -> bool:
+    """Whether anything but rows and facts may follow from this batch; no I/O. Only a `worker.event` can have none."""
+    lease = worker.lease
+    if lease is not None and (batch.claims.machine_id != lease.machine_id or leases.is_due(lease, worker.now)):
+        return True
+    return any(draft.event_type != EVENT or draft.method in handshakes.METHODS for draft in batch.drafts)
 
 
 async def load(tx: LedgerTx, batches: Sequence[Batch]) -> None:
@@ -33,6 +43,8 @@ def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | No
         autopilot.contract.errors.Problem: the draft, and with it its whole batch, is refused.
     """
     approvals_events.check(worker, draft)
+    if draft.method not in handshakes.METHODS:
+        return None
     return handshakes.before(tx.memo[HANDSHAKES], worker, draft)
 
 

@@ -26,6 +26,8 @@ _REQUIRED = {
     ASK: ("source", "handshake_id", "device_id", "occurred_at"),
     ACK: ("source", "handshake_id", "desktop_session_id", "occurred_at"),
 }
+METHODS = frozenset(_REQUIRED)
+"""What is no handshake needs only one look."""
 _MAX_ID_CHARACTERS = 255
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
@@ -72,7 +74,7 @@ async def load(tx: LedgerTx, batches: Iterable[Batch]) -> Known:
         (batch.worker_id, draft.value["handshake_id"])
         for batch in batches
         for draft in batch.drafts
-        if draft.method in _REQUIRED and is_handshake(draft) and _fits("handshake_id", draft.value.get("handshake_id"))
+        if draft.method in METHODS and is_handshake(draft) and _fits("handshake_id", draft.value.get("handshake_id"))
     }
     known = Known()
     if not keys:
@@ -93,7 +95,7 @@ def before(known: Known, worker: Worker, draft: Draft) -> int | None:
         Unprocessable: a field is missing.
         Conflict: an answer without its question; the same one twice at the same moment.
     """
-    if draft.method not in _REQUIRED or not is_handshake(draft):
+    if not is_handshake(draft):
         return None
     check(draft.value)
     method, key = draft.value["method"], (worker.worker_id, draft.value["handshake_id"])
@@ -109,7 +111,7 @@ def before(known: Known, worker: Worker, draft: Draft) -> int | None:
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     """Remember who asked and who answered."""
-    shakes = [row for row in rows if row.draft.method in _REQUIRED and is_handshake(row.draft)]
+    shakes = [row for row in rows if row.draft.method in METHODS and is_handshake(row.draft)]
     asks = [row for row in shakes if row.draft.method == ASK]
     acks = [row for row in shakes if row.draft.method == ACK]
     if asks:

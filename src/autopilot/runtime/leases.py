@@ -115,16 +115,22 @@ async def closing(tx: LedgerTx, worker: Worker) -> list[Draft]:
     return [await _release(tx, worker, worker.lease)]
 
 
+def is_due(lease: Lease, now: datetime) -> bool:
+    """Whether so little of the lease is left that hearing its holder renews it, if it still holds."""
+    return lease.expires_at - now < _ttl(lease) * _RENEW_BELOW
+
+
+def _ttl(lease: Lease) -> timedelta:
+    return timedelta(milliseconds=lease.ttl_ms)
+
+
 async def renew_heard(tx: LedgerTx) -> None:
     """Renew the leases of those heard in this transaction, where enough of the time has passed."""
     due = []
     for worker in tx.heard.values():
         lease = worker.lease
-        if lease is None or lease.state(worker.now) != "held":
-            continue
-        ttl = timedelta(milliseconds=lease.ttl_ms)
-        if lease.expires_at - worker.now < ttl * _RENEW_BELOW:
-            lease.expires_at = worker.now + ttl
+        if lease is not None and lease.state(worker.now) == "held" and is_due(lease, worker.now):
+            lease.expires_at = worker.now + _ttl(lease)
             due.append(worker)
     if due:
         now = max(worker.now for worker in due)

@@ -1,9 +1,10 @@
 """The ledger: the only writer of worker logs.
 
 Owns the transaction in which an event gets its seq, under the row locks of its workers (taken in worker_id order), and
-what must change with it. Relies on append_plan.py for the rules, on consequences.py for what follows from an event, on
-append_group.py for coalescing callers, on tail_workers.py to tell followers after the commit. Never gives a seq
-outside a worker's lock, never publishes what is not committed, never notifies inside a transaction.
+what must change with it. Relies on append_plan.py for the rules, on append_standing.py for the short way that most
+appends go, on consequences.py for what follows from an event, on append_group.py for coalescing callers, on
+tail_workers.py to tell followers after the commit. Never gives a seq outside a worker's lock, never publishes what is
+not committed, never notifies inside a transaction.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences
 from autopilot.runtime.append_group import UNREACHABLE, Group
 from autopilot.runtime.append_plan import Reading
-from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, instant, worker_of
+from autopilot.runtime.append_standing import DatabaseTime, Standing
+from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, columns_of, instant, worker_of
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail_workers import WorkerTail
 
 SQL = load("autopilot.runtime", "ledger")
 
-BEGIN = "begin; set local enable_seqscan = off"
+PREPARE = "set enable_seqscan = off"
 """Every read of an append is by key; a plan made while a table was small must not outlive that."""
 
 
@@ -45,6 +47,10 @@ class LedgerTx:
         """By worker_no: workers whose lease holder was heard in this transaction."""
         self.workers: dict[str, Worker] = {}
         """The workers whose locks are held."""
+        self.reading: Reading | None = None
+        """What `read` has read."""
+        self.time: DatabaseTime | None = None
+        """The database's, as of the reading of the workers."""
 
     async def lock_workers(self, worker_ids: Iterable[str]) -> dict[str, Worker]:
         """Lock and read workers, in worker_id order; unknown ids are absent. Call once a transaction."""
@@ -53,6 +59,7 @@ class LedgerTx:
             for record in await self.conn.fetch(SQL.read_workers, numbers):
                 worker = worker_of(record)
                 self.workers[worker.worker_id] = worker
+                self.time = DatabaseTime(record["read_at"])
         return self.workers
 
     async def lock_worker(self, worker_id: str) -> Worker:
@@ -90,7 +97,7 @@ class LedgerTx:
 
     async def read(self, batches: Sequence[Batch]) -> Reading:
         """Read what deciding about `batches` takes; their workers must be locked."""
-        reading = Reading()
+        reading = self.reading = Reading()
         drafts = [
             (worker.worker_no, batch, draft)
             for batch in batches
@@ -163,11 +170,7 @@ class LedgerTx:
         return sorted(beats)
 
     async def _insert(self, rows: list[Row]) -> None:
-        ends = []
-        for row in rows:
-            frame = row.frame
-            row.worker.log_bytes += len(frame) if frame.isascii() else len(frame.encode())
-            ends.append(row.worker.log_bytes)
+        columns = columns_of(rows)
         workers = list({row.worker.worker_no: row.worker for row in rows}.values())
         await self.conn.execute(
             SQL.insert_events,
@@ -175,13 +178,7 @@ class LedgerTx:
             [worker.latest_seq for worker in workers],
             [worker.log_bytes for worker in workers],
             [worker.updated_at for worker in workers],
-            [row.worker.worker_no for row in rows],
-            [row.seq for row in rows],
-            [row.draft.event_id for row in rows],
-            [row.draft.event_type for row in rows],
-            [row.draft.digest for row in rows],
-            [row.frame for row in rows],
-            ends,
+            *columns,
             max(worker.now for worker in workers),
         )
 
@@ -201,6 +198,7 @@ class Ledger:
         """Called after each commit, before its caller goes on: to wake those who wait for more than rows."""
         self._committer: Any = None
         """The connection of the group commit, kept while it is sound."""
+        self._standing = Standing()
 
     async def run(self) -> None:
         """Commit what `append` is given, for as long as the runtime lives."""
@@ -234,22 +232,34 @@ class Ledger:
         for tell in self.on_commit:
             tell(tx)
 
-    async def _append_group(self, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
+    async def _append_group(self, batches: Sequence[Batch]) -> Sequence[list[Outcome] | Problem]:
         """One transaction for many batches, one result each; those refused leave no trace."""
-        conn = self._committer = self._committer or await self._pool.acquire()
-        tx = LedgerTx(conn)
+        conn = await self._connection()
         try:
-            await conn.execute(BEGIN)
-            results = await _decide(tx, batches)
-            await conn.execute("commit")
+            tx = LedgerTx(conn)
+            results: Sequence[list[Outcome] | Problem] | None = await self._standing.append(tx, batches)
+            if results is None:
+                tx = LedgerTx(conn)
+                results = await _commit(tx, batches)
+                self._standing.keep(tx)
+        except Problem:
+            raise  # rolled back: the connection is sound
         except BaseException:
             await self._let_go()
             raise
         self._publish(tx)
         return results
 
+    async def _connection(self) -> Any:
+        """The committer's, taken from the pool where it has none."""
+        if self._committer is None:
+            self._committer = await self._pool.acquire()
+            await self._committer.execute(PREPARE)
+        return self._committer
+
     async def _let_go(self) -> None:
         """Give the committer's connection back, whatever state it is in."""
+        self._standing.forget()
         conn, self._committer = self._committer, None
         if conn is None:
             return
@@ -261,6 +271,17 @@ class Ledger:
                 conn.terminate()
         finally:
             await self._pool.release(conn)
+
+
+async def _commit(tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:
+    await tx.conn.execute("begin")
+    try:
+        results = await _decide(tx, batches)
+    except Problem:
+        await tx.conn.execute("rollback")
+        raise
+    await tx.conn.execute("commit")
+    return results
 
 
 async def _decide(tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome] | Problem]:

@@ -66,7 +66,11 @@ class Worker:
     """Whether status, stop or facts were changed and must be saved."""
 
     def __post_init__(self) -> None:
-        self.now = max(self.now, self.updated_at)
+        self.stand_at(self.now)
+
+    def stand_at(self, now: datetime) -> None:
+        """Stamp with this time from here on, or with that of the latest event where it is later."""
+        self.now = max(now, self.updated_at)
         self.stamp = instant(self.now)
 
     @property
@@ -218,6 +222,29 @@ def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
         f'{{"workerId":"{worker.worker_id}","seq":{seq},"eventType":"{draft.event_type}","payload":{draft.payload},'
         f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{draft.x_request_id},'
         f'"eventId":{text(draft.event_id)}{late}}}'
+    )
+
+
+Columns = tuple[list[int], list[int], list[str], list[str], list[bytes | None], list[str], list[int]]
+"""worker_no, seq, event_id, event_type, digest, frame and end_byte of rows."""
+
+
+def columns_of(rows: Sequence[Row]) -> Columns:
+    """Rows as the columns that are stored; moves `log_bytes` of their workers to the end of them."""
+    ends = []
+    for row in rows:
+        worker, frame = row.worker, row.frame
+        worker.log_bytes += len(frame) if frame.isascii() else len(frame.encode())
+        ends.append(worker.log_bytes)
+    drafts = [row.draft for row in rows]
+    return (
+        [row.worker.worker_no for row in rows],
+        [row.seq for row in rows],
+        [draft.event_id for draft in drafts],
+        [draft.event_type for draft in drafts],
+        [draft.digest for draft in drafts],
+        [row.frame for row in rows],
+        ends,
     )
 
 

@@ -53,6 +53,45 @@ select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.end_by
 from unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[])
     as n (worker_no, seq, event_id, event_type, digest, frame, end_byte);
 
+-- append_standing: the same where every head and every counter still is where it was left; else nothing at all
+with believed as (
+    select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $11::bigint[], $12::timestamptz[])
+        as b (worker_no, from_seq, latest_seq, log_bytes, updated_at)
+),
+counted as (
+    select * from unnest($14::bigint[], $15::text[], $16::bigint[], $17::bigint[])
+        as c (worker_no, machine_id, from_seq, producer_seq)
+),
+held as (
+    select b.*
+    from believed b join worker w using (worker_no) join worker_head h using (worker_no)
+    where h.latest_seq = b.from_seq
+    order by w.worker_id for update of h
+),
+followed as (
+    -- After the heads: counters move under their locks, sometimes alone (a heartbeat is counted, and is no row).
+    select c.*
+    from held join counted c using (worker_no) join producer p using (worker_no, machine_id)
+    where p.producer_seq = c.from_seq for update of p
+),
+sound as (
+    select 1 where (select count(*) from held) = cardinality($1) and (select count(*) from followed) = cardinality($14)
+),
+head as (
+    update worker_head h
+    set latest_seq = b.latest_seq, log_bytes = b.log_bytes, updated_at = b.updated_at
+    from sound, held b where h.worker_no = b.worker_no
+),
+counter as (
+    update producer p
+    set producer_seq = f.producer_seq
+    from sound, followed f where p.worker_no = f.worker_no and p.machine_id = f.machine_id
+)
+insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
+select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.end_byte, $13::timestamptz
+from sound, unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::bigint[])
+    as n (worker_no, seq, event_id, event_type, digest, frame, end_byte);
+
 -- save_states: turning points and derived facts of workers
 update worker_state s
 set status = n.status, started_at = n.started_at, stopped_at = n.stopped_at, stop_reason = n.stop_reason,

@@ -1,0 +1,163 @@
+"""The common append: one statement, for workers that stand where this process left them.
+
+Owns what is remembered of workers between commits. What decides about an append (owner, status, lease, facts) changes
+only in transactions that raise the worker's head too: a head that has not moved proves the rest. (The time a lease runs
+out moves by itself, but only away.) The statement checks the heads under their locks and stores everything or nothing.
+Whatever is refused, asks for more than rows, or finds a head or a counter moved goes the long way (ledger.py), which
+reads under the locks: nothing is decided here that it would decide otherwise, and forgetting costs time only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from autopilot.contract.errors import Problem
+from autopilot.db.queries import load
+from autopilot.runtime import append_plan, consequences
+from autopilot.runtime.append_plan import Producer, Reading
+from autopilot.runtime.ledger_rows import Batch, Outcome, Row, Worker, columns_of
+
+if TYPE_CHECKING:
+    from autopilot.runtime.ledger import LedgerTx
+
+SQL = load("autopilot.runtime", "ledger")
+
+MAX_WORKERS = 2000
+"""Remembered at a time; the one not heard of for longest is forgotten first."""
+CLOCK_SECONDS = 5.0
+"""For so long the database's time is told from one reading of it, so that a step of its clock shows."""
+
+
+class DatabaseTime:
+    """The database's time without asking it: never ahead of what it would say, behind by less than a round trip."""
+
+    __slots__ = ("_monotonic", "_read_at")
+
+    def __init__(self, read_at: datetime) -> None:
+        """`read_at`: what the database has just said."""
+        self._read_at = read_at
+        self._monotonic = time.monotonic()
+
+    def now(self) -> datetime | None:
+        """None where the reading is too old to tell."""
+        passed = time.monotonic() - self._monotonic
+        return self._read_at + timedelta(seconds=passed) if passed < CLOCK_SECONDS else None
+
+
+@dataclass(slots=True)
+class _Remembered:
+    worker: Worker
+    producers: dict[Producer, int]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What one statement is to do, and what it takes for granted."""
+
+    workers: list[Worker]
+    heads: list[int]
+    """The workers' latest_seq before."""
+    rows: list[Row]
+    results: list[list[Outcome]]
+    counted: dict[Producer, tuple[int, int]]
+    """Each producer_seq that moves: from, to."""
+
+
+class Standing:
+    """What one committer remembers of the workers it appended to."""
+
+    def __init__(self) -> None:
+        self._workers: OrderedDict[str, _Remembered] = OrderedDict()
+        self._time: DatabaseTime | None = None
+
+    def keep(self, tx: LedgerTx) -> None:
+        """Remember the workers of a transaction that has committed."""
+        self._time = tx.time or self._time
+        producers: Mapping[Producer, int] = {} if tx.reading is None else tx.reading.producers
+        for worker in tx.workers.values():
+            if worker.is_open:
+                self._keep(worker, producers)
+
+    def forget(self) -> None:
+        """Remember nothing: the database may not be where it was."""
+        self._workers.clear()
+
+    async def append(self, tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome]] | None:
+        """Append all batches in one statement, which is a transaction: `tx` has its rows then, as after any other.
+
+        None where that can't be: nothing was done.
+        """
+        plan = self._plan(tx, batches)
+        if plan is None or not await _commit(tx.conn, plan):
+            return None
+        tx.rows = plan.rows
+        producers = {producer: moved for producer, (_, moved) in plan.counted.items()}
+        for worker in plan.workers:
+            self._keep(worker, producers)
+        return plan.results
+
+    def _keep(self, worker: Worker, producers: Mapping[Producer, int]) -> None:
+        theirs = {producer: seq for producer, seq in producers.items() if producer[0] == worker.worker_no}
+        self._workers[worker.worker_id] = _Remembered(worker, theirs)
+        if len(self._workers) > MAX_WORKERS:
+            self._workers.popitem(last=False)
+
+    def _plan(self, tx: LedgerTx, batches: Sequence[Batch]) -> _Plan | None:
+        """Decide from memory alone. The workers of `batches` are forgotten: whoever commits remembers them again."""
+        taken = {batch.worker_id: self._workers.pop(batch.worker_id, None) for batch in batches}
+        known = {worker_id: remembered for worker_id, remembered in taken.items() if remembered is not None}
+        now = None if self._time is None else self._time.now()
+        if len(known) < len(taken) or now is None:
+            return None
+        reading = Reading()
+        for remembered in known.values():
+            remembered.worker.stand_at(now)
+            reading.producers |= remembered.producers
+        before = dict(reading.producers)
+        workers = [remembered.worker for remembered in known.values()]
+        plan = _Plan(workers, [worker.latest_seq for worker in workers], [], [], {})
+        for batch in batches:
+            worker = known[batch.worker_id].worker
+            if consequences.may_follow(worker, batch):
+                return None
+            try:
+                admitted = append_plan.admit(tx, worker, batch, reading)
+            except Problem:
+                return None
+            outcomes, rows = append_plan.settle(worker, batch, admitted, reading)
+            plan.results.append(outcomes)
+            plan.rows += rows
+        if not plan.rows or any(worker.state_changed for worker in workers) or reading.producers.keys() > before.keys():
+            return None
+        plan.counted = {key: (before[key], seq) for key, seq in reading.producers.items() if seq != before[key]}
+        return plan
+
+
+async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
+    """Store the rows where every head and counter still is what the plan takes for granted."""
+    rows, counted = plan.rows, plan.counted
+    try:
+        done = await conn.execute(
+            SQL.append_standing,
+            [worker.worker_no for worker in plan.workers],
+            plan.heads,
+            [worker.latest_seq for worker in plan.workers],
+            *columns_of(rows),
+            [worker.log_bytes for worker in plan.workers],
+            [worker.updated_at for worker in plan.workers],
+            max(worker.now for worker in plan.workers),
+            [number for number, _ in counted],
+            [machine for _, machine in counted],
+            [seq for seq, _ in counted.values()],
+            [seq for _, seq in counted.values()],
+        )
+    except asyncpg.UniqueViolationError:
+        return False  # one of the events is recorded already
+    return bool(done == f"INSERT 0 {len(rows)}")
