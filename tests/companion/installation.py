@@ -107,7 +107,7 @@ class Installation:
     async def turn(self, worker_id: str, *steps: dict[str, Any], **more: Any) -> RequestOutcome:
         """Start a turn that plays `steps`."""
         params = {"input": [{"type": "text", "text": script(*steps)}]}
-        return await self.owner.request(worker_id, "turn/start", params, wait_ms=30_000, **more)
+        return await self.owner.request(worker_id, "turn/start", params, **{"wait_ms": 30_000, **more})
 
     async def log_until(self, worker_id: str, *wanted: Callable[[Envelope], bool]) -> list[Envelope]:
         """The worker's log from its beginning, read until every one of `wanted` was seen."""
@@ -120,6 +120,12 @@ class Installation:
                 if not missing:
                     return seen
         raise AssertionError("the log ended")
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something outside of us holds."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not holds():  # noqa: ASYNC110  # another program makes it true
+                await asyncio.sleep(0.02)
 
     async def log_until_there(self, worker_id: str, *wanted: Callable[[Envelope], bool]) -> list[Envelope]:
         """The same of a worker that somebody else makes."""

@@ -140,7 +140,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         recorder=nothing,
         execution=cast("Execution", codex),
         leases=leases,
-        codex=nothing,
+        stops=nothing,
         clock=clock,
     )
     feed = Feed(

@@ -41,6 +41,7 @@ from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.settings import CompanionSettings
 from autopilot.companion.sign_in import Say, signed_in
+from autopilot.companion.stop import Stops
 from autopilot.companion.threads import Naming, Thread, Threads
 from autopilot.contract.errors import AutopilotError
 from autopilot.ops.clock import Clock
@@ -125,7 +126,7 @@ class Companion:
             recorder=self.recorder,
             execution=self.execution,
             leases=self.leases,
-            codex=self.codex,
+            stops=Stops(self.codex, self.recorder, self.threads, clock, self.execution.caught_up),
             clock=clock,
         )
         self.feed = Feed(

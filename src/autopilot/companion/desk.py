@@ -2,7 +2,8 @@
 
 Relies on `inbox` for memory and on `Execution` for the doing. A request is begun only after the runtime took note that
 it is acknowledged: one that was cancelled, expired or given to another machine meanwhile is not done. Nor is one whose
-time is over by the server's clock, as well as `Leases` knows it: that is reported as rejected, and why.
+time is over by the server's clock, as well as `Leases` knows it: that is reported as rejected, and why. While a stop
+waits nothing else of its worker is begun, and after it nothing that was asked before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import structlog
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import inbox
 from autopilot.companion.codex import translate
-from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.database import Database
 from autopilot.companion.execution import Execution, Outcome, failed
@@ -26,7 +26,7 @@ from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
 from autopilot.companion.recorder import Recorder
-from autopilot.companion.stop import Stopped, stop
+from autopilot.companion.stop import Stopped, Stops
 from autopilot.companion.threads import Thread, Threads
 from autopilot.contract import ReceiptReport
 from autopilot.contract.errors import AutopilotError
@@ -37,9 +37,12 @@ AT_ONCE = 16
 PAUSE_SECONDS = 1.0
 URGENT_SECONDS = 2.0
 """A stop or interrupt does not wait longer than this for the runtime to take note."""
+STOP = "worker/stop"
 WORKER_SECONDS = 20.0
 """An answer that names a new worker waits this long for the runtime to know it."""
 TOO_LATE = {"code": "expired", "message": "its time was over before the machine could begin; nothing was done"}
+STOPPED = {"code": "worker_stopped", "message": "the worker was stopped before the machine began; nothing was done"}
+NOT_BEGUN = {"code": "not_begun", "message": "the machine had not begun it; nothing was done"}
 GOING_ON = frozenset({"accepted", "delivered", "acknowledged"})
 
 log = structlog.get_logger(__name__)
@@ -58,7 +61,7 @@ class Desk:
         recorder: Recorder,
         execution: Execution,
         leases: Leases,
-        codex: Codex,
+        stops: Stops,
         clock: Clock,
     ) -> None:
         self._client = client
@@ -68,7 +71,7 @@ class Desk:
         self._recorder = recorder
         self._execution = execution
         self._leases = leases
-        self._codex = codex
+        self._stops = stops
         self._clock = clock
         self._wake = asyncio.Event()
         self._busy: dict[tuple[str, str, str], str] = {}
@@ -90,8 +93,10 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._wake.clear()
-                for request in await self._database.run(inbox.pending):
-                    if self._may_begin(request):
+                pending = await self._database.run(inbox.pending)
+                stopping = {one.worker_id for one in pending if one.method == STOP}
+                for request in pending:
+                    if self._may_begin(request, stopping):
                         self._busy[request.key] = _lane(request)
                         tasks.create_task(self._work(request, in_doubt=request.key in begun_before))
                         begun_before.discard(request.key)
@@ -99,8 +104,8 @@ class Desk:
                     tasks.create_task(self._end(self._to_end.pop()))
                 await self._wake.wait()
 
-    def _may_begin(self, request: Request) -> bool:
-        if request.key in self._busy:
+    def _may_begin(self, request: Request, stopping: set[str]) -> bool:
+        if request.key in self._busy or (request.worker_id in stopping and request.method != STOP):
             return False
         return request.urgent or (len(self._busy) < AT_ONCE and _lane(request) not in self._busy.values())
 
@@ -116,17 +121,17 @@ class Desk:
         """Bring one request as far as it goes now."""
         if request.state == "answered":
             await self._report(request, request.outcome or {})
-        elif request.method == "worker/stop":
+        elif request.method == STOP:
             await self._stop(request)
         elif in_doubt:
             log.info("request.in_doubt", request_id=request.request_id, method=request.method)
             doubt = "the companion ended while it asked Codex"
             await self._finish(request, await self._guarded(self._execution.reconcile(request, doubt)))
-        elif self._too_late(request):
-            await self._refuse_late(request)
+        elif (refusal := self._refusal(request)) is not None:
+            await self._refuse(request, refusal)
         elif await self._acknowledged(request):
-            if self._too_late(request):  # the runtime may have been away for long
-                await self._refuse_late(request)
+            if (refusal := self._refusal(request)) is not None:  # the runtime may have been away for long
+                await self._refuse(request, refusal)
                 return
             if not await self._database.run(lambda db: inbox.begin(db, request)):
                 return
@@ -144,17 +149,20 @@ class Desk:
                 await self._leases.until_held(made, WORKER_SECONDS)
             await self._finish(request, outcome)
 
-    def _too_late(self, request: Request) -> bool:
-        return (
-            request.state == "received"
-            and request.expires_at is not None
-            and self._leases.server_now() >= request.expires_at
-        )
+    def _refusal(self, request: Request) -> dict[str, Any] | None:
+        """Why it may not be begun any more; None: it may."""
+        if request.state != "received":
+            return None
+        thread = self._threads.of_worker(request.worker_id)
+        if thread is not None and not thread.is_open:
+            return STOPPED
+        late = request.expires_at is not None and self._leases.server_now() >= request.expires_at
+        return TOO_LATE if late else None
 
-    async def _refuse_late(self, request: Request) -> None:
-        """Say that it was not begun, because its time is over."""
-        log.info("request.too_late", request_id=request.request_id, method=request.method)
-        await self._keep_and_report(request, {"state": "rejected", "response": None, "error": TOO_LATE})
+    async def _refuse(self, request: Request, error: dict[str, Any]) -> None:
+        """Say that it was not begun, and why."""
+        log.info("request.not_begun", request_id=request.request_id, method=request.method, reason=error["code"])
+        await self._keep_and_report(request, {"state": "rejected", "response": None, "error": error})
 
     async def _guarded(self, doing: Awaitable[Outcome]) -> Outcome:
         """Whatever goes wrong in one request ends that request, and no other."""
@@ -175,7 +183,10 @@ class Desk:
         if state in GOING_ON:
             return True
         log.info("request.is_over", request_id=request.request_id, method=request.method, state=state)
-        await self._ended(request)
+        if state == "indeterminate":  # there nobody could know; here it is known
+            await self._refuse(request, NOT_BEGUN)
+        else:
+            await self._ended(request)
         return False
 
     async def _stop(self, request: Request) -> None:
@@ -211,7 +222,7 @@ class Desk:
         self._recorder.written()
 
     async def _end(self, thread: Thread) -> Stopped:
-        return await stop(self._codex, self._recorder, thread, self._clock, self._execution.caught_up)
+        return await self._stops.end(thread)
 
     async def _finish(self, request: Request, outcome: Outcome) -> None:
         """Keep the answer and put it on its way, in one transaction."""

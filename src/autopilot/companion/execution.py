@@ -6,6 +6,7 @@ ledger: an `Outcome` is what the inbox reports. Unknown methods are refused, nev
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from autopilot.companion.threads import Thread, Threads
 
 READY_SECONDS = 30.0
 """How long a request waits for a Codex that is being started."""
+RESUME_SECONDS = 10.0
+"""How long a stop waits to hear of its thread: it ends what runs also where Codex says nothing."""
 INTERRUPT_SECONDS = 10.0
 """Codex answers an interrupt within 10 ms; one for a turn that is over it may never answer (0.163.0)."""
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024 - 64 * 1024
@@ -89,10 +92,11 @@ class Execution:
 
         Never raises an error of Codex's: who goes on without it sees for himself how far that leads.
         """
-        with contextlib.suppress(CodexError):
+        with contextlib.suppress(CodexError, TimeoutError):
             await self._codex.caught_up(READY_SECONDS)
             if not thread.subscribed:
-                await self._recovery.resume(thread)
+                async with asyncio.timeout(RESUME_SECONDS):
+                    await self._recovery.resume(thread)
 
     async def reconcile(self, request: Request, doubt: str) -> Outcome:
         """It may or may not have reached Codex: let Codex's own history say, else say that nobody knows."""
