@@ -1,14 +1,13 @@
 # The commands of the project; each is explained in CONTRIBUTING.md.
 SHELL := /bin/bash
 PYTHON ?= python3
-POSTGRES15 ?= /usr/lib/postgresql/15/bin
-PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
+PYTHON313 ?= python3.13
 BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 lint format gen docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -31,14 +30,15 @@ run: setup  ## Run everything: database, server, companion, Codex (data in .auto
 
 test: setup lint  ## Everything a change must pass, each suite in its budget; SUITES="api cli" for some
 	@tools/system-packages
+	@tools/system-packages --where-available postgresql-15
 	$(BIN)/python tools/suites.py $(SUITES)
 
 test-fast: setup  ## What needs no Codex and no long run: under a minute
 	$(BIN)/pytest -q -n 2 -m "not e2e and not slow"
 
-test-postgres15: setup  ## The same on Debian's Postgres 15 instead of the embedded 18: database, runtime, API
-	@test -x $(POSTGRES15)/postgres || { echo "autopilot: no $(POSTGRES15)/postgres: apt-get install postgresql-15"; exit 1; }
-	PG_BIN=$(POSTGRES15) $(BIN)/pytest -q tests/db tests/runtime tests/api
+test-postgres15: setup  ## One leg of `make test`: database and runtime on Debian's Postgres 15
+	@tools/system-packages --where-available postgresql-15
+	$(BIN)/python tools/suites.py postgres15
 
 .venv313/.installed: .venv/.installed
 	@echo "autopilot: installing into .venv313 (a minute or so the first time)" >&2
@@ -47,8 +47,11 @@ test-postgres15: setup  ## The same on Debian's Postgres 15 instead of the embed
 	@$(UV) pip install --quiet --no-deps --python .venv313/bin/python --editable .
 	@touch $@
 
-test-py313: .venv313/.installed  ## The SDK on Python 3.13, as phones have it
-	.venv313/bin/pytest -q -p no:cacheprovider tests/client tests/contract/test_codec.py tests/contract/test_errors.py
+test-py313: setup  ## One leg of `make test`: the SDK on Python 3.13, as phones have it
+	$(BIN)/python tools/suites.py py313
+
+test-codex169: setup  ## One leg of `make test`: the companion on Codex 0.169.0, through npm
+	$(BIN)/python tools/suites.py codex169
 
 lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .

@@ -1,18 +1,23 @@
 """Run every test suite, each within its budget: `make test`.
 
 A budget is about three times what the suite takes on two idle cores; what runs over it hangs, or has grown too slow to
-be run for every change. All budgets together stay under 45 minutes. Ends with a table and `N passed, N failed`.
+be run for every change. All budgets together stay within 45 minutes. Ends with a table and `N passed, N failed`.
+
+Some suites are legs: the same tests on another Postgres, Python or Codex. They need programs that a machine may not
+have; what was left out for that is said before it is left out, and again in the last line.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,24 +28,94 @@ KILL_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Suite:
-    """Test folders that run together."""
+class Leg:
+    """What a suite runs on instead of the pinned parts."""
 
-    folders: tuple[str, ...]
+    found: str | None
+    """The program it needs; None where this machine has none."""
+    missing: str
+    """What is then said to be missing."""
+    prepare: tuple[str, ...] = ()
+    """A command that installs the rest, within the suite's budget."""
+    python: str = sys.executable
+    environ: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests that run together."""
+
+    name: str
+    paths: tuple[str, ...]
+    """Below tests/."""
     budget_seconds: int
     processes: int = 2
     """Side by side; 1 where the suite starts whole installations."""
+    options: tuple[str, ...] = ()
+    leg: Callable[[], Leg] | None = None
 
 
+def postgres15() -> Leg:
+    """Debian's oldest Postgres that we promise to work with (POSTGRES15 names another folder)."""
+    folder = os.environ.get("POSTGRES15") or "/usr/lib/postgresql/15/bin"
+    found = folder if Path(folder, "postgres").is_file() else None
+    return Leg(found, "Postgres 15 (apt-get install postgresql-15)", environ={"PG_BIN": folder})
+
+
+def python313() -> Leg:
+    """The Python that phones have (PYTHON313 names another)."""
+    own = sorted(Path.home().glob(".pyenv/versions/3.13*/bin/python3.13"))
+    found = os.environ.get("PYTHON313") or (str(own[-1]) if own else shutil.which("python3.13"))
+    return Leg(
+        found,
+        "Python 3.13",
+        prepare=("make", "--silent", f"PYTHON313={found or ''}", ".venv313/.installed"),
+        python=str(ROOT / ".venv313/bin/python"),
+    )
+
+
+def codex169() -> Leg:
+    """The newer Codex whose protocol is recorded (TEST_CODEX names another)."""
+    given = os.environ.get("TEST_CODEX")
+    folder = ROOT / ".codex169"
+    program = given or str(folder / "node_modules/.bin/codex")
+    installed = Path(program).is_file()
+    return Leg(
+        program if installed else shutil.which("npm"),
+        "npm, for Codex 0.169.0",
+        prepare=()
+        if installed
+        else ("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), CODEX169),
+        environ={"TEST_CODEX": program},
+    )
+
+
+CODEX169 = "@openai/codex@0.169.0"
+RUNTIME_CORE = (
+    "runtime/test_feed.py",
+    "runtime/test_leases.py",
+    "runtime/test_ledger_append.py",
+    "runtime/test_ledger_concurrency.py",
+    "runtime/test_machines.py",
+    "runtime/test_receipts.py",
+    "runtime/test_requests.py",
+    "runtime/test_requests_stop.py",
+    "runtime/test_retention.py",
+    "runtime/test_stream.py",
+    "runtime/test_workers.py",
+)
 SUITES = (
-    Suite(("contract",), 120),
-    Suite(("ops", "db"), 300),
-    Suite(("client",), 240),
-    Suite(("runtime",), 360),
-    Suite(("api",), 300),
-    Suite(("companion",), 360),
-    Suite(("cli",), 120),
-    Suite(("e2e",), 840, processes=1),
+    Suite("contract", ("contract",), 120),
+    Suite("ops db", ("ops", "db"), 240),
+    Suite("client", ("client",), 180),
+    Suite("runtime", ("runtime",), 300),
+    Suite("api", ("api",), 240),
+    Suite("companion", ("companion",), 300),
+    Suite("cli", ("cli",), 90),
+    Suite("e2e", ("e2e",), 600, processes=1),
+    Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 180, leg=python313),
+    Suite("codex169", ("companion",), 240, options=("-m", "e2e"), leg=codex169),
 )
 
 
@@ -57,32 +132,40 @@ class Outcome:
 def uncovered() -> set[str]:
     """Folders with tests that no suite runs."""
     found = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
-    return found - {folder for suite in SUITES for folder in suite.folders}
+    return found - {path for suite in SUITES if suite.leg is None for path in suite.paths}
 
 
-def run(suite: Suite) -> Outcome:
+def run(suite: Suite, leg: Leg) -> Outcome:
     """Run one suite; over its budget it is interrupted, so that pytest says where it was."""
-    folders = [f"tests/{folder}" for folder in suite.folders if (ROOT / "tests" / folder).is_dir()]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *folders]
+        command = [leg.python, "-m", "pytest", "-q", f"--junitxml={report}", *suite.options]
+        command += [f"tests/{path}" for path in suite.paths]
         if suite.processes > 1:
             command += ["-n", str(suite.processes)]
-        print(f"\n== {' '.join(suite.folders)} (at most {suite.budget_seconds} s)", flush=True)
+        print(f"\n== {suite.name} (at most {suite.budget_seconds} s)", flush=True)
         began = time.monotonic()
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
         problem = ""
-        try:
-            code = process.wait(suite.budget_seconds)
-        except subprocess.TimeoutExpired:
-            problem = "over its budget"
-            code = end(process)
-        except KeyboardInterrupt:
-            end(process)
-            raise
-        if code and not problem:
-            problem = f"pytest ended with {code}"
+        for step in filter(None, (leg.prepare, command)):
+            left = max(1.0, suite.budget_seconds - (time.monotonic() - began))
+            problem = finished(list(step), left, {**os.environ, **(leg.environ or {})})
+            if problem:
+                break
         return Outcome(*counted(report), time.monotonic() - began, problem)
+
+
+def finished(command: list[str], seconds: float, environ: Mapping[str, str]) -> str:
+    """Run a command for so long; what is wrong with how it ended, or nothing."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        end(process)
+        return "over its budget"
+    except KeyboardInterrupt:
+        end(process)
+        raise
+    return f"{Path(command[0]).name} ended with {code}" if code else ""
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
@@ -107,24 +190,33 @@ def counted(report: Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Run them all, also after one has failed."""
+    """Run them all, also after one has failed; only those named, where some are."""
     if left := uncovered():
         print(f"no suite of tools/suites.py runs tests/{sorted(left)}", file=sys.stderr)
         return 1
     assert sum(suite.budget_seconds for suite in SUITES) <= MOST_SECONDS
     wanted = set(sys.argv[1:])
-    suites = [suite for suite in SUITES if not wanted or wanted & set(suite.folders)]
-    outcomes = [(suite, run(suite)) for suite in suites]
+    outcomes: list[tuple[Suite, Outcome]] = []
+    left_out: list[str] = []
+    for suite in SUITES:
+        if wanted and not wanted & set(suite.name.split()):
+            continue
+        leg = suite.leg() if suite.leg else Leg(sys.executable, "")
+        if leg.found is None:
+            left_out.append(f"{suite.name} (no {leg.missing})")
+            print(f"\n== {suite.name}: left out, this machine has no {leg.missing}", flush=True)
+        else:
+            outcomes.append((suite, run(suite, leg)))
     print("\n== suites")
     for suite, outcome in outcomes:
         told = outcome.problem or f"{outcome.failed} failed" if outcome.failed or outcome.problem else "ok"
         print(
-            f"{' '.join(suite.folders):12} {outcome.passed:5} passed "
-            f"{outcome.seconds:6.0f} s of {suite.budget_seconds:4} s  {told}"
+            f"{suite.name:12} {outcome.passed:5} passed {outcome.seconds:6.0f} s of {suite.budget_seconds:4} s  {told}"
         )
     passed = sum(outcome.passed for _, outcome in outcomes)
     failed = sum(outcome.failed or bool(outcome.problem) for _, outcome in outcomes)
-    print(f"{passed} passed, {failed} failed", flush=True)
+    unseen = f"; left out: {', '.join(left_out)}" if left_out else ""
+    print(f"{passed} passed, {failed} failed{unseen}", flush=True)
     return 1 if failed or not passed else 0
 
 
