@@ -163,7 +163,7 @@ CALLS = [
         (
             "POST",
             f"{MACHINES}/m/heartbeat",
-            {"desktop_session_id": "d", "workers": [{"worker_id": "w", "generation": 1}]},
+            {"desktop_session_id": "d", "workers": [{"worker_id": "w", "generation": 1}], "facts": []},
         ),
     ),
     (
