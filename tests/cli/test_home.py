@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.home import Home, Running, homes, running_home, write_private
+from autopilot.cli.home import Home, Running, checkout, home_for_up, homes, running_home, write_private
 
 RUNNING = Running(
     url="http://127.0.0.1:8787",
@@ -78,6 +78,14 @@ def test_nothing_is_found_where_nothing_runs(home: Home) -> None:
 
 def test_the_home_named_in_the_environment_is_the_only_one_looked_at(tmp_path: Path) -> None:
     assert [Home(tmp_path)] == homes({"AUTOPILOT_HOME": str(tmp_path)})
+
+
+def test_up_and_restore_in_a_checkout_use_the_data_of_make_run() -> None:
+    root = checkout()
+    assert root is not None
+
+    assert home_for_up({}) == Home(root / ".autopilot")
+    assert homes({})[0] == home_for_up({})
 
 
 def test_a_relative_home_means_the_same_folder_wherever_a_child_runs(

@@ -137,15 +137,24 @@ async def running_turn(client: RuntimeCodexClient, worker_id: str) -> str | None
     while True:
         page = await client.events(worker_id, before=before, limit=HISTORY_PAGE)
         for envelope in reversed(page):
-            method = envelope.payload.get("method")
-            turn = (envelope.payload.get("params") or {}).get("turn") or {}
+            method, turn_id = envelope.payload.get("method"), _turn_id(envelope.payload)
+            if turn_id is None:
+                continue  # pruned, or somebody's own event of that name
             if method == "turn/completed":
-                completed.add(str(turn.get("id")))
+                completed.add(turn_id)
             elif method == "turn/started":
-                return None if turn.get("id") in completed else str(turn["id"])
+                return None if turn_id in completed else turn_id
         if not page or page[0].seq <= 1:
             return None
         before = page[0].seq
+
+
+def _turn_id(payload: dict[str, Any]) -> str | None:
+    """The id of the turn that an event is about; a payload is free, and may be pruned."""
+    found: Any = payload
+    for name in ("params", "turn", "id"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:

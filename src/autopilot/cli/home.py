@@ -171,12 +171,12 @@ def homes(environ: Mapping[str, str]) -> list[Home]:
         return [Home(Path(chosen).expanduser().absolute())]
     default = Home(default_home())
     root = checkout()
-    return [Home(root / ".autopilot"), default] if root and (root / ".autopilot").is_dir() else [default]
+    return [Home(root / ".autopilot"), default] if root else [default]
 
 
 def home_for_up(environ: Mapping[str, str]) -> Home:
-    """The home that `autopilot up` uses: the one named, else the user's."""
-    return homes(environ)[-1]
+    """The home that `autopilot up` and `restore` use: the one named, else the checkout's own, else the user's."""
+    return homes(environ)[0]
 
 
 def running_home(environ: Mapping[str, str]) -> tuple[Home, Running] | None:
