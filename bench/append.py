@@ -1,5 +1,8 @@
 """Appends over HTTP as a share of raw Postgres doing the same inserts: one by one, 16 writers, batches of 100.
 
+One writer waits for the client, the server and Postgres in turn; 4 writers let them work at the same time, as raw
+Postgres does with 4 connections.
+
 .venv/bin/python bench/append.py
 """
 
@@ -16,6 +19,13 @@ from wire import Wire
 WORKERS = "/api/runtime/codex/workers"
 SECONDS = 5.0
 ROUNDS = 3
+SHAPES = (
+    ("one_by_one", 1, 1),
+    ("16_writers", 16, 1),
+    ("batches_of_100", 1, 100),
+    ("batches_of_100_by_4_writers", 4, 100),
+)
+"""Name, writers, events a batch."""
 PAYLOAD = {
     "source": "autopilot-desktop",
     "method": "item/agentMessage/delta",
@@ -66,7 +76,7 @@ async def over_http(at: lab.Lab, *, writers: int, batch: int, tag: str) -> float
 async def main() -> None:
     figures: dict[str, object] = {}
     async with lab.running() as at:
-        for name, writers, batch in (("one_by_one", 1, 1), ("16_writers", 16, 1), ("batches_of_100", 1, 100)):
+        for name, writers, batch in SHAPES:
             pairs = []
             for turn in range(ROUNDS):
                 tag = f"{name}{turn}"
