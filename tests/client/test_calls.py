@@ -136,6 +136,11 @@ CALLS = [
         data({"worker_id": "w", "status": "stopped", "idempotent_replay": False}, 202),
         ("POST", f"{WORKERS}/w/stop", {"reason": "done", "force": True}),
     ),
+    (
+        lambda c: c.stop_all(reason="enough"),
+        data({"workers": [], "stopped": 0, "stopping": 0}, 202),
+        ("POST", "/api/runtime/codex/stop-all", {"reason": "enough", "force": False}),
+    ),
     (lambda c: c.machines(), data([MACHINE]), ("GET", MACHINES, None)),
     (
         lambda c: c.machine_request("m", "thread/start", {"cwd": "/"}, request_id="r"),

@@ -40,6 +40,7 @@ CALLS = {
     f"GET {BASE}/approvals/{{approvalId}}",
     f"POST {BASE}/approvals/{{approvalId}}/decision",
     f"GET {BASE}/stream",
+    f"POST {BASE}/stop-all",
     "POST /api/auth/email",
     "POST /api/auth/verify",
     "POST /api/auth/refresh",

@@ -34,6 +34,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "request": ("ask:request", "Send any request, and print its answer."),
         "interrupt": ("ask:interrupt", "Interrupt the turn that runs."),
         "stop": ("ask:stop", "Stop a worker."),
+        "stop-all": ("stop_all:stop_all", "Stop everything."),
         "handshake": ("shake:handshake", "Prove that the companion is reached."),
         "trace": ("trace:trace", "Print every hop of a request."),
     },

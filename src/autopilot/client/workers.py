@@ -22,6 +22,8 @@ from autopilot.contract import (
     RequestBody,
     RequestCall,
     RequestOutcome,
+    StopAll,
+    StoppedAll,
     StoppedWorker,
     StopWorker,
     WorkerSnapshot,
@@ -186,6 +188,11 @@ class WorkerCalls(Calls):
         body = encode(StopWorker(reason=reason, force=force))
         path = path_of("workers", worker_id, "stop")
         return one(StoppedWorker, await self._http.call("workers.stop", "POST", path, body=body))
+
+    async def stop_all(self, *, reason: str | None = None, force: bool = False) -> StoppedAll:
+        """Stop every open worker that one may stop; each has its answer, or says why it could not be asked."""
+        body = encode(StopAll(reason=reason, force=force))
+        return one(StoppedAll, await self._http.call("workers.stop_all", "POST", path_of("stop-all"), body=body))
 
     async def _ask(self, operation: str, path: str, call: RequestCall, wait_ms: int) -> Reply:
         return await self._http.call(

@@ -45,7 +45,7 @@ class MachinesRoom:
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
-        self._request_routes = RequestRoutes(self.requests, ledger, bodies)
+        self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
         approvals = Approvals(ledger, pool, keys, digests=Digests.of(settings))
         self._approval_routes = ApprovalRoutes(approvals, pool, bodies, settings)
         ledger.on_commit.append(self._tell)

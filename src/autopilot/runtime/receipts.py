@@ -29,6 +29,7 @@ _SQL = queries.load("autopilot.runtime", "receipts")
 
 RESULTS = {"worker.response": "completed", "worker.error": "failed"}
 """The executor's events that end a worker's receipt, where they name it."""
+STOPPED = "worker.stopped"
 
 
 _NULL = msgspec.Raw(b"null")
@@ -97,7 +98,10 @@ def _named_request(row: Row) -> str | None:
 
 
 async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
-    """End the receipts that these rows are the results of."""
+    """End the receipts that these rows are the results of; a stop's is ended by `closing`, and gets its result here."""
+    for row in rows:
+        if row.draft.event_type == STOPPED and (request_id := _named_request(row)) is not None:
+            await tx.conn.execute(_SQL.keep_stopped, row.worker.worker_id, request_id, row.draft.payload)
     results = {
         (row.worker.worker_id, request_id): row
         for row in rows

@@ -17,6 +17,7 @@ from autopilot.runtime.receipts_states import ENDED
 from autopilot.runtime.requests import DENIED, Asker, Requests
 from autopilot.runtime.requests_bodies import Bodies, identifier
 from autopilot.runtime.requests_methods import is_denied
+from autopilot.runtime.requests_stop_all import StopAll
 from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
 from autopilot.runtime.workers_ids import worker_id_of
 
@@ -29,8 +30,9 @@ DEFAULT_WAIT_MS = 15_000
 class RequestRoutes:
     """What people call, and what a companion reports."""
 
-    def __init__(self, requests: Requests, ledger: Ledger, bodies: Bodies) -> None:
+    def __init__(self, requests: Requests, ledger: Ledger, pool: asyncpg.Pool, bodies: Bodies) -> None:
         self._requests = requests
+        self._pool = pool
         self._ledger = ledger
         self._bodies = bodies
 
@@ -41,6 +43,7 @@ class RequestRoutes:
             Route("GET", "/workers/{worker_id}/requests/{request_id}", self.receipt),
             Route("POST", "/workers/{worker_id}/requests/{request_id}/cancel", self.cancel),
             Route("POST", "/workers/{worker_id}/stop", self.stop),
+            Route("POST", "/stop-all", self.stop_all),
             Route("POST", "/machines/{machine_id}/requests", self.ask),
             Route("GET", "/machines/{machine_id}/requests/{request_id}", self.receipt),
             Route("POST", "/machines/{machine_id}/requests/{request_id}/cancel", self.cancel),
@@ -79,6 +82,12 @@ class RequestRoutes:
             self._ledger, self._requests, asker_of(request), worker_id, reason, force=force
         )
         return data_response(200 if stopped.was_over else 202, stopped.body())
+
+    async def stop_all(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
+        """202 with what it came to for each worker, whatever that was."""
+        reason, force = self._bodies.stop(request)
+        stopping = StopAll(self._ledger, self._requests, asker_of(request), reason, force=force)
+        return data_response(202, await stopping.run(self._pool))
 
     async def report(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """What became of each step an executor reports."""

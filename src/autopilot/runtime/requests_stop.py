@@ -31,6 +31,8 @@ class Stopped:
     status: str
     idempotent_replay: bool
     machine_unreachable: bool = False
+    request_id: str | None = None
+    """Of the request that its machine was sent, where it was sent one."""
 
     @property
     def was_over(self) -> bool:
@@ -39,12 +41,14 @@ class Stopped:
 
     def body(self) -> dict[str, Any]:
         """As the contract shows it; the fact only where it is one."""
-        fact = {"machine_unreachable": True} if self.machine_unreachable else {}
+        facts: dict[str, Any] = {"machine_unreachable": True} if self.machine_unreachable else {}
+        if self.request_id is not None:
+            facts["request_id"] = self.request_id
         return {
             "worker_id": self.worker_id,
             "status": self.status,
             "idempotent_replay": self.idempotent_replay,
-            **fact,
+            **facts,
         }
 
 
@@ -68,14 +72,16 @@ async def stop(
             return Stopped(worker_id, worker.status, idempotent_replay=False)
         unreachable = lease.state(worker.now) == "expired"
         asked_before = worker.status == "stopping"
-        if not asked_before:
-            await _ask(tx, requests, worker, asker, reason, unreachable=unreachable)
-        return Stopped(worker_id, worker.status, asked_before, unreachable)
+        if asked_before:
+            request_id = await tx.conn.fetchval(_SQL.open_stop, worker_id)
+        else:
+            request_id = await _ask(tx, requests, worker, asker, reason, unreachable=unreachable)
+        return Stopped(worker_id, worker.status, asked_before, unreachable, request_id)
 
 
 async def _ask(
     tx: LedgerTx, requests: Requests, worker: Worker, asker: Asker, reason: str | None, *, unreachable: bool
-) -> None:
+) -> str:
     started_seq = await tx.conn.fetchval(_SQL.started_seq, worker.worker_no)
     params: dict[str, Any] = {"reason": reason, "force": False}
     if unreachable:
@@ -84,6 +90,7 @@ async def _ask(
     call = Call(request_id, STOP, params, receipts.encoded(params))
     worker.status, worker.state_changed = "stopping", True
     await requests.accept(tx, worker, asker, call)
+    return request_id
 
 
 async def _free_id(tx: LedgerTx, worker_id: str, wanted: str) -> str:

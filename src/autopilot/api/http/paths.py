@@ -38,6 +38,7 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET", "/approvals/{approval_id}", None),
     ("POST", "/approvals/{approval_id}/decision", None),
     ("GET", "/stream", None),
+    ("POST", "/stop-all", None),
 )
 
 

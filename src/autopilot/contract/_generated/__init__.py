@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         GetReadinessResponse,
     )
     from autopilot.contract._generated.spend import Budget, BudgetTarget, Spend
+    from autopilot.contract._generated.stop import StopAll, StopAllWorker, StoppedAll
     from autopilot.contract._generated.stream import (
         ByeReason,
         Envelope,
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
         ListWorkersResponse,
         ReleaseLeaseResponse,
         SendRequestResponse,
+        StopAllWorkersResponse,
         StopWorkerResponse,
     )
 
@@ -266,8 +268,12 @@ MODULES = {
     "SignedIn": "account",
     "SignedOut": "account",
     "Spend": "spend",
+    "StopAll": "stop",
+    "StopAllWorker": "stop",
+    "StopAllWorkersResponse": "worker_service",
     "StopWorker": "worker",
     "StopWorkerResponse": "worker_service",
+    "StoppedAll": "stop",
     "StoppedWorker": "worker",
     "StreamBye": "stream",
     "StreamCaughtUp": "stream",
@@ -397,8 +403,12 @@ __all__ = [
     "SignedIn",
     "SignedOut",
     "Spend",
+    "StopAll",
+    "StopAllWorker",
+    "StopAllWorkersResponse",
     "StopWorker",
     "StopWorkerResponse",
+    "StoppedAll",
     "StoppedWorker",
     "StreamBye",
     "StreamCaughtUp",

@@ -447,3 +447,5 @@ class StoppedWorker:
     """True when it was stopped already and nothing was appended."""
     machine_unreachable: bool | None = None
     """True when the executor has not been heard: the stop is done first when its machine returns."""
+    request_id: str | None = None
+    """The stop's own request: its receipt tells what becomes of it. Missing where no machine is asked."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from autopilot.contract._generated.event import Appended, BatchAppended
 from autopilot.contract._generated.machine import LeaseGrant
 from autopilot.contract._generated.request import Receipt, RequestOutcome
+from autopilot.contract._generated.stop import StoppedAll
 from autopilot.contract._generated.stream import Envelope
 from autopilot.contract._generated.worker import CreatedWorker, LeaseInfo, StoppedWorker, WorkerSnapshot, WorkerSummary
 
@@ -26,6 +27,7 @@ __all__ = [
     "ListWorkersResponse",
     "ReleaseLeaseResponse",
     "SendRequestResponse",
+    "StopAllWorkersResponse",
     "StopWorkerResponse",
 ]
 
@@ -110,6 +112,14 @@ class StopWorkerResponse:
 
     data: StoppedWorker
     """The worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAllWorkersResponse:
+    """What it came to, worker by worker."""
+
+    data: StoppedAll
+    """The workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

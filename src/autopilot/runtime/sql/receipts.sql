@@ -55,3 +55,13 @@ delete from delivery where target_kind = $1 and target_id = $2 and request_id = 
 
 -- started_seq: where the worker's present span began
 select max(seq) from event where worker_no = $1 and event_type = 'worker.started'
+
+-- open_stop: the stop that a worker's machine was asked for
+select request_id from receipt
+where target_kind = 'worker' and target_id = $1 and method = 'worker/stop' and ended_at is null
+order by created_at desc limit 1
+
+-- keep_stopped: what the machine says of its stop
+update receipt set response = $3
+where target_kind = 'worker' and target_id = $1 and request_id = $2 and method = 'worker/stop' and state = 'completed'
+    and response is null

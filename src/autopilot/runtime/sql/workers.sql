@@ -29,3 +29,10 @@ where (owner_user_id = $1 or owner_guest_scope = $2)
   and ($6::timestamptz is null or (updated_at, worker_no) < ($6, $7::bigint))
 order by updated_at desc, worker_no desc
 limit $8;
+
+-- open_of: the open workers of one owner, in the order of their ids
+select w.worker_id
+from worker w
+join worker_state s using (worker_no)
+where (w.owner_user_id = $1 or w.owner_guest_scope = $2) and s.status in ('starting', 'running', 'stopping')
+order by w.worker_id
