@@ -9,7 +9,7 @@ from rich.console import Console
 
 from autopilot.cli.paint import LONGEST_LINES, Painter
 from autopilot.client.timeline import Timeline
-from autopilot.contract import Envelope
+from autopilot.contract import Actor, Envelope
 
 
 class Scene:
@@ -34,6 +34,17 @@ class Scene:
             eventType="worker.event",
             payload={"method": method, "params": {"turnId": "t1", **params}},
             occurredAt="2026-11-22T07:16:00Z",
+        )
+        self.painter.paint(self.timeline.apply(envelope))
+
+    def tell(self, event_type: str, **payload: Any) -> None:
+        envelope = Envelope(
+            workerId="w",
+            seq=self.timeline.seq + 1,
+            eventType=event_type,
+            payload=payload,
+            occurredAt="2026-11-22T07:16:00Z",
+            actor=Actor(surface="ios"),
         )
         self.painter.paint(self.timeline.apply(envelope))
 
@@ -149,6 +160,42 @@ def test_control_characters_of_an_output_do_not_reach_the_terminal(scene: Scene)
 
     assert "\x1b" not in scene.seen
     assert "\x07" not in scene.seen
+
+
+def test_a_question_is_shown_with_what_it_is_about_and_what_becomes_of_it(scene: Scene) -> None:
+    approval = {
+        "approval_id": "ap_0123456789abcdef",
+        "title": "Run it?",
+        "evidence": {"command_line": "touch hello.txt", "cwd": "/home/ada", "reason": "it \x1b[2Jwrites"},
+        "options": [{"option_id": "accept", "label": "Yes"}],
+    }
+    scene.tell("worker.approval.requested", approval=approval)
+    scene.tell("worker.approval.decided", approval_id=approval["approval_id"], decision={"option_id": "accept"})
+    scene.tell("worker.approval.applied", approval={"approval_id": approval["approval_id"], "outcome": "accepted"})
+    assert scene.seen.splitlines() == [
+        "Codex asks: Run it?",
+        "  touch hello.txt",
+        "  in /home/ada",
+        "  because: it writes",
+        "  (autopilot approve ap_01234567, or deny)",
+        "Run it?: answered through ios: Yes",
+        "Run it?: Codex took the answer (accepted)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "end", "words"),
+    [
+        ("superseded", {"outcome": "declined"}, "answered elsewhere (declined)"),
+        ("expired", {}, "nobody answered in time"),
+        ("closed", {"reason": "turn_ended"}, "asked no more (turn_ended)"),
+    ],
+)
+def test_a_question_that_was_not_answered_here_says_why(scene: Scene, state: str, end: dict, words: str) -> None:
+    scene.tell("worker.approval.requested", approval={"approval_id": "ap_1", "title": "Run it?", "answerable": False})
+    assert "(only at the computer)" in scene.seen
+    scene.tell(f"worker.approval.{state}", approval={"approval_id": "ap_1", **end})
+    assert scene.seen.splitlines()[-1] == f"Run it?: {words}"
 
 
 def test_what_is_remembered_of_a_long_session_is_bounded(scene: Scene) -> None:

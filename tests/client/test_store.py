@@ -114,6 +114,26 @@ async def test_a_long_log_is_read_from_near_its_end():
             assert not store.view.is_whole
 
 
+async def test_the_count_of_pending_approvals_follows_their_events_at_once():
+    def pending(count):
+        return lambda view: view.worker is not None and view.worker.pending_approvals == count
+
+    async with (
+        StreamingServer() as server,
+        RuntimeCodexClient(server.url, "token") as client,
+        Running(client, reconcile_seconds=3600) as store,
+    ):
+        await shown(store, lambda view: view.connection.kind == "live")
+        for number in (1, 2):
+            asked = {"approval": {"approval_id": f"ap_{number}", "title": "May I?"}}
+            server.append("w", asked, event_type="worker.approval.requested")
+            await shown(store, pending(number))
+        server.append("w", {"approval_id": "ap_1"}, event_type="worker.approval.decided")
+        await shown(store, pending(1))
+        server.append("w", {"approval": {"approval_id": "ap_2"}}, event_type="worker.approval.closed")
+        await shown(store, pending(0))
+
+
 async def test_a_saved_timeline_is_gone_on_from():
     async with StreamingServer() as server, RuntimeCodexClient(server.url, "token") as client:
         for payload in notifications("s01_basic_turn"):

@@ -215,6 +215,56 @@ def test_a_denied_request_says_by_what():
     assert (only(timeline, "request").state, only(timeline, "request").error) == ("rejected", "policy_denied.method")
 
 
+QUESTION = {
+    "method": "item/commandExecution/requestApproval",
+    "params": {"turnId": "t1"},
+    "approval": {
+        "approval_id": "ap_1",
+        "kind": "command",
+        "title": "Run touch hello.txt?",
+        "evidence": {"command": ["touch", "hello.txt"], "cwd": "/home/ada", "reason": "it writes"},
+        "options": [{"option_id": "accept", "label": "Yes"}, {"option_id": "decline", "label": "No"}],
+    },
+}
+
+
+def about(seq: int, state: str, **payload) -> Envelope:
+    return envelope(seq, payload, f"worker.approval.{state}")
+
+
+def test_an_approval_shows_what_was_asked_who_answered_and_how_it_ended():
+    timeline = Timeline().fold([about(1, "requested", **QUESTION)])
+    asked = only(timeline, "approval")
+    assert (asked.state, asked.status, asked.turn_id, asked.what) == ("pending", "open", "t1", "command")
+    assert (asked.title, asked.command, asked.cwd) == ("Run touch hello.txt?", "touch hello.txt", "/home/ada")
+
+    timeline.apply(about(2, "decided", approval_id="ap_1", decision={"option_id": "decline", "message": "not now"}))
+    decided = only(timeline, "approval")
+    assert (decided.state, decided.option, decided.by, decided.message) == ("decided", "No", "companion", "not now")
+    timeline.apply(about(3, "applied", approval={"approval_id": "ap_1", "outcome": "declined"}))
+    timeline.apply(about(4, "closed", approval={"approval_id": "ap_1", "reason": "turn_ended"}))
+    ended = only(timeline, "approval")
+    assert (ended.state, ended.status, ended.outcome, ended.closed_reason) == ("applied", "declined", "declined", None)
+    assert (ended.seq, ended.last_seq, ended.turn_id) == (1, 3, "t1")
+    saved = json.loads(json.dumps(timeline.save()))
+    assert Timeline.restore(saved).items == timeline.items
+
+
+def test_an_approval_that_is_moot_says_why_also_when_its_turn_ended_first():
+    log = [
+        about(1, "requested", **QUESTION),
+        said(2, "turn/completed", turn={"id": "t1", "status": "interrupted"}),
+        about(3, "closed", approval={"approval_id": "ap_1", "reason": "turn_interrupted"}),
+    ]
+    ended = only(Timeline().fold(log), "approval")
+    assert (ended.state, ended.status, ended.closed_reason) == ("closed", "interrupted", "turn_interrupted")
+
+
+def test_an_answer_to_a_question_that_retention_took_is_shown_by_its_id():
+    log = [about(1, "decided", approval_id="ap_1", decision={"option_id": "acceptForSession"})]
+    assert only(Timeline().fold(log), "approval").option == "acceptForSession"
+
+
 def test_a_stopped_worker_has_nothing_open():
     timeline = Timeline().fold(
         [
@@ -296,19 +346,28 @@ params = st.fixed_dictionaries(
         **dict.fromkeys(("plan", "diff", "tokenUsage", "error", "message", "changes"), values),
     },
 )
-events = st.lists(
-    st.tuples(
-        st.sampled_from(["worker.event", "worker.error", "worker.stopped", "worker.request.received"]), methods, params
-    ),
-    max_size=30,
+approvals = st.fixed_dictionaries(
+    {},
+    optional={
+        "approval_id": st.sampled_from(["a1", "a2", 7]),
+        "approval": values
+        | st.fixed_dictionaries(
+            {"approval_id": st.sampled_from(["a1", "a2"])},
+            optional=dict.fromkeys(("title", "options", "evidence", "outcome", "reason"), values),
+        ),
+        "decision": values | st.fixed_dictionaries({"option_id": values}),
+    },
 )
+TYPES = ["worker.event", "worker.error", "worker.stopped", "worker.request.received"]
+APPROVALS = [f"worker.approval.{step}" for step in ("requested", "decided", "applied", "superseded", "closed", "x")]
+events = st.lists(st.tuples(st.sampled_from(TYPES + APPROVALS), methods, params, approvals), max_size=30)
 
 
 @given(events, st.integers(0, 30))
 def test_no_payload_breaks_it_and_every_cut_folds_to_the_same(drawn, cut):
     log = [
-        envelope(seq, {"method": method, "params": parameters}, event_type)
-        for seq, (event_type, method, parameters) in enumerate(drawn, 1)
+        envelope(seq, {"method": method, "params": parameters, **approval}, event_type)
+        for seq, (event_type, method, parameters, approval) in enumerate(drawn, 1)
     ]
     limits = TimelineLimits(items=5)
     saved = json.loads(json.dumps(Timeline(limits).fold(log[:cut]).save()))

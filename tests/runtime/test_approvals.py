@@ -179,6 +179,8 @@ async def test_only_whom_it_belongs_to_reads_and_decides_it(runtime, companion):
         assert (unknown.status, unknown.reason) == (404, "no_such_approval")
         by_machine = await call(runtime, method, f"/approvals/{approval_id}{path}", body, claims=companion.claims)
         assert (by_machine.status, by_machine.reason) == (403, "scope")
+    both = dataclasses.replace(companion.claims, scopes=frozenset({"execute", "administer"}))
+    assert (await decide(runtime, approval_id, claims=both)).reason == "scope"
     refused = await decide(runtime, approval_id, claims=OBSERVER)
     assert (refused.status, refused.reason) == (403, "scope")
     assert (await call(runtime, "GET", "/approvals", claims=companion.claims)).reason == "scope"

@@ -29,9 +29,9 @@ class Exit(IntEnum):
     FORBIDDEN = 5
     """Signed in, but not allowed."""
     NOT_FOUND = 6
-    """There is no such worker, machine or request."""
+    """There is no such worker, machine, request or approval."""
     CONFLICT = 7
-    """True, but not now: stopped, other content under a known id, a cursor outside the log."""
+    """True, but not now: stopped, other content under a known id, answered before, a cursor outside the log."""
     REFUSED = 8
     """A value that the server doesn't accept."""
     RATE_LIMITED = 9

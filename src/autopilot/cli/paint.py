@@ -15,6 +15,7 @@ from rich.text import Text
 
 from autopilot.client.timeline_items import (
     AgentMessage,
+    Asked,
     Change,
     CommandExecution,
     Failure,
@@ -111,7 +112,7 @@ class Painter:
             return
         for change in item.changes:
             self._heading(f"{change.action or 'change'} {change.path}" + _moved(change), "bold magenta")
-            self._console.print(self._diff(change))
+            self._console.print(diff_text(change.diff, change.action, full=self._full))
         if item.status in BAD_ENDS:
             self._console.print(clean(f"(the change is {item.status})", style="red"))
 
@@ -177,6 +178,21 @@ class Painter:
         error = f": {item.error}" if item.error else ""
         self._console.print(clean(words + error, style="dim" if item.state == "accepted" else "yellow"))
 
+    def _asked(self, item: Asked) -> None:
+        if not self._once(item, item.state):
+            return
+        if item.state == "pending":
+            self._heading(f"Codex asks: {item.title}", "bold yellow")
+            for label, text in (("", item.command), ("in ", item.cwd), ("because: ", item.reason)):
+                if text:
+                    self._console.print(clean(f"  {label}{text}"))
+            short = item.approval_id[:SHORT_ID]
+            how = f"autopilot approve {short}, or deny" if item.answerable else "only at the computer"
+            self._console.print(clean(f"  ({how})", style="dim"))
+        else:
+            self.end_line()
+            self._console.print(clean(f"{item.title or item.approval_id}: {_answered(item)}", style="yellow"))
+
     def _lifecycle(self, item: Lifecycle) -> None:
         if self._once(item, item.event):
             self.end_line()
@@ -236,22 +252,12 @@ class Painter:
         self._line_of = None if text.endswith("\n") else key
 
     def _shortened(self, text: str) -> str:
-        lines = text.splitlines(keepends=True)
-        if self._full or len(lines) <= LONGEST_LINES:
-            return text
-        half = LONGEST_LINES // 2
-        left_out = f"… {len(lines) - 2 * half} lines are left out; --full shows them\n"
-        return "".join((*lines[:half], left_out, *lines[-half:]))
-
-    def _diff(self, change: Change) -> Text:
-        text = Text()
-        for line in printable(self._shortened(change.diff)).splitlines():
-            text.append(line + "\n", style=_diff_style(line, change.action))
-        text.rstrip()
-        return text
+        return shortened(text, full=self._full)
 
 
 REMEMBERED_ITEMS = 2000
+SHORT_ID = 11
+"""Characters of an approval's id that tell it from others well enough to be typed."""
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 """ANSI sequences: colors and cursor moves (CSI), titles and links (OSC), the short ones."""
 CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
@@ -271,8 +277,28 @@ _DRAWS: dict[type[Item], Callable[[Painter, Any], None]] = {
     Failure: Painter._failure,  # noqa: SLF001
     Notice: Painter._notice,  # noqa: SLF001
     Request: Painter._request,  # noqa: SLF001
+    Asked: Painter._asked,  # noqa: SLF001
     Lifecycle: Painter._lifecycle,  # noqa: SLF001
 }
+
+
+def shortened(text: str, *, full: bool) -> str:
+    """The text, or where it is long its first and last lines with a note between them."""
+    lines = text.splitlines(keepends=True)
+    if full or len(lines) <= LONGEST_LINES:
+        return text
+    half = LONGEST_LINES // 2
+    left_out = f"… {len(lines) - 2 * half} lines are left out; --full shows them\n"
+    return "".join((*lines[:half], left_out, *lines[-half:]))
+
+
+def diff_text(diff: str, action: str, *, full: bool) -> Text:
+    """A diff in colours; `action` says of a whole content whether it is added or deleted."""
+    text = Text()
+    for line in printable(shortened(diff, full=full)).splitlines():
+        text.append(line + "\n", style=_diff_style(line, action))
+    text.rstrip()
+    return text
 
 
 def clean(text: str, style: str = "") -> Text:
@@ -294,6 +320,22 @@ def _diff_style(line: str, action: str) -> str:
     if line.startswith("@@"):
         return "cyan"
     return {"+": "green", "-": "red"}.get(line[:1], "dim")
+
+
+def _answered(item: Asked) -> str:
+    by = f" through {item.by}" if item.by else ""
+    outcome = f" ({item.outcome})" if item.outcome else ""
+    match item.state:
+        case "decided":
+            return f"answered{by}: {item.option}"
+        case "applied":
+            return f"Codex took the answer{outcome}"
+        case "superseded":
+            return f"answered elsewhere{outcome}"
+        case "expired":
+            return "nobody answered in time"
+        case _:
+            return f"asked no more ({item.closed_reason or item.state})"
 
 
 def _moved(change: Change) -> str:

@@ -27,6 +27,7 @@ from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Envelope, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError, StaleCursor
 
+APPROVAL = "worker.approval."
 RECONCILE_SECONDS = 30.0
 HISTORY_EVENTS = 1000
 """How far before its end a worker's log is read when its screen opens."""
@@ -215,8 +216,14 @@ class WorkerStore:
         async for event in follower:
             timeline.apply(event)
             self._restarts.reset()
+            if event.eventType.startswith(APPROVAL) and self._is_news(event):
+                self._woken.set()  # how many are pending, only a snapshot tells
             self._reconciler.event(event)
             self._change()
+
+    def _is_news(self, event: Envelope) -> bool:
+        snapshot = self._reconciler.snapshot
+        return snapshot is None or event.seq > snapshot.latest_seq
 
     async def _reconcile(self, follower: Follower[Envelope]) -> None:
         """A snapshot now and then: what the log doesn't hold, and whether the stream still brings what it should."""

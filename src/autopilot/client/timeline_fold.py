@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from autopilot.client import timeline_approvals
 from autopilot.client.timeline_board import Board
 from autopilot.client.timeline_codex import (
     changes_of,
@@ -24,6 +25,7 @@ from autopilot.client.timeline_codex import (
 )
 from autopilot.client.timeline_items import (
     AgentMessage,
+    Asked,
     CommandExecution,
     Failure,
     FileChange,
@@ -72,6 +74,8 @@ class Step:
         elif event_type.startswith("worker.request."):
             state = event_type.removeprefix("worker.request.")
             self._request("accepted" if state == "received" else state)
+        elif event_type.startswith(timeline_approvals.PREFIX):
+            self._approval()
         elif event_type == "worker.policy.denied":
             self._request("rejected")
         elif event_type in _REQUEST_ENDS and text_of(self._payload, "request_id"):
@@ -254,6 +258,17 @@ class Step:
             told |= {"request_id": request_id, "method": self._method, "x_request_id": self._event.xRequestId}
             told["surface"] = actor.surface if actor else None
         self._put(Request, key, **told)
+
+    def _approval(self) -> None:
+        approval_id = timeline_approvals.id_of(self._payload)
+        if approval_id:
+            key = f"approval:{approval_id}"
+            before = self._board.get(key)
+            asked = before if isinstance(before, Asked) else None
+            self._turn_id = asked.turn_id if asked else self._turn_id
+            told = timeline_approvals.told(self._event, asked, self._limit)
+            if told:
+                self._put(Asked, key, approval_id=approval_id, **told)
 
     def _put(self, kind: type[Item], key: str, **content: Any) -> None:
         """A new item at the end, or the same one changed in its place."""

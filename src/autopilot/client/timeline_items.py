@@ -247,6 +247,35 @@ class Request(Item):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Item):
+    """A question of Codex to a person, and what became of it so far."""
+
+    kind = "approval"
+    approval_id: str = ""
+    what: str = ""
+    """What is asked: `command`, `file_change`, …."""
+    state: str = "pending"
+    """As the approval: pending, decided, applied, superseded, expired, closed. (That it was delivered is no event.)"""
+    title: str = ""
+    command: str | None = None
+    cwd: str | None = None
+    reason: str | None = None
+    """Why Codex asks."""
+    answerable: bool = True
+    labels: tuple[tuple[str, str], ...] = ()
+    """The options: id and label."""
+    option: str | None = None
+    """The label of the option that was chosen; its id where the question is not known."""
+    by: str | None = None
+    """Through what it was answered: ios, web, cli, …."""
+    message: str | None = None
+    """The words that went with the answer."""
+    outcome: str | None = None
+    """What became of it in Codex: accepted, declined, cancelled, unknown."""
+    closed_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle(Item):
     """The worker's log was opened or closed."""
 
@@ -262,7 +291,7 @@ KINDS: dict[str, type[Item]] = {
     kind.kind: kind
     for kind in (
         *(UserMessage, AgentMessage, Reasoning, Plan, CommandExecution, FileChange, ToolCall, OtherItem),
-        *(TurnStarted, TurnEnded, TurnDiff, Usage, Failure, Notice, Request, Lifecycle),
+        *(TurnStarted, TurnEnded, TurnDiff, Usage, Failure, Notice, Request, Asked, Lifecycle),
     )
 }
 
@@ -311,6 +340,8 @@ def _typed(name: str, value: Any) -> Any:
             return tuple(PlanStep(**step) for step in value)
         case "changes":
             return tuple(Change(**change) for change in value)
+        case "labels":
+            return tuple((option_id, label) for option_id, label in value)
         case "turn" | "thread":
             return Tokens(**value)
         case _:

@@ -64,11 +64,10 @@ class Approvals:
             Unprocessable: the answer does not fit the question.
         """
         known = await find(self._pool, approval_id)
-        permissions.require_role(asker.claims, _owned(known))
-        permissions.require_scope(asker.claims, "administer")
+        permissions.decide(asker.claims, _owned(known))
         async with self._ledger.transaction() as tx:
             worker = await tx.lock_worker(known["worker_id"])
-            permissions.administer(asker.claims, worker)
+            permissions.decide(asker.claims, worker)
             await refuse_revoked(tx.conn, asker.claims)
             record = await find(tx.conn, approval_id)
             if record["decision_digest"] is not None:

@@ -74,6 +74,18 @@ def administer(claims: Claims, worker: Worker) -> None:
     require_scope(claims, "administer")
 
 
+def decide(claims: Claims, owned: Owned) -> None:
+    """May answer what this worker's Codex asks: people only. Nothing that executes says yes to itself.
+
+    Raises:
+        Forbidden: no role, too small a scope, or a token that executes, whatever else it may.
+    """
+    require_role(claims, owned)
+    require_scope(claims, "administer")
+    if "execute" in claims.scopes:
+        raise Forbidden("a token that executes answers nothing", reason_code="scope", scope="administer")
+
+
 def open_worker(claims: Claims) -> None:
     """May create and reattach workers at all: people, and companions.
 

@@ -72,9 +72,9 @@ async def decide(
     return await call(runtime, "POST", f"/approvals/{approval_id}/decision", body, claims=claims)
 
 
-async def approval_of(runtime: Runtime, approval_id: str) -> dict[str, Any]:
+async def approval_of(runtime: Runtime, approval_id: str, *, claims: Claims = OWNER) -> dict[str, Any]:
     """An approval as its owner reads it."""
-    answer = await call(runtime, "GET", f"/approvals/{approval_id}")
+    answer = await call(runtime, "GET", f"/approvals/{approval_id}", claims=claims)
     assert answer.status == 200, answer.body  # noqa: PLR2004 - the contract's
     found: dict[str, Any] = answer.data
     return found

@@ -13,7 +13,7 @@ import json
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -214,7 +214,8 @@ class StreamingServer:
     def snapshot(self, worker_id: str, *, at: int | None = None) -> WorkerSnapshot:
         """The worker's state at a seq (None: now)."""
         frames = self.logs.setdefault(worker_id, Log()).frames[:at]
-        return fold(blank_snapshot(worker_id), (decode(Envelope, json.loads(frame)) for frame in frames))
+        events = [decode(Envelope, json.loads(frame)) for frame in frames]
+        return replace(fold(blank_snapshot(worker_id), events), pending_approvals=_pending(events))
 
     async def _page(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -259,6 +260,16 @@ def blank_snapshot(worker_id: str) -> WorkerSnapshot:
         health=Health(api=unknown, machine=unknown, codex=unknown, data=unknown),
         pending_approvals=0,
     )
+
+
+def _pending(events: list[Envelope]) -> int:
+    """How many approvals of a log nobody answered yet."""
+    open_ids: set[str] = set()
+    for event in events:
+        if event.eventType.startswith("worker.approval."):
+            approval_id = event.payload.get("approval_id") or event.payload["approval"]["approval_id"]
+            (open_ids.add if event.eventType.endswith(".requested") else open_ids.discard)(approval_id)
+    return len(open_ids)
 
 
 def _events(batch: list[str], after: int) -> Iterator[str]:
