@@ -1,19 +1,16 @@
-"""What needs no process: versions, drift, questions, environments."""
+"""What needs no process: versions, drift, environments."""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from autopilot.companion.codex import drift, questions
+from autopilot.companion.codex import drift
 from autopilot.companion.codex.connection import cli_version
 from autopilot.companion.codex.process import child_environment, start_time
-
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def test_the_version_is_read_from_the_user_agent() -> None:
@@ -55,34 +52,6 @@ def test_a_codex_that_lost_what_we_rely_on_is_told_by_name() -> None:
 )
 def test_a_version_is_compared_with_the_newest_that_is_not_newer(version: str, baseline: str) -> None:
     assert drift.nearest(version).version == baseline
-
-
-def test_every_kind_of_question_gets_an_answer_of_its_own_and_none_is_empty() -> None:
-    asked = msgspec.Raw(b'{"questions":[{"id":"db"},{"id":"name"}]}')
-
-    for method in drift.recorded()[-1].questions:
-        answer = questions.answer(method, asked, NOW)
-        assert (answer.result is None) != (answer.error is None)
-        assert answer.result != {}
-        assert answer.outcome
-
-
-def test_a_question_to_a_person_is_refused_and_one_to_the_machine_answered() -> None:
-    assert questions.answer("item/commandExecution/requestApproval", msgspec.Raw(b"{}"), NOW).result == {
-        "decision": "decline"
-    }
-    time = questions.answer("currentTime/read", msgspec.Raw(b"{}"), NOW)
-    assert (time.result, time.refused) == ({"currentTimeAt": 1795348800}, False)
-    answers = questions.answer("item/tool/requestUserInput", msgspec.Raw(b'{"questions":[{"id":"db"}]}'), NOW).result
-    assert answers is not None
-    assert answers["answers"]["db"]["answers"][0].startswith("Autopilot")
-
-
-def test_an_unknown_question_gets_a_json_rpc_error() -> None:
-    answer = questions.answer("item/telepathy/request", msgspec.Raw(b"{}"), NOW)
-
-    assert answer.error == (-32601, "item/telepathy/request is not known to this client")
-    assert answer.refused
 
 
 def test_codex_gets_no_secret_of_ours_and_a_temporary_folder_that_does_not_hold_its_home(tmp_path: Path) -> None:

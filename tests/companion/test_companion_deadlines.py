@@ -151,6 +151,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         recorder=nothing,
         leases=leases,
         desk=desk,
+        answers=nothing,
         clock=clock,
         session_id="s",
     )
@@ -291,6 +292,8 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path):
     made.execute("alter table inbox drop column expires_at")
     made.execute("alter table thread drop column incarnation")
     made.execute("alter table thread drop column elsewhere")
+    made.execute("alter table open_item drop column told")
+    made.execute("drop table approval")
     made.execute("pragma user_version = 1")
     made.close()
 

@@ -152,6 +152,8 @@ def test_a_file_of_the_second_version_knows_which_codex_its_threads_were_of(tmp_
     made.execute("insert into thread (thread_id, worker_id, active_at) values ('t', 'desktopw:t', 0)")
     made.execute("alter table thread drop column incarnation")
     made.execute("alter table thread drop column elsewhere")
+    made.execute("alter table open_item drop column told")
+    made.execute("drop table approval")
     made.execute("insert into setting values ('codex_incarnation', 'the-first')")
     made.execute("pragma user_version = 2")
     made.close()

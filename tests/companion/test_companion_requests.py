@@ -241,23 +241,6 @@ def said(words: str):
     return lambda event: item("agentMessage")(event) and event.payload["params"]["item"]["text"] == words
 
 
-async def test_a_question_of_codex_is_refused_and_the_refusal_is_in_the_log(installation: Installation) -> None:
-    async with installation.companion():
-        policy = {"approvalPolicy": "untrusted", "sandbox": "danger-full-access"}
-        outcome = await installation.machine_request("thread/start", {"cwd": str(installation.project), **policy})
-        worker = outcome.response["worker_id"]
-        await installation.turn(worker, {"shell": "touch never.txt"}, {"say": "so be it"})
-        log = await installation.log_until(worker, method("turn/completed"))
-
-    (asked,) = [event.payload["params"] for event in log if method("desktop/question_refused")(event)]
-    assert asked["request"] == "item/commandExecution/requestApproval"
-    assert asked["answer"] == {"decision": "decline"}
-    assert "touch never.txt" in asked["asked"]["command"]
-    (command,) = [event.payload["params"]["item"] for event in log if item("commandExecution")(event)]
-    assert command["status"] == "declined"
-    assert not (installation.project / "never.txt").exists()
-
-
 async def test_a_handshake_is_acknowledged_once_by_the_machine_itself(installation: Installation) -> None:
     async with installation.companion() as companion:
         worker = await installation.start_thread()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.companion.asking import decide, end, ended, pending
 from tests.companion.daemon import client_of, daemon_of, start_daemon
 from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, item, method, methods
 from tests.companion.test_companion_ends import completed, in_history
@@ -131,25 +132,29 @@ async def test_a_thread_of_a_daemon_that_is_gone_goes_on_here_when_somebody_asks
     assert_sound(log)
 
 
-async def test_on_the_shared_daemon_a_question_is_left_to_whoever_can_answer_it(installation: Installation) -> None:
+async def test_on_the_shared_daemon_a_question_waits_for_a_person_at_either_end(installation: Installation) -> None:
     async with (
         daemon_of(installation.launch) as daemon,
         client_of(daemon.socket) as terminal,
-        installation.companion(),
+        installation.companion(approval_ttl_ms=1000),
     ):
         thread_id = await terminal.start_thread(installation.project, approvalPolicy="untrusted")
         worker = f"desktopw:{thread_id}"
-        await terminal.turn(thread_id, {"shell": "echo asked"}, {"say": "done"})
+        await terminal.turn(thread_id, {"shell": "echo asked"}, {"shell": "echo again"}, {"say": "done"})
         question = await terminal.heard("item/commandExecution/requestApproval")
-        log = await installation.log_until_there(worker, method("desktop/question_pending"))
-        assert not any(item("commandExecution")(event) for event in log)
+        (here,) = await pending(installation)
+        assert here.expires_at is None, "the clock decides nothing on what others use, too"
         await terminal.connection.answer(question.id, {"decision": "accept"})
-        log = await installation.log_until(worker, method("turn/completed"))
+        superseded = await ended(installation, here)
+        (here,) = await pending(installation)
+        await decide(installation, here, "decline")
+        applied = await ended(installation, here)
+        await installation.log_until(worker, method("turn/completed"))
+        resolved = await terminal.heard("serverRequest/resolved", times=2)
 
-    command = next(event for event in log if item("commandExecution")(event)).payload["params"]["item"]
-    assert (command["status"], command["aggregatedOutput"]) == ("completed", "asked\n")
-    pending = [event.payload["params"] for event in log if method("desktop/question_pending")(event)]
-    assert [one["answer_at"] for one in pending] == ["computer"]
+    assert end(superseded) == ("superseded", "accepted", None)
+    assert end(applied) == ("applied", "declined", None)
+    assert b'"requestId":1' in bytes(resolved.params)
 
 
 async def test_joining_can_be_switched_off(installation: Installation) -> None:

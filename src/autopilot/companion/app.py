@@ -21,6 +21,8 @@ import structlog
 from autopilot import __version__
 from autopilot.client import FileTokenStore, RuntimeCodexClient
 from autopilot.companion import demo, identity
+from autopilot.companion.approvals_answers import Answers
+from autopilot.companion.approvals_asking import Asking
 from autopilot.companion.codex import binary, drift, questions
 from autopilot.companion.codex.messages import CodexError, Message
 from autopilot.companion.codex.process import AppServer, Launch, child_environment
@@ -83,7 +85,16 @@ class Companion:
             )
         )
         self.facts = MachineFacts()
-        self.recorder = Recorder(self.database, self.outbox, self.threads, self.facts, clock, answer=self._answer)
+        self.asking = Asking(clock, ttl_ms=settings.approval_ttl_ms)
+        self.recorder = Recorder(
+            self.database,
+            self.outbox,
+            self.threads,
+            self.facts,
+            clock,
+            asking=self.asking,
+            answer=self._answer,
+        )
         self.places = Places(self.recorder)
         self.recovery = Recovery(
             self.database, self.outbox, self.threads, self.recorder, places=self.places, clock=clock
@@ -129,6 +140,14 @@ class Companion:
             stops=Stops(self.codex, self.recorder, self.threads, clock, self.execution.caught_up),
             clock=clock,
         )
+        self.answers = Answers(
+            self.codex,
+            database=self.database,
+            recorder=self.recorder,
+            threads=self.threads,
+            asking=self.asking,
+            clock=clock,
+        )
         self.feed = Feed(
             client,
             self.machine,
@@ -137,6 +156,7 @@ class Companion:
             recorder=self.recorder,
             leases=self.leases,
             desk=self.desk,
+            answers=self.answers,
             clock=clock,
             session_id=self.session_id,
         )
@@ -184,6 +204,7 @@ class Companion:
                         "feed": self.feed.run,
                         "feed-ack": self.feed.acknowledge,
                         "desk": self.desk.run,
+                        "answers": self.answers.run,
                         "adoption": self._adopt,
                         "following": self.following.run,
                         "rereading": self._reread,
@@ -204,6 +225,7 @@ class Companion:
         """End Codex, say so, send what can be sent, give the leases back."""
         await self.codex.stop()
         await self.recorder.settle()
+        await self.answers.codex_ended()
         ended = [
             self.recorder.fact(
                 thread,
@@ -236,7 +258,10 @@ class Companion:
         self.recorder.written = self.mirror.wake
         self.recorder.failed = self.codex.reconnect
         self.recorder.stranger = self._stranger
-        self.recorder.session = lambda: self.codex.session
+        self.recorder.asked = self.answers.wake
+        self.recovery.begins = self.answers.begin
+        self.recovery.taken_up = self.answers.taken_up
+        self.recovery.ended = self.answers.codex_ended
         self.leases.gained = self.mirror.wake
         self.leases.write = self._write
         self.execution.holder = self._holder
@@ -264,10 +289,7 @@ class Companion:
         if session is None:
             return
         with contextlib.suppress(CodexError):
-            if answer.error is None:
-                await session.connection.answer(message.id, answer.result)
-            else:
-                await session.connection.refuse(message.id, *answer.error)
+            await session.connection.reply(message.id, answer)
 
     async def _write(self, thread: Thread) -> bool:
         """Become the writer of a thread, where Codex lets us."""

@@ -15,13 +15,21 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
         update thread set incarnation = (select value from setting where name = 'codex_incarnation');
         delete from setting where name = 'codex_incarnation';""",
     4: "alter table thread add column elsewhere text;",
+    5: """alter table open_item add column told blob;
+        create table approval (
+            approval_id text primary key, thread_id text not null, turn_id text, item_id text,
+            incarnation text not null, codex_id text not null, method text not null, params blob not null,
+            state text not null default 'open', option_id text, content blob, message text, seen text,
+            resolved_at real, words text, ended_at real
+        ) without rowid;
+        create index approval_open on approval (thread_id) where state <> 'ended';""",
 }
 """What brings an older file to each version; a new one is made by schema.sql alone."""
 Result = TypeVar("Result")

@@ -14,13 +14,14 @@ import structlog
 
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import handshake, inbox
+from autopilot.companion.approvals_answers import Answers
 from autopilot.companion.database import Database
 from autopilot.companion.desk import Desk
 from autopilot.companion.identity import Machine
 from autopilot.companion.leases import Leases
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.threads import Thread, Threads
-from autopilot.contract import FeedEntry, FeedRequest, decode
+from autopilot.contract import ApprovalAnswer, FeedEntry, FeedRequest, decode
 from autopilot.contract.errors import AutopilotError, StaleCursor
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated
@@ -46,6 +47,7 @@ class Feed:
         recorder: Recorder,
         leases: Leases,
         desk: Desk,
+        answers: Answers,
         clock: Clock,
         session_id: str,
     ) -> None:
@@ -56,6 +58,7 @@ class Feed:
         self._recorder = recorder
         self._leases = leases
         self._desk = desk
+        self._answers = answers
         self._clock = clock
         self._session_id = session_id
         self._durable = 0
@@ -115,6 +118,9 @@ class Feed:
             await self._request(entry.body)
         elif entry.kind == "request" and entry.request_id is not None:
             await self._forget(entry.worker_id, entry.request_id)
+        elif entry.kind == "decision":
+            if entry.body is not None:  # None: the question has ended meanwhile
+                await self._answers.decide(decode(ApprovalAnswer, entry.body))
         elif entry.kind == "event" and entry.body is not None and entry.worker_id is not None:
             thread = self._threads.of_worker(entry.worker_id)
             if thread is not None:
@@ -145,10 +151,20 @@ class Feed:
                 log.info("worker.stopped_by_others", worker_id=thread.worker_id)
                 await self._leases.stopped(thread)
                 self._desk.end(thread)
+            elif kind in {"worker.approval.expired", "worker.approval.closed"}:
+                await self._approval_over(kind, envelope.get("payload") or {})
             else:
                 ack = handshake.ack(thread, envelope, session_id=self._session_id, now=self._leases.server_now())
                 if ack is not None and await self._recorder.record([ack]):
                     log.info("handshake.acknowledged", worker_id=thread.worker_id, event_id=ack.event_id)
+
+    async def _approval_over(self, kind: str, payload: dict[str, Any]) -> None:
+        """The runtime ended a question: nobody decided in time, or its Codex is not asked any more."""
+        approval_id = str(payload.get("approval_id"))
+        if kind == "worker.approval.expired":
+            await self._answers.expire(approval_id)
+        else:
+            await self._answers.forget(approval_id)
 
 
 def _acknowledged(db: sqlite3.Connection) -> int:

@@ -1,7 +1,8 @@
 """From Codex's connection to the outbox: everything it says is written down before anything else happens with it.
 
 Owns the bounded queue between the connection and the file. Joins previews, passes over hidden threads, introduces new
-ones, answers Codex's questions. Relies on `Threads` for who is a worker. Never waits for the network.
+ones; what Codex asks becomes a question to people, and ends with what Codex says, in the same transaction. Relies on
+`Threads` for who is a worker, on `Asking` for what a question says. Never waits for the network.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import Any
 import msgspec
 import structlog
 
+from autopilot.companion import approvals_ends
 from autopilot.companion import threads as registry
+from autopilot.companion.approvals_asking import Asked, Asking
 from autopilot.companion.codex import questions, translate
 from autopilot.companion.codex.coalesce import Coalescer, Said
 from autopilot.companion.codex.messages import Message
-from autopilot.companion.codex.supervisor import Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
 from autopilot.companion.facts import MachineFacts
@@ -56,13 +58,16 @@ class Recorder:
         facts: MachineFacts,
         clock: Clock,
         *,
+        asking: Asking,
         answer: Answer,
     ) -> None:
+        """`answer` takes to Codex what no person is asked."""
         self._database = database
         self._outbox = outbox
         self._threads = threads
         self._facts = facts
         self._clock = clock
+        self._asking = asking
         self._answer = answer
         self._queue: asyncio.Queue[Message | _Mark] = asyncio.Queue(QUEUE_MESSAGES)
         self._coalescer = Coalescer()
@@ -74,8 +79,8 @@ class Recorder:
         """Called when something could not be written: it is to be read again from Codex's history."""
         self.stranger: Callable[[str], None] = lambda _thread_id: None
         """Called with the id of a thread that lives, and of which we don't hear everything."""
-        self.session: Callable[[], Session | None] = lambda: None
-        """The present session with Codex: whether others share it decides who answers its questions."""
+        self.asked: Callable[[], None] = lambda: None
+        """Called when a question was asked, or something may have become of one."""
 
     async def take(self, message: Message) -> None:
         """One message of Codex's; waits only while the queue is full."""
@@ -103,25 +108,47 @@ class Recorder:
                     if not mark.reached.done():
                         mark.reached.set_result(None)
 
-    async def record(self, events: Sequence[Event]) -> int:
+    async def record(self, events: Sequence[Event | Asked]) -> int:
         """Put events of known threads into the outbox, with what they say about their threads; how many were new."""
         if not events:
             return 0
         touched = {event.thread_id: self._known(event.thread_id) for event in events}
         new = await self._database.run(lambda db: self.store(db, events, touched.values()))
         self.written()
+        await self._after([one for one in events if isinstance(one, Asked)])
+        if any(isinstance(one, Asked) or one.method in approvals_ends.FOLLOWED for one in events):
+            self.asked()
         return new
 
-    def store(self, db: sqlite3.Connection, events: Iterable[Event], touched: Iterable[Thread]) -> int:
+    def store(self, db: sqlite3.Connection, events: Iterable[Event | Asked], touched: Iterable[Thread]) -> int:
         """The same, inside a transaction of the caller's; call `written` afterwards."""
         for thread in touched:
             self._threads.save(db, thread)
+        return sum(self._store_one(db, one) for one in events)
+
+    def _store_one(self, db: sqlite3.Connection, one: Event | Asked) -> int:
+        if isinstance(one, Asked):
+            return self._put(db, self._asking.ask(db, one))
+        registry.note_item(db, one)
+        new = self._put(db, [one])
+        if one.method in approvals_ends.FOLLOWED:
+            new += self._put(db, approvals_ends.follow(db, one, self._asking.incarnation, self._clock.now()))
+        return new
+
+    def _put(self, db: sqlite3.Connection, events: Sequence[Event]) -> int:
         new = 0
         for event in events:
             thread = self._known(event.thread_id)
-            registry.note_item(db, event)
             new += self._outbox.put(db, thread.worker_id, [event], parked=not thread.is_open)
         return new
+
+    async def _after(self, asked: Sequence[Asked]) -> None:
+        """What was asked is on the file: it may be answered."""
+        for one in asked:
+            log.info("codex.asked", method=one.message.method, approval_id=one.approval_id, refused=one.refused)
+            self._asking.heard.add(one.approval_id)
+            if one.refused:
+                await self._answer(one.message, questions.unsupported(str(one.message.method)))
 
     def fact(
         self, thread: Thread, method: str, params: dict[str, Any], *, event_id: str, turn_id: str | None = None
@@ -142,15 +169,25 @@ class Recorder:
         await self.record(self._events(held))
 
     async def _write(self, messages: Sequence[Message], *, everything: bool) -> None:
-        """Write these down, then answer what was asked in them; `everything`: also previews that could wait."""
+        """Write these down; `everything`: also previews that could wait."""
         now = self._clock.monotonic()
-        said = [each for message in messages if not message.id for each in self._said(message, now)]
+        said = [each for message in messages for each in self._said(message, now)]
         said += self._coalescer.release_all() if everything else self._coalescer.due(now)
-        asked = [(message, self._question(message)) for message in messages if message.id]
-        await self.record([*self._events(said), *(event for _, (_, event) in asked if event is not None)])
-        for message, (answer, _) in asked:
-            if answer is not None:
-                await self._answer(message, answer)
+        await self.record(self._events(said))
+        for message in messages:
+            if message.id:
+                await self._answer_as_machine(message)
+
+    async def _answer_as_machine(self, message: Message) -> None:
+        """Answer what no person is asked, and what names nobody who could be.
+
+        On the shared daemon others may know the answer, and have the secrets.
+        """
+        method = str(message.method)
+        if method == questions.CURRENT_TIME or (method in questions.SECRETS and not self._asking.shared):
+            await self._answer(message, questions.answer_of_machine(method, self._clock.now()))
+        elif translate.names(message.params).thread_id is None and not self._asking.shared:
+            await self._answer(message, questions.unsupported(method))
 
     async def _batch(self) -> list[Message | _Mark]:
         """What has come, at least one unless held previews are due first."""
@@ -166,9 +203,10 @@ class Recorder:
 
     def _said(self, message: Message, now: float) -> list[Said]:
         named = translate.names(message.params)
-        if named.thread_id is None:
+        if named.thread_id is None and not message.id:
             log.debug("codex.machine_fact", method=message.method)
             self._facts.take(message, self._clock.now())
+        if named.thread_id is None or questions.is_to_machine(str(message.method)):
             return []
         if named.hidden_thread:
             self._threads.hide(named.thread_id)
@@ -182,12 +220,15 @@ class Recorder:
             self.stranger(named.thread_id)
         return [] if thread is None else self._coalescer.add(message, named, now)
 
-    def _events(self, said: Sequence[Said]) -> list[Event]:
-        events: list[Event] = []
+    def _events(self, said: Sequence[Said]) -> list[Event | Asked]:
+        events: list[Event | Asked] = []
         for one in said:
             thread = self._known(one.names.thread_id or "")
             if thread.held_back is not None and len(thread.held_back) < MAX_HELD_BACK:
                 thread.held_back.append(one)
+                continue
+            if one.message.id:
+                events.append(Asked(one.message, thread))
                 continue
             number = f"note:{self._incarnation}:{next(self._numbers)}"
             now = self._clock.now()
@@ -196,33 +237,6 @@ class Recorder:
                 registry.note(thread, event, one.names.turn_status, now.timestamp())
                 events.append(event)
         return events
-
-    def _question(self, message: Message) -> tuple[questions.Answer | None, Event | None]:
-        """How to answer one of Codex's requests (None: not by us), and the event that says so."""
-        assert message.method is not None
-        now = self._clock.now()
-        answer = questions.answer(message.method, message.params, now)
-        named = translate.names(message.params)
-        thread = self._threads.get(named.thread_id)
-        session = self.session()
-        pending = session is not None and session.shared and not questions.is_for_the_machine(message.method)
-        log.info("codex.asked", method=message.method, refused=answer.refused and not pending)
-        if thread is None or not answer.refused:
-            return (None if pending else answer), None
-        told = {
-            "threadId": named.thread_id,
-            "turnId": named.turn_id,
-            "itemId": named.item_id,
-            "request": message.method,
-            "asked": message.params,
-        }
-        if pending and session is not None:  # whoever resumes the thread later is asked it again, by the same id
-            number = f"question:{session.incarnation}:{bytes(message.id).decode()}"
-            told["answer_at"] = "computer"
-            return None, translate.make(named, "desktop/question_pending", told, event_id=number, occurred_at=now)
-        number = f"question:{self._incarnation}:{next(self._numbers)}"
-        told["answer"] = answer.outcome
-        return answer, translate.make(named, "desktop/question_refused", told, event_id=number, occurred_at=now)
 
     def _known(self, thread_id: str) -> Thread:
         thread = self._threads.get(thread_id)

@@ -64,6 +64,12 @@ class Recovery:
         self._caught_up = asyncio.Event()
         self.codex: Codex | None = None
         """Set once, by whoever composes."""
+        self.begins: Callable[[Session], Awaitable[None]] | None = None
+        """Called before anything is caught up."""
+        self.taken_up: Callable[[Thread], Awaitable[None]] | None = None
+        """Called when a thread is heard of, and what was missed of it is filled in."""
+        self.ended: Callable[[], Awaitable[None]] | None = None
+        """Called when the Codex that was connected is no more."""
         self.began: Callable[[Session], Awaitable[None]] | None = None
         """Called when everything is caught up."""
 
@@ -71,6 +77,8 @@ class Recovery:
         """Take the threads up again, and say what an earlier Codex took with it."""
         self._threads.incarnation = session.incarnation
         await self._recorder.settle()
+        if self.begins is not None:
+            await self.begins(session)
         unfinished = await self._database.run(registry.unfinished)
         open_threads = self._latest_first()
         ran = [one for one in open_threads[RESUMED_AT_ONCE:] if one.active_turn or one.thread_id in unfinished]
@@ -90,6 +98,9 @@ class Recovery:
         self._caught_up.clear()
         for thread in self._threads:
             thread.subscribed = thread.compared = False
+        if self.ended is not None and self.codex is not None and self.codex.gone:
+            await self._recorder.settle()
+            await self.ended()
 
     async def compare_the_rest(self) -> None:
         """Fill in what was missed of the threads that were not taken up at once, whenever a session began; forever."""
@@ -115,6 +126,8 @@ class Recovery:
         async with thread.reading:
             if not (thread.subscribed and thread.compared):
                 await self._read(thread, self._take_up)
+                if thread.subscribed and self.taken_up is not None:
+                    await self.taken_up(thread)
 
     async def _compare(self, thread: Thread) -> None:
         """Fill in what was missed; where a turn runs, hear of it from now on."""

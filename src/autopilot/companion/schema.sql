@@ -50,8 +50,30 @@ create table open_item (
     turn_id text not null,
     item_id text not null,
     item_type text,
+    told blob,                                 -- the item, where a question about it needs it: changes, a command
     primary key (thread_id, turn_id, item_id)
 ) without rowid;
+
+-- Questions of Codex to a person (approvals.py). A row is there with the event that asks, in one transaction.
+create table approval (
+    approval_id text primary key,
+    thread_id text not null,                   -- the thread that asks; its worker's log has the question
+    turn_id text,
+    item_id text,
+    incarnation text not null,                 -- the app-server process that asks
+    codex_id text not null,                    -- its id of the question, as JSON
+    method text not null,
+    params blob not null,                      -- exactly as asked; emptied when it has ended
+    state text not null default 'open',        -- open | decided | answering | ended
+    option_id text,                            -- the decision: the first one counts
+    content blob,
+    message text,
+    seen text,                                 -- what the item shows: accepted | declined
+    resolved_at real,                          -- when Codex said that it waits no more
+    words text,                                -- due | said: what the model is told besides a refusal
+    ended_at real
+) without rowid;
+create index approval_open on approval (thread_id) where state <> 'ended';
 
 -- Requests from the feed. A row is there before its entry is acknowledged, and stays as the memory of what was done.
 create table inbox (

@@ -14,10 +14,12 @@ from typing import Any
 
 import msgspec
 
-from autopilot.companion import identity
+from autopilot.companion import evidence, identity
 from autopilot.companion.codex.coalesce import Said
 from autopilot.companion.codex.translate import Event
 
+PARENT = "parent_thread_id"
+"""In a worker's metadata: the thread on whose behalf this one works."""
 MAX_HIDDEN = 10_000
 """Hidden threads remembered, so that what is said about them is passed over."""
 
@@ -61,6 +63,11 @@ class Thread:
     """Held by whoever reads its history."""
     held_back: list[Said] | None = None
     """What Codex says while the history is being read; None at other times."""
+
+    @property
+    def parent_thread_id(self) -> str | None:
+        """The thread whose sub-agent this is."""
+        return self.introduction.metadata.get(PARENT)
 
     @property
     def is_open(self) -> bool:
@@ -175,7 +182,14 @@ class Threads:
         return thread
 
 
-_METADATA = {"cwd": "cwd", "model": "model", "title": "name", "preview": "preview", "cli_version": "cliVersion"}
+_METADATA = {
+    "cwd": "cwd",
+    "model": "model",
+    "title": "name",
+    "preview": "preview",
+    "cli_version": "cliVersion",
+    PARENT: "parentThreadId",
+}
 """Name in a worker's metadata -> name in Codex's thread."""
 
 
@@ -199,7 +213,8 @@ def note_item(db: sqlite3.Connection, event: Event) -> None:
     if None in key:
         return
     if event.method == "item/started":
-        db.execute("insert into open_item values (?, ?, ?, ?) on conflict do nothing", (*key, event.item_type))
+        row = (*key, event.item_type, evidence.kept(event))
+        db.execute("insert into open_item values (?, ?, ?, ?, ?) on conflict do nothing", row)
     elif event.method == "item/completed":
         db.execute("delete from open_item where thread_id = ? and turn_id = ? and item_id = ?", key)
 
@@ -208,6 +223,25 @@ def open_items(db: sqlite3.Connection, thread_id: str) -> list[OpenItem]:
     """What was begun and not completed."""
     rows = db.execute("select * from open_item where thread_id = ? order by turn_id, item_id", (thread_id,))
     return [OpenItem(row["turn_id"], row["item_id"], row["item_type"]) for row in rows]
+
+
+def told(db: sqlite3.Connection, thread_id: str, turn_id: str | None, item_id: str | None) -> dict[str, Any] | None:
+    """What Codex said of an item when it began it, as far as it is kept; None: nothing is."""
+    row = db.execute(
+        "select told from open_item where thread_id = ? and turn_id = ? and item_id = ?", (thread_id, turn_id, item_id)
+    ).fetchone()
+    return None if row is None or row["told"] is None else msgspec.json.decode(row["told"])
+
+
+def told_of_call(db: sqlite3.Connection, thread_id: str, turn_id: str | None, server: str) -> dict[str, Any] | None:
+    """The one call of this tool server that is under way in a turn; None: there is none, or there are several."""
+    rows = db.execute(
+        "select told from open_item where thread_id = ? and turn_id = ? and item_type = 'mcpToolCall'"
+        " and told is not null",
+        (thread_id, turn_id),
+    )
+    calls = [call for row in rows if (call := msgspec.json.decode(row["told"])).get("server") == server]
+    return calls[0] if len(calls) == 1 else None
 
 
 def unfinished(db: sqlite3.Connection) -> set[str]:

@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from autopilot.companion.codex import messages
 from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexSilent, CodexUnavailable, Message
+from autopilot.companion.codex.questions import Answer
 from autopilot.ops.clock import Clock
 
 CALLS_IN_FLIGHT = 8
@@ -97,6 +98,13 @@ class Connection:
     async def refuse(self, identity: msgspec.Raw, code: int, message: str) -> None:
         """Answer a request of Codex with a JSON-RPC error."""
         await self._send(messages.error_answer(identity, code, message))
+
+    async def reply(self, identity: msgspec.Raw, answer: Answer) -> None:
+        """Answer a request of Codex, one way or the other."""
+        if answer.error is None:
+            await self.answer(identity, answer.result)
+        else:
+            await self.refuse(identity, *answer.error)
 
     async def initialize(self, client_version: str) -> None:
         """Introduce ourselves; fills `version` and `codex_home`."""
