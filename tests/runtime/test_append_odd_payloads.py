@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
+from autopilot.contract import WorkerSnapshot, decode
 from autopilot.testing.runtime import call, frames, insert_worker
 
 NUL = "a\x00b"
 HANDSHAKE = {"source": "s", "handshake_id": "h", "device_id": "d", "occurred_at": "2026-11-22T07:16:00Z"}
 
 
+def counts_of(value):
+    names = ("inputTokens", "cachedInputTokens", "outputTokens", "reasoningOutputTokens", "totalTokens")
+    return dict.fromkeys(names, value)
+
+
 async def append(runtime, event_type, payload):
     event = {"event_type": event_type, "payload": payload}
-    return await call(runtime, "POST", "/workers/w/events", {"event": event})
+    return await call(runtime, "POST", "/workers/w/events", json.dumps({"event": event}).encode())
 
 
 @pytest.fixture
@@ -37,14 +44,28 @@ async def worker(runtime):
         ("worker.event", {"method": NUL, "params": NUL}),
         ("worker.event", {"method": "thread/started", "params": {"thread": {"name": NUL, "cwd": 7, "preview": NUL}}}),
         ("worker.event", {NUL: NUL}),
+        (
+            "worker.event",
+            {"method": "thread/status/changed", "params": {"status": {"type": "active", "activeFlags": 5}}},
+        ),
+        ("worker.event", {"method": "thread/status/changed", "params": {"status": {"type": ["active"]}}}),
+        ("worker.event", {"method": "thread/settings/updated", "params": {"threadSettings": {"cwd": {"a": 1}}}}),
+        ("worker.event", {"method": "thread/name/updated", "params": {"threadName": {"a": 1}}}),
+        ("worker.event", {"method": "thread/tokenUsage/updated", "params": {"tokenUsage": {"total": counts_of(True)}}}),
+        (
+            "worker.event",
+            {"method": "thread/tokenUsage/updated", "params": {"tokenUsage": {"total": counts_of(10**30)}}},
+        ),
         ("worker.lonely_type_of_tomorrow", {"method": None}),
     ],
 )
-async def test_it_is_recorded_as_it_was_sent(worker, event_type, payload):
+async def test_it_is_recorded_as_it_was_sent_and_the_worker_can_still_be_read(worker, event_type, payload):
     answer = await append(worker, event_type, payload)
+    snapshot = await call(worker, "GET", "/workers/w/snapshot")
 
     assert answer.status == 202
     assert [frame["payload"] for frame in await frames(worker, "w")] == [payload]
+    assert decode(WorkerSnapshot, snapshot.json["data"]).latest_seq == 1
 
 
 @pytest.mark.parametrize("change", [{"handshake_id": NUL}, {"handshake_id": ["h"]}, {"device_id": NUL}, {"source": 1}])

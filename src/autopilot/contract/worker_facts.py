@@ -13,6 +13,8 @@ NAMES = ("title", "preview", "cwd", "model", "activity")
 SPEND = "spend"
 """A fact whose value is the counts of tokens so far, by their names in the contract."""
 PREVIEW_CHARACTERS = 280
+LARGEST_COUNT = 2**53 - 1
+"""The largest number that every reader of JSON has exactly; more tokens than that nobody has used."""
 
 Facts = Mapping[str, Mapping[str, Any]]
 """Name -> `{"value": …, "seq": int}`; a fact that nothing has said yet is absent."""
@@ -33,7 +35,9 @@ def _said(facts: Facts, event_type: str, payload: Mapping[str, Any]) -> dict[str
     params = payload.get("params")
     if read is None or not isinstance(params, dict):
         return {}
-    return {name: value for name, value in read(facts, params).items() if isinstance(value, (str, dict))}
+    return {
+        name: value for name, value in read(facts, params).items() if type(value) is (dict if name == SPEND else str)
+    }
 
 
 def _opened(payload: Mapping[str, Any]) -> dict[str, str]:
@@ -101,11 +105,13 @@ def _usage(_facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
     """Codex counts the whole thread anew with each answer of the model."""
     total = _object(_object(params, "tokenUsage"), "total")
     counts = {name: total.get(codex) for name, codex in _COUNTS.items()}
-    return {SPEND: counts} if all(isinstance(count, int) and count >= 0 for count in counts.values()) else {}
+    whole = all(type(count) is int and 0 <= count <= LARGEST_COUNT for count in counts.values())
+    return {SPEND: counts} if whole else {}
 
 
 def _activity(status: Mapping[str, Any]) -> str | None:
-    kind, flags = status.get("type"), status.get("activeFlags") or []
+    kind, flags = status.get("type"), status.get("activeFlags")
+    flags = flags if isinstance(flags, list) else []
     if kind == "active":
         if "waitingOnApproval" in flags:
             return "waiting_for_approval"
