@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import keyring
 import keyring.errors
 import pytest
@@ -84,6 +87,18 @@ def test_a_keyring_that_stops_working_is_replaced_by_the_file(use, file):
 
     assert file.load() == CREDENTIALS
     assert str(file.path) in store.where
+
+
+@pytest.mark.parametrize("younger_in", ["keyring", "file"])
+def test_of_two_copies_the_younger_counts(use, file, younger_in):
+    use(safe := Safe())
+    older, younger = (replace(CREDENTIALS, expires_at=datetime(2026, 11, day, tzinfo=UTC)) for day in (1, 2))
+    KeyringTokenStore(file).save(older if younger_in == "file" else younger)
+    safe.locked = True
+    KeyringTokenStore(file).save(younger if younger_in == "file" else older)  # a moment without the keyring
+    safe.locked = False
+
+    assert KeyringTokenStore(file).load() == younger
 
 
 async def test_refreshes_of_a_keyring_are_exclusive_too(use, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from dataclasses import replace
@@ -323,6 +324,29 @@ async def test_a_lock_that_is_never_released_is_given_up(clock, tmp_path):
 
         group.create_task(enter())
         await clock.advance(31)
+
+
+class BusyStore(MemoryTokenStore):
+    """Another process holds it, and doesn't end."""
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self):
+        raise TimeoutError("another process holds it")
+        yield
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda s: s.verify("123456", email="e"), lambda s: s.sign_out(), lambda s: s.renew("access-0")]
+)
+async def test_where_the_store_is_held_for_too_long_nothing_is_asked_and_an_error_of_ours_says_so(accounts, clock, ask):
+    store = BusyStore(held(clock))
+    async with session_of(accounts, store, clock) as session:
+        with pytest.raises(NetworkError) as caught:
+            await ask(session)
+
+    assert caught.value.reason_code == "store_busy"
+    assert accounts.paths == []
+    assert store.load() == held(clock)
 
 
 def test_credentials_do_not_print_their_tokens(clock):

@@ -8,8 +8,9 @@ given a moment to end and be stored even when its caller is cancelled. Never tou
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -29,6 +30,8 @@ REFRESH_AHEAD_SECONDS = 60.0
 REFRESH_AHEAD_SHARE = 0.25
 """One that lives shorter than most is used for this much less than its life: not every call is to be a refresh."""
 AUTH_TIMEOUT_SECONDS = 15.0
+LONGEST_LIFE_SECONDS = 366 * 86_400
+"""No installation says that an access token lives for longer."""
 CANCEL_GRACE_SECONDS = 1.0
 """A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
 
@@ -125,15 +128,12 @@ class Session:
         return await finishing(self._clock, CANCEL_GRACE_SECONDS, lambda: self._renew_alone(rejected))
 
     async def _renew_alone(self, rejected: str) -> str:
-        try:
-            async with self._store.exclusive():
-                held = self._held()
-                if held.access_token != rejected:
-                    self._became(_signed_in(held))  # somebody else was faster, or signed in anew for us
-                    return held.access_token
-                return await self._rotate(held)
-        except TimeoutError as error:
-            raise NetworkError("another process is refreshing and doesn't end", reason_code="store_busy") from error
+        async with self._alone():
+            held = self._held()
+            if held.access_token != rejected:
+                self._became(_signed_in(held))  # somebody else was faster, or signed in anew for us
+                return held.access_token
+            return await self._rotate(held)
 
     async def _rotate(self, held: Credentials) -> str:
         if held.refresh_token is None:
@@ -163,22 +163,27 @@ class Session:
 
         Raises:
             Unauthorized: not this code, or no longer.
+            NetworkError: as `renew`; the code was not used.
         """
-        reply = await self._call("auth.verify", "/api/auth/verify", encode(VerifyCode(email=email, code=code)))
-        signed_in = _decoded(reply)
-        async with self._store.exclusive():
-            self._keep(self._credentials(reply, email=signed_in.user.email))
+        async with self._alone():
+            signed_in = await self._verified(code, email)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
+    async def _verified(self, code: str, email: str | None) -> SignedIn:
+        reply = await self._call("auth.verify", "/api/auth/verify", encode(VerifyCode(email=email, code=code)))
+        signed_in = _decoded(reply)
+        self._keep(self._credentials(reply, email=signed_in.user.email))
+        return signed_in
+
     async def sign_out(self) -> None:
-        """Forget the tokens here in any case, and end the session at the server if it can be reached.
+        """Forget the tokens here, and end the session at the server if it can be reached.
 
         Raises:
-            NetworkError, Unavailable: forgotten here, but the server was not told.
+            NetworkError, Unavailable: forgotten here, but the server was not told; `store_busy`: nothing was done.
         """
-        held = self._load()
-        async with self._store.exclusive():
+        async with self._alone():
+            held = self._load()
             self._store.clear()
             self._current = None
         self._became(SessionState("signed_out"))
@@ -192,6 +197,20 @@ class Session:
                 return  # it was over already
 
     # Inside.
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Hold off everybody who shares the store.
+
+        Raises:
+            NetworkError: somebody holds it, and doesn't end (`reason_code: store_busy`).
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._store.exclusive())
+            except TimeoutError as error:
+                raise NetworkError("another process is refreshing and doesn't end", reason_code="store_busy") from error
+            yield
 
     async def _call(self, operation: str, path: str, body: Any, *, retry: bool = False) -> Any:
         reply = await self._http.call(
@@ -256,6 +275,9 @@ def _signed_in(held: Credentials) -> SessionState:
 
 def _decoded(body: Any) -> SignedIn:
     try:
-        return decode(SignedIn, body)
+        signed_in = decode(SignedIn, body)
     except ValueError as error:
         raise UnknownError(f"the answer is no session: {error}", reason_code="malformed_answer") from error
+    if not 0 <= signed_in.expires_in <= LONGEST_LIFE_SECONDS:
+        raise UnknownError("no session lives that long", reason_code="malformed_answer")
+    return signed_in

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ except ImportError:  # not on Windows: there one process owns the file
 
 LOCK_POLL_SECONDS = 0.025
 LOCK_WAIT_SECONDS = 30.0
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SignInAgain(Unauthorized):
@@ -68,7 +69,7 @@ class Credentials:
             known: dict[str, Any] = {name: fields.get(name) for name in cls.__slots__}
             known["expires_at"] = datetime.fromisoformat(expires_at) if expires_at else None
             return cls(**known) if isinstance(known["access_token"], str) else None
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return None
 
 
@@ -240,15 +241,19 @@ class KeyringTokenStore:
         return f"file {self._fallback.path} (no usable keyring on this system)"
 
     def load(self) -> Credentials | None:
-        """What the keyring holds, else what the file does."""
+        """What the keyring or the file holds; where both do (the keyring was locked for a while), the younger."""
+        held = [one for one in (self._in_keyring(), self._fallback.load()) if one is not None]
+        return max(held, key=lambda one: one.expires_at or _NEVER, default=None)
+
+    def _in_keyring(self) -> Credentials | None:
         if self._keyring is None:
-            return self._fallback.load()
+            return None
         try:
             text = self._keyring.get_password(self._service, self._account)
         except self._keyring.errors.KeyringError as error:
             self._give_up(error)
-            text = None
-        return Credentials.from_json(text) if text else self._fallback.load()
+            return None
+        return Credentials.from_json(text) if text else None
 
     def save(self, credentials: Credentials) -> None:
         """Keep in the keyring; the file only where that fails."""
