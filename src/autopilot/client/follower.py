@@ -28,6 +28,9 @@ from autopilot.client.sse import EventTooLarge, Frame, Parser
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, NetworkError, Problem, StaleCursor, UnknownError
 
+MAX_DIGITS = 18
+"""Of a seq or a delay, which fit into 64 bits; more is not of the contract, and no number for a clock."""
+
 E = TypeVar("E")
 T = TypeVar("T")
 
@@ -336,7 +339,7 @@ class Follower(Generic[E]):
                 return (self._decoded(frame),)
             self._control(frame)
             return ()
-        if not (frame.id.isascii() and frame.id.isdigit()):
+        if not (frame.id.isascii() and frame.id.isdigit() and len(frame.id) <= MAX_DIGITS):
             raise UnknownError(f"a frame's id is {frame.id[:40]!r}", reason_code="malformed_frame")
         entry = self._decoded(frame)
         seq = int(frame.id)
@@ -387,10 +390,10 @@ class Follower(Generic[E]):
 def _object(data: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def _whole_number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value < 10**MAX_DIGITS else None

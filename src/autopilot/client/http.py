@@ -223,7 +223,7 @@ class Http:
                 raise self._error(response, response.content, running.request_id)
             try:
                 return Reply(response.status_code, json.loads(response.content), running.request_id)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:  # the latter: nested deeper than anything of ours
                 raise _not_ours(response, "the answer is not JSON", running.request_id) from error
 
     async def _opened(self, operation: str, request: httpx2.Request) -> ByteStream:
@@ -246,7 +246,7 @@ class Http:
     def _error(self, response: httpx2.Response, content: bytes, request_id: str) -> AutopilotError:
         try:
             body = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         retry_after = self._retry_after(response.headers.get("retry-after"))
         return from_response(response.status_code, body, request_id=request_id, retry_after_seconds=retry_after)

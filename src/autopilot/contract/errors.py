@@ -180,7 +180,8 @@ def from_response(
     error = body.get("error") if isinstance(body, dict) else None
     error = error if isinstance(error, dict) else {}
     message = str(error.get("message") or f"HTTP {status}")
-    details = [item for item in error.get("details") or [] if isinstance(item, dict)]
+    given = error.get("details")
+    details = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
     kind: type[AutopilotError] = Problem.by_status.get(status, UnknownError)
     made = kind(message, details=details, request_id=request_id, retry_after_seconds=retry_after_seconds)
     if kind is UnknownError:
