@@ -65,3 +65,10 @@ def test_only_what_is_known_of_a_worker_is_shown() -> None:
 
     assert {"worker", "status", "lease", "API", "companion", "Codex", "data"} <= set(names)
     assert "title" not in names
+
+
+def test_a_worker_whose_codex_asks_says_so() -> None:
+    asking = replace(blank_snapshot("w"), pending_approvals=2)
+
+    assert dict(facts_of(asking))["asks"] == "2 unanswered: autopilot approvals"
+    assert "asks" not in dict(facts_of(blank_snapshot("w")))

@@ -96,6 +96,7 @@ def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
         ("status", snapshot.status),
         ("title", value(snapshot.title)),
         ("activity", value(snapshot.activity)),
+        ("asks", _asks(snapshot.pending_approvals)),
         ("model", value(snapshot.model)),
         ("folder", value(snapshot.cwd) or snapshot.workspace_ref),
         ("machine", snapshot.machine.name if snapshot.machine else None),
@@ -109,6 +110,10 @@ def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
         *((f"{name}", health_words(fact)) for name, fact in (("Codex", health.codex), ("data", health.data))),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _asks(pending: int) -> str | None:
+    return f"{pending} unanswered: autopilot approvals" if pending else None
 
 
 def health_words(fact: HealthFact) -> str:

@@ -1,7 +1,7 @@
 """Approvals as people meet them: listed, read, decided.
 
-Owns the transaction of a decision: the first one wins, under the worker's lock, all or nothing: the row, the sealed
-answer, the event, the feed entry. Relies on approvals_rows.py for what events do to the rows, on approvals_answer.py
+Owns the transaction of a person's decision: the first one wins, under the worker's lock. Relies on
+approvals_decisions.py for writing it down, on approvals_rows.py for what events do to the rows, on approvals_answer.py
 for what fits, on permissions for who may. A 200 says `decided`, never that Codex took it.
 Source: docs/runtime-contract.md, "Approvals".
 """
@@ -17,29 +17,22 @@ import msgspec
 from autopilot.contract import ApprovalRequest
 from autopilot.contract.errors import Conflict, NotFound
 from autopilot.contract.port import Claims
-from autopilot.runtime import approvals_answer, approvals_rows, feed_entries, permissions
-from autopilot.runtime.append_identity import Digests
+from autopilot.runtime import approvals_answer, approvals_rows, permissions
 from autopilot.runtime.approvals_answer import Answer
-from autopilot.runtime.approvals_delivery import sealed
-from autopilot.runtime.approvals_events import DECIDED
+from autopilot.runtime.approvals_decisions import Decisions
 from autopilot.runtime.approvals_rows import SQL
-from autopilot.runtime.delivery import DeliveryKeys
-from autopilot.runtime.feed_entries import Entry
-from autopilot.runtime.ledger import Ledger, LedgerTx
-from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests import Asker
-from autopilot.runtime.requests_notes import note
 from autopilot.runtime.revocation import refuse_revoked
 
 
 class Approvals:
     """Reads approvals and takes decisions."""
 
-    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, keys: DeliveryKeys, *, digests: Digests) -> None:
+    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, decisions: Decisions) -> None:
         self._ledger = ledger
         self._pool = pool
-        self._keys = keys
-        self._digests = digests
+        self._decisions = decisions
 
     async def approval(self, claims: Claims, approval_id: str) -> asyncpg.Record:
         """One approval.
@@ -77,51 +70,14 @@ class Approvals:
             if not late:
                 asked = _decidable(record)
                 approvals_answer.check(asked, answer.said)
-                await self._record(tx, worker, record, asker=asker, asked=asked, answer=answer)
+                await self._decisions.record(tx, worker, record, asked=asked, answer=answer, by=asker)
                 return await find(tx.conn, approval_id)
         # What is over is over, whether or not the sweeper has come by: the end is written before it is told.
         await approvals_rows.expire(self._ledger, worker.worker_id, [approval_id], worker.now)
         raise _ended(await find(self._pool, approval_id))
 
-    async def _record(
-        self,
-        tx: LedgerTx,
-        worker: Worker,
-        record: asyncpg.Record,
-        *,
-        asker: Asker,
-        asked: ApprovalRequest,
-        answer: Answer,
-    ) -> None:
-        """Write a first decision down, seal it, tell the log, and hand it to the machine whose Codex asks."""
-        approval_id, actor = record["approval_id"], actor_of(asker.claims)
-        decision: dict[str, Any] = {
-            **approvals_answer.shown(asked, answer.said),
-            "actor": msgspec.Raw(actor.encode()),
-            "decided_at": instant(worker.now),
-        }
-        facts = {"approval_id": approval_id, "decision": decision, "state": "decided"}
-        [row] = await tx.append(worker, [note(DECIDED, facts, x_request_id=asker.x_request_id, actor=actor)])
-        await tx.conn.execute(
-            SQL.decide,
-            approval_id,
-            msgspec.json.encode(decision).decode(),
-            self._digests.make(*_content(answer)),
-            row.seq,
-            worker.now,
-            asker.x_request_id,
-            asker.traceparent,
-        )
-        exact = sealed(self._keys, worker.worker_id, approval_id, answer.content_text, answer.said.message)
-        await tx.conn.execute(SQL.put_answer, approval_id, *exact)
-        machine_id = record["machine_id"]
-        if machine_id is not None:
-            await feed_entries.add(
-                tx, [Entry(machine_id, "decision", False, worker.worker_id, row.seq, None)], worker.now
-            )
-
     def _same(self, record: asyncpg.Record, answer: Answer) -> asyncpg.Record:
-        if self._digests.fits(record["decision_digest"], *_content(answer)):
+        if self._decisions.is_the_same(record, answer):
             return record
         decision = msgspec.json.decode(record["decision"])
         raise Conflict(
@@ -179,7 +135,3 @@ def _ended(record: asyncpg.Record) -> Conflict:
         outcome=record["outcome"],
         closed_reason=record["closed_reason"],
     )
-
-
-def _content(answer: Answer) -> tuple[object, ...]:
-    return answer.said.option_id, answer.said.content, answer.said.message

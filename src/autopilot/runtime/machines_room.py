@@ -9,6 +9,7 @@ import asyncpg
 from autopilot.ops.clock import Clock
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.approvals import Approvals
+from autopilot.runtime.approvals_decisions import Decisions
 from autopilot.runtime.approvals_routes import ApprovalRoutes
 from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.expiry import Sweeper
@@ -46,7 +47,7 @@ class MachinesRoom:
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
-        approvals = Approvals(ledger, pool, keys, digests=Digests.of(settings))
+        approvals = Approvals(ledger, pool, Decisions(keys, Digests.of(settings)))
         self._approval_routes = ApprovalRoutes(approvals, pool, bodies, settings)
         ledger.on_commit.append(self._tell)
         wakeups.subscribe(RECEIPTS, self._hear)

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.api.contract.world import Person
+from tests.api.contract.world import Person, ask, lease
 
 from autopilot.client import RuntimeCodexClient, has_approval_ended
 from autopilot.contract import Approval, StreamCaughtUp, WorkerSummary
 from autopilot.contract.errors import Conflict, Forbidden, NotFound, Unprocessable
 from autopilot.testing import approvals
-from autopilot.testing.approvals import question
 
 
 @pytest.fixture
@@ -25,17 +24,8 @@ async def client(ada: Person) -> AsyncIterator[RuntimeCodexClient]:
 async def machine(ada: Person) -> Person:
     """Ada's machine, with the lease of her worker."""
     made = await ada.machine()
-    lease = await made.post(f"/workers/{ada.worker_id}/lease", {"machine_id": made.worker_id})
-    assert lease.status_code == 200, lease.text
+    await lease(made, ada.worker_id)
     return made
-
-
-async def ask(machine: Person, worker_id: str, number: int = 0) -> str:
-    asked = question(worker_id, number)
-    event = {"event_type": "worker.approval.requested", "payload": approvals.asked(asked)}
-    answer = await machine.post(f"/workers/{worker_id}/events", {"event": event})
-    assert answer.status_code == 202, answer.text
-    return asked["approval_id"]
 
 
 async def end(machine: Person, worker_id: str, approval_id: str, state: str, outcome: str) -> None:

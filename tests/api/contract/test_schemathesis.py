@@ -12,7 +12,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
-from tests.api.contract.world import Person
+from tests.api.contract.world import Person, ask, lease
 from tests.api.served import bearer
 
 from autopilot.contract import openapi
@@ -60,6 +60,9 @@ BUDGET = settings(max_examples=8, deadline=None, derandomize=True, suppress_heal
 @pytest.mark.parametrize(("label", "mode"), MODES, ids=lambda part: part if isinstance(part, str) else part.value)
 async def test_the_server_keeps_to_the_document(ada: Person, machine: Person, label: str, mode: GenerationMode):
     ids = {"workerId": ada.worker_id, "machineId": machine.worker_id}
+    if "approvalId" in label:
+        await lease(machine, ada.worker_id)
+        ids["approvalId"] = await ask(machine, ada.worker_id)
 
     @BUDGET
     @examples(

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.api.contract.world import Person, error
+from tests.api.contract.world import Person, ask, error, lease
 
 from autopilot.api.http import paths
-from autopilot.testing import approvals
-from autopilot.testing.approvals import question
 
 SECRET = "the-secret-of-ada"
 BODIES: dict[str, Any] = {
@@ -37,18 +35,8 @@ async def settled(ada: Person) -> tuple[str, Person, str]:
     assert (await ada.post(f"/workers/{worker}/requests?wait_ms=0", body)).status_code == 202
     body["request"]["method"] = "thread/list"
     assert (await ada.post(f"/machines/{machine.worker_id}/requests?wait_ms=0", body)).status_code == 202
-    return worker, machine, await asked(machine, worker)
-
-
-async def asked(machine: Person, worker: str) -> str:
-    """An open approval of this worker, which the machine leases."""
-    lease = await machine.post(f"/workers/{worker}/lease", {"machine_id": machine.worker_id})
-    assert lease.status_code == 200, lease.text
-    approval = question(worker, title=SECRET)
-    event = {"event_type": "worker.approval.requested", "payload": approvals.asked(approval, x=SECRET)}
-    answer = await machine.post(f"/workers/{worker}/events", {"event": event})
-    assert answer.status_code == 202, answer.text
-    return approval["approval_id"]
+    await lease(machine, worker)
+    return worker, machine, await ask(machine, worker, title=SECRET, evidence={"reason": SECRET})
 
 
 @pytest.mark.parametrize(("method", "path"), OWNED)

@@ -13,6 +13,7 @@ from tests.api.served import ServedApi, bearer
 
 from autopilot.contract import openapi
 from autopilot.runtime.app import Runtime
+from autopilot.testing import approvals
 
 BASE = "/api/runtime/codex"
 _numbers = itertools.count(1)
@@ -97,6 +98,21 @@ class Person:
         answer = await made.post("/machines", {"machine_id": machine_id, "name": "laptop", "platform": "linux"})
         assert answer.status_code == 200, answer.text
         return made
+
+
+async def ask(machine: Person, worker_id: str, number: int = 0, **said: Any) -> str:
+    """A question of the Codex of this machine, which holds the worker's lease; the approval's id."""
+    asked = approvals.question(worker_id, number, **said)
+    event = {"event_type": "worker.approval.requested", "payload": approvals.asked(asked)}
+    answer = await machine.post(f"/workers/{worker_id}/events", {"event": event})
+    assert answer.status_code == 202, answer.text
+    return asked["approval_id"]
+
+
+async def lease(machine: Person, worker_id: str) -> None:
+    """Let this machine execute for this worker."""
+    answer = await machine.post(f"/workers/{worker_id}/lease", {"machine_id": machine.worker_id})
+    assert answer.status_code == 200, answer.text
 
 
 async def person(world: World, name: str) -> Person:

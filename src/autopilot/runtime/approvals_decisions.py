@@ -1,0 +1,78 @@
+"""Writing a first decision down, whoever makes it: row, event, sealed answer and feed entry, all or nothing.
+
+Relies on its caller for the worker's lock, for whether the decision may be made, and for whether it fits the question.
+Never looks at who was first: that is what the lock is for. Source: docs/runtime-contract.md, "Approvals".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from autopilot.contract import ApprovalRequest
+from autopilot.runtime import approvals_answer, feed_entries
+from autopilot.runtime.append_identity import Digests
+from autopilot.runtime.approvals_answer import Answer
+from autopilot.runtime.approvals_delivery import sealed
+from autopilot.runtime.approvals_events import DECIDED
+from autopilot.runtime.approvals_rows import SQL
+from autopilot.runtime.delivery import DeliveryKeys
+from autopilot.runtime.feed_entries import Entry
+from autopilot.runtime.ledger import LedgerTx
+from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.requests import Asker
+from autopilot.runtime.requests_notes import note
+
+
+class Decisions:
+    """Records decisions, and knows one again."""
+
+    def __init__(self, keys: DeliveryKeys, digests: Digests) -> None:
+        self._keys = keys
+        self._digests = digests
+
+    def is_the_same(self, record: asyncpg.Record, answer: Answer) -> bool:
+        """Whether this is the decision that the approval has."""
+        return self._digests.fits(record["decision_digest"], *_content(answer))
+
+    async def record(
+        self,
+        tx: LedgerTx,
+        worker: Worker,
+        record: asyncpg.Record,
+        *,
+        asked: ApprovalRequest,
+        answer: Answer,
+        by: Asker,
+    ) -> None:
+        """Write down the decision of a pending approval of this locked worker; hand it to the machine that asks."""
+        approval_id, actor = record["approval_id"], actor_of(by.claims)
+        decision: dict[str, Any] = {
+            **approvals_answer.shown(asked, answer.said),
+            "actor": msgspec.Raw(actor.encode()),
+            "decided_at": instant(worker.now),
+        }
+        facts = {"approval_id": approval_id, "decision": decision, "state": "decided"}
+        [row] = await tx.append(worker, [note(DECIDED, facts, x_request_id=by.x_request_id, actor=actor)])
+        await tx.conn.execute(
+            SQL.decide,
+            approval_id,
+            msgspec.json.encode(decision).decode(),
+            self._digests.make(*_content(answer)),
+            row.seq,
+            worker.now,
+            by.x_request_id,
+            by.traceparent,
+        )
+        exact = sealed(self._keys, worker.worker_id, approval_id, answer.content_text, answer.said.message)
+        await tx.conn.execute(SQL.put_answer, approval_id, *exact)
+        machine_id = record["machine_id"]
+        if machine_id is not None:
+            entry = Entry(machine_id, "decision", False, worker.worker_id, row.seq, None)
+            await feed_entries.add(tx, [entry], worker.now)
+
+
+def _content(answer: Answer) -> tuple[object, ...]:
+    return answer.said.option_id, answer.said.content, answer.said.message
