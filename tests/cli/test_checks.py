@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,14 +10,17 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from autopilot.cli import lan
 from autopilot.cli.checks import machine, server
-from autopilot.cli.checks.codex import codex
+from autopilot.cli.checks.codex import codex, companion
 from autopilot.cli.checks.finding import Verdict
 from autopilot.cli.home import Home
 from autopilot.client import RuntimeCodexClient
+from autopilot.companion import standing
+from autopilot.companion.codex import process
 from autopilot.testing.fault_proxy import Fault, FaultProxy
 from autopilot.testing.scaled_clock import ScaledClock
 from autopilot.testing.streaming_server import StreamingServer
@@ -145,3 +149,28 @@ async def test_a_proxy_that_holds_streams_back_is_found() -> None:
 
     assert finding.verdict is Verdict.WARNING
     assert "holds streams back" in finding.says
+
+
+def companion_says(home: Home, status: standing.Status) -> None:
+    (home.companion / standing.FILE).write_bytes(msgspec.json.encode(status))
+
+
+async def test_the_companion_tells_which_codex_it_works_on_and_what_others_own(home: Home) -> None:
+    (silent,) = await companion(home)
+    here = (os.getpid(), process.start_time(os.getpid()) or "")
+    shared = standing.CodexStanding("Codex 0.163.0, on the user's shared daemon", "shared", version="0.163.0")
+    other = standing.SpokenFor("desktopw:t", "machine-2", "2026-11-22T08:00:00Z")
+    nobody, somebody = standing.OwnersStanding("none"), standing.OwnersStanding("one, by machine-2", [other])
+    companion_says(home, standing.Status(*here, shared, nobody))
+    (works,) = await companion(home)
+    companion_says(home, standing.Status(*here, shared, somebody))
+    _, owners = await companion(home)
+    companion_says(home, standing.Status(*here, standing.CodexStanding("it does not start", "none"), nobody))
+    (broken,) = await companion(home)
+    companion_says(home, standing.Status(here[0], "of an earlier process", shared, nobody))
+    (gone,) = await companion(home)
+
+    assert (works.verdict, works.says) == (Verdict.OK, "Codex 0.163.0, on the user's shared daemon")
+    assert (owners.verdict, owners.says) == (Verdict.NOTE, "one, by machine-2")
+    assert (broken.verdict, broken.says) == (Verdict.PROBLEM, "it does not start")
+    assert silent.says == gone.says == "does not run"

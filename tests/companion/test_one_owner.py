@@ -13,7 +13,7 @@ from tests.companion.test_companion_ends import completed, in_history
 from tests.companion.test_shared_codex import said, turns_ended, until
 
 from autopilot.client import RuntimeCodexClient
-from autopilot.companion import leases
+from autopilot.companion import leases, standing
 from autopilot.companion.app import Companion
 from autopilot.contract import AppendEvent
 from autopilot.contract.errors import Conflict
@@ -47,6 +47,7 @@ async def test_of_two_companions_of_one_thread_one_writes_always(
             await installation.turn(worker, {"say": "first words"})
             await until(lambda: worker in second.leases.elsewhere)
             assert second.leases.elsewhere[worker].machine_id == one
+            await until(lambda: (told := standing.read(second.settings.data)) is not None and spoken_for(told) == [one])
             refused = await installation.owner.machine_request(
                 two, "thread/resume", {"threadId": worker.partition(":")[2]}, wait_ms=30_000
             )
@@ -81,6 +82,10 @@ async def test_of_two_companions_of_one_thread_one_writes_always(
     assert asked.state == "completed"
     assert_sound(await installation.whole_log(worker))
     assert sorted(completed(log)) == sorted(kept)
+
+
+def spoken_for(told: standing.Status) -> list[str]:
+    return [each.machine_id for each in told.owners.held_by_machines]
 
 
 def token_of(companion: Companion) -> str:
@@ -118,6 +123,7 @@ async def test_a_thread_that_another_program_holds_is_watched_until_that_lets_go
                 log = await installation.log_until_there(worker, item("commandExecution"))
                 assert not any(method("turn/completed")(event) for event in log), "it runs"
                 assert any(method("desktop/thread_elsewhere", elsewhere=True)(event) for event in log)
+                watched = await installation.owner.worker(worker)
                 refused = await installation.turn(worker, {"say": "not here"})
                 adopting = await installation.machine_request("thread/resume", {"threadId": thread_id})
                 forked = await installation.machine_request("thread/fork", {"threadId": thread_id, **FULL_ACCESS})
@@ -129,7 +135,9 @@ async def test_a_thread_that_another_program_holds_is_watched_until_that_lets_go
         asked = await installation.turn(worker, {"say": "here"})
         log = await installation.log_until(worker, said("here"), turns_ended(2))
         kept = await in_history(companion, worker)
+        ours = await installation.owner.worker(worker)
 
+    assert (watched.control and watched.control.value, ours.control and ours.control.value) == ("observe_only", "full")
     for outcome in (refused, adopting):
         assert outcome.error is not None
         assert (outcome.state, outcome.error["code"]) == ("failed", "held_by_another_process")

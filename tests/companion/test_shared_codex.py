@@ -49,9 +49,13 @@ async def test_a_session_of_the_users_own_program_is_a_worker_and_a_message_from
             await terminal.heard("turn/completed", times=3)
             log = await installation.log_until(worker, said("asked from the phone"))
             kept = await in_history(companion, worker)
+            await until(lambda: not companion.facts.pending())
+            health = (await installation.owner.worker(worker)).health.codex
             workers = {one.worker_id async for one in installation.owner.every_worker()}
 
         assert asked.state == "completed"
+        assert health.detail is not None
+        assert (health.state, health.detail["server"]) == ("ok", "shared")
         assert workers == {worker, f"desktopw:{earlier}"}
         assert_sound(log)
         assert sorted(completed(await installation.whole_log(worker))) == sorted(kept)

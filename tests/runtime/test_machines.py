@@ -206,3 +206,22 @@ async def test_more_facts_than_a_machine_keeps_are_refused(runtime):
     answer = await told(runtime, *[fact(f"kind/{n}") for n in range(33)])
 
     assert (answer.status, answer.json["error"]["details"][0]["field"]) == (422, "facts")
+
+
+async def test_health_says_whose_codex_a_machine_works_on(runtime):
+    companion = await leased(runtime)
+    await companion.register(codex_version="0.163.0")
+
+    async def codex():
+        return (await call(runtime, "GET", "/workers/w/snapshot", claims=OBSERVER)).data["health"]["codex"]
+
+    before = await codex()
+    said = {"message": "in words", "server": "shared", "version": "0.169.0", "since": "2026-11-22T08:00:00.000000Z"}
+    await told(runtime, fact("desktop/codex", **said))
+    joined = await codex()
+    await told(runtime, fact("desktop/codex", message="it does not start", server="none"))
+    gone = await codex()
+
+    assert (before["state"], before["detail"]) == ("ok", {"version": "0.163.0"})
+    assert (joined["state"], joined["detail"]) == ("ok", {name: said[name] for name in ("version", "server", "since")})
+    assert (gone["state"], gone["detail"]) == ("down", {"version": "0.163.0", "server": "none"})

@@ -10,7 +10,7 @@ from autopilot.testing.runtime import OBSERVER, STRANGER, batch, call, draft, fr
 SNAPSHOT = """
 worker_id status latest_seq workspace_ref codex_home_ref adapter metadata started_at stopped_at updated_at
 last_heartbeat_at heartbeat_age_ms heartbeat_stale_after_ms heartbeat_state title preview cwd model activity
-machine execution_mode backend lease health pending_approvals spend owner role
+control machine execution_mode backend lease health pending_approvals spend owner role
 """
 GUEST = Claims(guest_scope="g-1", scopes=frozenset({"administer"}), surface="web")
 

@@ -51,6 +51,7 @@ def checks(options: Options, port: int) -> list[Check]:
         lambda: machine.disk(home),
         lambda: machine.port(running, port),
         lambda: codex.codex(os.environ, home),
+        lambda: codex.companion(home),
         lambda: server.database(dsn),
         lambda: _server(options),
         lambda: machine.reach(running),

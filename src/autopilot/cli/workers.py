@@ -97,6 +97,7 @@ def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
         ("title", value(snapshot.title)),
         ("activity", value(snapshot.activity)),
         ("asks", _asks(snapshot.pending_approvals)),
+        ("control", value(snapshot.control)),
         ("model", value(snapshot.model)),
         ("folder", value(snapshot.cwd) or snapshot.workspace_ref),
         ("machine", snapshot.machine.name if snapshot.machine else None),

@@ -43,6 +43,7 @@ from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.settings import CompanionSettings
 from autopilot.companion.sign_in import Say, signed_in
+from autopilot.companion.standing import Standing
 from autopilot.companion.stop import Stops
 from autopilot.companion.threads import Naming, Thread, Threads
 from autopilot.contract.errors import AutopilotError
@@ -160,6 +161,9 @@ class Companion:
             clock=clock,
             session_id=self.session_id,
         )
+        self.standing = Standing(
+            settings.data, codex=self.codex, threads=self.threads, leases=self.leases, facts=self.facts, clock=clock
+        )
         self.following = Following(
             self.codex,
             self.threads,
@@ -207,6 +211,7 @@ class Companion:
                         "answers": self.answers.run,
                         "adoption": self._adopt,
                         "following": self.following.run,
+                        "standing": self.standing.run,
                         "rereading": self._reread,
                         "comparing": self.recovery.compare_the_rest,
                         "status": self._status,
@@ -264,6 +269,7 @@ class Companion:
         self.recovery.ended = self.answers.codex_ended
         self.leases.gained = self.mirror.wake
         self.leases.write = self._write
+        self.leases.others_changed = self.places.changed = self.recovery.changed = self.standing.wake
         self.execution.holder = self._holder
         self.leases.forgotten = self._forgot
 
@@ -348,6 +354,8 @@ class Companion:
                 "companion.status",
                 codex=self.codex.trouble or (session.connection.version if session else "not connected"),
                 ledger=self.mirror.trouble or "reached",
+                server=self.standing.codex().server,
+                others=self.standing.owners().message,
                 workers=sum(thread.is_open for thread in self.threads),
                 waiting_events=waiting,
                 waiting_bytes=self.outbox.bytes,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -50,7 +51,11 @@ class MachineFacts:
         said = msgspec.json.decode(raw) if len(raw) <= MAX_PARAMS_BYTES else {"truncated": {"bytes": len(raw)}}
         if not isinstance(said, dict):
             return
-        at = translate.timestamp(translate.moment(message.emittedAtMs) or now)
+        self.say(method, said, translate.moment(message.emittedAtMs) or now)
+
+    def say(self, method: str, said: dict[str, Any], moment: datetime) -> None:
+        """A fact of this kind; also of our own (`desktop/…`)."""
+        at = translate.timestamp(moment)
         before = self._last.get(method)
         self._last[method] = self._pending[method] = MachineFact(method=method, params=said, occurred_at=at)
         if before is None or before.params != said:

@@ -98,6 +98,8 @@ class Leases:
         """Called when the runtime has lost what it had of a thread."""
         self.write: Callable[[Thread], Awaitable[bool]] = _nobody_asks
         """Become the writer of a thread that another machine spoke for: whether Codex let us."""
+        self.others_changed: Callable[[], None] = lambda: None
+        """Called when `elsewhere` has changed."""
         self.gained: Callable[[], None] = lambda: None
         """Called when something can be sent that could not before."""
 
@@ -322,7 +324,8 @@ class Leases:
         if taken_over and not await self.write(thread):
             return await self._give_back(thread, grant.generation)
         self._held[thread.worker_id] = thread.generation = grant.generation
-        self.elsewhere.pop(thread.worker_id, None)
+        if self.elsewhere.pop(thread.worker_id, None) is not None:
+            self.others_changed()
         expires = datetime.fromisoformat(grant.expires_at)
         self.ahead = expires - timedelta(milliseconds=self._ttl_ms) - self._clock.now()
         await self._save(thread)
@@ -365,6 +368,7 @@ class Leases:
                 "lease.held_elsewhere", worker_id=thread.worker_id, machine_id=holder.machine_id, since=holder.since
             )
         self.elsewhere[thread.worker_id] = holder
+        self.others_changed()
         if thread.generation is None:
             thread.whole = thread.compared = False  # read from the beginning when it is ours to tell
             await self._database.run(lambda db: self._outbox.drop(db, thread.worker_id))

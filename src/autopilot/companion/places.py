@@ -7,6 +7,7 @@ take one up is to become it, and to keep the user's own programs from it. Relies
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,6 +33,8 @@ class Places:
         self._recorder = recorder
         self.codex: Codex | None = None
         """Set once, by whoever composes."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a thread is held elsewhere, or no more."""
 
     async def loaded(self) -> list[str]:
         """The threads that the present app-server has in its memory.
@@ -80,6 +83,7 @@ class Places:
     async def _say(self, thread: Thread, told: dict[str, Any]) -> None:
         event_id = f"elsewhere:{uuid.uuid4().hex[:12]}"
         await self._recorder.record([self._recorder.fact(thread, ELSEWHERE, told, event_id=event_id)])
+        self.changed()
 
 
 class _Loaded(msgspec.Struct, frozen=True):

@@ -72,10 +72,13 @@ class Recovery:
         """Called when the Codex that was connected is no more."""
         self.began: Callable[[Session], Awaitable[None]] | None = None
         """Called when everything is caught up."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a session has begun or ended."""
 
     async def session_began(self, session: Session) -> None:
         """Take the threads up again, and say what an earlier Codex took with it."""
         self._threads.incarnation = session.incarnation
+        self.changed()
         await self._recorder.settle()
         if self.begins is not None:
             await self.begins(session)
@@ -95,6 +98,7 @@ class Recovery:
     async def session_ended(self, session: Session) -> None:
         """Nothing is heard of any thread."""
         log.info("codex.disconnected", incarnation=session.incarnation)
+        self.changed()
         self._caught_up.clear()
         for thread in self._threads:
             thread.subscribed = thread.compared = False

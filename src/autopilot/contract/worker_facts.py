@@ -1,4 +1,4 @@
-"""What an event says about its worker: title, preview, cwd, model, activity.
+"""What an event says about its worker: title, preview, cwd, model, activity, control.
 
 The one fold of both sides: the runtime applies it in the transaction that appends, a client to the events after its
 snapshot, and both hold the same facts at the same seq. Source of the methods: Codex's notifications.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-NAMES = ("title", "preview", "cwd", "model", "activity")
+NAMES = ("title", "preview", "cwd", "model", "activity", "control")
 SPEND = "spend"
 """A fact whose value is the counts of tokens so far, by their names in the contract."""
 PREVIEW_CHARACTERS = 280
@@ -109,6 +109,11 @@ def _usage(_facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
     return {SPEND: counts} if whole else {}
 
 
+def _elsewhere(_facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
+    """The companion says whether another program is the thread's writer."""
+    return {"control": "observe_only" if params.get("elsewhere") is True else "full"}
+
+
 def _activity(status: Mapping[str, Any]) -> str | None:
     kind, flags = status.get("type"), status.get("activeFlags")
     flags = flags if isinstance(flags, list) else []
@@ -152,6 +157,7 @@ _METHODS: dict[object, Callable[[Facts, dict[str, Any]], dict[str, Any]]] = {
     "model/rerouted": _rerouted,
     "thread/tokenUsage/updated": _usage,
     "error": _failed,
+    "desktop/thread_elsewhere": _elsewhere,
     "item/started": _item,
     "item/completed": _item,
 }

@@ -115,6 +115,7 @@ def _health(row: Row, stale_after_ms: int) -> dict[str, Any]:
     """Four facts, never merged: what each says is only what its own source said, and when."""
     heard, data_age_ms = row["last_heard_at"], _age_ms(row, row["updated_at"])
     machine = _machine_state(row, stale_after_ms)
+    said = {} if row["codex_said"] is None else msgspec.json.decode(row["codex_said"])
     return {
         "api": {"state": "ok", "as_of": _time(row["read_at"]), "detail": None},
         "machine": {
@@ -123,9 +124,9 @@ def _health(row: Row, stale_after_ms: int) -> dict[str, Any]:
             "detail": None if heard is None else {"age_ms": _age_ms(row, heard)},
         },
         "codex": {
-            "state": _codex_state(row, machine),
+            "state": _codex_state(said, row, machine),
             "as_of": _time(heard),
-            "detail": None if row["codex_version"] is None else {"version": row["codex_version"]},
+            "detail": _codex_detail(said, row),
         },
         "data": {
             "state": "ok" if data_age_ms <= stale_after_ms else "stale",
@@ -142,11 +143,19 @@ def _machine_state(row: Row, stale_after_ms: int) -> str:
     return "ok" if _age_ms(row, heard) <= stale_after_ms else "down"
 
 
-def _codex_state(row: Row, machine: str) -> str:
-    """A companion that is heard says which Codex it runs; one that names none has none running."""
+def _codex_state(said: Mapping[str, Any], row: Row, machine: str) -> str:
+    """A companion that is heard says which Codex it works on; one that names none has none running."""
     if machine != "ok":
         return "unknown"
-    return "down" if row["codex_version"] is None else "ok"
+    return "down" if row["codex_version"] is None or said.get("server") == "none" else "ok"
+
+
+def _codex_detail(said: Mapping[str, Any], row: Row) -> dict[str, Any] | None:
+    """Version, whose app-server it is (`own`, `shared`, `none`), and since when, as far as the companion said."""
+    if row["codex_version"] is None:
+        return None
+    told = {name: said[name] for name in ("version", "server", "since") if isinstance(said.get(name), str)}
+    return {"version": row["codex_version"], **told}
 
 
 def _spend(facts: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.cli.demo import codex_here
 from autopilot.cli.home import Home
+from autopilot.companion import standing
 from autopilot.companion.codex import drift
 from autopilot.companion.codex.messages import CodexUnavailable
 
@@ -28,3 +30,17 @@ async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
     if difference.missing:
         return [version, signed_in, problem("protocol", difference.sentence(), "use the pinned Codex until we follow")]
     return [version, signed_in, ok("protocol", difference.sentence())]
+
+
+async def companion(home: Home) -> list[Finding]:
+    """Which Codex the companion of this installation works on, and which threads others own."""
+    status = await asyncio.to_thread(standing.read, home.companion)
+    if status is None or not status.is_alive:
+        return [note("companion", "does not run")]
+    if status.codex.server == "none":
+        return [problem("companion", status.codex.message, f"its words are in {home.logs}")]
+    owners = status.owners
+    if not owners.held_by_machines and not owners.held_by_programs:
+        return [ok("companion", status.codex.message)]
+    advice = "ask for thread/resume to adopt a thread once it is let go of, or for thread/fork"
+    return [ok("companion", status.codex.message), note("owners", owners.message, advice)]

@@ -12,6 +12,7 @@ __all__ = [
     "Backend",
     "BackendKind",
     "BackendState",
+    "Control",
     "ConvexProjection",
     "CreateWorker",
     "CreatedWorker",
@@ -79,6 +80,15 @@ class Activity(StrEnum):
     """The last turn ended in an error."""
     UNKNOWN = "unknown"
     """The log does not say."""
+
+
+class Control(StrEnum):
+    """What can be done with a worker's thread where it is executed."""
+
+    FULL = "full"
+    """Everything."""
+    OBSERVE_ONLY = "observe_only"
+    """Another program is its writer: it is followed from Codex's history, and can be adopted or forked."""
 
 
 class ExecutionMode(StrEnum):
@@ -311,6 +321,8 @@ class WorkerSnapshot:
     """The model in use."""
     activity: SeqFact | None = None
     """What it is doing, one of Activity."""
+    control: SeqFact | None = None
+    """What can be done with its thread, one of Control; null: nothing is known to stand in the way."""
     machine: MachineRef | None = None
     """The machine it belongs to."""
     execution_mode: str
@@ -373,6 +385,8 @@ class WorkerSummary:
     """The model in use."""
     activity: SeqFact | None = None
     """What it is doing, one of Activity."""
+    control: SeqFact | None = None
+    """What can be done with its thread, one of Control; null: nothing is known to stand in the way."""
     machine: MachineRef | None = None
     """The machine it belongs to."""
     execution_mode: str
