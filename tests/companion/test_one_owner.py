@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.companion.daemon import client_of, start_daemon
+from tests.companion.daemon import client_of, daemon_of, start_daemon
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
 from tests.companion.second_machine import machine_of, network_of
 from tests.companion.test_companion_ends import completed, in_history
@@ -43,6 +43,7 @@ async def test_of_two_companions_of_one_thread_one_writes_always(
         async with machine_of(installation, tmp_path / "first", url=network.url) as first:
             one, two = first.machine.machine_id, second.machine.machine_id
             installation.machine_id, installation.machine_token = one, token_of(first)
+            await until(lambda: second.following._since is not None)
             worker = await installation.start_thread()
             await installation.turn(worker, {"say": "first words"})
             await until(lambda: worker in second.leases.elsewhere)
@@ -148,3 +149,25 @@ async def test_a_thread_that_another_program_holds_is_watched_until_that_lets_go
     assert "desktop/turn_cut_off" not in methods(log)
     assert sorted(completed(log)) == sorted(kept)
     assert_sound(log)
+
+
+async def test_stopping_a_watched_worker_ends_nothing_of_the_other_program_and_says_so(
+    installation: Installation,
+) -> None:
+    async with installation.companion(join_shared_codex=False) as companion:
+        await until(lambda: companion.following._since is not None)
+        async with daemon_of(installation.launch) as other, client_of(other.socket) as terminal:
+            thread_id = await terminal.start_thread(installation.project)
+            worker = f"desktopw:{thread_id}"
+            waits = f"until [ -e {installation.project}/go ]; do sleep 0.05; done; echo went on"
+            await terminal.turn(thread_id, {"shell": waits}, {"say": "finished"})
+            await installation.log_until_there(worker, method("desktop/thread_elsewhere", elsewhere=True))
+            await installation.owner.stop_worker(worker, reason="enough")
+            log = await installation.log_until(worker, of_type("worker.stopped"))
+            (installation.project / "go").touch()
+            ended = await terminal.heard("turn/completed")
+
+    stopped = log[-1].payload
+    assert (stopped["verified"], stopped["interrupted_turn"]) == (False, None)
+    assert "another program holds this thread" in stopped["unverified"][0]
+    assert b'"status":"completed"' in bytes(ended.params)

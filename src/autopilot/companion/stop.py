@@ -127,6 +127,9 @@ class Stops:
         is closed. One that is not connected yet may run a turn that an earlier companion began: it is waited for.
         """
         done = Stopped()
+        if thread.elsewhere is not None:
+            done.unverified.append("what runs: another program holds this thread, and it is not ours to end")
+            return done
         await self._look(thread, done, None)
         for _ in range(ATTEMPTS):
             done.trouble = None
