@@ -12,6 +12,8 @@ from typing import Any
 NAMES = ("title", "preview", "cwd", "model", "activity", "control")
 SPEND = "spend"
 """A fact whose value is the counts of tokens so far, by their names in the contract."""
+USAGE = "thread/tokenUsage/updated"
+"""The notification that reports them."""
 PREVIEW_CHARACTERS = 280
 LARGEST_COUNT = 2**53 - 1
 """The largest number that every reader of JSON has exactly; more tokens than that nobody has used."""
@@ -104,7 +106,7 @@ def _item(facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
 def _usage(_facts: Facts, params: dict[str, Any]) -> dict[str, Any]:
     """Codex counts the whole thread anew with each answer of the model."""
     total = _object(_object(params, "tokenUsage"), "total")
-    counts = {name: total.get(codex) for name, codex in _COUNTS.items()}
+    counts = {name: total.get(codex) for name, codex in COUNTS.items()}
     whole = all(type(count) is int and 0 <= count <= LARGEST_COUNT for count in counts.values())
     return {SPEND: counts} if whole else {}
 
@@ -136,13 +138,14 @@ def _line(value: object) -> str | None:
     return " ".join(value[: PREVIEW_CHARACTERS * 4].split())[:PREVIEW_CHARACTERS]
 
 
-_COUNTS = {
+COUNTS = {
     "input_tokens": "inputTokens",
     "cached_input_tokens": "cachedInputTokens",
     "output_tokens": "outputTokens",
     "reasoning_output_tokens": "reasoningOutputTokens",
     "total_tokens": "totalTokens",
 }
+"""Counts of tokens: the contract's names, and Codex's."""
 _TYPES: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     "worker.started": _opened,
     "worker.stopped": _stopped,
@@ -155,7 +158,7 @@ _METHODS: dict[object, Callable[[Facts, dict[str, Any]], dict[str, Any]]] = {
     "turn/started": _turn_started,
     "turn/completed": _turn_completed,
     "model/rerouted": _rerouted,
-    "thread/tokenUsage/updated": _usage,
+    USAGE: _usage,
     "error": _failed,
     "desktop/thread_elsewhere": _elsewhere,
     "item/started": _item,

@@ -166,6 +166,8 @@ def _move(worker: Worker, rows: list[Row]) -> None:
     for row in telling:
         _turn(worker, row.draft)
         facts = worker_facts.fold(facts, row.seq, row.draft.event_type, row.draft.value)
+        if row.draft.method == worker_facts.USAGE and "model" in facts:
+            row.model = facts["model"]["value"]
     if facts is not before:
         worker.facts = msgspec.json.encode(facts).decode()
         worker.state_changed = True

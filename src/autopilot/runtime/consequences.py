@@ -1,7 +1,7 @@
 """The one place where an append has consequences: what else changes in the transaction that appends.
 
 The ledger calls `load`, `before`, `closing` and `after`, in this order; they call plain functions of the rooms
-concerned (leases, feed, requests, handshakes). All of them run under the workers' locks. None commits, and none
+concerned (leases, feed, requests, handshakes, spend). All of them run under the workers' locks. None commits, and none
 publishes. Where `may_follow` says that nothing can, only `before` is called, and without a lock.
 """
 
@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autopilot.runtime import approvals_events, approvals_rows, feed_entries, handshakes, leases, receipts
+from autopilot.runtime import (
+    approvals_events,
+    approvals_rows,
+    feed_entries,
+    handshakes,
+    leases,
+    receipts,
+    spend,
+    spend_counts,
+)
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
 from autopilot.runtime.permissions import EVENT
 
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
 
 HANDSHAKES = "handshakes"
+_CONSEQUENTIAL = handshakes.METHODS | spend_counts.METHODS
 
 
 def may_follow(worker: Worker, batch: Batch) -> bool:
@@ -25,7 +35,7 @@ def may_follow(worker: Worker, batch: Batch) -> bool:
     lease = worker.lease
     if lease is not None and (batch.claims.machine_id != lease.machine_id or leases.is_due(lease, worker.now)):
         return True
-    return any(draft.event_type != EVENT or draft.method in handshakes.METHODS for draft in batch.drafts)
+    return any(draft.event_type != EVENT or draft.method in _CONSEQUENTIAL for draft in batch.drafts)
 
 
 async def load(tx: LedgerTx, batches: Sequence[Batch]) -> None:
@@ -67,5 +77,6 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
         await approvals_rows.after(tx, rows)
+        await spend.after(tx, rows)
     await leases.renew_heard(tx)
     await feed_entries.after(tx, rows)

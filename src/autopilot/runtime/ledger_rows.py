@@ -120,6 +120,8 @@ class Row(msgspec.Struct, gc=False):
     draft: Draft
     frame: str
     """The envelope's JSON text."""
+    model: str | None = None
+    """Of a report of usage: the worker's model, true at this seq."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,54 @@
+-- places: where the totals of these threads stand
+select t.worker_no, t.thread_id, t.seq, t.turn_id, t.said_at, t.input_tokens, t.cached_input_tokens, t.output_tokens,
+       t.reasoning_output_tokens, t.total_tokens
+from unnest($1::bigint[], $2::text[]) as k (worker_no, thread_id)
+join spend_thread t using (worker_no, thread_id);
+
+-- save_places: where they stand now
+insert into spend_thread (worker_no, thread_id, seq, turn_id, said_at, input_tokens, cached_input_tokens,
+                          output_tokens, reasoning_output_tokens, total_tokens)
+select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::bigint[], $10::bigint[])
+on conflict (worker_no, thread_id) do update
+set seq = excluded.seq, turn_id = excluded.turn_id, said_at = excluded.said_at,
+    input_tokens = excluded.input_tokens, cached_input_tokens = excluded.cached_input_tokens,
+    output_tokens = excluded.output_tokens, reasoning_output_tokens = excluded.reasoning_output_tokens,
+    total_tokens = excluded.total_tokens;
+
+-- add: count what was used
+insert into spend_day as d (worker_no, day, thread_id, model, machine_id, input_tokens, cached_input_tokens,
+                            output_tokens, reasoning_output_tokens, total_tokens)
+select * from unnest($1::bigint[], $2::date[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::bigint[], $10::bigint[])
+on conflict (worker_no, day, thread_id, model, machine_id) do update
+set input_tokens = d.input_tokens + excluded.input_tokens,
+    cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
+    output_tokens = d.output_tokens + excluded.output_tokens,
+    reasoning_output_tokens = d.reasoning_output_tokens + excluded.reasoning_output_tokens,
+    total_tokens = d.total_tokens + excluded.total_tokens;
+
+-- every_worker: whose spend can be counted anew, in the order of locks
+select worker_id from worker order by worker_id;
+
+-- is_whole: whether the ledger still has everything that a worker's log ever said
+select h.oldest_seq = 1 and not exists (select 1 from event e where e.worker_no = h.worker_no and e.pruned)
+from worker_head h where h.worker_no = $1;
+
+-- told: a worker's log, from after a seq
+select seq, frame from event where worker_no = $1 and seq > $2 order by seq limit $3;
+
+-- days_of: what was counted for a worker
+select worker_no, day, thread_id, model, machine_id, input_tokens, cached_input_tokens, output_tokens,
+       reasoning_output_tokens, total_tokens
+from spend_day where worker_no = $1;
+
+-- places_of: where its threads stand
+select worker_no, thread_id, seq, turn_id, said_at, input_tokens, cached_input_tokens, output_tokens,
+       reasoning_output_tokens, total_tokens
+from spend_thread where worker_no = $1;
+
+-- forget_days: what was counted for a worker, to be counted anew
+delete from spend_day where worker_no = $1;
+
+-- forget_places: where its threads stand, to be found anew
+delete from spend_thread where worker_no = $1;
