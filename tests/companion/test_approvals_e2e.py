@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.companion.asking import asking_thread, decide, end, ended, of_approvals, pending
 from tests.companion.installation import Installation, assert_sound, item, method
 
+from autopilot.companion.codex.messages import Message
 from autopilot.contract import Envelope
 from autopilot.testing.model import script
 
@@ -84,3 +86,98 @@ def words(text: str):
 
 def agent_messages(log: list[Envelope]) -> list[dict[str, Any]]:
     return [event.payload["params"]["item"] for event in log if item("agentMessage")(event)]
+
+
+async def test_a_question_of_a_sub_agent_is_its_own_worker_s_and_names_the_parent(installation: Installation) -> None:
+    child = script({"shell": "echo child > child.txt"}, {"say": "child done"})
+    spawn = {"call": {"name": "spawn_agent", "namespace": "multi_agent_v1", "arguments": {"message": child}}}
+    async with installation.companion() as companion:
+        parent = await asking_thread(installation)
+        await installation.turn(parent, spawn, {"say": "parent waits"})
+        (asked,) = await pending(installation)
+        await decide(installation, asked, "accept")
+        over = await ended(installation, asked)
+        log = await installation.log_until(asked.worker_id, method("turn/completed"))
+        workers = [one async for one in installation.owner.every_worker()]
+
+    assert asked.worker_id != parent
+    assert (asked.thread_id, asked.parent_thread_id) == (
+        asked.worker_id.removeprefix("desktopw:"),
+        parent.removeprefix("desktopw:"),
+    )
+    assert end(over) == ("applied", "accepted", None)
+    assert (installation.project / "child.txt").exists()
+    assert [one.metadata.get("parent_thread_id") for one in workers if one.worker_id == asked.worker_id] == [
+        parent.removeprefix("desktopw:")
+    ]
+    assert companion.threads.get(asked.thread_id) is not None
+    assert_sound(log)
+
+
+async def test_two_questions_of_one_turn_are_answered_each_by_itself_and_in_any_order(
+    installation: Installation,
+) -> None:
+    async with installation.companion():
+        worker = await asking_thread(installation)
+        await installation.turn(worker, {"shells": ["touch one.txt", "touch two.txt"]}, {"say": "done"})
+        asked = {one.title: one for one in await pending(installation, 2)}
+        await decide(installation, asked["Run “touch two.txt”?"], "accept")
+        second = await ended(installation, asked["Run “touch two.txt”?"])
+        await decide(installation, asked["Run “touch one.txt”?"], "decline")
+        first = await ended(installation, asked["Run “touch one.txt”?"])
+        await installation.log_until(worker, method("turn/completed"))
+
+    assert (end(first), end(second)) == (("applied", "declined", None), ("applied", "accepted", None))
+    assert [path.name for path in installation.project.glob("*.txt") if path.name != "hello.txt"] == ["two.txt"]
+
+
+async def test_what_is_allowed_for_the_session_is_not_asked_again(installation: Installation) -> None:
+    async with installation.companion():
+        worker = await asking_thread(installation)
+        await installation.turn(worker, {"shell": "echo a >> a.txt"}, {"shell": "echo a >> a.txt"}, {"say": "done"})
+        (asked,) = await pending(installation)
+        await decide(installation, asked, "acceptForSession")
+        log = await installation.log_until(worker, method("turn/completed"))
+
+    assert of_approvals(log) == ["requested", "decided", "applied"]
+    assert (installation.project / "a.txt").read_text() == "a\na\n"
+
+
+async def test_whoever_cancels_ends_the_turn(installation: Installation) -> None:
+    async with installation.companion():
+        worker = await asking_thread(installation)
+        await installation.turn(worker, {"shell": "touch never.txt"}, {"say": "done"})
+        (asked,) = await pending(installation)
+        await decide(installation, asked, "cancel")
+        log = await installation.log_until(worker, method("turn/completed"))
+        over = await ended(installation, asked)
+
+    (turn,) = [event.payload["params"]["turn"] for event in log if method("turn/completed")(event)]
+    assert turn["status"] == "interrupted"
+    assert end(over) == ("applied", "cancelled", None)
+
+
+async def test_a_question_of_an_unknown_kind_is_shown_as_unsupported_and_refused(installation: Installation) -> None:
+    async with installation.companion() as companion:
+        worker = await asking_thread(installation)
+        refused: list[Any] = []
+        session = companion.codex.session
+        assert session is not None
+
+        async def refuse(identity: Any, code: int, message: str) -> None:
+            refused.append((bytes(identity), code, message))
+
+        session.connection.refuse = refuse
+        thread_id = worker.removeprefix("desktopw:")
+        params = msgspec.json.encode({"threadId": thread_id, "thought": "is this all right?"})
+        question = Message("item/telepathy/request", id=msgspec.Raw(b"77"), params=msgspec.Raw(params))
+        for _ in range(2):  # Codex repeats what is open
+            await companion.recorder.take(question)
+        log = await installation.log_until(worker, lambda event: event.eventType == "worker.approval.closed")
+        await companion.recorder.settle()
+
+    (shown,) = [event.payload["approval"] for event in log if event.eventType == "worker.approval.requested"]
+    assert (shown["kind"], shown["answerable"], shown.get("options", [])) == ("unsupported", False, [])
+    assert "is this all right?" in shown["facts"][-1]["value"]
+    assert of_approvals(log) == ["requested", "closed"]
+    assert refused == [(b"77", -32601, "item/telepathy/request is not known to this client")] * 2

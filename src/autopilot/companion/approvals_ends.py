@@ -36,11 +36,7 @@ SHOWN_BY_ITEM = frozenset({"item/commandExecution/requestApproval", "item/fileCh
 """Questions whose item tells how they were decided."""
 TOOL, TOOL_ITEM = "item/tool/call", "dynamicToolCall"
 """Codex does not say that a tool's call is resolved (0.163.0): its item does, and holds the answer."""
-_STATUS = {
-    "completed": ApprovalOutcome.ACCEPTED,
-    "failed": ApprovalOutcome.ACCEPTED,
-    "declined": ApprovalOutcome.DECLINED,
-}
+_STATUS = {"completed": ApprovalOutcome.ACCEPTED, "declined": ApprovalOutcome.DECLINED}
 _EFFECTS = {
     ApprovalEffect.DECLINE: ApprovalOutcome.DECLINED,
     ApprovalEffect.CANCEL: ApprovalOutcome.CANCELLED,
@@ -68,12 +64,18 @@ def follow(db: sqlite3.Connection, event: Event, incarnation: str | None, now: d
         said = params["item"].get("contentItems")  # none: it was not answered, its turn was interrupted
         return [_tool_done(db, one, said, now) for one in rows if one.method == TOOL and said]
     rows = [one for one in rows if one.method in SHOWN_BY_ITEM]
-    status = str((params.get("item") or {}).get("status"))
-    seen = ApprovalOutcome.ACCEPTED if event.method == OUTPUT else _STATUS.get(status)
+    seen = ApprovalOutcome.ACCEPTED if event.method == OUTPUT else _shown(params.get("item") or {})
     if seen is not None:
         for one in rows:
             approvals.note_seen(db, one, seen)
     return _each(db, [one for one in rows if one.resolved_at is not None], now, _final)
+
+
+def _shown(item: dict[str, Any]) -> ApprovalOutcome | None:
+    """How a completed item was decided. One that failed may never have begun: a command that ran has an exit code."""
+    if item.get("status") == "failed" and item.get("exitCode") is not None:
+        return ApprovalOutcome.ACCEPTED
+    return _STATUS.get(str(item.get("status")))
 
 
 def overdue(db: sqlite3.Connection, now: datetime) -> tuple[list[Event], float | None]:
