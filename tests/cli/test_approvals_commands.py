@@ -93,7 +93,8 @@ async def test_a_list_shows_all_that_is_needed_to_decide(desk: Desk, capsys: pyt
         "+x = 2",
         "(the rest of it is left out)",
         "Host: example.org",
-        "acceptForSession Yes, and don't ask again",
+        "accept            Yes\n",
+        "acceptForSession  Yes, and don't ask again",
         "expires in 1 h",
     ):
         assert words in seen

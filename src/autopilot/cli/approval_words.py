@@ -75,7 +75,8 @@ def _lines(approval: Approval, *, full: bool, now: datetime) -> Iterator[Text]:
     if approval.risk:
         yield _text("  risk: ").append_text(_text(approval.risk, RISK_STYLE.get(approval.risk, "")))
     yield from _evidence(approval, full=full)
-    for fact in approval.facts:
+    shown = {"cwd"} if approval.evidence and approval.evidence.cwd else set()
+    for fact in (fact for fact in approval.facts if fact.name not in shown):
         yield _text(f"  {fact.label}: {fact.value}")
     if approval.url:
         yield _text(f"  open: {approval.url}")
@@ -121,8 +122,9 @@ def _question(question: ApprovalQuestion) -> Iterator[Text]:
 def _choices(approval: Approval, now: datetime) -> Iterator[Text]:
     if not approval.answerable:
         yield _text("  only to be answered at the computer", "dim")
+    width = max((len(option.option_id) for option in approval.options), default=0)
     for option in approval.options:
-        yield _text(f"  {option.option_id:<16} ", "cyan").append_text(_text(option.label))
+        yield _text(f"  {option.option_id:<{width}}  ", "cyan").append_text(_text(option.label))
     if approval.expires_at:
         left = (datetime.fromisoformat(approval.expires_at) - now).total_seconds()
         yield _text(f"  expires in {_span(left)}", "dim")

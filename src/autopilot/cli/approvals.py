@@ -56,7 +56,9 @@ async def approvals(
     if options.json:
         terminal.result(found)
         return
-    for approval in found:
+    for number, approval in enumerate(found):
+        if number:
+            terminal.say()
         terminal.out.print(card(approval, full=full))
     if not found:
         terminal.say("Codex asks nothing." if state == "pending" else "No approvals.")
