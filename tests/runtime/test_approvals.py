@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from autopilot.contract.port import Claims
@@ -244,6 +245,23 @@ async def test_lists_are_paged_open_ones_oldest_first_and_others_newest_first(ru
     assert await pages("state=ended") == [ids[1::-1]]
     assert await pages("state=all") == [ids[:2:-1], ids[2:0:-1], ids[:1]]
     assert await pages("state=all&worker_id=w") == await pages("state=all")
+
+
+async def test_a_page_is_bounded_in_bytes_and_holds_one_at_least(database, settings):
+    small = msgspec.structs.replace(settings, page_bytes=5_000)
+    async with await build(small, dsn=database) as runtime:
+        companion = await leased(runtime)
+        ids = [await ask(companion, number, title="x" * 3_000) for number in range(3)]
+        large = await ask(companion, 3, title="x" * 9_000)
+        found, before = [], ""
+        while before is not None:
+            page = (await call(runtime, "GET", "/approvals", query=f"state=open{before}")).json
+            found.append([approval["approval_id"] for approval in page["data"]])
+            before = None if page["next"] is None else f"&before={page['next']}"
+        assert found == [ids[:2], [ids[2], large]]
+        newest = (await call(runtime, "GET", "/approvals", query="state=all")).json
+        assert [approval["approval_id"] for approval in newest["data"]] == [large]
+        assert newest["next"] is not None
 
 
 @pytest.mark.parametrize("query", ["state=some", "limit=0", "limit=201", "before=x", "before=!", "worker_id=a%20b"])

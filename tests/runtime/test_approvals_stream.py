@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from autopilot.contract.port import RuntimeRequest
-from autopilot.runtime import stream_principal
+from autopilot.runtime import stream_approvals, stream_principal
 from autopilot.testing.approvals import decide, question
 from autopilot.testing.machines import leased
 from autopilot.testing.runtime import OWNER, STRANGER, call
@@ -94,6 +94,22 @@ async def test_every_change_is_told_and_the_workers_count_with_it(runtime, compa
     await companion.end_approval("w", approval_id, "applied", "accepted")
     applied = await reader.approval()
     assert (applied["approval_id"], applied["state"], applied["outcome"]) == (approval_id, "applied", "accepted")
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_BYTES", 5_000), ("MAX_APPROVALS", 2)])
+async def test_more_than_it_tells_at_once_is_said_to_be_incomplete(runtime, companion, monkeypatch, bound, value):
+    monkeypatch.setattr(stream_approvals, bound, value)
+
+    async def is_complete():
+        answer = await call(runtime, "GET", "/stream", query="tail_ms=300&frames=control")
+        frame = next(frame for frame in answer.body.split(b"\n\n") if b"codex.stream.caught_up" in frame)
+        return msgspec.json.decode(frame.split(b"data: ", 1)[1])["complete"]
+
+    ids = [await ask(companion, 0, title="x" * 4_000)]
+    assert await is_complete()
+    ids += [await ask(companion, number, title="x" * 4_000) for number in (1, 2)]
+    assert not await is_complete()
+    assert [data["approval_id"] for data in await now(runtime)] == ids[:2]
 
 
 async def test_a_machine_that_falls_silent_makes_its_questions_unreachable(runtime, companion, monkeypatch):

@@ -39,6 +39,7 @@ class ApprovalRoutes:
         self._pool = pool
         self._bodies = bodies
         self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
+        self._page_bytes = settings.page_bytes
 
     def routes(self) -> Iterable[Route]:
         """Its routes."""
@@ -66,9 +67,10 @@ class ApprovalRoutes:
             else (SQL.newest_first, state == ApprovalFilter.ENDED)
         )
         owner = (claims.user_id, claims.guest_scope)
-        rows = await self._pool.fetch(statement, *owner, worker_no, narrow, *place, limit + 1)
-        following = token_of(rows[limit - 1]) if len(rows) > limit else None
-        return json_response(200, {"data": [self._body(row) for row in rows[:limit]], "next": following})
+        rows = await self._pool.fetch(statement, *owner, worker_no, narrow, *place, limit + 1, self._page_bytes)
+        page = rows[:limit]
+        following = token_of(page[-1]) if page and page[-1]["found"] > len(page) else None
+        return json_response(200, {"data": [self._body(row) for row in page], "next": following})
 
     async def read(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """200 and one approval."""

@@ -18,6 +18,8 @@ from autopilot.runtime.settings import RuntimeSettings
 
 MAX_APPROVALS = 500
 """What a look reads: the oldest of the open ones, and the last of those that ended."""
+MAX_BYTES = 8 * 1024 * 1024
+"""About what a look reads of the open ones, and of those that ended."""
 MAX_REMEMBERED = 4 * MAX_APPROVALS
 """What was told longest ago is forgotten beyond this; it may be told once more."""
 
@@ -39,11 +41,11 @@ class ApprovalStates:
 
     async def news(self, ended_within_seconds: float) -> list[bytes]:
         """Bodies to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
-        ended = await self._pool.fetch(SQL.ended_of, *self._owner, ended_within_seconds, MAX_APPROVALS)
-        rows = await self._pool.fetch(SQL.open_of, *self._owner, MAX_APPROVALS)
-        self.complete = len(rows) < MAX_APPROVALS
-        told = [*self._new(reversed(ended)), *self._new(rows)]
-        present = {row["approval_id"] for row in rows}
+        rows = await self._pool.fetch(SQL.told_of, *self._owner, ended_within_seconds, MAX_APPROVALS, MAX_BYTES)
+        open_rows = [row for row in rows if row["ended_at"] is None]
+        self.complete = not open_rows or open_rows[0]["found"] == len(open_rows) < MAX_APPROVALS
+        told = list(self._new(rows))
+        present = {row["approval_id"] for row in open_rows}
         if missing := [approval_id for approval_id in self._open if approval_id not in present]:
             told += self._new(await self._pool.fetch(SQL.approvals, missing))
         return told

@@ -47,23 +47,41 @@ from approval a join worker w using (worker_no)
 where a.state = 'pending' and a.expires_at is not null and a.expires_at <= $1
 order by a.expires_at limit $2
 
--- oldest_first: a page of a principal's approvals that have not ended
-select *, clock_timestamp() as read_at from approval_view
-where (owner_user_id = $1 or owner_guest_scope = $2)
-    and ($3::bigint is null or worker_no = $3)
-    and ended_at is null and (state = 'pending' or not $4)
-    and ($5::timestamptz is null or (requested_at, approval_id) > ($5, $6::text))
-order by requested_at, approval_id
-limit $7
+-- oldest_first: a page of a principal's approvals that have not ended, bounded in rows and bytes (at least one)
+with found as (
+    select * from approval_view
+    where (owner_user_id = $1 or owner_guest_scope = $2)
+        and ($3::bigint is null or worker_no = $3)
+        and ended_at is null and (state = 'pending' or not $4)
+        and ($5::timestamptz is null or (requested_at, approval_id) > ($5, $6::text))
+    order by requested_at, approval_id
+    limit $7
+),
+page as (
+    select *, count(*) over () as found, clock_timestamp() as read_at,
+        sum(octet_length(request) + octet_length(params)) over (order by requested_at, approval_id)
+            - octet_length(request) - octet_length(params) as before
+    from found
+)
+select * from page where before < $8 order by requested_at, approval_id
 
--- newest_first: a page of all of a principal's approvals, or of those that have ended
-select *, clock_timestamp() as read_at from approval_view
-where (owner_user_id = $1 or owner_guest_scope = $2)
-    and ($3::bigint is null or worker_no = $3)
-    and (ended_at is not null or not $4)
-    and ($5::timestamptz is null or (requested_at, approval_id) < ($5, $6::text))
-order by requested_at desc, approval_id desc
-limit $7
+-- newest_first: a page of all of a principal's approvals, or of those that have ended, bounded alike
+with found as (
+    select * from approval_view
+    where (owner_user_id = $1 or owner_guest_scope = $2)
+        and ($3::bigint is null or worker_no = $3)
+        and (ended_at is not null or not $4)
+        and ($5::timestamptz is null or (requested_at, approval_id) < ($5, $6::text))
+    order by requested_at desc, approval_id desc
+    limit $7
+),
+page as (
+    select *, count(*) over () as found, clock_timestamp() as read_at,
+        sum(octet_length(request) + octet_length(params)) over (order by requested_at desc, approval_id desc)
+            - octet_length(request) - octet_length(params) as before
+    from found
+)
+select * from page where before < $8 order by requested_at desc, approval_id desc
 
 -- answers: what feed entries of kind decision are about
 select a.approval_id, a.worker_no, a.decided_seq, a.machine_id, a.state, a.ended_at, a.decision, a.decided_at, a.x_request_id,
@@ -73,17 +91,33 @@ join worker w using (worker_id)
 join approval a on a.worker_no = w.worker_no and a.decided_seq = n.decided_seq
 left join approval_answer s using (approval_id)
 
--- open_of: a principal's approvals that have not ended, the oldest first
-select *, clock_timestamp() as read_at from approval_view
-where (owner_user_id = $1 or owner_guest_scope = $2) and ended_at is null
-order by requested_at, approval_id
-limit $3
-
--- ended_of: what ended within so many seconds of a principal's approvals, the latest first
-select *, clock_timestamp() as read_at from approval_view
-where (owner_user_id = $1 or owner_guest_scope = $2) and ended_at > clock_timestamp() - make_interval(secs => $3)
-order by ended_at desc
-limit $4
+-- told_of: of a principal's approvals what ended within so many seconds, then what has not ended; bounded in rows, and
+-- each part in bytes (at least one)
+with ended as (
+    select * from approval_view
+    where (owner_user_id = $1 or owner_guest_scope = $2) and ended_at > clock_timestamp() - make_interval(secs => $3)
+    order by ended_at desc
+    limit $4
+),
+open as (
+    select * from approval_view
+    where (owner_user_id = $1 or owner_guest_scope = $2) and ended_at is null
+    order by requested_at, approval_id
+    limit $4
+),
+told as (
+    select *, count(*) over () as found,
+        sum(octet_length(request) + octet_length(params)) over (order by ended_at desc, approval_id)
+            - octet_length(request) - octet_length(params) as before
+    from ended
+    union all
+    select *, count(*) over () as found,
+        sum(octet_length(request) + octet_length(params)) over (order by requested_at, approval_id)
+            - octet_length(request) - octet_length(params) as before
+    from open
+)
+select *, clock_timestamp() as read_at from told where before < $5
+order by ended_at nulls last, requested_at, approval_id
 
 -- approvals: these
 select *, clock_timestamp() as read_at from approval_view where approval_id = any($1::text[])
