@@ -129,7 +129,7 @@ class Companion:
             leases=self.leases,
             clock=clock,
         )
-        self.execution = Execution(self.codex, self.threads, self.recovery, defaults=defaults)
+        self.execution = Execution(self.codex, self.threads, self.recovery, clock=clock, defaults=defaults)
         self.desk = Desk(
             client,
             self.machine,

@@ -1,4 +1,4 @@
-"""What requests mean in Codex's words: one function a method, each asked once, and what became of it.
+"""What requests mean in Codex's words: each asked once, by the table in `methods`, and what became of it.
 
 Relies on `Codex` for the calls and on `Recovery` for threads that have to be heard of first. Knows nothing of the
 ledger: an `Outcome` is what the inbox reports. Unknown methods are refused, never passed through.
@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
 
 from autopilot.companion.codex import history
-from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent
+from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Holder
+from autopilot.companion.methods import OWN_MESSAGE, PROGRAM_READS, READS, THREAD_ACTS, THREAD_READS
+from autopilot.companion.outcomes import Outcome, bounded, completed, failed
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.threads import Thread, Threads
+from autopilot.companion.traces import Traces, source
+from autopilot.ops.clock import Clock
 
 READY_SECONDS = 30.0
 """How long a request waits for a Codex that is being started."""
@@ -29,34 +32,25 @@ RESUME_SECONDS = 10.0
 """How long a stop waits to hear of its thread: it ends what runs also where Codex says nothing."""
 INTERRUPT_SECONDS = 10.0
 """Codex answers an interrupt within 10 ms; one for a turn that is over it may never answer (0.163.0)."""
-MAX_RESPONSE_BYTES = 4 * 1024 * 1024 - 64 * 1024
-THREAD_SOURCE = "autopilot:"
-"""What `threadSource` of a thread started for a request begins with: finds it again after a crash."""
+LOOKS = 4
+LOOK_SECONDS = 0.3
+"""What Codex was told last may be in its history a moment later than its connection ended."""
 
-READS = frozenset({"thread/read", "thread/turns/list", "thread/items/list", "thread/list", "model/list"})
-"""What changes nothing: done again after a crash, and done of threads that can only be watched."""
-
-State = Literal["completed", "failed", "indeterminate"]
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request."""
-
-    state: State
-    response: Any = None
-    error: dict[str, Any] | None = None
 
 
 class Execution:
     """Does requests, one call each."""
 
-    def __init__(self, codex: Codex, threads: Threads, recovery: Recovery, *, defaults: dict[str, Any]) -> None:
+    def __init__(
+        self, codex: Codex, threads: Threads, recovery: Recovery, *, clock: Clock, defaults: dict[str, Any]
+    ) -> None:
         """`defaults`: params of `thread/start` that the request may leave out."""
         self._codex = codex
         self._threads = threads
         self._recovery = recovery
+        self._traces = Traces(codex, threads, recovery)
+        self._clock = clock
         self.defaults = defaults
         self.holder: Callable[[str], Holder | None] = lambda _thread_id: None
         """The other machine whose companion speaks for a thread, where there is one."""
@@ -64,16 +58,14 @@ class Execution:
             "turn/start": self._turn_start,
             "turn/steer": self._turn_steer,
             "turn/interrupt": self._turn_interrupt,
-            "thread/read": self._read,
-            "thread/turns/list": self._read,
-            "thread/items/list": self._read,
+            "thread/archive": self._archive,
+            "thread/unarchive": self._unarchive,
         }
         self._of_machine: dict[str, Callable[[Request], Awaitable[Outcome]]] = {
             "thread/start": self._thread_start,
             "thread/resume": self._thread_resume,
             "thread/fork": self._thread_fork,
-            "thread/list": self._plain,
-            "model/list": self._plain,
+            "account/read": self._account,
         }
 
     async def do(self, request: Request) -> Outcome:
@@ -100,12 +92,17 @@ class Execution:
 
     async def reconcile(self, request: Request, doubt: str) -> Outcome:
         """It may or may not have reached Codex: let Codex's own history say, else say that nobody knows."""
-        try:
-            await self._codex.ready(READY_SECONDS)
-            found = await self._found(request)
-        except CodexError as error:
-            log.warning("request.not_reconciled", request_id=request.request_id, error=str(error))
-            found = None
+        found = None
+        for look in range(LOOKS):
+            try:
+                await self._codex.ready(READY_SECONDS)
+                found = await self._found(request)
+            except CodexError as error:  # the session that ended may not have been let go of yet
+                log.warning("request.not_reconciled", request_id=request.request_id, error=str(error))
+            else:
+                if found is not None or request.method not in OWN_MESSAGE:
+                    break
+            await self._clock.sleep(LOOK_SECONDS * (look + 1))
         if found is not None:
             log.info("request.reconciled", request_id=request.request_id, method=request.method)
             return found
@@ -113,39 +110,43 @@ class Execution:
 
     async def _found(self, request: Request) -> Outcome | None:
         """What Codex knows of it; None: nothing that would tell."""
-        thread = self._threads.of_worker(request.worker_id)
-        if request.method in {"turn/start", "turn/steer"} and thread is not None:
-            turn_id = await history.turn_of_message(self._call, thread.thread_id, request.request_id)
-            told = {"turnId": turn_id} if request.method == "turn/steer" else {"turn": {"id": turn_id}}
-            return None if turn_id is None else completed(told, effect="found_in_history", turn_id=turn_id)
-        if request.method == "turn/interrupt" and thread is not None:
-            running = await history.running_turn(self._call, thread.thread_id)
-            over = running != request.params.get("turnId")
-            return completed({}, effect="turn_is_over") if over else None
-        if request.method == "thread/start":
-            return await self._started_for(request)
         if request.method in READS:
             return await self._dispatch(request)  # reading again changes nothing
-        return None
+        return await self._traces.of(request)
 
     async def _dispatch(self, request: Request) -> Outcome:
         await self._codex.ready(READY_SECONDS)
         if request.method in self._of_machine:
             return await self._of_machine[request.method](request)
-        act = self._of_worker.get(request.method)
-        if act is None:
+        if request.method in PROGRAM_READS:
+            return bounded(await self._call(request.method, request.params))
+        if request.method not in self._of_worker and request.method not in THREAD_READS | THREAD_ACTS.keys():
             return failed("method_not_supported", f"{request.method} can't be asked of this companion")
+        return await self._dispatch_to_thread(request)
+
+    async def _dispatch_to_thread(self, request: Request) -> Outcome:
         thread = self._threads.of_worker(request.worker_id)
         if thread is None:
             return failed("unknown_thread", "this machine has no thread of that worker")
         named = request.params.get("threadId", thread.thread_id)
         if named != thread.thread_id:
             return failed("invalid_params", "params.threadId is another worker's thread")
-        if not thread.subscribed and thread.elsewhere is None:
-            await self._recovery.resume(thread)
+        await self._hear(thread)
         if thread.elsewhere is not None and request.method not in READS:
             return _held(thread)
-        return await act(request, thread)
+        return await self._of_worker.get(request.method, self._of_thread)(request, thread)
+
+    async def _hear(self, thread: Thread) -> None:
+        """Hear of the thread before anything is asked of it.
+
+        Raises:
+            CodexUnavailable: it can't be; nothing was asked.
+        """
+        try:
+            if not thread.subscribed and thread.elsewhere is None:
+                await self._recovery.resume(thread)
+        except (CodexSilent, CodexGone) as error:
+            raise CodexUnavailable(str(error)) from error
 
     async def _turn_start(self, request: Request, thread: Thread) -> Outcome:
         heard, running = thread.subscribed, thread.active_turn
@@ -173,17 +174,37 @@ class Execution:
         raw = await self._codex.call("turn/interrupt", params, within_seconds=INTERRUPT_SECONDS)
         return completed(msgspec.json.decode(raw), effect="interrupted_turn")
 
-    async def _read(self, request: Request, thread: Thread) -> Outcome:
-        return _bounded(await self._call(request.method, _with_thread(request, thread)))
+    async def _of_thread(self, request: Request, thread: Thread) -> Outcome:
+        """One call that names the thread."""
+        params = _with_thread(request, thread)
+        if request.method in OWN_MESSAGE:
+            params["clientUserMessageId"] = request.request_id
+        return bounded(await self._call(request.method, params), THREAD_ACTS.get(request.method))
 
-    async def _plain(self, request: Request) -> Outcome:
-        return _bounded(await self._call(request.method, request.params))
+    async def _archive(self, request: Request, thread: Thread) -> Outcome:
+        outcome = await self._of_thread(request, thread)
+        thread.subscribed = False  # Codex unloads it
+        return outcome
+
+    async def _unarchive(self, request: Request, thread: Thread) -> Outcome:
+        outcome = await self._of_thread(request, thread)
+        await self._recovery.resume(thread)
+        return outcome
+
+    async def _account(self, request: Request) -> Outcome:
+        """Whose account Codex uses; of an address only what tells one's own from another."""
+        outcome = bounded(await self._call(request.method, request.params))
+        account = outcome.response.get("account") if isinstance(outcome.response, dict) else None
+        if isinstance(account, dict) and isinstance(account.get("email"), str):
+            name, at, domain = account["email"].partition("@")
+            account["email"] = f"{name[:1]}…{at}{domain}"
+        return outcome
 
     async def _thread_start(self, request: Request) -> Outcome:
         if request.params.get("ephemeral") is True:
             return failed("invalid_params", "an ephemeral thread can't be a worker")
-        source = {"threadSource": f"{THREAD_SOURCE}{request.request_id}"}
-        return await self._new_worker(await self._call("thread/start", self.defaults | source | request.params))
+        params = self.defaults | request.params | source(request)
+        return await self._new_worker(await self._call("thread/start", params))
 
     async def _thread_resume(self, request: Request) -> Outcome:
         """Adopt a thread: an older one, or one that another process has let go of."""
@@ -201,7 +222,10 @@ class Execution:
 
     async def _thread_fork(self, request: Request) -> Outcome:
         """A new thread that begins with the history of another one, whoever writes that."""
-        params = {**request.params, "threadId": self._thread_named(request), "excludeTurns": True}
+        if request.params.get("ephemeral") is True:
+            return failed("invalid_params", "an ephemeral thread can't be a worker")
+        named = {"threadId": self._thread_named(request), "excludeTurns": True}
+        params = request.params | named | source(request)
         return await self._new_worker(await self._call("thread/fork", params), effect="forked_thread")
 
     def _thread_named(self, request: Request) -> str:
@@ -215,34 +239,12 @@ class Execution:
         response = msgspec.json.decode(raw) | {"worker_id": thread.worker_id}
         return completed(response, effect=effect)
 
-    async def _started_for(self, request: Request) -> Outcome | None:
-        """The thread that was started for this request, where Codex still has it loaded."""
-        loaded = msgspec.json.decode(await self._call("thread/loaded/list", {}))
-        for thread_id in loaded.get("data", []):
-            raw = await self._call("thread/read", {"threadId": thread_id})
-            told = msgspec.json.decode(raw).get("thread", {})
-            if told.get("threadSource") == f"{THREAD_SOURCE}{request.request_id}":
-                thread = await self._recovery.introduce(msgspec.json.decode(raw, type=_Started).thread)
-                await self._recovery.resume(thread)
-                return completed({"thread": told, "worker_id": thread.worker_id}, effect="found_in_history")
-        return None
-
     async def _call(self, method: str, params: Any) -> msgspec.Raw:
         return await self._codex.call(method, params)
 
 
 class _Started(msgspec.Struct, frozen=True):
     thread: msgspec.Raw
-
-
-def completed(response: dict[str, Any], **effect: Any) -> Outcome:
-    """Codex did it; `effect` says in our words what that meant."""
-    return Outcome("completed", response | ({"autopilot": effect} if effect else {}))
-
-
-def failed(code: str, message: str, **facts: Any) -> Outcome:
-    """It was refused, and nothing was done."""
-    return Outcome("failed", error={"code": code, "message": message, **facts})
 
 
 WAYS_OUT = ("thread/resume", "thread/fork")
@@ -264,10 +266,3 @@ def _held_by_machine(holder: Holder) -> Outcome:
 
 def _with_thread(request: Request, thread: Thread) -> dict[str, Any]:
     return {**request.params, "threadId": thread.thread_id}
-
-
-def _bounded(raw: msgspec.Raw) -> Outcome:
-    size = len(bytes(raw))
-    if size > MAX_RESPONSE_BYTES:
-        return failed("response_too_large", f"the answer has {size} bytes, the ledger takes {MAX_RESPONSE_BYTES}")
-    return Outcome("completed", msgspec.json.decode(raw))

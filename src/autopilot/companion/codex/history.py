@@ -1,7 +1,7 @@
 """Read a thread's history from Codex, page by page, with every item's raw text.
 
 Codex lists an item in its history only once it is completed; an interrupted turn keeps what was completed in it
-(docs/guide/companion.md). Owns nothing; calls `thread/turns/list` and `thread/items/list` and nothing else.
+(docs/guide/companion.md). Owns nothing, and calls nothing that would change anything.
 """
 
 from __future__ import annotations
@@ -62,6 +62,34 @@ class _TurnPage(msgspec.Struct, frozen=True):
     nextCursor: str | None = None  # noqa: N815  # the wire's name
 
 
+class Queued(msgspec.Struct, frozen=True):
+    """A message that waits for the running turn to end."""
+
+    id: str
+    clientUserMessageId: str | None = None  # noqa: N815  # the wire's name
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A thread, as `thread/read` tells it."""
+
+    name: str | None = None
+    path: str | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Whether it was put away: Codex keeps those in a folder of their own."""
+        return "/archived_sessions/" in (self.path or "").replace("\\", "/")
+
+
+class _QueuePage(msgspec.Struct, frozen=True):
+    data: list[Queued]
+    nextCursor: str | None = None  # noqa: N815  # the wire's name
+
+
+class _Read(msgspec.Struct, frozen=True):
+    thread: Described
+
+
 async def turns(call: Call, thread_id: str, *, newest_first: bool) -> AsyncIterator[HistoryTurn]:
     """The thread's turns; pages are fetched as they are needed."""
     cursor: str | None = None
@@ -109,6 +137,24 @@ async def running_turn(call: Call, thread_id: str) -> str | None:
     async for turn in turns(call, thread_id, newest_first=True):
         return turn.turn_id if turn.status == IN_PROGRESS else None
     return None
+
+
+async def queued(call: Call, thread_id: str) -> list[Queued]:
+    """What waits in the thread's queue for the turn to end."""
+    found: list[Queued] = []
+    cursor: str | None = None
+    while True:
+        asked = {"threadId": thread_id, "cursor": cursor}
+        page = msgspec.json.decode(await call("thread/queue/list", asked), type=_QueuePage)
+        found += page.data
+        cursor = page.nextCursor
+        if cursor is None:
+            return found
+
+
+async def described(call: Call, thread_id: str) -> Described:
+    """What Codex says of the thread itself."""
+    return msgspec.json.decode(await call("thread/read", {"threadId": thread_id}), type=_Read).thread
 
 
 def _page(thread_id: str, cursor: str | None, *, newest_first: bool) -> dict[str, Any]:
