@@ -10,6 +10,7 @@ import pytest
 
 from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import stream_approvals, stream_principal
+from autopilot.runtime.app import build
 from autopilot.testing.approvals import decide, question
 from autopilot.testing.machines import leased
 from autopilot.testing.runtime import OWNER, STRANGER, call
@@ -94,6 +95,20 @@ async def test_every_change_is_told_and_the_workers_count_with_it(runtime, compa
     await companion.end_approval("w", approval_id, "applied", "accepted")
     applied = await reader.approval()
     assert (applied["approval_id"], applied["state"], applied["outcome"]) == (approval_id, "applied", "accepted")
+
+
+async def test_what_another_process_does_is_told_without_waiting_for_the_next_look(
+    database, runtime, companion, reader, monkeypatch
+):
+    monkeypatch.setattr(stream_principal, "REFRESH_SECONDS", 3600)
+    approval_id = await ask(companion)
+    assert (await reader.approval())["state"] == "pending"
+    async with await build(runtime.settings, dsn=database) as another:
+        await decide(another, approval_id)
+        assert (await reader.approval())["state"] == "decided"
+        companion.runtime = another
+        await companion.feed()  # no event tells of a delivery
+        assert (await reader.approval())["state"] == "delivered"
 
 
 @pytest.mark.parametrize(("bound", "value"), [("MAX_BYTES", 5_000), ("MAX_APPROVALS", 2)])
