@@ -8,10 +8,14 @@ from __future__ import annotations
 
 SANDBOX_MODES = ("read-only", "workspace-write", "danger-full-access", "external-sandbox")
 OPEN_SANDBOX_MODES = ("read-only", "workspace-write")
-FULL_ACCESS = frozenset({"danger-full-access", "external-sandbox"})
-"""Where Codex itself holds nothing back."""
+PROFILE = "profile:"
+"""What a permission profile of Codex's configuration is called in a policy: with its name behind this.
 
-APPROVAL_POLICIES = ("untrusted", "on-failure", "on-request", "granular", "never")
+Nobody here knows what one allows, so each is closed as full access is."""
+
+AUTO_REVIEW = "auto-review"
+"""Codex lets a model answer instead of a person."""
+APPROVAL_POLICIES = ("untrusted", "on-failure", "on-request", "granular", AUTO_REVIEW, "never")
 NEVER = "never"
 
 DESKTOP = "desktop"

@@ -56,6 +56,20 @@ def meets(folder: tuple[str, ...], pattern: str, home: str | None = None) -> boo
     return len(folder) == len(wanted) and all(map(_part_meets, folder, wanted))
 
 
+def might_meet(folder: tuple[str, ...], pattern: str, home: str | None = None) -> bool:
+    """Whether a pattern that denies reaches this folder: it or something below it, or where that can't be told.
+
+    Whoever works in a folder works in all below it; and `~` may be any folder as long as the home is unknown.
+    """
+    wanted = parts_of(pattern, home)
+    if pattern == "*" or wanted is None:
+        return True
+    if home is None and (wanted[:1] == ("~",)) != (folder[:1] == ("~",)):
+        return True
+    is_above = len(folder) < len(wanted) and all(map(_part_meets, folder, wanted))
+    return is_above or meets(folder, pattern, home)
+
+
 def _part_meets(part: str, pattern: str) -> bool:
     before, star, after = pattern.partition("*")
     if not star:

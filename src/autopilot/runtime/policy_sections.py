@@ -50,7 +50,7 @@ def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
         methods=_patterns(value, "methods", faults, _method_fault),
         folders=_patterns(value, "folders", faults, _folder_fault),
         models=_patterns(value, "models", faults, _model_fault),
-        sandbox=_patterns(value, "sandbox", faults, _one_of(policy_builtin.SANDBOX_MODES)),
+        sandbox=_patterns(value, "sandbox", faults, _sandbox_fault),
         approval_policy=_patterns(value, "approval_policy", faults, _one_of(policy_builtin.APPROVAL_POLICIES)),
         lanes=_patterns(value, "lanes", faults, _one_of(policy_builtin.LANES)),
         answer=_answer(approvals, faults),
@@ -246,6 +246,12 @@ def _model_fault(text: str) -> tuple[str, None] | None:
     if "*" in text[:-1] or " " in text:
         return f"is {text!r}, and must be a model's name, or its beginning and a * at the end: gpt-*", None
     return None
+
+
+def _sandbox_fault(text: str) -> tuple[str, tuple[str, ...] | None] | None:
+    if text.startswith(policy_builtin.PROFILE) and text != policy_builtin.PROFILE:
+        return None
+    return _one_of(policy_builtin.SANDBOX_MODES)(text)
 
 
 def _folder_fault(text: str) -> tuple[str, None] | None:
