@@ -31,6 +31,7 @@ ESCAPES = [
     "process/spawn",
     "fs/readFile",
     "config/read",
+    "config/batchWrite",
     "command/exec",
     "command/exec/write",
     "account/login/start",
@@ -52,6 +53,11 @@ def test_a_name_that_escapes_is_closed_until_the_installation_names_it(method):
     assert not verdict(method, installation=f'[methods]\nallow = ["{method[:-2]}*"]').allowed
     assert not verdict(method, user=f'[methods]\nallow = ["{method}"]').allowed
     assert verdict(method, installation=f'[methods]\nallow = ["*", "{method}"]').allowed
+
+
+@pytest.mark.parametrize("method", ["turn/start", "thread/read", "account/read", "configRequirements/read", "fsx/y"])
+def test_what_only_looks_like_it_is_open(method):
+    assert verdict(method).allowed
 
 
 def test_what_the_installation_opens_a_user_may_close_again():

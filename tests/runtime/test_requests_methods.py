@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from autopilot.contract.errors import Unprocessable
-from autopilot.runtime.requests_methods import check_params, is_denied, lifetime
+from autopilot.runtime.requests_methods import check_params, lifetime
 
 
 def test_a_stop_waits_for_ever_work_for_a_day_and_the_rest_for_a_minute() -> None:
@@ -15,28 +15,6 @@ def test_a_stop_waits_for_ever_work_for_a_day_and_the_rest_for_a_minute() -> Non
     assert lifetime("turn/start") == lifetime("thread/start") == timedelta(hours=24)
     assert lifetime("turn/interrupt") == lifetime("turn/steer") == timedelta(seconds=60)
     assert lifetime("thread/read") == lifetime("something/new") == timedelta(seconds=60)
-
-
-@pytest.mark.parametrize(
-    "method",
-    [
-        "thread/shellCommand",
-        "process/spawn",
-        "fs/readFile",
-        "config/read",
-        "config/batchWrite",
-        "command/exec",
-        "command/exec/write",
-        "account/login/start",
-    ],
-)
-def test_what_would_give_away_the_machine_itself_is_denied(method: str) -> None:
-    assert is_denied(method)
-
-
-@pytest.mark.parametrize("method", ["turn/start", "thread/read", "account/read", "configRequirements/read", "fsx/y"])
-def test_what_only_looks_like_it_is_not(method: str) -> None:
-    assert not is_denied(method)
 
 
 @pytest.mark.parametrize(("method", "field"), [("turn/interrupt", "turnId"), ("turn/steer", "expectedTurnId")])

@@ -20,24 +20,23 @@ from autopilot.contract.errors import Conflict, NotFound, Unprocessable
 from autopilot.contract.port import Claims
 from autopilot.contract.redaction import redact
 from autopilot.db import queries
-from autopilot.runtime import feed_entries, permissions, receipts
+from autopilot.runtime import feed_entries, permissions, policy, policy_requests, receipts
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.delivery import DeliveryKeys, Target
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.ledger_rows import Worker, actor_of, instant
 from autopilot.runtime.machines import machine
+from autopilot.runtime.policy import Verdict
 from autopilot.runtime.receipts_states import ENDED, may_follow
 from autopilot.runtime.requests_bodies import Call
-from autopilot.runtime.requests_methods import STOP, URGENT, check_params, is_denied, lifetime
+from autopilot.runtime.requests_methods import STOP, URGENT, check_params, lifetime
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.requests_wakes import Waiters
 from autopilot.runtime.revocation import refuse_revoked
 from autopilot.runtime.workers_ids import find_worker
 
 _SQL = queries.load("autopilot.runtime", "receipts")
-
-DENIED = "policy_denied.method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,11 @@ class Requests:
             if known is not None:
                 return self._same(known, call)
             require_open(worker)
-            _check(call)
-            return await self.accept(tx, worker, asker, call)
+            _refuse_stop(call)
+            verdict = await policy_requests.judge_worker(tx.conn, asker.claims, worker, call)
+            if verdict.allowed:
+                check_params(call.method, call.params)
+            return await self.accept(tx, worker, asker, call, verdict)
 
     async def ask_machine(self, asker: Asker, machine_id: str, call: Call) -> asyncpg.Record:
         """The same for a machine.
@@ -91,25 +93,34 @@ class Requests:
         """
         target = Target("machine", machine_id)
         async with self._ledger.transaction() as tx:
-            permissions.require_role(asker.claims, await machine(tx.conn, machine_id))
+            addressed = await machine(tx.conn, machine_id)
+            permissions.require_role(asker.claims, addressed)
             permissions.require_scope(asker.claims, "administer")
             await refuse_revoked(tx.conn, asker.claims)
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is None:
-                _check(call)
+                _refuse_stop(call)
+                verdict = await policy_requests.judge_machine(tx.conn, asker.claims, addressed, call)
+                if verdict.allowed:
+                    check_params(call.method, call.params)
                 now = await tx.conn.fetchval("select clock_timestamp()")
-                if await self._store(tx, target, machine_id, asker=asker, call=call, now=now):
+                if await self._store(tx, target, machine_id, asker=asker, call=call, now=now, verdict=verdict):
                     await _hand_over(tx, target, machine_id, call, now)
                 known = await receipts.find(tx.conn, target, call.request_id)
             assert known is not None
             return self._same(known, call)
 
-    async def accept(self, tx: LedgerTx, worker: Worker, asker: Asker, call: Call) -> asyncpg.Record:
-        """Store a new request to a locked worker, tell the log, and hand it to the worker's machine if it has one."""
+    async def accept(
+        self, tx: LedgerTx, worker: Worker, asker: Asker, call: Call, verdict: Verdict = policy.YES
+    ) -> asyncpg.Record:
+        """Store a new request to a locked worker, tell the log, and hand it to the worker's machine if it has one.
+
+        One that policy denies is stored as rejected, and goes nowhere.
+        """
         target = Target("worker", worker.worker_id)
         machine_id = None if worker.lease is None else worker.lease.machine_id
-        await self._store(tx, target, machine_id, asker=asker, call=call, now=worker.now)
-        actor, denied = actor_of(asker.claims), is_denied(call.method)
+        await self._store(tx, target, machine_id, asker=asker, call=call, now=worker.now, verdict=verdict)
+        actor = actor_of(asker.claims)
         facts: dict[str, Any] = {
             "request_id": call.request_id,
             "method": call.method,
@@ -117,13 +128,13 @@ class Requests:
             "expires_at": _expires(call, worker.now),
         }
         drafts = [note("worker.request.received", facts, x_request_id=asker.x_request_id, actor=actor)]
-        if denied:
-            facts = {"request_id": call.request_id, "method": call.method, "reason_code": DENIED}
-            drafts.append(note("worker.policy.denied", facts, x_request_id=asker.x_request_id))
+        if not verdict.allowed:
+            refused = {"request_id": call.request_id, "method": call.method}
+            drafts.append(policy_requests.denial_note(verdict, refused, asker.x_request_id))
         rows = await tx.append(worker, drafts)
         identity = (target.kind, target.id, call.request_id)
         await tx.conn.execute(_SQL.accepted_at_seq, *identity, rows[0].seq)
-        if not denied and machine_id is not None:
+        if verdict.allowed and machine_id is not None:
             await _hand_over(tx, target, machine_id, call, worker.now)
         stored = await receipts.find(tx.conn, target, call.request_id)
         assert stored is not None
@@ -183,11 +194,19 @@ class Requests:
             return await receipts.step(tx, record, "cancelled", now=now)
 
     async def _store(
-        self, tx: LedgerTx, target: Target, machine_id: str | None, *, asker: Asker, call: Call, now: datetime
+        self,
+        tx: LedgerTx,
+        target: Target,
+        machine_id: str | None,
+        *,
+        asker: Asker,
+        call: Call,
+        now: datetime,
+        verdict: Verdict,
     ) -> bool:
         """Insert the receipt and its sealed params; False where it exists, or is denied and goes nowhere."""
-        denied = is_denied(call.method)
-        error = {"code": DENIED, "message": f"{call.method} is not allowed from here"} if denied else None
+        denied = not verdict.allowed
+        error = policy_requests.receipt_error(verdict, call) if denied else None
         waits = lifetime(call.method)
         stored = await tx.conn.fetchval(
             _SQL.accept,
@@ -243,11 +262,9 @@ async def _hand_over(tx: LedgerTx, target: Target, machine_id: str, call: Call, 
     )
 
 
-def _check(call: Call) -> None:
+def _refuse_stop(call: Call) -> None:
     if call.method == STOP:
         raise Unprocessable("a worker is stopped by its own call", reason_code="use_stop", field="request.method")
-    if not is_denied(call.method):
-        check_params(call.method, call.params)
 
 
 def _known(record: asyncpg.Record | None) -> asyncpg.Record:

@@ -1,7 +1,8 @@
-"""What the runtime knows of a request's method: how long it may wait, what it needs, what is never allowed.
+"""What the runtime knows of a request's method: how long it may wait, what it needs.
 
 Pure tables. The runtime knows no JSON-RPC: a method it has never heard of is accepted, and refused by the executor in
-its own words. Source: docs/runtime-contract.md, "Requests"; docs/protocol.md, "Requests and receipts".
+its own words, unless a policy denies it first (policy.py).
+Source: docs/runtime-contract.md, "Requests"; docs/protocol.md, "Requests and receipts".
 """
 
 from __future__ import annotations
@@ -27,14 +28,6 @@ WORK_LIFETIME = timedelta(hours=24)
 
 SHORT_LIFETIME = timedelta(seconds=60)
 """Steering a turn, and reading, are about now. Methods we don't know count as reads."""
-
-_DENIED_PREFIXES = ("process/", "fs/", "config/", "command/exec", "account/login/")
-_DENIED = frozenset({"thread/shellCommand"})
-
-
-def is_denied(method: str) -> bool:
-    """Methods that would give a remote caller the machine itself rather than Codex: refused by policy everywhere."""
-    return method in _DENIED or method.startswith(_DENIED_PREFIXES)
 
 
 def lifetime(method: str) -> timedelta | None:

@@ -6,17 +6,15 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from autopilot.contract.errors import Forbidden
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.ops.log import get_logger
-from autopilot.runtime import receipts, requests_reports, requests_stop
+from autopilot.runtime import policy_requests, receipts, requests_reports, requests_stop
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_routes import machine_id_of
 from autopilot.runtime.receipts_states import ENDED
-from autopilot.runtime.requests import DENIED, Asker, Requests
+from autopilot.runtime.requests import Asker, Requests
 from autopilot.runtime.requests_bodies import Bodies, identifier
-from autopilot.runtime.requests_methods import is_denied
 from autopilot.runtime.requests_stop_all import StopAll
 from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
 from autopilot.runtime.workers_ids import worker_id_of
@@ -123,14 +121,8 @@ def request_id_of(match: Match) -> str:
 
 
 def _answer(record: asyncpg.Record) -> RuntimeResponse:
-    if record["state"] == "rejected" and is_denied(record["method"]):
-        raise Forbidden(
-            f"{record['method']} is not allowed from here",
-            reason_code=DENIED,
-            request_id=record["request_id"],
-            method=record["method"],
-            state=record["state"],
-        )
+    if policy_requests.was_denied(record):
+        raise policy_requests.refusal(record)
     if record["state"] in ENDED:
         return data_response(200, receipts.outcome_body(record))
     return data_response(202, receipts.body(record))

@@ -24,3 +24,9 @@ select * from policy_document
 where subject_kind = $1 and subject_id = $2 and ($3::bigint is null or version < $3)
 order by version desc
 limit $4
+
+-- execution_mode: of a worker
+select execution_mode from worker where worker_no = $1
+
+-- home_of_machine: the fact that tells its user's home folder; null where its companion did not
+select params from machine_fact where machine_id = $1 and method = 'machine/home'

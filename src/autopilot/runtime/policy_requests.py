@@ -1,0 +1,113 @@
+"""Policy at the door for requests: what is known of where one goes, the verdict, and how a no is told.
+
+Reads the documents in force in the transaction that accepts, so that a change of policy holds for every request after
+it. Relies on policy.py for the verdict. A no is a rejected receipt, an event (for workers), and a 403 that says the
+same whenever it is asked again. Source: docs/protocol.md, "Policy".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from autopilot.contract.errors import Forbidden
+from autopilot.contract.port import Claims
+from autopilot.runtime import policy, policy_store
+from autopilot.runtime.ledger_rows import Draft, Worker
+from autopilot.runtime.machines import Machine
+from autopilot.runtime.policy import Verdict
+from autopilot.runtime.policy_builtin import ALWAYS, DESKTOP, GATEWAY
+from autopilot.runtime.policy_question import Place, of_request
+from autopilot.runtime.requests_bodies import Call
+from autopilot.runtime.requests_notes import note
+
+DENIED = "policy_denied."
+"""What every `reason_code` of a policy's no begins with."""
+
+
+async def judge_worker(conn: Any, claims: Claims, worker: Worker, call: Call) -> Verdict:
+    """Whether this request may go to this locked worker."""
+    if call.method in ALWAYS:
+        return policy.YES
+    documents = await policy_store.in_force(conn, worker)
+    asked = of_request(call.method, call.params, await place_of_worker(conn, claims, worker))
+    return policy.evaluate(documents, asked)
+
+
+async def judge_machine(conn: Any, claims: Claims, machine: Machine, call: Call) -> Verdict:
+    """Whether this request may go to this machine."""
+    documents = await policy_store.in_force(conn, machine)
+    home = await _home(conn, machine.machine_id)
+    return policy.evaluate(documents, of_request(call.method, call.params, Place(_lane(claims, DESKTOP), home=home)))
+
+
+async def place_of_worker(conn: Any, claims: Claims, worker: Worker) -> Place:
+    """What is known of where a worker works."""
+    facts = msgspec.json.decode(worker.facts)
+    mode = await conn.fetchval(policy_store.SQL.execution_mode, worker.worker_no)
+    home = None if worker.lease is None else await _home(conn, worker.lease.machine_id)
+    return Place(_lane(claims, mode), _fact(facts, "cwd"), _fact(facts, "model"), home)
+
+
+def receipt_error(verdict: Verdict, call: Call) -> dict[str, Any]:
+    """What the rejected receipt keeps: enough to say the same again."""
+    return {
+        "code": verdict.reason_code,
+        "message": f"{call.method} is not allowed: {verdict.message}",
+        **{name: value for name, value in verdict.facts().items() if name != "reason_code"},
+    }
+
+
+def denial_note(verdict: Verdict, facts: dict[str, Any], x_request_id: str | None) -> Draft:
+    """`worker.policy.denied`. `facts`: what was refused."""
+    told = {**verdict.facts(), **facts, "message": verdict.message}
+    return note("worker.policy.denied", told, x_request_id=x_request_id)
+
+
+def was_denied(record: asyncpg.Record) -> bool:
+    """Whether this receipt was rejected by policy."""
+    return record["state"] == "rejected" and _error(record).get("code", "").startswith(DENIED)
+
+
+def refusal(record: asyncpg.Record) -> Forbidden:
+    """The 403 of a receipt that was rejected by policy."""
+    error = _error(record)
+    return Forbidden(
+        error["message"],
+        reason_code=error["code"],
+        rule_id=error.get("rule_id"),
+        document=error.get("document"),
+        version=error.get("version"),
+        field=error.get("field"),
+        request_id=record["request_id"],
+        method=record["method"],
+        state=record["state"],
+    )
+
+
+def forbidden(verdict: Verdict, **facts: Any) -> Forbidden:
+    """The 403 of a no that leaves no receipt."""
+    return Forbidden(verdict.message, **verdict.facts(), **facts)
+
+
+async def _home(conn: Any, machine_id: str) -> str | None:
+    """`{"home": "/home/ann"}`, as the machine's companion says it."""
+    said = await conn.fetchval(policy_store.SQL.home_of_machine, machine_id)
+    home = None if said is None else msgspec.json.decode(said).get("home")
+    return home if isinstance(home, str) else None
+
+
+def _lane(claims: Claims, mode: str) -> str:
+    """The lane a request takes: a gateway, wherever it leads to; else the place's own."""
+    return GATEWAY if claims.surface == GATEWAY else mode
+
+
+def _fact(facts: dict[str, Any], name: str) -> str | None:
+    value = facts.get(name, {}).get("value")
+    return value if isinstance(value, str) else None
+
+
+def _error(record: asyncpg.Record) -> dict[str, Any]:
+    return msgspec.json.decode(record["error"]) if record["error"] else {}
