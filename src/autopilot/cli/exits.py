@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from autopilot.contract import errors
-from autopilot.db.errors import DatabaseRefused
+from autopilot.db.errors import BackupRefused, DatabaseRefused
 from autopilot.ops.settings import SettingsRefused
 
 
@@ -23,15 +23,15 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line makes no sense."""
     UNREACHABLE = 3
-    """Nothing answers there, or it can't at the moment. Trying again is safe."""
+    """Nothing answers there, or it can't at the moment; trying again is safe."""
     SIGN_IN = 4
-    """No sign-in, or it has ended: `autopilot login`."""
+    """No sign-in, or it has ended."""
     FORBIDDEN = 5
     """Signed in, but not allowed."""
     NOT_FOUND = 6
     """There is no such worker, machine, request or approval."""
     CONFLICT = 7
-    """True, but not now: stopped, other content under a known id, answered before, a cursor outside the log."""
+    """True, but not now: stopped, other content under a known id, answered otherwise, a cursor outside the log."""
     REFUSED = 8
     """A value that the server doesn't accept."""
     RATE_LIMITED = 9
@@ -39,9 +39,22 @@ class Exit(IntEnum):
     UNDECIDED = 10
     """Not ended in time, or nobody can know whether it happened."""
     CANNOT_START = 11
-    """`autopilot up` can't start here: port taken, already running, data of another version."""
+    """It can't start here: port taken, already running, wrong settings, data of another version."""
     INTERRUPTED = 130
     """Ctrl-C."""
+
+    @property
+    def word(self) -> str:
+        """The `code` of an error that ends a command with this: the contract's, where it has one."""
+        return _WORDS.get(self, self.name.lower())
+
+
+_WORDS = {
+    Exit.UNREACHABLE: "unavailable",
+    Exit.SIGN_IN: "unauthorized",
+    Exit.REFUSED: "unprocessable",
+    Exit.UNDECIDED: "timeout",
+}
 
 
 class CommandFailed(errors.AutopilotError):
@@ -66,6 +79,7 @@ _BY_KIND: dict[type[errors.AutopilotError], Exit] = {
     errors.RequestTimeout: Exit.UNREACHABLE,
     errors.UnknownError: Exit.FAILED,
     errors.Problem: Exit.REFUSED,
+    BackupRefused: Exit.FAILED,
     DatabaseRefused: Exit.CANNOT_START,
     SettingsRefused: Exit.CANNOT_START,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group
 
 from autopilot import __version__
-from autopilot.cli.exits import Exit, exit_code_of
+from autopilot.cli.exits import CommandFailed, Exit, exit_code_of
 from autopilot.cli.terminal import Terminal
 from autopilot.contract.errors import AutopilotError
 
@@ -80,28 +81,37 @@ def make_app() -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    as_json = "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)
     try:
-        code = make_app()(arguments, exit_on_error=False)
-    except CycloptsError:  # it printed what is wrong
-        return Exit.USAGE
-    except AutopilotError as error:
-        return _refused(error, arguments)
-    except ExceptionGroup as group:
-        ours = first_of_ours(group)
-        if ours is None:
-            raise
-        return _refused(ours, arguments)
+        code = make_app()(arguments, exit_on_error=False, print_error=not as_json)
+    except CycloptsError as error:  # for a person it printed what is wrong
+        return _refused(CommandFailed(str(error), Exit.USAGE), as_json=True) if as_json else Exit.USAGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return Exit.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to say at exit either
         return Exit.OK
+    except (AutopilotError, ExceptionGroup, OSError) as error:
+        ours = _ours(error)
+        if ours is None:
+            raise
+        return _refused(ours, as_json=as_json)
     return code if isinstance(code, int) else Exit.OK
 
 
-def _refused(error: AutopilotError, arguments: Sequence[str]) -> int:
-    Terminal(as_json="--json" in arguments).problem(error)
-    return exit_code_of(error)
+def _refused(error: AutopilotError, *, as_json: bool) -> int:
+    code = exit_code_of(error)
+    Terminal(as_json=as_json).problem(error, code.word)
+    return code
+
+
+def _ours(error: AutopilotError | ExceptionGroup | OSError) -> AutopilotError | None:
+    """What `error` says to a person; None where it is a defect."""
+    if isinstance(error, AutopilotError):
+        return error
+    if isinstance(error, OSError):  # with a name it is a file or folder that the person chose
+        return CommandFailed(f"{error.filename}: {error.strerror}", reason_code="file") if error.filename else None
+    return first_of_ours(error)
 
 
 def first_of_ours(group: BaseExceptionGroup) -> AutopilotError | None:

@@ -41,15 +41,20 @@ class Terminal:
         """A line beside the result."""
         self.err.print(text)
 
-    def problem(self, error: AutopilotError) -> None:
-        """Say what went wrong, in a sentence; with `--json` in the contract's error form."""
+    def problem(self, error: AutopilotError, word: str) -> None:
+        """Say what went wrong, in a sentence; with `--json` in the contract's error form.
+
+        `word`: the `code` of what no server refused. Its reason is then the kind of error, where it names none.
+        """
+        request_id = _request_id(error)
         if self.as_json:
-            body = error.body() if isinstance(error, Problem) else _body_of(error)
-            if error.request_id:
-                body["error"]["request_id"] = error.request_id
-            sys.stderr.write(json.dumps(body) + "\n")
+            code, reason = (error.code, error.code) if isinstance(error, Problem) else (word, error.code)
+            details = error.details or [{"reason_code": reason}]
+            details = [{"reason_code": reason, **details[0]}, *details[1:]]
+            body = {"code": code, "message": error.message, "details": details, "request_id": request_id}
+            sys.stderr.write(json.dumps({"error": body}) + "\n")
             return
-        traces = f" [dim](x-request-id {escape(error.request_id)})[/dim]" if error.request_id else ""
+        traces = f" [dim](x-request-id {escape(request_id)})[/dim]" if request_id else ""
         self.err.print(f"[red]autopilot:[/red] {escape(error.message)}{traces}")
 
     @contextmanager
@@ -62,8 +67,13 @@ class Terminal:
             yield
 
 
-def _body_of(error: AutopilotError) -> dict[str, Any]:
-    return {"error": {"code": error.code, "message": error.message, "details": error.details}}
+def _request_id(error: BaseException | None) -> str | None:
+    """The `x-request-id` of an error, or of the one that it came from."""
+    while error is not None:
+        if isinstance(error, AutopilotError) and error.request_id:
+            return error.request_id
+        error = error.__cause__
+    return None
 
 
 def plain(value: Any) -> Any:

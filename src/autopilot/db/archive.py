@@ -227,6 +227,10 @@ def reading(path: Path) -> Iterator[ArchiveReader]:
     """
     try:
         archive = zipfile.ZipFile(path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise BackupRefused(f"There is no file {path}.") from error
+    except PermissionError as error:
+        raise BackupRefused(f"{path} can't be read: this user has no right to.") from error
     except DAMAGE as error:
         raise BackupRefused(f"{path} is not a whole backup: {error}.") from error
     with archive:

@@ -38,3 +38,5 @@ class MigrationRefused(DatabaseRefused):
 
 class BackupRefused(DatabaseRefused):
     """Not a backup, a damaged one, or not a place to restore it to."""
+
+    code = "backup_refused"
