@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from autopilot.cli.program import autopilot
 from autopilot.cli.workers import HEADINGS, ago, facts_of, print_table, rows_of
 from autopilot.contract import SeqFact, WorkerSummary, decode, encode
 from autopilot.testing.streaming_server import blank_snapshot
@@ -70,5 +71,5 @@ def test_only_what_is_known_of_a_worker_is_shown() -> None:
 def test_a_worker_whose_codex_asks_says_so() -> None:
     asking = replace(blank_snapshot("w"), pending_approvals=2)
 
-    assert dict(facts_of(asking))["asks"] == "2 unanswered: autopilot approvals"
+    assert dict(facts_of(asking))["asks"] == f"2 unanswered: {autopilot('approvals')}"
     assert "asks" not in dict(facts_of(blank_snapshot("w")))

@@ -17,9 +17,11 @@ from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.pick import pick_machine, pick_worker
+from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_ended
 from autopilot.contract import RequestOutcome
+from autopilot.contract.errors import Conflict
 
 Worker = Annotated[str | None, Parameter(name=("--worker", "-w"), help="Its id or a part of it; else the most recent.")]
 RequestId = Annotated[str | None, Parameter(help="Give the same id again to repeat without doing it twice.")]
@@ -47,10 +49,21 @@ async def send(
             if resume:
                 await client.create_worker(target)  # of one that is open, this says only that
             params = {"input": [{"type": "text", "text": text}]}
-            outcome = await client.request(
-                target, "turn/start", params, request_id=request_id, wait_ms=_milliseconds(wait)
-            )
-    return report(terminal, outcome, "Codex has it. Follow with: autopilot watch")
+            try:
+                outcome = await client.request(
+                    target, "turn/start", params, request_id=request_id, wait_ms=_milliseconds(wait)
+                )
+            except Conflict as error:
+                raise with_way_out(error) from error
+    return report(terminal, outcome, f"Codex has it. Follow with: {autopilot('watch')}")
+
+
+def with_way_out(error: Conflict) -> Conflict:
+    """The same refusal; that of a stopped worker says how to open it again."""
+    if error.reason_code != "worker_stopped":
+        return error
+    message = f"{error.message.rstrip('.')}. To open it again first: {autopilot('send --resume')} …"
+    return Conflict(message, details=error.details, request_id=error.request_id)
 
 
 async def _new_worker(client: RuntimeCodexClient, cwd: str | None) -> str:
@@ -168,7 +181,7 @@ def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:
     else:
         terminal.remark(
             f"[yellow]{outcome.state}[/yellow]: not ended yet. Ask again with "
-            f"--request-id {escape(outcome.request_id)}, or look: autopilot trace {escape(outcome.request_id)}"
+            f"--request-id {escape(outcome.request_id)}, or look: {escape(autopilot(f'trace {outcome.request_id}'))}"
         )
     return _exit_of(outcome)
 

@@ -19,6 +19,7 @@ from rich.markup import escape
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, home_for_up, homes, running_home
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.db import backup as backups
 from autopilot.db.embedded import EmbeddedPostgres
@@ -52,7 +53,9 @@ async def restore(
     rows = sum(table.rows for room in manifest.rooms.values() for table in room.tables.values())
     if options.json:
         terminal.result({"file": str(file), "made_at": manifest.made_at, "rows": rows, "home": str(home.path)})
-    terminal.say(f"Restored {rows:,} rows of {manifest.made_at} into {escape(str(home.path))}. Now: autopilot up")
+    terminal.say(
+        f"Restored {rows:,} rows of {manifest.made_at} into {escape(str(home.path))}. Now: {escape(autopilot('up'))}"
+    )
     return Exit.OK
 
 

@@ -16,6 +16,7 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, Running, home_for_up, running_home
 from autopilot.cli.logins import last_login, session_of
 from autopilot.cli.options import Options
+from autopilot.cli.program import autopilot
 from autopilot.client import RuntimeCodexClient
 from autopilot.client import log as client_log
 from autopilot.client.tokens import FixedToken, TokenSource
@@ -46,7 +47,7 @@ def target_of(options: Options, environ: Mapping[str, str]) -> Target:
         return Target(url)
     raise CommandFailed(
         "No Autopilot runs on this machine, and you are not signed in to one elsewhere. "
-        "Start it with `autopilot up`, or sign in with `autopilot login URL`.",
+        f"Start it with `{autopilot('up')}`, or sign in with `{autopilot('login URL')}`.",
         Exit.UNREACHABLE,
     )
 

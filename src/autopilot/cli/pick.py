@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.program import autopilot
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import WorkerSummary
 
@@ -21,7 +22,7 @@ async def pick_worker(client: RuntimeCodexClient, named: str | None) -> str:
     found = (await client.list_workers(limit=LOOKED_AT)).workers
     chosen = most_recent(found) if named is None else best_fit(found, named)
     if chosen is None:
-        raise CommandFailed("There is no worker yet. Start one: autopilot send --new 'hello'", Exit.NOT_FOUND)
+        raise CommandFailed(f"There is no worker yet. Start one: {autopilot('send --new')} 'hello'", Exit.NOT_FOUND)
     return chosen
 
 
@@ -53,7 +54,7 @@ async def pick_machine(client: RuntimeCodexClient, named: str | None) -> str:
     machines = await client.machines()
     fits = [machine for machine in machines if named is None or named in machine.machine_id or named == machine.name]
     if not fits:
-        raise CommandFailed("There is no such machine. A companion registers it: autopilot up", Exit.NOT_FOUND)
+        raise CommandFailed(f"There is no such machine. A companion registers it: {autopilot('up')}", Exit.NOT_FOUND)
     if named is not None and len(fits) > 1:
         raise CommandFailed(f"'{named}' fits several machines.", Exit.USAGE)
     return max(fits, key=lambda machine: machine.last_heard_at or "").machine_id

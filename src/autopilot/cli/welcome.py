@@ -14,6 +14,7 @@ import segno
 from rich.markup import escape
 
 from autopilot.cli.lan import only_here
+from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 
 
@@ -47,8 +48,9 @@ class Welcome:
         terminal.say(f"  [bold]{self.url}[/bold]")
         for line in (*self._sign_in(), *(escape(line) for line in self.codex)):
             terminal.say(f"  {line}")
-        terminal.say("\n  In a second terminal:  autopilot watch      follow the session live")
-        terminal.say('                         autopilot send "…"   ask it to do something')
+        watch, send = autopilot("watch"), autopilot('send "…"')
+        terminal.say(f"\n  In a second terminal:  {escape(watch):<{len(send)}}   follow the session live")
+        terminal.say(f"                         {escape(send)}   ask it to do something")
         terminal.say("  Here: Ctrl-C stops everything.\n")
         self._other_devices(terminal)
 
@@ -66,7 +68,8 @@ class Welcome:
         elif self.listening:
             terminal.say("  No network address was found that another device could reach, so there is no QR code.")
         else:
-            terminal.say("  [dim]Only this machine can open that. For your phone: autopilot up --listen[/dim]")
+            command = escape(autopilot("up --listen"))
+            terminal.say(f"  [dim]Only this machine can open that. For your phone: {command}[/dim]")
 
 
 def qr(url: str) -> str:

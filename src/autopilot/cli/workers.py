@@ -14,6 +14,7 @@ from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
+from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
 
@@ -106,7 +107,7 @@ def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
         ("started", ago(snapshot.started_at)),
         ("stopped", ago(snapshot.stopped_at)),
         ("changed", ago(snapshot.updated_at)),
-        ("heartbeat", f"{snapshot.heartbeat_state} ({ago(snapshot.last_heartbeat_at) or 'never'})"),
+        ("heartbeat", f"{snapshot.heartbeat_state} ({ago(snapshot.last_heartbeat_at) or 'none since it was opened'})"),
         *((f"{name}", health_words(fact)) for name, fact in (("API", health.api), ("companion", health.machine))),
         *((f"{name}", health_words(fact)) for name, fact in (("Codex", health.codex), ("data", health.data))),
     ]
@@ -114,12 +115,14 @@ def facts_of(snapshot: WorkerSnapshot) -> list[tuple[str, str]]:
 
 
 def _asks(pending: int) -> str | None:
-    return f"{pending} unanswered: autopilot approvals" if pending else None
+    return f"{pending} unanswered: {autopilot('approvals')}" if pending else None
 
 
 def health_words(fact: HealthFact) -> str:
     """A fact of health in words."""
-    detail = ", ".join(f"{key} {item}" for key, item in (fact.detail or {}).items() if item is not None)
+    told = {key: item for key, item in (fact.detail or {}).items() if item is not None}
+    told.pop("age_ms", None)  # since when it is true says that already, in words
+    detail = ", ".join(f"{key} {item}" for key, item in told.items())
     since = ago(fact.as_of)
     return fact.state + (f" ({'; '.join(part for part in (since, detail) if part)})" if since or detail else "")
 
