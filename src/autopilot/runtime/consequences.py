@@ -18,6 +18,7 @@ from autopilot.runtime import (
     leases,
     receipts,
     spend,
+    spend_budgets,
     spend_counts,
 )
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
@@ -77,6 +78,7 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
         await approvals_rows.after(tx, rows)
-        await spend.after(tx, rows)
+        if counted := await spend.after(tx, rows):
+            await spend_budgets.after(tx, rows, counted)
     await leases.renew_heard(tx)
     await feed_entries.after(tx, rows)

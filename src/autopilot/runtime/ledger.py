@@ -10,7 +10,7 @@ not committed, never notifies inside a transaction.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -30,6 +30,9 @@ SQL = load("autopilot.runtime", "ledger")
 PREPARE = "set enable_seqscan = off"
 """Every read of an append is by key; a plan made while a table was small must not outlive that."""
 
+Interrupt = Callable[["LedgerTx", Worker, str], Awaitable[None]]
+"""Ask, on a transaction, a locked worker to end this turn; once, however often it is called."""
+
 
 class LedgerTx:
     """One transaction of the ledger: locks, appends, and whatever else belongs to it on `conn`.
@@ -37,8 +40,10 @@ class LedgerTx:
     What is appended is published after the commit. An exception rolls everything back.
     """
 
-    def __init__(self, conn: Any) -> None:
+    def __init__(self, conn: Any, interrupt: Interrupt | None = None) -> None:
         self.conn: asyncpg.Connection = conn
+        self.interrupt = interrupt
+        """Asks a worker's machine to end a turn, as part of this transaction."""
         self.rows: list[Row] = []
         """All rows appended so far, in order."""
         self.memo: dict[str, Any] = {}
@@ -194,6 +199,8 @@ class Ledger:
         self._pool = pool
         self._tail = tail
         self._group = Group(settings, self._append_group)
+        self.interrupt: Interrupt | None = None
+        """What transactions of this ledger end turns by; the room of requests sets it."""
         self.on_commit: list[Callable[[LedgerTx], None]] = []
         """Called after each commit, before its caller goes on: to wake those who wait for more than rows."""
         self._committer: Any = None
@@ -221,7 +228,7 @@ class Ledger:
     async def transaction(self) -> AsyncIterator[LedgerTx]:
         """A transaction of the ledger; it commits when the block ends, and its rows are published then."""
         async with self._pool.acquire() as conn:
-            tx = LedgerTx(conn)
+            tx = LedgerTx(conn, self.interrupt)
             async with conn.transaction():
                 yield tx
         self._publish(tx)
@@ -236,10 +243,10 @@ class Ledger:
         """One transaction for many batches, one result each; those refused leave no trace."""
         conn = await self._connection()
         try:
-            tx = LedgerTx(conn)
+            tx = LedgerTx(conn, self.interrupt)
             results: Sequence[list[Outcome] | Problem] | None = await self._standing.append(tx, batches)
             if results is None:
-                tx = LedgerTx(conn)
+                tx = LedgerTx(conn, self.interrupt)
                 results = await _commit(tx, batches)
                 self._standing.keep(tx)
         except Problem:

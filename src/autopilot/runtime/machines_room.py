@@ -43,6 +43,7 @@ class MachinesRoom:
         self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
         self.machines = Machines(pool, stale_after_ms=settings.choices.heartbeat_stale_after_ms)
         self.requests = Requests(ledger, pool, keys, self.waiters, digests=Digests.of(settings))
+        ledger.interrupt = self.requests.interrupt
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)

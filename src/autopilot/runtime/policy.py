@@ -8,8 +8,9 @@ Source: docs/protocol.md, "Policy"; docs/guide/policy.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_of
 from typing import Any
 
 from autopilot.runtime import policy_folders
@@ -44,6 +45,8 @@ class Verdict:
     field: str | None = None
     """The param that names what is refused, where one does."""
     message: str = ""
+    more: Mapping[str, Any] = field_of(default_factory=dict)
+    """What else there is to tell of a no: of a budget, how far it is used up."""
 
     @property
     def reason_code(self) -> str:
@@ -58,6 +61,7 @@ class Verdict:
             "document": self.document,
             "version": self.version,
             "field": None if self.field is None else f"request.params.{self.field}",
+            **self.more,
         }
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from autopilot.contract.errors import Forbidden
 from autopilot.contract.port import Claims
-from autopilot.runtime import policy, policy_store
+from autopilot.runtime import policy, policy_store, spend_budgets
 from autopilot.runtime.ledger_rows import Draft, Worker
 from autopilot.runtime.machines import Machine
 from autopilot.runtime.policy import Verdict
@@ -32,15 +32,25 @@ async def judge_worker(conn: Any, claims: Claims, worker: Worker, call: Call) ->
     if call.method in ALWAYS:
         return policy.YES
     documents = await policy_store.in_force(conn, worker)
-    asked = of_request(call.method, call.params, await place_of_worker(conn, claims, worker))
-    return policy.evaluate(documents, asked)
+    place = await place_of_worker(conn, claims, worker)
+    verdict = policy.evaluate(documents, of_request(call.method, call.params, place))
+    if not verdict.allowed:
+        return verdict
+    machine_id = None if worker.lease is None else worker.lease.machine_id
+    drawn_on = spend_budgets.Place(worker, worker, machine_id, call.params.get("model") or place.model)
+    return await spend_budgets.judge(conn, documents, call.method, drawn_on)
 
 
 async def judge_machine(conn: Any, claims: Claims, machine: Machine, call: Call) -> Verdict:
     """Whether this request may go to this machine."""
     documents = await policy_store.in_force(conn, machine)
     home = await _home(conn, machine.machine_id)
-    return policy.evaluate(documents, of_request(call.method, call.params, Place(_lane(claims, DESKTOP), home=home)))
+    asked = of_request(call.method, call.params, Place(_lane(claims, DESKTOP), home=home))
+    verdict = policy.evaluate(documents, asked)
+    if not verdict.allowed:
+        return verdict
+    drawn_on = spend_budgets.Place(machine, None, machine.machine_id, call.params.get("model"))
+    return await spend_budgets.judge(conn, documents, call.method, drawn_on)
 
 
 async def place_of_worker(conn: Any, claims: Claims, worker: Worker) -> Place:
@@ -74,13 +84,11 @@ def was_denied(record: asyncpg.Record) -> bool:
 def refusal(record: asyncpg.Record) -> Forbidden:
     """The 403 of a receipt that was rejected by policy."""
     error = _error(record)
+    told = {name: value for name, value in error.items() if name not in ("code", "message")}
     return Forbidden(
         error["message"],
         reason_code=error["code"],
-        rule_id=error.get("rule_id"),
-        document=error.get("document"),
-        version=error.get("version"),
-        field=error.get("field"),
+        **told,
         request_id=record["request_id"],
         method=record["method"],
         state=record["state"],

@@ -9,6 +9,8 @@ Source: docs/runtime-contract.md, "Requests".
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,12 +27,12 @@ from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.delivery import DeliveryKeys, Target
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import Ledger, LedgerTx
-from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.ledger_rows import RUNTIME_ACTOR, Worker, actor_of, instant
 from autopilot.runtime.machines import machine
 from autopilot.runtime.policy import Verdict
 from autopilot.runtime.receipts_states import ENDED, may_follow
 from autopilot.runtime.requests_bodies import Call
-from autopilot.runtime.requests_methods import STOP, URGENT, check_params, lifetime
+from autopilot.runtime.requests_methods import STOP, TURN_INTERRUPT, URGENT, check_params, lifetime
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.requests_wakes import Waiters
 from autopilot.runtime.revocation import refuse_revoked
@@ -139,6 +141,18 @@ class Requests:
         stored = await receipts.find(tx.conn, target, call.request_id)
         assert stored is not None
         return stored
+
+    async def interrupt(self, tx: LedgerTx, worker: Worker, turn_id: str) -> None:
+        """Ask a locked worker, on the runtime's own account, to end this turn; once for each turn."""
+        request_id = f"budget:{hashlib.sha256(turn_id.encode()).hexdigest()[:40]}"
+        known = await receipts.find(tx.conn, Target("worker", worker.worker_id), request_id)
+        if known is not None:
+            if known["actor"] == RUNTIME_ACTOR:
+                return
+            request_id = f"budget:{uuid.uuid4().hex}"  # ids of requests are their senders' choice
+        params = {"turnId": turn_id}
+        call = Call(request_id, TURN_INTERRUPT, params, receipts.encoded(params))
+        await self.accept(tx, worker, Asker(Claims(surface="runtime")), call)
 
     async def outcome(self, target: Target, request_id: str, wait_seconds: float) -> asyncpg.Record:
         """The receipt when it has ended, or as it is after `wait_seconds`."""

@@ -15,10 +15,12 @@ from autopilot.contract.errors import Unprocessable
 STOP = "worker/stop"
 """Ours: the executor ends the thread and reports `worker.stopped`. Made by the stop endpoint only."""
 
-URGENT = frozenset({STOP, "turn/interrupt"})
+TURN_INTERRUPT = "turn/interrupt"
+
+URGENT = frozenset({STOP, TURN_INTERRUPT})
 """Sent ahead of their place in a machine's feed."""
 
-_TURN_FIELDS = {"turn/interrupt": "turnId", "turn/steer": "expectedTurnId"}
+_TURN_FIELDS = {TURN_INTERRUPT: "turnId", "turn/steer": "expectedTurnId"}
 """Which param names the turn. Without it, a request that arrives late would hit a turn it was not meant for."""
 
 _STARTS = frozenset({"thread/start", "turn/start"})

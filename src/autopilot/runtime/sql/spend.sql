@@ -52,3 +52,19 @@ delete from spend_day where worker_no = $1;
 
 -- forget_places: where its threads stand, to be found anew
 delete from spend_thread where worker_no = $1;
+
+-- used: tokens of one owner since a day: all, or of one worker, machine or model
+select coalesce(sum(d.total_tokens), 0)::bigint
+from worker w
+join spend_day d using (worker_no)
+where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day >= $3::date
+  and ($4::bigint is null or w.worker_no = $4::bigint)
+  and ($5::text is null or d.machine_id = $5::text)
+  and ($6::text is null or d.model = $6::text);
+
+-- one_by_one: reports of one owner's workers see each other's sums
+select pg_advisory_xact_lock(hashtextextended('spend ' || $1::text, 0));
+
+-- tell: note that a level was told; nothing where it was before
+insert into budget_notice (subject_kind, subject_id, budget, per_id, limit_tokens, starts_on, level)
+values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning level;
