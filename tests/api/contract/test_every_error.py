@@ -11,6 +11,8 @@ from tests.api.served import bearer, raw, serving
 
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.contract.errors import Problem
+from autopilot.ops.clock import SystemClock
+from autopilot.runtime.retention import Retention
 
 EVENT = {"event": {"event_type": "worker.event", "payload": {}}}
 
@@ -223,3 +225,25 @@ async def test_429_and_503_from_a_server_of_small_means(world: World, database: 
         detail = error(away, 503, "unavailable", "database_unreachable")
         assert detail["outcome"] == "not_recorded"
         assert int(away.headers["retry-after"]) >= 1
+
+
+async def test_below_the_retention_floor_a_cursor_is_stale(ada: Person) -> None:
+    for n in range(3):
+        await ada.append(ada.worker_id, n=n)
+    runtime = ada.world.runtime
+    retention = Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock())
+    assert await retention.raise_floor(ada.worker_id, floor_seq=3) == 2
+
+    stale = await ada.get(f"/workers/{ada.worker_id}/stream?cursor=1&tail_ms=1")
+
+    assert error(stale, 410, "stale_cursor", "below_floor")["oldest_seq"] == 3
+
+
+async def test_a_worker_that_failed_takes_nothing_before_it_is_reattached(ada: Person) -> None:
+    worker = "(select worker_no from worker where worker_id = $1)"
+    failed = f"update worker_state set status = 'failed' where worker_no = {worker}"
+    await ada.world.runtime.pool.execute(failed, ada.worker_id)  # as a hosted place that is gone for good will
+
+    refused = await ada.post(f"/workers/{ada.worker_id}/requests?wait_ms=0", {"request": {"method": "turn/start"}})
+
+    error(refused, 409, "conflict", "worker_not_running")
