@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 from tests.api.served import ServedApi, serving
 
 from autopilot.api import tokens
@@ -21,6 +22,7 @@ from autopilot.companion.app import Companion
 from autopilot.companion.codex.process import Launch
 from autopilot.companion.settings import CompanionSettings
 from autopilot.contract import Envelope, Machine, RequestOutcome, WorkerSummary
+from autopilot.contract.port import RuntimePort
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.settings import Secret
 from autopilot.runtime.app import build
@@ -42,6 +44,7 @@ class Installation:
     launch: Launch
     home: Path
     project: Path
+    person_token: str
     machine_token: str
     machine_id: str
     companions: list[Running] = field(default_factory=list)
@@ -53,12 +56,16 @@ class Installation:
         )
 
     @asynccontextmanager
-    async def companion(self, **changed: Any) -> AsyncIterator[Companion]:
-        """A companion in this process, ended cleanly."""
+    async def companion(
+        self, transport: httpx2.AsyncBaseTransport | None = None, **changed: Any
+    ) -> AsyncIterator[Companion]:
+        """A companion in this process, ended cleanly; `transport` replaces its network."""
         settings = CompanionSettings(
             home=self.home, base_url=self.served.url, token=Secret(self.machine_token), heartbeat_ms=1000, **changed
         )
-        async with RuntimeCodexClient(self.served.url, self.machine_token, surface="companion") as client:
+        async with RuntimeCodexClient(
+            self.served.url, self.machine_token, surface="companion", transport=transport
+        ) as client:
             made = Companion(settings, self.launch, client, SystemClock(), {})
             stopping = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
@@ -201,15 +208,21 @@ def assert_sound(log: list[Envelope]) -> None:
 
 @asynccontextmanager
 async def installed(
-    dsn: str, tmp_path: Path, launch: Launch, model: ScriptedModel, project: Path
+    dsn: str,
+    tmp_path: Path,
+    launch: Launch,
+    model: ScriptedModel,
+    project: Path,
+    *,
+    between: Callable[[RuntimePort], RuntimePort] = lambda runtime: runtime,
 ) -> AsyncIterator[Installation]:
-    """Everything but the companion."""
+    """Everything but the companion; `between` is put between API and runtime."""
     home = tmp_path / "autopilot"
     machine = identity.load_or_create(home)
     runtime_settings = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build(runtime_settings, dsn=dsn))
-        served = await stack.enter_async_context(serving(dsn, runtime))
+        served = await stack.enter_async_context(serving(dsn, between(runtime)))
         person = await tokens.mint(served.pool, scopes=("observe", "administer"))
         executor = await tokens.mint(
             served.pool, scopes=("execute",), machine_id=machine.machine_id, surface="companion"
@@ -222,6 +235,7 @@ async def installed(
             launch=launch,
             home=home,
             project=project,
+            person_token=person.token,
             machine_token=executor.token,
             machine_id=machine.machine_id,
         )

@@ -39,6 +39,9 @@ SIGNALS = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 NOTHING_RUNS = ("not found", "no rollout", "not materialized", "not loaded")
 """Refusals that mean: there is no such thread (any more), it never had a turn, or this Codex has not taken it up."""
 
+TOO_EARLY = "not supported yet"
+"""What Codex says of a thread's turns while the first one is only beginning."""
+
 ATTEMPTS = 3
 Hear = Callable[[Thread], Awaitable[None]]
 """Waits for Codex and for the thread being heard of; gives up in time, without a word."""
@@ -158,7 +161,7 @@ class Stops:
             ended = await self._end_terminals(thread, done)
             await self._last_words(thread, ended)
             await self._gone_within(GRACE_SECONDS if ended else 0.0, thread, done, "terminate")
-            done.turn_over = await history.running_turn(self._ask, thread.thread_id) is None
+            done.turn_over = await self._running_turn(thread) is None
         except CodexRefused as refused:
             done.trouble = refused.message
             done.turn_over = thread.elsewhere is None and any(words in refused.message for words in NOTHING_RUNS)
@@ -174,7 +177,7 @@ class Stops:
         return True
 
     async def _interrupt(self, thread: Thread, done: Stopped) -> None:
-        running = await history.running_turn(self._ask, thread.thread_id)
+        running = await self._running_turn(thread)
         if running is None:
             return
         done.interrupted_turn = running
@@ -186,6 +189,17 @@ class Stops:
         while await history.running_turn(self._ask, thread.thread_id) == running:
             if self._clock.monotonic() > give_up_at:
                 return
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _running_turn(self, thread: Thread) -> str | None:
+        """The turn that runs, also where it has only just begun."""
+        give_up_at = self._clock.monotonic() + END_SECONDS
+        while True:
+            try:
+                return await history.running_turn(self._ask, thread.thread_id)
+            except CodexRefused as refused:
+                if TOO_EARLY not in refused.message or self._clock.monotonic() > give_up_at:
+                    raise
             await self._clock.sleep(LOOK_SECONDS)
 
     async def _end_terminals(self, thread: Thread, done: Stopped) -> set[str]:
