@@ -80,7 +80,7 @@ def admit(tx: LedgerTx, worker: Worker, batch: Batch, reading: Reading) -> Admit
                 own[draft.event_id] = Known(seq, draft.digest, worker.stamp)
     if admitted.is_news:
         permissions.fence(batch, worker)
-        _require_open(worker)
+        worker.require_open()
     return admitted
 
 
@@ -144,12 +144,6 @@ def _count(worker: Worker, batch: Batch, draft: Draft, admitted: Admitted, readi
         admitted.producer_seq = draft.producer_seq
     elif not (repeated and draft.producer_seq is not None and draft.producer_seq <= last):
         raise Conflict("events are missing before this one", reason_code="gap", expected=last + 1)
-
-
-def _require_open(worker: Worker) -> None:
-    if not worker.is_open:
-        reason = "worker_stopped" if worker.status == "stopped" else "worker_not_running"
-        raise Conflict(f"the worker is {worker.status}: create or reattach to resume", reason_code=reason)
 
 
 def _move(worker: Worker, rows: list[Row]) -> None:

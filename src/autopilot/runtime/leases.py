@@ -50,7 +50,7 @@ async def claim(
         worker = await tx.lock_worker(worker_id)
         permissions.require_role(claims, worker)
         permissions.require_role(claims, await machine(tx.conn, machine_id))
-        _require_open(worker)
+        worker.require_open()
         _require_free(worker, machine_id)
         former, now = worker.lease, worker.now
         notes = await _expiry_notes(tx, worker) + await approvals_rows.replaced(tx, worker, machine_id)
@@ -157,14 +157,6 @@ async def _expiry_notes(tx: LedgerTx, worker: Worker, now: datetime | None = Non
         "expired_at": instant(lease.expires_at),
     }
     return [note("worker.lease.expired", facts)]
-
-
-def _require_open(worker: Worker) -> None:
-    if not worker.is_open:
-        raise Conflict(
-            f"the worker is {worker.status}: create or reattach to resume",
-            reason_code="worker_stopped" if worker.status == "stopped" else "worker_not_running",
-        )
 
 
 def _require_free(worker: Worker, machine_id: str) -> None:

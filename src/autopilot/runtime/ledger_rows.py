@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
 
 OPEN_STATUSES = frozenset({"starting", "running", "stopping"})
@@ -77,6 +78,16 @@ class Worker:
     def is_open(self) -> bool:
         """Whether the log accepts events."""
         return self.status in OPEN_STATUSES
+
+    def require_open(self) -> None:
+        """Go on only where the log accepts events.
+
+        Raises:
+            Conflict: `worker_stopped`, or `worker_not_running` where it failed.
+        """
+        if not self.is_open:
+            reason = "worker_stopped" if self.status == "stopped" else "worker_not_running"
+            raise Conflict(f"the worker is {self.status}: create or reattach to resume", reason_code=reason)
 
 
 class Draft(msgspec.Struct, gc=False):

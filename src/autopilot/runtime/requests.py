@@ -80,7 +80,7 @@ class Requests:
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is not None:
                 return self._same(known, call)
-            require_open(worker)
+            worker.require_open()
             _refuse_stop(call)
             verdict = await policy_requests.judge_worker(tx.conn, asker.claims, worker, call)
             if verdict.allowed:
@@ -254,19 +254,6 @@ class Requests:
                 request_id=call.request_id,
             )
         return record
-
-
-def require_open(worker: Worker) -> None:
-    """The worker takes requests.
-
-    Raises:
-        Conflict: it is stopped, or failed.
-    """
-    if not worker.is_open:
-        raise Conflict(
-            f"the worker is {worker.status}: create or reattach to resume",
-            reason_code="worker_stopped" if worker.status == "stopped" else "worker_not_running",
-        )
 
 
 async def _hand_over(tx: LedgerTx, target: Target, machine_id: str, call: Call, now: datetime) -> None:
