@@ -17,7 +17,7 @@ import msgspec
 from autopilot.contract import ApprovalRequest
 from autopilot.contract.errors import Conflict, NotFound
 from autopilot.contract.port import Claims
-from autopilot.runtime import approvals_answer, approvals_rows, permissions
+from autopilot.runtime import approvals_answer, approvals_rows, permissions, policy_approvals
 from autopilot.runtime.approvals_answer import Answer
 from autopilot.runtime.approvals_decisions import Decisions
 from autopilot.runtime.approvals_rows import SQL
@@ -51,7 +51,7 @@ class Approvals:
 
         Raises:
             NotFound: there is none.
-            Forbidden: no role, or too small a scope.
+            Forbidden: no role, or too small a scope; `policy_denied.approval`.
             Unauthorized: the device was revoked while the call was on its way.
             Conflict: `answered_differently`, `approval_ended`, `answer_at_the_computer`.
             Unprocessable: the answer does not fit the question.
@@ -69,6 +69,7 @@ class Approvals:
             late = record["state"] == "pending" and expires_at is not None and expires_at <= worker.now
             if not late:
                 asked = _decidable(record)
+                await policy_approvals.require(tx, worker, record, asker.claims)
                 approvals_answer.check(asked, answer.said)
                 await self._decisions.record(tx, worker, record, asked=asked, answer=answer, by=asker)
                 return await find(tx.conn, approval_id)

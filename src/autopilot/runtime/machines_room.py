@@ -17,6 +17,7 @@ from autopilot.runtime.feed import Feeds
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.machines_routes import MachineRoutes
+from autopilot.runtime.policies import PolicyRoutes
 from autopilot.runtime.requests import Requests
 from autopilot.runtime.requests_bodies import Bodies
 from autopilot.runtime.requests_routes import RequestRoutes
@@ -46,6 +47,7 @@ class MachinesRoom:
         ledger.interrupt = self.requests.interrupt
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
+        self._policy_routes = PolicyRoutes(pool, bodies)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
         approvals = Approvals(ledger, pool, Decisions(keys, Digests.of(settings)))
@@ -63,6 +65,7 @@ class MachinesRoom:
         yield from self._machine_routes.routes()
         yield from self._request_routes.routes()
         yield from self._approval_routes.routes()
+        yield from self._policy_routes.routes()
         yield from self.revocations.routes()
 
     def stop(self) -> None:

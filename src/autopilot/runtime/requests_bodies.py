@@ -21,6 +21,8 @@ from autopilot.contract import (
     ReceiptReports,
     RegisterMachine,
     ReleaseLease,
+    SetPolicy,
+    TestPolicy,
 )
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
@@ -186,6 +188,19 @@ class Bodies:
                 limit=self._settings.max_event_bytes,
             )
         return Answer(said, strict_json.one_line(bytes(msgspec.json.decode(request.body, type=_AnswerText).content)))
+
+    def policy(self, request: RuntimeRequest) -> SetPolicy:
+        """A new version of a policy document. Raises as `_read`."""
+        return self._read(SetPolicy, request)
+
+    def policy_question(self, request: RuntimeRequest) -> TestPolicy:
+        """A question to policies. Raises as `_read`."""
+        asked = self._read(TestPolicy, request)
+        if _METHOD.fullmatch(asked.method) is None:
+            raise _refused("method", "must be 1 to 255 printable ASCII characters without spaces")
+        if asked.worker_id is not None:
+            identifier(asked.worker_id, "worker_id")
+        return asked
 
     def stop(self, request: RuntimeRequest) -> tuple[str | None, bool]:
         """Reason, and whether by force. Raises as `_read`."""

@@ -37,6 +37,8 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET", "/approvals", None),
     ("GET", "/approvals/{approval_id}", None),
     ("POST", "/approvals/{approval_id}/decision", None),
+    ("GET POST", "/policies", None),
+    ("POST", "/policies/test", None),
     ("GET", "/stream", None),
     ("POST", "/stop-all", None),
 )

@@ -3,9 +3,24 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from autopilot.contract._generated.event import Actor
 
-__all__ = ["Policy", "PolicyDenial", "PolicyEffect", "PolicyRule"]
+__all__ = [
+    "Policies",
+    "Policy",
+    "PolicyDenial",
+    "PolicyDocument",
+    "PolicyEffect",
+    "PolicyFormat",
+    "PolicyRule",
+    "PolicySection",
+    "PolicySubject",
+    "PolicyVerdict",
+    "SetPolicy",
+    "TestPolicy",
+]
 
 
 class PolicyEffect(StrEnum):
@@ -17,6 +32,24 @@ class PolicyEffect(StrEnum):
     """Refuse; `worker.policy.denied` records it."""
     ASK = "ask"
     """Ask a person first."""
+
+
+class PolicySubject(StrEnum):
+    """Whom a policy document is about."""
+
+    INSTALLATION = "installation"
+    """Everybody."""
+    USER = "user"
+    """The caller alone."""
+
+
+class PolicyFormat(StrEnum):
+    """How a policy document is written."""
+
+    TOML = "toml"
+    """TOML."""
+    JSON = "json"
+    """JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +100,95 @@ class PolicyDenial:
     """What was refused."""
     request_id: str | None = None
     """The request it came with."""
+    document: str | None = None
+    """Whose rule it was: `builtin`, `installation` or `user`."""
+    version: int | None = None
+    """The document's version; null for a built-in rule."""
+    field: str | None = None
+    """The param that names what was refused."""
+    message: str | None = None
+    """For people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDocument:
+    """One version of a policy document."""
+
+    subject: str
+    """Whom it is about. (`PolicySubject`)"""
+    version: int
+    """Raised by every change; the latest is in force."""
+    format: str
+    """How it is written. (`PolicyFormat`)"""
+    text: str
+    """As it was written."""
+    actor: Actor | None = None
+    """Who wrote it."""
+    created_at: str
+    """When."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySection:
+    """What one document says of one thing."""
+
+    name: str
+    """Of what: `methods`, `folders`, `models`, `sandbox`, `approval_policy`, `lanes`."""
+    document: str
+    """Whose rule: `builtin`, `installation` or `user`."""
+    version: int | None = None
+    """Its version; null for the built-in rules."""
+    limited: bool
+    """Whether only what `allow` lists is allowed."""
+    allow: tuple[str, ...] = ()
+    """What is allowed, where `limited`."""
+    deny: tuple[str, ...] = ()
+    """What is denied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What binds the caller."""
+
+    documents: tuple[PolicyDocument, ...] = ()
+    """The documents in force, the widest first."""
+    effective: tuple[PolicySection, ...] = ()
+    """All that is said; everything must be allowed by every line about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPolicy:
+    """A new version of a document."""
+
+    subject: str
+    """Whom it is about. (`PolicySubject`)"""
+    format: str
+    """How it is written. (`PolicyFormat`)"""
+    text: str
+    """The document."""
+    expected_version: int
+    """The version that is in force now; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestPolicy:
+    """A question to try."""
+
+    method: str
+    """The request's method."""
+    params: dict[str, Any] | None = None
+    """Its params."""
+    worker_id: str | None = None
+    """The worker it would go to."""
+    instead: SetPolicy | None = None
+    """A text to try in place of the caller's document, or of the installation's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyVerdict:
+    """What policies say to a question."""
+
+    allowed: bool
+    """Whether it would be done."""
+    denial: PolicyDenial | None = None
+    """Why not."""

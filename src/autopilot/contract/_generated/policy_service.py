@@ -1,0 +1,32 @@
+# Generated from proto/autopilot/v1 by `make gen`. Do not edit: change the proto.
+"""The calls about policies."""
+
+from dataclasses import dataclass
+
+from autopilot.contract._generated.policy import Policies, PolicyDocument, PolicyVerdict
+
+__all__ = ["GetPoliciesResponse", "SetPolicyResponse", "TestPolicyResponse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPoliciesResponse:
+    """What binds the caller."""
+
+    data: Policies
+    """The policies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPolicyResponse:
+    """The version that is in force."""
+
+    data: PolicyDocument
+    """The document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestPolicyResponse:
+    """An answer."""
+
+    data: PolicyVerdict
+    """The verdict."""
