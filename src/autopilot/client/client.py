@@ -16,11 +16,12 @@ from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
+from autopilot.client.policies import PolicyCalls
 from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls, ApprovalCalls):
+class RuntimeCodexClient(MachineCalls, ApprovalCalls, PolicyCalls):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.
