@@ -32,7 +32,7 @@ async def installation() -> AsyncIterator[tuple[str, str]]:
     """A whole installation in a folder of its own: its URL, and a token of its owner."""
     with tempfile.TemporaryDirectory(prefix="autopilot-bench-", dir=Path.home()) as folder:  # not below TMPDIR: Codex
         port = free_port()
-        env = {**os.environ, "AUTOPILOT_HOME": folder, "AUTOPILOT_PORT": str(port)}
+        env = {**os.environ, "AUTOPILOT_HOME": folder, "AUTOPILOT_PORT": str(port), "AUTOPILOT_APPROVAL_TTL_MS": "1000"}
         with Path(folder, "up.log").open("wb") as log:
             up = await asyncio.create_subprocess_exec(lab.AUTOPILOT, "up", "--demo", env=env, stdout=log, stderr=log)
             try:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.companion.asking import decide, of_approvals, pending
 from tests.companion.installation import Installation, assert_sound, item, method, methods
 
 from autopilot.companion import demo
@@ -19,9 +20,13 @@ pytestmark = pytest.mark.e2e
 async def test_the_demo_s_worker_plays_a_turn_by_itself_and_again_whenever_it_is_asked(
     installation: Installation,
 ) -> None:
-    await installation.start_process(AUTOPILOT_DEMO_MODEL_URL=installation.model.base_url)
+    await installation.start_process(
+        AUTOPILOT_DEMO_MODEL_URL=installation.model.base_url, AUTOPILOT_APPROVAL_TTL_MS="8000"
+    )
     worker = await only_worker(installation)
 
+    (asked,) = await pending(installation)
+    await decide(installation, asked, "accept")
     first = await installation.log_until(worker, method("turn/completed"))
     words = {"input": [{"type": "text", "text": "Please fix the greeting"}]}
     outcome = await installation.owner.request(worker, "turn/start", words, wait_ms=30_000)
@@ -32,11 +37,16 @@ async def test_the_demo_s_worker_plays_a_turn_by_itself_and_again_whenever_it_is
 
     assert "turn/plan/updated" in methods(first)
     assert {"reasoning", "agentMessage", "commandExecution", "fileChange"} <= kinds(first)
-    commands = [event.payload["params"]["item"] for event in log if item("commandExecution")(event)]
-    assert {command["status"] for command in commands} == {"completed"}
+    assert "May I commit it?" in asked.evidence.reason
+    commands = [event.payload["params"]["item"]["status"] for event in log if item("commandExecution")(event)]
+    assert commands == ["completed"] * 5 + ["declined"], "a person allowed the first commit, nobody the second"
+    assert [event for event in of_approvals(log) if event in {"applied", "expired"}][:2] == ["applied", "expired"]
     changed = [event.payload["params"]["item"]["changes"][0]["path"] for event in log if item("fileChange")(event)]
     assert [Path(path).name for path in changed] == ["TASKS.md", "greet.sh"]
     assert 'greeting="Good morning"' in (demo.project(installation.home) / "greet.sh").read_text()
+    assert (
+        "not committed" in [event for event in log if item("agentMessage")(event)][-1].payload["params"]["item"]["text"]
+    )
     assert_sound(log)
 
 
@@ -50,7 +60,9 @@ def kinds(log: list) -> set[str]:
 
 async def test_a_demo_that_is_started_again_keeps_its_worker(installation: Installation) -> None:
     for _ in range(2):
-        process = await installation.start_process(AUTOPILOT_DEMO_MODEL_URL=installation.model.base_url)
+        process = await installation.start_process(
+            AUTOPILOT_DEMO_MODEL_URL=installation.model.base_url, AUTOPILOT_APPROVAL_TTL_MS="1000"
+        )
         worker = await only_worker(installation)
         log = await installation.log_until(worker, method("turn/completed"))
         await process.terminate()

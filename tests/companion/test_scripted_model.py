@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import httpx2
+import pytest
 
 from autopilot.companion.codex.scripted_model import conversation, server, story
 from autopilot.companion.codex.scripted_model.story import DEMO_FILES, TALES
@@ -89,8 +90,8 @@ def test_what_codex_says_in_the_user_s_name_is_no_prompt() -> None:
     assert (talk.prompt, talk.earlier_prompts) == ("second", 1)
 
 
-def play(prompt: str, files: dict[str, str]) -> list[dict[str, Any]]:
-    """The demo's whole turn; the commands are answered by what `files` hold."""
+def play(prompt: str, files: dict[str, str], commit: str = "") -> list[dict[str, Any]]:
+    """The demo's whole turn; the commands are answered by what `files` hold, a commit by what is said of it."""
     items = [user(prompt)]
     steps = []
     for number in range(10):
@@ -99,6 +100,10 @@ def play(prompt: str, files: dict[str, str]) -> list[dict[str, Any]]:
         if not set(step) & {"shell", "patch", "plan"}:
             return steps
         printed = [f"--- {name}\n{files[name]}--- end\n" for name in files if f"cat {name}" in step.get("shell", "")]
+        if "git commit" in step.get("shell", "") or "git -c" in step.get("shell", ""):
+            printed = [commit]
+        elif commit and printed:
+            printed.append(story.REPOSITORY)
         items.append(output(number, f"Process exited with code 0\n{''.join(printed)}"))
     raise AssertionError("the turn does not end")
 
@@ -124,6 +129,22 @@ def test_each_tale_has_a_plan_a_command_a_change_a_check_and_ends_with_a_questio
             ["plan"],
             [],
         ]
+        assert steps[-1]["say"].endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("answer", "summary"),
+    [("0d0f1a2 tick off", "It is committed"), ('Rejected("rejected by user")', "It is not committed")],
+)
+def test_in_a_repository_a_tale_asks_whether_it_may_commit_and_says_what_became_of_it(
+    answer: str, summary: str
+) -> None:
+    for tale in TALES:
+        steps = play(tale.words[0], dict(DEMO_FILES), answer)
+        (asking,) = [step for step in steps if step.get("escalate")]
+
+        assert "commit" in asking["why"]
+        assert summary in steps[-1]["say"]
         assert steps[-1]["say"].endswith("?")
 
 

@@ -71,6 +71,7 @@ def environment(home: Path, **environ: str) -> dict[str, str]:
         if not name.startswith(("AUTOPILOT_", "OPENAGENTS_", "CODEX_"))
     }
     kept |= {"AUTOPILOT_HOME": str(home), "HOME": str(home), "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
+    kept |= {"AUTOPILOT_APPROVAL_TTL_MS": "1000"}  # nobody answers the demo's question: it goes on without, at once
     return kept | environ
 
 

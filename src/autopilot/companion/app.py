@@ -53,6 +53,7 @@ from autopilot.ops.log import current_traceparent
 
 STATUS_SECONDS = 60.0
 ROOM_SECONDS = 5.0
+APPROVAL_TTL_MS = 86_400_000
 DRAIN_SECONDS = 0.7
 RELEASE_SECONDS = 0.4
 
@@ -86,7 +87,8 @@ class Companion:
             )
         )
         self.facts = MachineFacts()
-        self.asking = Asking(clock, ttl_ms=settings.approval_ttl_ms)
+        usual = demo.APPROVAL_TTL_MS if settings.demo_model_url else APPROVAL_TTL_MS
+        self.asking = Asking(clock, ttl_ms=settings.approval_ttl_ms or usual)
         self.recorder = Recorder(
             self.database,
             self.outbox,

@@ -26,8 +26,11 @@ from autopilot.companion.codex.scripted_model.story import DEMO_FILES
 FIRST_PROMPT = "Show me around in this project, and do the next task."
 LOOK_SECONDS = 15.0
 SANDBOXED = {"approvalPolicy": "on-request", "sandbox": "workspace-write"}
-UNSANDBOXED = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
-"""Where no sandbox can be made: the demo's own commands only list, print and count files of its own folder."""
+UNSANDBOXED = {"approvalPolicy": "on-request", "sandbox": "danger-full-access"}
+"""Where no sandbox can be made: the demo's own commands only list, print, count and commit files of its own folder.
+Nothing is asked there: Codex asks about what leaves the sandbox."""
+APPROVAL_TTL_MS = 120_000
+"""Nobody may be there to answer the demo's question: it goes on without, soon."""
 
 log = structlog.get_logger(__name__)
 

@@ -34,10 +34,10 @@ class CompanionSettings(ProcessSettings, frozen=True, kw_only=True):
     codex_home: Path = msgspec.field(name="CODEX_HOME", default_factory=lambda: Path.home() / ".codex")
     join_shared_codex: bool = msgspec.field(name="AUTOPILOT_JOIN_SHARED_CODEX", default=True)
     """Whether to work on the user's shared Codex daemon where one runs; false: always on an app-server of our own."""
-    approval_ttl_ms: Annotated[int, msgspec.Meta(ge=1000, le=604_800_000)] = msgspec.field(
-        name="AUTOPILOT_APPROVAL_TTL_MS", default=86_400_000
+    approval_ttl_ms: Annotated[int, msgspec.Meta(ge=1000, le=604_800_000)] | None = msgspec.field(
+        name="AUTOPILOT_APPROVAL_TTL_MS", default=None
     )
-    """How long a question of our own Codex waits for a person before it is refused."""
+    """How long a question of our own Codex waits for a person before it is refused; None: a day, less in the demo."""
     demo_model_url: str | None = msgspec.field(name="AUTOPILOT_DEMO_MODEL_URL", default=None)
     """Base URL of the scripted model: run the demo instead of the user's Codex set-up."""
 

@@ -1,4 +1,4 @@
-"""The demo's turn: a plan, a command with output, a file change, a check, a summary that ends with a question.
+"""The demo's turn: a plan, a command with output, a file change, a check, a commit if a person allows it, a summary.
 
 Pure, and as stateless as the rest: a tale reads the project's files from what its own command printed, as a real model
 does, so that its change always fits and the turn can be played again and again. The prompt chooses the tale.
@@ -7,6 +7,7 @@ does, so that its change always fits and the turn can be played again and again.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ SAY = {"chunk": 6, "delay": 0.025}
 """Streams like a person reads."""
 
 GREETINGS = ("Hello", "Good morning", "Moin", "Ahoy", "Buongiorno")
+
+REPOSITORY = "--- a git repository"
+"""Printed by the first command where there is one."""
+LOOK_FOR_GIT = f"[ ! -d .git ] || echo '{REPOSITORY}'"
+IDENTITY = ("-c user.name='Autopilot demo'", "-c user.email=demo@localhost")
 
 DEMO_FILES = {
     "README.md": "# A small project\n\nHere Autopilot's demo works: a script that greets, a list of tasks, a check.\n",
@@ -57,13 +63,14 @@ def step(talk: Conversation) -> Step:
     if change is None:
         return SAY | {"say": f"I could not read {tale.file} here, so I left everything as it is. Shall I try again?"}
     patch, done = change
-    if talk.step == 1:
-        return SAY | {"say": f"I see. I will {done}.", "patch": patch}
-    if talk.step == 2:  # noqa: PLR2004  # the third round
-        return SAY | {"say": "Now a look at whether everything still works.", "shell": "sh check.sh"}
-    if talk.step == 3:  # noqa: PLR2004  # the fourth: the plan is done
-        return {"plan": [[row, "completed"] for row in tale.plan]}
-    return SAY | {"say": _summary(tale, done)}
+    steps: list[Step] = [
+        SAY | {"say": f"I see. I will {done}.", "patch": patch},
+        SAY | {"say": "Now a look at whether everything still works.", "shell": "sh check.sh"},
+        *([_commit(done)] if _is_repository(talk.outputs) else []),
+        {"plan": [[row, "completed"] for row in tale.plan]},
+        SAY | {"say": _summary(tale, done, _committed(talk.outputs))},
+    ]
+    return steps[min(talk.step, len(steps)) - 1]
 
 
 def choose(prompt: str, earlier: int) -> Tale:
@@ -79,14 +86,37 @@ def _look(tale: Tale, prompt: str) -> Step:
         "reason": f"The person asks: {asked}. {tale.thought}",
         "say": tale.opening,
         "plan": list(tale.plan),
-        "shell": f"ls -l; echo '--- {tale.file}'; cat {tale.file}; echo '--- end'",
+        "shell": f"ls -l; echo '--- {tale.file}'; cat {tale.file}; echo '--- end'; {LOOK_FOR_GIT}",
     }
 
 
-def _summary(tale: Tale, done: str) -> str:
+def _commit(done: str) -> Step:
+    """What the sandbox does not allow: Codex asks a person."""
+    return {
+        "say": "I would like to keep this.",
+        "shell": f"git {' '.join(IDENTITY)} commit --quiet --all --message {shlex.quote(done)} && git log --oneline -1",
+        "escalate": True,
+        "why": f"May I commit it? Git's own folder can't be written in the sandbox. ({done})",
+    }
+
+
+def _is_repository(outputs: tuple[str, ...]) -> bool:
+    return any(REPOSITORY in printed for printed in outputs)
+
+
+def _committed(outputs: tuple[str, ...]) -> str:
+    """How the question about the commit was answered, as a line of the summary."""
+    if not _is_repository(outputs):
+        return ""
+    if any("rejected" in printed.lower() for printed in outputs):
+        return "- It is not committed: nobody allowed that.\n"
+    return "- It is committed, as you allowed.\n"
+
+
+def _summary(tale: Tale, done: str, committed: str) -> str:
     return (
         f"Done. What happened:\n\n- I looked at the project and read `{tale.file}`.\n- I chose to {done}.\n"
-        f"- `check.sh` went through every file and ended with a greeting.\n\n{tale.question}"
+        f"- `check.sh` went through every file and ended with a greeting.\n{committed}\n{tale.question}"
     )
 
 
