@@ -10,7 +10,7 @@ from tests.companion.asking import asking_thread, decide, end, ended, of_approva
 from tests.companion.installation import Installation, assert_sound, item, method
 
 from autopilot.companion.codex.messages import Message
-from autopilot.contract import Envelope
+from autopilot.contract import ApprovalAnswer, Envelope
 from autopilot.testing.model import script
 
 pytestmark = pytest.mark.e2e
@@ -181,3 +181,20 @@ async def test_a_question_of_an_unknown_kind_is_shown_as_unsupported_and_refused
     assert "is this all right?" in shown["facts"][-1]["value"]
     assert of_approvals(log) == ["requested", "closed"]
     assert refused == [(b"77", -32601, "item/telepathy/request is not known to this client")] * 2
+
+
+async def test_an_answer_that_does_not_fit_is_not_said_and_codex_goes_on_without(installation: Installation) -> None:
+    async with installation.companion() as companion:
+        worker = await asking_thread(installation)
+        await installation.turn(worker, {"shell": "touch never.txt"}, {"say": "done"})
+        (asked,) = await pending(installation)
+        strange = ApprovalAnswer(
+            approval_id=asked.approval_id, worker_id=worker, option_id="perhaps", decided_at=asked.requested_at
+        )
+        await companion.answers.decide(strange)
+        over = await ended(installation, asked)
+        log = await installation.log_until(worker, method("turn/completed"))
+
+    assert end(over) == ("closed", None, "answer_unfit")
+    assert [event.payload["params"]["item"]["status"] for event in log if item("commandExecution")(event)] == ["failed"]
+    assert not (installation.project / "never.txt").exists()

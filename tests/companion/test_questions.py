@@ -220,7 +220,7 @@ SCHEMA = {
     "type": "object",
     "properties": {
         "colour": {"type": "string", "enum": ["red", "blue"]},
-        "mail": {"type": "string", "minLength": 3, "pattern": "@"},
+        "mail": {"type": "string", "minLength": 3, "pattern": "(a+)+$"},
         "count": {"type": "integer", "minimum": 1, "maximum": 9},
         "sure": {"type": "boolean"},
         "tags": {"type": "array", "maxItems": 2},
@@ -235,7 +235,6 @@ SCHEMA = {
         {},
         {"colour": "green"},
         {"colour": "red", "mail": "x"},
-        {"colour": "red", "mail": "none"},
         {"colour": "red", "count": 0},
         {"colour": "red", "count": 10},
         {"colour": "red", "count": True},

@@ -158,12 +158,11 @@ class Answers:
                 continue
 
     async def _finish(self) -> float | None:
-        """End what is overdue; the seconds until the next one is."""
-        now = self._clock.now()
-        events, due_at = await self._database.run(lambda db: approvals_ends.overdue(db, now))
+        """End what is overdue; the seconds until it is looked again."""
+        events, more = await self._database.run(lambda db: approvals_ends.overdue(db, self._clock.now()))
         if events:
             await self._recorder.record(events)
-        return None if due_at is None else max(0.01, due_at - now.timestamp())
+        return LOOK_SECONDS if more else None
 
     async def _end_unheard(self) -> float | None:
         """End what Codex did not ask again: it was resolved while we were away. The seconds until there is more."""

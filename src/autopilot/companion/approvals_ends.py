@@ -78,12 +78,12 @@ def _shown(item: dict[str, Any]) -> ApprovalOutcome | None:
     return _STATUS.get(str(item.get("status")))
 
 
-def overdue(db: sqlite3.Connection, now: datetime) -> tuple[list[Event], float | None]:
-    """The ends of questions whose items keep silent; and when, in seconds since the epoch, the next one is over."""
+def overdue(db: sqlite3.Connection, now: datetime) -> tuple[list[Event], bool]:
+    """The ends of questions whose items keep silent; and whether others are still waited for."""
     resolved = [one for one in approvals.open_ones(db) if one.resolved_at is not None]
-    over = [one for one in resolved if (one.resolved_at or 0) + ITEM_SECONDS <= now.timestamp()]
-    left = [(one.resolved_at or 0) + ITEM_SECONDS for one in resolved if one not in over]
-    return _each(db, over, now, _final), min(left, default=None)
+    # A clock that was set back must not keep a question open.
+    over = [one for one in resolved if abs(now.timestamp() - (one.resolved_at or 0)) >= ITEM_SECONDS]
+    return _each(db, over, now, _final), len(over) < len(resolved)
 
 
 def absent(db: sqlite3.Connection, row: Row, now: datetime, *, shared: bool) -> Event:

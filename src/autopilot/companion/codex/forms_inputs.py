@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from autopilot.companion.codex import forms
@@ -128,6 +127,8 @@ def tool_answer(_params: Params, choice: Choice) -> dict[str, Any]:
 def fits(schema: JsonObject, content: JsonObject) -> None:
     """Whether content fits a form: the flat objects of plain values that tool servers may ask for.
 
+    Their patterns are not run: a server could stop us with one.
+
     Raises:
         Unfit: it does not.
     """
@@ -140,8 +141,6 @@ def fits(schema: JsonObject, content: JsonObject) -> None:
         rule = named.get(name)
         if isinstance(rule, dict):
             _fits_rule(name, rule, value)
-        elif schema.get("additionalProperties") is False:
-            raise Unfit(f"{name} was not asked for")
 
 
 USER_INPUT = Kind(input_form, input_answer)
@@ -246,9 +245,6 @@ def _fits_rule(name: str, rule: dict[str, Any], value: Any) -> None:
         raise Unfit(f"{name} must be one of {forms.text(choices)}")
     if isinstance(value, str):
         _fits_length(name, rule, len(value), "minLength", "maxLength")
-        pattern = rule.get("pattern")
-        if isinstance(pattern, str) and _search(pattern, value) is False:
-            raise Unfit(f"{name} must match {pattern}")
     elif isinstance(value, list):
         _fits_length(name, rule, len(value), "minItems", "maxItems")
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -261,11 +257,3 @@ def _fits_length(name: str, rule: dict[str, Any], size: float, least: str, most:
         raise Unfit(f"{name}: at least {lowest}")
     if isinstance(highest, (int, float)) and size > highest:
         raise Unfit(f"{name}: at most {highest}")
-
-
-def _search(pattern: str, value: str) -> bool | None:
-    """Whether it matches; None where Python can't read the pattern (another dialect)."""
-    try:
-        return re.search(pattern, value) is not None
-    except re.error:
-        return None
