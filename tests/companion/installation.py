@@ -25,13 +25,24 @@ from autopilot.contract import Envelope, Machine, RequestOutcome, WorkerSummary
 from autopilot.contract.port import RuntimePort
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.settings import Secret
-from autopilot.runtime.app import build
+from autopilot.runtime import policy_reading, policy_store
+from autopilot.runtime.app import Runtime, build
+from autopilot.runtime.policy_document import INSTALLATION, Subject
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.model import ScriptedModel, script
 
 PATIENCE_SECONDS = 40.0
 State = TypeVar("State", Machine, WorkerSummary)
 FULL_ACCESS = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
+POLICY = """
+[sandbox]
+allow = ["read-only", "workspace-write", "danger-full-access"]
+[approval_policy]
+allow = ["untrusted", "on-request", "never"]
+[methods]
+allow = ["*", "config/value/write"]
+"""
+"""Of the installation: Codex may do here what a test asks it for. What policies refuse is tested where they are."""
 
 
 @dataclass
@@ -223,6 +234,7 @@ async def installed(
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build(runtime_settings, dsn=dsn))
         served = await stack.enter_async_context(serving(dsn, between(runtime)))
+        await _open(runtime)
         person = await tokens.mint(served.pool, scopes=("observe", "administer"))
         executor = await tokens.mint(
             served.pool, scopes=("execute",), machine_id=machine.machine_id, surface="companion"
@@ -246,6 +258,20 @@ async def installed(
                 if running.process.returncode is None:
                     await running.kill()
             _end_codex(home)
+
+
+async def _open(runtime: Runtime) -> None:
+    """Have the installation's policy say POLICY."""
+    await policy_store.add(
+        runtime.pool,
+        Subject(INSTALLATION, ""),
+        "toml",
+        POLICY,
+        policy_reading.read(POLICY, "toml"),
+        expected_version=0,
+        actor="{}",
+        x_request_id=None,
+    )
 
 
 def _end_codex(home: Path) -> None:

@@ -81,7 +81,7 @@ KINDS = (
         lambda _folder: call("request_user_input", questions=[DB]),
         ("answer", {"db": ["A"]}),
         {"answers": {"db": {"answers": ["A"]}}},
-        {"config": ASKING},
+        {"config": ASKING, "approvalPolicy": "on-request", "sandbox": "read-only"},
     ),
     Kind("mcp_form", **elicitation("ask", {"colour": "blue"})),
     Kind("mcp_url", **elicitation("visit", None)),
@@ -91,7 +91,7 @@ KINDS = (
         lambda _folder: call("weather", city="Oslo"),
         ("answer", {"text": "sun", "success": True}),
         {"contentItems": [{"type": "inputText", "text": "rain"}], "success": True},
-        {"dynamicTools": [WEATHER]},
+        {"dynamicTools": [WEATHER], "approvalPolicy": "on-request", "sandbox": "read-only"},
         shown=True,
     ),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.companion.installation import (
+    FULL_ACCESS,
     Installation,
     assert_sound,
     item,
@@ -110,7 +111,7 @@ async def test_what_the_companion_does_not_know_or_must_not_do_is_refused(instal
         worker = await installation.start_thread()
         unknown = await installation.owner.request(worker, "thread/telepathy", {})
         foreign = await installation.owner.request(worker, "turn/start", {"threadId": "other", "input": []})
-        hidden = await installation.machine_request("thread/start", {"cwd": "/", "ephemeral": True})
+        hidden = await installation.machine_request("thread/start", {"cwd": "/", "ephemeral": True, **FULL_ACCESS})
         wrong = await installation.owner.request(worker, "turn/start", {"input": "no list"})
 
     told = [outcome.error["code"] for outcome in (unknown, foreign, hidden, wrong) if outcome.error]
