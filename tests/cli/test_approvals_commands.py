@@ -22,7 +22,7 @@ from autopilot.testing.approvals import ANSWERING, approval_of, decide, question
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import insert_worker
 
-SETTINGS = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+SETTINGS = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1)
 DIFF = "@@ -1 +1 @@\n-x = 1\n+x = 2\n"
 
 

@@ -17,14 +17,14 @@ NAMES = sorted(name for commands in COMMANDS.values() for name in commands)
 
 
 def named_in(row: str) -> list[str]:
-    """The commands of a row: `autopilot a`, `b`."""
+    """The commands of a row: `autopilot a`, `b`, `c d`; what they are given is not in small letters."""
     first = row.split("|")[1]
-    return [name.split()[0] for name in re.findall(r"`(?:autopilot )?([a-z-]+[^`]*)`", first)]
+    return re.findall(r"`(?:autopilot )?([a-z-]+(?: [a-z-]+)*)[^`]*`", first)
 
 
 def help_of(command: str) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        make_app()([command, "--help"])
+        make_app()([*command.split(), "--help"])
     return out.getvalue()
 
 

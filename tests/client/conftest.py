@@ -73,7 +73,9 @@ class Installation:
 
 @pytest.fixture
 async def installation(database: str) -> AsyncIterator[Installation]:
-    settings = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+    settings = RuntimeSettings(
+        digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1
+    )
     post, stopping = Postbox(), asyncio.Event()
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build_runtime(settings, dsn=database))

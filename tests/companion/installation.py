@@ -230,7 +230,9 @@ async def installed(
     """Everything but the companion; `between` is put between API and runtime."""
     home = tmp_path / "autopilot"
     machine = identity.load_or_create(home)
-    runtime_settings = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+    runtime_settings = RuntimeSettings(
+        digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1
+    )
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build(runtime_settings, dsn=dsn))
         served = await stack.enter_async_context(serving(dsn, between(runtime)))

@@ -33,7 +33,9 @@ HARD = {"text": 'tab\t newline\n backslash\\ \\. \\N quote" ünï 😀', "big": 
 
 @asynccontextmanager
 async def runtime_on(dsn: str) -> AsyncIterator[Runtime]:
-    settings = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+    settings = RuntimeSettings(
+        digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1
+    )
     async with await build(settings, dsn=dsn) as runtime:
         yield runtime
 

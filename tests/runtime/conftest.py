@@ -14,7 +14,7 @@ from autopilot.testing.runtime import OWNER
 
 @pytest.fixture
 def settings() -> RuntimeSettings:
-    return RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, notify_interval_ms=1)
+    return RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1)
 
 
 @pytest.fixture

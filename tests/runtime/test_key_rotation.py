@@ -20,8 +20,8 @@ from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.machines import Companion, ask, leased
 from autopilot.testing.runtime import OWNER, call, insert_worker
 
-OLD = RuntimeSettings(digest_key=b"old", delivery_key=b"o" * 32)
-NEW = RuntimeSettings(digest_key=b"new", delivery_key=b"n" * 32)
+OLD = RuntimeSettings(digest_key=b"old", delivery_key=b"o" * 32, seal_key=b"s" * 32)
+NEW = RuntimeSettings(digest_key=b"new", delivery_key=b"n" * 32, seal_key=b"s" * 32)
 ROTATED = msgspec.structs.replace(NEW, older_digest_keys=(b"old",), older_delivery_keys=(b"o" * 32,))
 
 EVENT = {"event_type": "worker.event", "event_id": "e", "payload": {"text": "once"}}

@@ -30,7 +30,7 @@ async def backup(
 ) -> int:
     """Write all data of the installation, and its keys, to a file. Keep it as you keep the installation: private."""
     terminal = Terminal(as_json=options.json)
-    async with _database(None) as (home, dsn):
+    async with installation_database(None) as (home, dsn):
         with terminal.busy(f"writing {file}"):
             manifest = await backups.backup(dsn, file, secrets_dir=home.secrets)
     rows = sum(table.rows for room in manifest.rooms.values() for table in room.tables.values())
@@ -47,7 +47,7 @@ async def restore(
     terminal = Terminal(as_json=options.json)
     home = home_for_up(os.environ).make()
     with home.held():
-        async with _database(home) as (_, dsn):
+        async with installation_database(home) as (_, dsn):
             with terminal.busy(f"reading {file}"):
                 manifest = await backups.restore(file, dsn, secrets_dir=home.secrets)
     rows = sum(table.rows for room in manifest.rooms.values() for table in room.tables.values())
@@ -60,7 +60,7 @@ async def restore(
 
 
 @asynccontextmanager
-async def _database(home: Home | None) -> AsyncIterator[tuple[Home, str]]:
+async def installation_database(home: Home | None) -> AsyncIterator[tuple[Home, str]]:
     """The installation's database: the running one's, the one of DATABASE_URL, else the embedded one, started for us.
 
     Raises:

@@ -15,6 +15,7 @@ from autopilot.cli.home import Home
 from autopilot.ops.secrets_file import load_if_there, load_or_create
 from autopilot.ops.settings import ProcessSettings, Secret, SettingsRefused
 from autopilot.ops.signature import SigningKey
+from autopilot.runtime.seal_keys import PublicKeys, SealKey
 
 
 class KeySettings(ProcessSettings, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class KeySettings(ProcessSettings, frozen=True, kw_only=True):
     internal_key: Secret | None = msgspec.field(name="AUTOPILOT_INTERNAL_KEY", default=None)
     """Signs what the API says to the runtime, when they are two processes."""
     code_key: Secret | None = msgspec.field(name="AUTOPILOT_CODE_KEY", default=None)
+    seal_key: Secret | None = msgspec.field(name="AUTOPILOT_SEAL_KEY", default=None)
+    """Signs what proves that no log was altered (Ed25519)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,34 @@ class Keys:
     def signing(self) -> tuple[SigningKey, ...]:
         """Between API and runtime, likewise: the first signs, each verifies."""
         return tuple(SigningKey(_key_id(key), key) for key in self._ring(self.settings.internal_key, "internal"))
+
+    @property
+    def seal(self) -> bytes:
+        """Of seals: the secret half. Its public half stays in the home, so that what it signed verifies after it.
+
+        Raises:
+            SettingsRefused: it is not 32 bytes in hexadecimal, or its file can be read by others.
+        """
+        try:
+            seed = bytes.fromhex(self._text(self.settings.seal_key, "seal.key"))
+            key = SealKey(seed)
+        except ValueError:
+            raise SettingsRefused("the seal key is not 32 bytes in hexadecimal.") from None
+        load_or_create(self.home.secrets / f"seal-{key.key_id}.pub", key.public.hex)
+        return seed
+
+    @property
+    def seal_public(self) -> PublicKeys:
+        """All keys that seals of this installation may have been signed with.
+
+        Raises:
+            SettingsRefused: a file is no public key, or can be changed or read by others.
+        """
+        files = sorted(self.home.secrets.glob("seal-*.pub"))
+        try:
+            return PublicKeys([bytes.fromhex(load_or_create(file)) for file in files])
+        except ValueError:
+            raise SettingsRefused(f"one of {self.home.secrets}/seal-*.pub is not a public key.") from None
 
     @property
     def code(self) -> Secret:

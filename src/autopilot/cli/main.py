@@ -51,6 +51,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "logout": ("login:logout", "End that session."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
+        "audit verify": ("audit:verify", "Prove that no log was altered."),
+        "audit export": ("audit:export", "Print what happened as JSON Lines."),
         "version": ("version:version", "Print the version."),
     },
     PROCESSES: {
@@ -62,6 +64,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
     },
 }
 """Group -> command -> where it is, and what the list of commands says of it."""
+FAMILIES = {"audit": "Prove that no log was altered; see what happened."}
+"""First word of commands of two -> what the list says of them."""
 
 
 def make_app() -> App:
@@ -75,8 +79,17 @@ def make_app() -> App:
     )
     for group, commands in COMMANDS.items():
         for name, (target, purpose) in commands.items():
-            app.command(f"autopilot.cli.{target}", name=name, group=group, help=purpose)
+            *family, own_name = name.split()
+            parent = _family(app, group, *family) if family else app
+            parent.command(f"autopilot.cli.{target}", name=own_name, group=None if family else group, help=purpose)
     return app
+
+
+def _family(app: App, group: Group, name: str) -> App:
+    """The command that others stand under: `audit` of `audit verify`."""
+    if name not in app:
+        app.command(App(name=name, help=FAMILIES[name], group=group))
+    return app[name]
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -24,6 +24,7 @@ from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
 from autopilot.runtime.retention import Retention
 from autopilot.runtime.router import Router, problem_response
+from autopilot.runtime.seal import Sealer
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import StreamRoutes
 from autopilot.runtime.stream_notices import Notices
@@ -66,6 +67,7 @@ class Runtime:
             self.tail.hub.run,
             self.ledger.run,
             Retention(self.ledger, pool, settings, clock).run,
+            Sealer(pool, settings.seal_key, clock).run,
             *self.machines.background,
         ]
         """What runs for as long as the runtime is open; rooms add theirs before it is entered."""

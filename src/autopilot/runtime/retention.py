@@ -3,6 +3,8 @@
 Two steps of forgetting, each by age and off unless configured. A pruned row keeps seq, type and method, so that every
 cursor still works; below the floor a cursor is stale (410). Owns `worker_head.oldest_seq`. Takes the worker's lock for
 one bounded batch at a time, so that appends wait milliseconds. The latest event always stays.
+
+What goes is sealed first, and what stays of it still proves that nothing else went (seal.py, seal_workers.py).
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import asyncpg
-import msgspec
 import structlog
 
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
 from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.seal import Sealer, set_floor
+from autopilot.runtime.seal_sources import Log
+from autopilot.runtime.seal_workers import WorkerLogs, proof_of, pruned_frame
 from autopilot.runtime.settings import RuntimeSettings
 
 log = structlog.get_logger("autopilot.runtime.retention")
@@ -34,6 +39,8 @@ class Retention:
         self._pool = pool
         self._settings = settings
         self._clock = clock
+        self._sealer = Sealer(pool, settings.seal_key, clock)
+        self._logs = WorkerLogs()
 
     async def run(self) -> None:
         """Sweep every hour until cancelled; a sweep that fails is made up for by the next."""
@@ -69,21 +76,35 @@ class Retention:
                     number,
                     [record["seq"] for record in records],
                     [pruned_frame(record["frame"]) for record in records],
+                    [proof_of(self._sealer.key, worker_id, record) for record in records],
                 )
                 pruned += len(records)
 
     async def raise_floor(self, worker_id: str, *, floor_seq: int) -> int:
-        """Delete all events below a seq and make it the log's oldest; how many went."""
+        """Delete all events below a seq and make it the log's oldest; how many went.
+
+        A log with a missing row keeps what it has: below a floor nobody could see that it is missing.
+        """
         deleted = 0
+        sealed_seq = await self._seal(worker_id, floor_seq - 1)
         while True:
             async with self._ledger.transaction() as tx:
                 worker = await tx.lock_worker(worker_id)
-                floor = min(floor_seq, worker.latest_seq, worker.oldest_seq + BATCH_ROWS)
+                floor = min(floor_seq, worker.latest_seq, worker.oldest_seq + BATCH_ROWS, sealed_seq + 1)
                 if floor <= worker.oldest_seq:
+                    return deleted
+                if not await set_floor(tx.conn, self._sealer.key, self._logs, _log_of(worker), floor):
+                    log.error("retention.log_broken", worker_id=worker_id)
                     return deleted
                 await tx.conn.execute(SQL.delete_below, worker.worker_no, floor)
                 await tx.conn.execute(SQL.set_floor, worker.worker_no, floor)
                 deleted += floor - worker.oldest_seq
+
+    async def _seal(self, worker_id: str, up_to_seq: int) -> int:
+        """Seal what is to go; the last seq that is sealed."""
+        async with self._ledger.transaction() as tx:
+            latest_seq = (await tx.lock_worker(worker_id)).latest_seq
+        return await self._sealer.seal_log(self._logs, worker_id, min(up_to_seq, latest_seq))
 
     async def _older(self, query: str, days: int) -> list[tuple[str, int]]:
         """The last seq of each worker that is older than so many days."""
@@ -91,8 +112,10 @@ class Retention:
         return [(record["worker_id"], record["seq"]) for record in records]
 
 
-def pruned_frame(frame: str) -> str:
-    """The envelope with nothing left of its payload but the method."""
-    envelope = msgspec.json.decode(frame)
-    envelope["payload"] = {"method": envelope["payload"].get("method"), "pruned": True}
-    return msgspec.json.encode(envelope).decode()
+def _log_of(worker: Worker) -> Log:
+    return Log(
+        log_no=worker.worker_no,
+        log_id=worker.worker_id,
+        oldest_seq=worker.oldest_seq,
+        latest_seq=worker.latest_seq,
+    )

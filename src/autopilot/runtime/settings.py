@@ -35,6 +35,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """32 bytes; encrypts what must reach Codex exactly (the delivery table)."""
     older_delivery_keys: tuple[bytes, ...] = ()
     """What was sealed before opens with them."""
+    seal_key: bytes
+    """32 bytes, the secret half of an Ed25519 key; signs what proves that no log was altered."""
     choices: RuntimeChoices = msgspec.field(default_factory=RuntimeChoices)
     max_body_bytes: int = 16 * 1024 * 1024
     max_event_bytes: int = 4 * 1024 * 1024

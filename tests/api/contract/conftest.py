@@ -21,7 +21,7 @@ from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.postgres import TestCluster
 
 KEY = SigningKey("k1", b"signing")
-SETTINGS = RuntimeSettings(digest_key=b"digest", delivery_key=b"d" * 32)
+SETTINGS = RuntimeSettings(digest_key=b"digest", delivery_key=b"d" * 32, seal_key=b"s" * 32)
 AMPLE = ApiSettings(sign_ins_per_minute=1e6, client_per_second=1e6)
 """The limits have tests of their own."""
 

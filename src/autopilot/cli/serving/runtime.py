@@ -61,6 +61,7 @@ async def open_runtime(settings: ServerSettings) -> AsyncIterator[runtime_app.Ru
         older_digest_keys=tuple(older_digest_keys),
         delivery_key=delivery_key,
         older_delivery_keys=tuple(older_delivery_keys),
+        seal_key=keys.seal,
         choices=choices,
     )
     async with await runtime_app.build(of_runtime, dsn=settings.dsn) as running:

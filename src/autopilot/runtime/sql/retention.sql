@@ -11,12 +11,13 @@ where e.occurred_at < clock_timestamp() - $1::interval
 group by w.worker_id;
 
 -- unpruned: the next events below a seq that still have their payload
-select seq, frame from event where worker_no = $1 and seq < $2 and not pruned order by seq limit $3;
+select seq, event_id, event_type, digest, occurred_at, frame, end_byte, pruned, pruned_proof
+from event where worker_no = $1 and seq < $2 and not pruned order by seq limit $3;
 
 -- prune: put the emptied frames in place; end_byte stays, as an upper bound
 update event e
-set frame = n.frame, pruned = true
-from unnest($2::bigint[], $3::text[]) as n (seq, frame)
+set frame = n.frame, pruned = true, pruned_proof = n.proof
+from unnest($2::bigint[], $3::text[], $4::bytea[]) as n (seq, frame, proof)
 where e.worker_no = $1 and e.seq = n.seq;
 
 -- delete_below: forget what is below the new floor

@@ -1,0 +1,192 @@
+"""The sealer: closes ranges of append-only logs into one signed chain, some seconds behind the appends.
+
+Owns the tables `seal` and `seal_floor`. One sealer works at a time in the whole installation, by an advisory lock of
+its transaction: one that is killed leaves nothing, and nobody waits for it. Takes no lock of a log and waits for none:
+it reads what is committed. A round is bounded; what it did not reach comes in the next. Relies on a `Source`.
+Source: docs/protocol.md, "Tamper evidence".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from autopilot.db.queries import load
+from autopilot.ops.clock import Clock
+from autopilot.runtime.append_group import UNREACHABLE
+from autopilot.runtime.seal_chain import FIRST, Floor, Head, Seal, fold, genesis, written
+from autopilot.runtime.seal_keys import SealKey
+from autopilot.runtime.seal_sources import Log, Source
+from autopilot.runtime.seal_workers import WorkerLogs
+
+log = structlog.get_logger("autopilot.runtime.seal")
+
+SQL = load("autopilot.runtime", "seal")
+SOURCES: Sequence[Source] = (WorkerLogs(),)
+"""All that is sealed."""
+INTERVAL_SECONDS = 10.0
+ROUND_LOGS = 100
+ROUND_ENTRIES = 5000
+"""Of one transaction; a round is as many transactions as it takes."""
+_TURN = (0x4155544F, 11)
+"""Key of the advisory lock."""
+
+
+class ChainBroken(Exception):
+    """The chain no longer holds the seal that this process saw last: sealing on would paper over it."""
+
+
+class Sealer:
+    """Seals what is committed."""
+
+    def __init__(self, pool: asyncpg.Pool, seed: bytes, clock: Clock, sources: Sequence[Source] = SOURCES) -> None:
+        """`seed`: the secret half of an Ed25519 key, 32 bytes."""
+        self._pool = pool
+        self._clock = clock
+        self._sources = sources
+        self._seen: Head | None = None
+        self._told: set[tuple[str, int]] = set()
+        self.key = SealKey(seed)
+
+    async def run(self) -> None:
+        """Seal every few seconds until cancelled; a round that fails is made up for by the next."""
+        while True:
+            try:
+                await self.seal_all()
+            except ChainBroken:
+                log.error("seal.chain_broken", seal_no=self._seen and self._seen.seal_no)  # noqa: TRY400 - no news in the traceback
+            except (asyncpg.PostgresError, *UNREACHABLE):
+                log.warning("seal.round_failed", exc_info=True)
+            await self._clock.sleep(INTERVAL_SECONDS)
+
+    async def seal_all(self) -> int:
+        """Seal everything that is committed now, unless another sealer is at it; how many entries were sealed.
+
+        Raises:
+            ChainBroken: the chain was cut back, or made anew.
+        """
+        total = 0
+        while True:
+            async with self._pool.acquire() as conn, conn.transaction():
+                if not await conn.fetchval(SQL.try_turn, *_TURN):
+                    return total
+                sealed = await self._round(conn)
+            total += sealed
+            if sealed == 0:
+                return total
+
+    async def seal_log(self, source: Source, log_id: str, up_to_seq: int) -> int:
+        """Seal one log at least up to a seq that is committed, waiting for the turn; the last seq that is sealed.
+
+        It ends earlier only where the log itself is broken. The caller holds no lock of the log.
+        """
+        while True:
+            async with self._pool.acquire() as conn, conn.transaction():
+                await conn.execute(SQL.take_turn, *_TURN)
+                found = await source.log(conn, log_id)
+                if found is None:
+                    return 0
+                last = await conn.fetchrow(SQL.last_of_log, source.name, found.log_no)
+                after = last["to_seq"] if last else 0
+                if after >= up_to_seq or await self._seal(conn, source, found, after, ROUND_ENTRIES) == 0:
+                    return after
+
+    async def _round(self, conn: Any) -> int:
+        room = ROUND_ENTRIES
+        for source in self._sources:
+            for found, sealed_seq in await source.waiting(conn, ROUND_LOGS):
+                if room <= 0:
+                    break
+                room -= await self._seal(conn, source, found, sealed_seq, room)
+        return ROUND_ENTRIES - room
+
+    async def _seal(self, conn: Any, source: Source, found: Log, sealed_seq: int, most: int) -> int:
+        """Add one seal over what follows the last one of this log; how many entries it covers."""
+        last = await conn.fetchrow(SQL.last_of_log, source.name, found.log_no)
+        state = last["state"] if last else genesis(source.name, found.log_id)
+        after = sealed_seq or found.oldest_seq - 1  # what retention took before there were seals was never sealed
+        to_seq, state = await advance(
+            conn, source, found, after=after, state=state, up_to=min(found.latest_seq, after + most)
+        )
+        if to_seq < min(found.latest_seq, after + most) and (source.name, found.log_no) not in self._told:
+            self._told.add((source.name, found.log_no))
+            log.error("seal.log_broken", source=source.name, log_id=found.log_id, missing_seq=to_seq + 1)
+        if to_seq > after:
+            await self._add(conn, source, found, from_seq=after + 1, to_seq=to_seq, state=state)
+        return to_seq - after
+
+    async def _add(self, conn: Any, source: Source, found: Log, *, from_seq: int, to_seq: int, state: bytes) -> None:
+        head, now = await self._head(conn)
+        seal = Seal(
+            seal_no=head.seal_no + 1,
+            source=source.name,
+            log_no=found.log_no,
+            log_id=found.log_id,
+            from_seq=from_seq,
+            to_seq=to_seq,
+            state=state,
+            sealed_at=now,
+            previous=head.digest,
+            key_id=self.key.key_id,
+        )
+        digest = seal.computed()
+        signature = self.key.sign(written("signature", digest))
+        seal = msgspec.structs.replace(seal, digest=digest, signature=signature)
+        columns = ("seal_no", "source", "log_no", "log_id", "from_seq", "to_seq", "state", "sealed_at", "previous")
+        values = [getattr(seal, name) for name in (*columns, "digest", "key_id", "signature")]
+        await conn.execute(SQL.add, *values)
+        # Should the transaction fail after all, this head was never there: the next round must not look for it.
+        self._seen = Head(head.seal_no, head.digest) if head.seal_no else None
+
+    async def _head(self, conn: Any) -> tuple[Head, datetime]:
+        """The latest seal and the database's time, once it is sure that the chain still has what was seen before."""
+        if self._seen is not None and await conn.fetchval(SQL.digest_at, self._seen.seal_no) != self._seen.digest:
+            raise ChainBroken
+        record = await conn.fetchrow(SQL.head)
+        if record is None:
+            return Head(0, FIRST), await conn.fetchval("select clock_timestamp()")
+        return Head(record["seal_no"], record["digest"]), record["now"]
+
+
+async def advance(conn: Any, source: Source, found: Log, *, after: int, state: bytes, up_to: int) -> tuple[int, bytes]:
+    """The state of a log after the entries from `after` + 1 to `up_to`, and the last of them: less where one lacks."""
+    while after < up_to:
+        entries = await source.entries(conn, found, after)
+        if not entries or entries[0].seq != after + 1 or entries[0].trouble:
+            break
+        for entry in entries:
+            if entry.seq != after + 1 or entry.seq > up_to or entry.trouble:
+                break
+            after, state = entry.seq, fold(state, entry.leaf)
+    return after, state
+
+
+async def head_of(conn: Any) -> Head | None:
+    """The latest seal, or None before the first."""
+    record = await conn.fetchrow(SQL.head)
+    return None if record is None else Head(record["seal_no"], record["digest"])
+
+
+async def set_floor(conn: Any, key: SealKey, source: Source, found: Log, floor_seq: int) -> bool:
+    """Say that a log is about to lose everything below a seq, all of which is sealed; False where some is missing.
+
+    In the transaction that deletes it, which holds the log's lock.
+    """
+    record = await conn.fetchrow(SQL.floor, source.name, found.log_no)
+    last = await conn.fetchrow(SQL.state_before, source.name, found.log_no, floor_seq)
+    after, state = found.oldest_seq - 1, genesis(source.name, found.log_id)
+    if record is not None:
+        after, state = record["floor_seq"] - 1, record["state"]
+    if last is not None and last["to_seq"] > after:
+        after, state = last["to_seq"], last["state"]
+    reached, state = await advance(conn, source, found, after=after, state=state, up_to=floor_seq - 1)
+    if reached != floor_seq - 1:
+        return False
+    signature = key.sign(Floor.signed(source.name, found.log_id, floor_seq, state))
+    await conn.execute(SQL.set_floor, source.name, found.log_no, floor_seq, state, key.key_id, signature)
+    return True

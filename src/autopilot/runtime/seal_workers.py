@@ -1,0 +1,152 @@
+"""Worker logs as a source of seals: what of an event never changes, and what retention may take of it.
+
+An event's leaf covers its columns, its envelope as it is after pruning, and the digest of its payload. So a pruned row,
+which keeps that digest, has the same leaf as before. That it was retention which pruned it is signed: a row that
+somebody else emptied is found. Relies on the frame as ledger_rows.py builds it, and cuts it without decoding it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from autopilot.db.queries import load
+from autopilot.runtime.seal_chain import digest_of, written
+from autopilot.runtime.seal_keys import KEY_ID_LENGTH, PublicKeys, SealKey
+from autopilot.runtime.seal_sources import Entry, Log
+
+SQL = load("autopilot.runtime", "seal_workers")
+NAME = "worker"
+PAGE_ROWS = 200
+PAGE_BYTES = 4 * 1024 * 1024
+_DIGEST_BYTES = 32
+_PAYLOAD = ',"payload":'
+_AFTER = ',"occurredAt":"'
+
+
+class _Method(msgspec.Struct):
+    method: Any = None
+
+
+def pruned_frame(frame: str) -> str:
+    """The envelope with nothing left of its payload but the method.
+
+    Raises:
+        ValueError: it is no frame of ours.
+    """
+    begin, end = _bounds(frame)
+    try:
+        method = msgspec.json.decode(frame[begin:end].encode(errors="replace"), type=_Method).method
+    except msgspec.DecodeError:  # admitted by a laxer reader: it has no method that could be shown
+        method = None
+    stub = json.dumps({"method": method, "pruned": True}, ensure_ascii=False, separators=(",", ":"))
+    return f"{frame[:begin]}{stub}{frame[end:]}"
+
+
+def _bounds(frame: str) -> tuple[int, int]:
+    """Where the payload begins and ends.
+
+    Its keys can't be mistaken for the envelope's: nothing before the envelope's own `payload` and nothing after its own
+    `occurredAt` can hold these words with their quotes unescaped.
+    """
+    return frame.index(_PAYLOAD) + len(_PAYLOAD), frame.rindex(_AFTER)
+
+
+def leaf_of(record: Any) -> bytes:
+    """The leaf of a row of `event`.
+
+    Raises:
+        ValueError: what is stored there is no frame of ours.
+    """
+    frame = record["frame"]
+    if record["pruned"]:
+        kept, payload = frame, (record["pruned_proof"] or b"")[:_DIGEST_BYTES]
+    else:
+        begin, end = _bounds(frame)
+        kept, payload = pruned_frame(frame), hashlib.sha256(frame[begin:end].encode()).digest()
+    return digest_of(
+        "event",
+        record["seq"],
+        record["event_id"],
+        record["event_type"],
+        record["occurred_at"],
+        record["end_byte"],
+        record["digest"],
+        kept,
+        payload,
+    )
+
+
+def proof_of(key: SealKey, log_id: str, record: Any) -> bytes:
+    """What a row gets when retention prunes it: its payload's digest, and the signed word that it was retention."""
+    begin, end = _bounds(record["frame"])
+    payload = hashlib.sha256(record["frame"][begin:end].encode()).digest()
+    return payload + key.key_id.encode() + key.sign(written("pruned", log_id, leaf_of(record)))
+
+
+class WorkerLogs:
+    """See `Source`."""
+
+    name = NAME
+
+    async def waiting(self, conn: Any, limit: int) -> Sequence[tuple[Log, int]]:
+        """See `Source`."""
+        records = await conn.fetch(SQL.waiting, NAME, limit)
+        return [(_log(record), record["sealed_seq"]) for record in records]
+
+    async def log(self, conn: Any, log_id: str) -> Log | None:
+        """See `Source`."""
+        record = await conn.fetchrow(SQL.log, log_id)
+        return None if record is None else _log(record)
+
+    async def logs(self, conn: Any) -> AsyncIterator[Log]:
+        """See `Source`."""
+        async for record in conn.cursor(SQL.logs):
+            yield _log(record)
+
+    async def gone(self, conn: Any, limit: int) -> Sequence[str]:
+        """See `Source`."""
+        return [record["log_id"] for record in await conn.fetch(SQL.gone, NAME, limit)]
+
+    async def entries(self, conn: Any, log: Log, after: int, proofs: PublicKeys | None = None) -> Sequence[Entry]:
+        """See `Source`."""
+        records = await conn.fetch(SQL.entries, log.log_no, after, PAGE_ROWS, PAGE_BYTES)
+        return [_entry(log, record, proofs) for record in records]
+
+
+def _log(record: Any) -> Log:
+    return Log(
+        log_no=record["worker_no"],
+        log_id=record["worker_id"],
+        oldest_seq=record["oldest_seq"],
+        latest_seq=record["latest_seq"],
+    )
+
+
+def _entry(log: Log, record: Any, proofs: PublicKeys | None) -> Entry:
+    trouble: str | None = None
+    try:
+        leaf = leaf_of(record)
+    except ValueError:  # there is no leaf that any seal can have been over
+        leaf, trouble = bytes(_DIGEST_BYTES), "is not in the form it was written in"
+    if proofs is not None and trouble is None:
+        trouble = _trouble(log, record, leaf, proofs)
+    return Entry(record["seq"], leaf, record["occurred_at"], trouble, record["pruned"])
+
+
+def _trouble(log: Log, record: Any, leaf: bytes, proofs: PublicKeys) -> str | None:
+    place = f'{{"workerId":"{log.log_id}","seq":{record["seq"]},"eventType":"{record["event_type"]}"{_PAYLOAD}'
+    if not record["frame"].startswith(place):
+        return "stands in a place that is not its own: it was moved, or its envelope was altered"
+    proof = record["pruned_proof"]
+    if proof is None:
+        return None  # emptied before there were seals, or not at all: its leaf says which
+    signed = proof[_DIGEST_BYTES + KEY_ID_LENGTH :]
+    key_id = proof[_DIGEST_BYTES:][:KEY_ID_LENGTH].decode(errors="replace")
+    if not record["pruned"] or not proofs.verifies(key_id, signed, written("pruned", log.log_id, leaf)):
+        return "was emptied, but not by retention"
+    return None
