@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from autopilot.ops.clock import SystemClock
@@ -21,7 +22,7 @@ from autopilot.runtime.seal import ChainBroken, Sealer, head_of
 from autopilot.runtime.seal_keys import PublicKeys, SealKey
 from autopilot.runtime.seal_verify import Kept, Report, Verifier
 from autopilot.runtime.seal_workers import WorkerLogs
-from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.settings import RuntimeChoices, RuntimeSettings
 from autopilot.testing.runtime import batch, draft, insert_worker
 
 KEY = SealKey(b"s" * 32)
@@ -135,6 +136,24 @@ async def test_pruning_and_retention_go_on_and_the_rest_still_verifies(sealed: R
 
     assert report.findings == []
     assert report.unsealed == []
+
+
+async def test_a_log_that_lost_its_previews_still_verifies(sealed: Runtime) -> None:
+    delta = {"method": "item/agentMessage/delta", "params": {"turnId": "t", "itemId": "i", "delta": "a"}}
+    done = {"method": "item/completed", "params": {"turnId": "t", "item": {"id": "i"}}}
+    await insert_worker(sealed, "p")
+    await sealed.ledger.append(batch("p", draft("a", **delta), draft("b", **delta), draft("c", **done), draft("d")))
+    await sealed.pool.execute(
+        "update event set occurred_at = now() - interval '8 days' where event_id in ('a','b','c')"
+    )
+    await sealer_of(sealed).seal_all()
+    settings = msgspec.structs.replace(sealed.settings, choices=RuntimeChoices(keep_previews_days=7))
+
+    await Retention(sealed.ledger, sealed.pool, settings, SystemClock()).sweep()
+
+    report = await verify(sealed, "p")
+    assert report.findings == []
+    assert (report.events, report.pruned) == (4, 2)
 
 
 async def test_a_log_with_a_missing_row_is_not_cut_off_below_which_nobody_would_see_it(sealed: Runtime) -> None:

@@ -87,6 +87,8 @@ class Step:
         return self._changed
 
     def _notification(self) -> None:
+        if self._payload.get("pruned") is True and not self._params:
+            return  # retention left nothing to show; of a preview, its item says it all
         step = STEPS.get(self._method)
         if step is not None:
             step(self)

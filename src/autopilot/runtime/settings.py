@@ -18,6 +18,8 @@ class RuntimeChoices(Settings, frozen=True, kw_only=True):
         name="AUTOPILOT_HEARTBEAT_STALE_AFTER_MS", default=120_000
     )
     """A worker or machine not heard of for longer is shown as stale."""
+    keep_previews_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_PREVIEWS_DAYS", default=None)
+    """Previews of items completed longer ago, and diffs that were replaced, lose their payload; None: never."""
     keep_payloads_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_PAYLOADS_DAYS", default=None)
     """Older events lose their payload, all but its method; None: never."""
     keep_events_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_EVENTS_DAYS", default=None)

@@ -17,11 +17,14 @@ import msgspec
 from autopilot.contract import worker_facts
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.retention_spent import DIFF, PREVIEWS
 from autopilot.runtime.spend import SQL, Counts, Day, Place, Tally, Thread, counts_of, may_tell, places_of
 from autopilot.runtime.spend_counts import SOURCE, Told
 from autopilot.runtime.workers_ids import find_worker
 
 PAGE = 1000
+UNCOUNTED = [f'%"payload":{{"method":"{method}","pruned":true}}%' for method in sorted(PREVIEWS | {DIFF})]
+"""Frames of which retention took what has no count in it."""
 
 
 @dataclass(slots=True)
@@ -80,7 +83,7 @@ async def rebuild(ledger: Ledger, pool: asyncpg.Pool) -> Rebuilt:
         async with ledger.transaction() as tx:
             await tx.lock_worker(worker.worker_id)
             await reader.read(tx.conn)
-            if not await tx.conn.fetchval(SQL.is_whole, worker.worker_no):
+            if not await tx.conn.fetchval(SQL.is_whole, worker.worker_no, UNCOUNTED):
                 rebuilt.kept += 1
                 continue
             rebuilt.counted += 1

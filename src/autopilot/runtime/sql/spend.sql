@@ -30,8 +30,10 @@ set input_tokens = d.input_tokens + excluded.input_tokens,
 -- every_worker: whose spend can be counted anew, in the order of locks
 select worker_id from worker order by worker_id;
 
--- is_whole: whether the ledger still has everything that a worker's log ever said
-select h.oldest_seq = 1 and not exists (select 1 from event e where e.worker_no = h.worker_no and e.pruned)
+-- is_whole: whether the ledger still has everything that a worker's log ever said, but for what these patterns say
+select h.oldest_seq = 1 and not exists (
+    select 1 from event e where e.worker_no = h.worker_no and e.pruned and not e.frame like any($2::text[])
+)
 from worker_head h where h.worker_no = $1;
 
 -- told: a worker's log, from after a seq
