@@ -179,8 +179,9 @@ def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:
     elif has_ended(outcome):
         terminal.remark(f"[red]{outcome.state}[/red]: {escape(_why(outcome))}")
     else:
+        away = " Its machine is away: it waits." if outcome.machine_unreachable else ""
         terminal.remark(
-            f"[yellow]{outcome.state}[/yellow]: not ended yet. Ask again with "
+            f"[yellow]{outcome.state}[/yellow]: not ended yet.{away} Ask again with "
             f"--request-id {escape(outcome.request_id)}, or look: {escape(autopilot(f'trace {outcome.request_id}'))}"
         )
     return _exit_of(outcome)

@@ -184,6 +184,15 @@ class Requests:
             permissions.require_scope(claims, "observe", "execute")
         return _known(await receipts.find(self._pool, target, request_id))
 
+    async def shown(self, record: asyncpg.Record) -> dict[str, Any]:
+        """A receipt as the contract shows it; of one that has not ended also whether its machine is away."""
+        told = receipts.body(record)
+        if record["state"] not in ENDED:
+            told["machine_unreachable"] = await self._pool.fetchval(
+                _SQL.unreachable, record["target_kind"], record["target_id"]
+            )
+        return told
+
     async def cancel(self, claims: Claims, target: Target, request_id: str) -> asyncpg.Record:
         """Take back what no machine was handed yet; again, the same.
 

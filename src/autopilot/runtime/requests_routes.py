@@ -60,12 +60,14 @@ class RequestRoutes:
         )
         if record["state"] not in ENDED and wait_ms:
             record = await self._requests.outcome(target, call.request_id, wait_ms / 1000)
-        return _answer(record)
+        if record["state"] in ENDED:
+            return _ended(record)
+        return data_response(202, await self._requests.shown(record))
 
     async def receipt(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """The receipt as it is."""
         record = await self._requests.receipt(request.claims, target_of(match), request_id_of(match))
-        return data_response(200, receipts.body(record))
+        return data_response(200, await self._requests.shown(record))
 
     async def cancel(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """The receipt, taken back."""
@@ -120,9 +122,7 @@ def request_id_of(match: Match) -> str:
     return identifier(match["request_id"], "request_id")
 
 
-def _answer(record: asyncpg.Record) -> RuntimeResponse:
+def _ended(record: asyncpg.Record) -> RuntimeResponse:
     if policy_requests.was_denied(record):
         raise policy_requests.refusal(record)
-    if record["state"] in ENDED:
-        return data_response(200, receipts.outcome_body(record))
-    return data_response(202, receipts.body(record))
+    return data_response(200, receipts.outcome_body(record))

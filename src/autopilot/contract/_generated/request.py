@@ -130,6 +130,8 @@ class Receipt:
     """When Codex had it."""
     ended_at: str | None = None
     """When it ended."""
+    machine_unreachable: bool | None = None
+    """While it has not ended: true when the machine that is to carry it out has not been heard, so that it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,8 @@ class RequestOutcome:
     """Why it did not complete: `{code, message, …}`, redacted."""
     machine_id: str | None = None
     """The machine, of a machine's request."""
+    machine_unreachable: bool | None = None
+    """While it has not ended: true when the machine that is to carry it out has not been heard, so that it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

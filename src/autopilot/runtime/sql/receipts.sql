@@ -65,3 +65,12 @@ order by created_at desc limit 1
 update receipt set response = $3
 where target_kind = 'worker' and target_id = $1 and request_id = $2 and method = 'worker/stop' and state = 'completed'
     and response is null
+
+-- unreachable: whether the machine that is to do it is away; null where no machine ever was to
+select case when $1 = 'worker'
+    then (select l.released_at is not null or l.expires_at <= clock_timestamp()
+          from lease l join worker w using (worker_no) where w.worker_id = $2)
+    else coalesce(
+        (select b.last_heard_at <= clock_timestamp() - interval '60 seconds' from machine_beat b where b.machine_id = $2),
+        true)
+    end
