@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen record-baseline docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -59,6 +59,9 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-logo
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema check
+
+record-baseline: setup  ## Record what a new Codex says of its protocol: CODEX=/path/to/codex
+	$(BIN)/python tools/record_baseline.py $(CODEX)
 
 gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen

@@ -216,12 +216,13 @@ async def test_health_says_whose_codex_a_machine_works_on(runtime):
         return (await call(runtime, "GET", "/workers/w/snapshot", claims=OBSERVER)).data["health"]["codex"]
 
     before = await codex()
-    said = {"message": "in words", "server": "shared", "version": "0.169.0", "since": "2026-11-22T08:00:00.000000Z"}
+    told_at = {"version": "0.169.0", "since": "2026-11-22T08:00:00.000000Z"}
+    said = {"message": "in words", "server": "shared", "drift": "same", **told_at}
     await told(runtime, fact("desktop/codex", **said))
     joined = await codex()
     await told(runtime, fact("desktop/codex", message="it does not start", server="none"))
     gone = await codex()
 
     assert (before["state"], before["detail"]) == ("ok", {"version": "0.163.0"})
-    assert (joined["state"], joined["detail"]) == ("ok", {name: said[name] for name in ("version", "server", "since")})
+    assert (joined["state"], joined["detail"]) == ("ok", {name: said[name] for name in said if name != "message"})
     assert (gone["state"], gone["detail"]) == ("down", {"version": "0.163.0", "server": "none"})

@@ -23,7 +23,7 @@ from autopilot.client import FileTokenStore, RuntimeCodexClient
 from autopilot.companion import demo, identity
 from autopilot.companion.approvals_answers import Answers
 from autopilot.companion.approvals_asking import Asking
-from autopilot.companion.codex import binary, drift, questions
+from autopilot.companion.codex import binary, questions
 from autopilot.companion.codex.messages import CodexError, Message
 from autopilot.companion.codex.process import AppServer, Launch, child_environment
 from autopilot.companion.codex.shared import SharedServer
@@ -35,6 +35,7 @@ from autopilot.companion.execution import Execution
 from autopilot.companion.facts import MachineFacts
 from autopilot.companion.feed import Feed
 from autopilot.companion.following import Following
+from autopilot.companion.gate import Gate
 from autopilot.companion.leases import Holder, Leases
 from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
@@ -87,6 +88,7 @@ class Companion:
             )
         )
         self.facts = MachineFacts()
+        self.gate = Gate(launch.binary, settings.data)
         usual = demo.APPROVAL_TTL_MS if settings.demo_model_url else APPROVAL_TTL_MS
         self.asking = Asking(clock, ttl_ms=settings.approval_ttl_ms or usual)
         self.recorder = Recorder(
@@ -131,7 +133,9 @@ class Companion:
             leases=self.leases,
             clock=clock,
         )
-        self.execution = Execution(self.codex, self.threads, self.recovery, clock=clock, defaults=defaults)
+        self.execution = Execution(
+            self.codex, self.threads, self.recovery, gate=self.gate, clock=clock, defaults=defaults
+        )
         self.desk = Desk(
             client,
             self.machine,
@@ -164,7 +168,13 @@ class Companion:
             session_id=self.session_id,
         )
         self.standing = Standing(
-            settings.data, codex=self.codex, threads=self.threads, leases=self.leases, facts=self.facts, clock=clock
+            settings.data,
+            codex=self.codex,
+            gate=self.gate,
+            threads=self.threads,
+            leases=self.leases,
+            facts=self.facts,
+            clock=clock,
         )
         self.following = Following(
             self.codex,
@@ -181,6 +191,7 @@ class Companion:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Everything, until `stopping` is set; then a clean end, within two seconds."""
+        await self.gate.learn()
         await self.database.open()
         try:
             await self.database.run(self.outbox.load)
@@ -259,6 +270,8 @@ class Companion:
 
     def _wire(self) -> None:
         """Who wakes whom."""
+        self.codex.refusal = self.gate.refusal
+        self.codex.troubled = self.standing.wake
         self.recovery.codex = self.codex
         self.places.codex = self.codex
         self.recovery.began = self._began
@@ -393,10 +406,7 @@ async def run(
         launch, defaults = await _launch(settings, chosen, environ)
         client = await stack.enter_async_context(_client(settings, clock, say))
         companion = Companion(settings, launch, client, clock, defaults)
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(_tell_drift(chosen, settings.data))
-            await companion.run(stopping)
-            telling.cancel()
+        await companion.run(stopping)
 
 
 async def _launch(
@@ -438,15 +448,6 @@ async def _client(settings: CompanionSettings, clock: Clock, say: Say) -> AsyncI
 def _trace() -> dict[str, str]:
     traceparent = current_traceparent()
     return {} if traceparent is None else {"traceparent": traceparent}
-
-
-async def _tell_drift(chosen: binary.CodexBinary, cache: Path) -> None:
-    try:
-        found = await drift.check(chosen, cache)
-    except CodexError as error:
-        log.warning("codex.drift_unknown", error=str(error))
-        return
-    (log.warning if found.missing else log.info)("codex.drift", found=found.sentence())
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import structlog
 from autopilot.companion.codex import history
 from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
 from autopilot.companion.codex.supervisor import Codex
+from autopilot.companion.gate import Gate
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Holder
 from autopilot.companion.methods import OWN_MESSAGE, PROGRAM_READS, READS, THREAD_ACTS, THREAD_READS
@@ -43,13 +44,21 @@ class Execution:
     """Does requests, one call each."""
 
     def __init__(
-        self, codex: Codex, threads: Threads, recovery: Recovery, *, clock: Clock, defaults: dict[str, Any]
+        self,
+        codex: Codex,
+        threads: Threads,
+        recovery: Recovery,
+        *,
+        gate: Gate,
+        clock: Clock,
+        defaults: dict[str, Any],
     ) -> None:
         """`defaults`: params of `thread/start` that the request may leave out."""
         self._codex = codex
         self._threads = threads
         self._recovery = recovery
         self._traces = Traces(codex, threads, recovery)
+        self._gate = gate
         self._clock = clock
         self.defaults = defaults
         self.holder: Callable[[str], Holder | None] = lambda _thread_id: None
@@ -115,7 +124,10 @@ class Execution:
         return await self._traces.of(request)
 
     async def _dispatch(self, request: Request) -> Outcome:
-        await self._codex.ready(READY_SECONDS)
+        session = await self._codex.ready(READY_SECONDS)
+        refused = await self._gate.refused(session.connection.version, request.method)
+        if refused is not None:
+            return refused
         if request.method in self._of_machine:
             return await self._of_machine[request.method](request)
         if request.method in PROGRAM_READS:

@@ -1,7 +1,8 @@
 """How this companion stands: which Codex it works on, and what others own. Said to the runtime, and kept in a file.
 
 Owns `companion/status.json`, which `autopilot doctor` reads without asking anybody, and the machine's facts
-`desktop/codex` and `desktop/owners`. Derived whenever it is woken; says what has changed, and nothing twice.
+`desktop/codex`, `desktop/codex_drift` and `desktop/owners`. Derived whenever it is woken; says what has changed, and
+nothing twice.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from autopilot.companion.codex import translate
 from autopilot.companion.codex.process import start_time
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.facts import MachineFacts
+from autopilot.companion.gate import DriftStanding, Gate
 from autopilot.companion.leases import Leases
 from autopilot.companion.threads import Threads
 from autopilot.ops.clock import Clock
 
-CODEX, OWNERS = "desktop/codex", "desktop/owners"
+CODEX, DRIFT, OWNERS = "desktop/codex", "desktop/codex_drift", "desktop/owners"
 NAMED = 20
 """So many workers are named; of more, only how many there are."""
 FILE = "status.json"
@@ -37,6 +39,8 @@ class CodexStanding(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str | None = None
     since: str | None = None
     """When this connection began, by the machine's clock."""
+    drift: str | None = None
+    """The verdict on its protocol (`DriftStanding`)."""
 
 
 class SpokenFor(msgspec.Struct, frozen=True):
@@ -64,6 +68,8 @@ class Status(msgspec.Struct, frozen=True):
     """The operating system's start time of that pid: tells the companion from a later process."""
     codex: CodexStanding
     owners: OwnersStanding
+    drift: DriftStanding | None = None
+    """Of the Codex that it works on, or would start."""
 
     @property
     def is_alive(self) -> bool:
@@ -75,10 +81,19 @@ class Standing:
     """Keep `run` running, and `wake` it when something of this may have changed."""
 
     def __init__(
-        self, data: Path, *, codex: Codex, threads: Threads, leases: Leases, facts: MachineFacts, clock: Clock
+        self,
+        data: Path,
+        *,
+        codex: Codex,
+        gate: Gate,
+        threads: Threads,
+        leases: Leases,
+        facts: MachineFacts,
+        clock: Clock,
     ) -> None:
         self._path = data / FILE
         self._codex = codex
+        self._gate = gate
         self._threads = threads
         self._leases = leases
         self._facts = facts
@@ -96,16 +111,17 @@ class Standing:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            codex, owners = self.codex(), self.owners()
-            new = {
-                method: told for method, told in ((CODEX, codex), (OWNERS, owners)) if self._said.get(method) != told
-            }
+            if (session := self._codex.session) is not None:
+                await self._gate.of(session.connection.version)
+            codex, drift, owners = self.codex(), self.drift(), self.owners()
+            now = {CODEX: codex, DRIFT: drift, OWNERS: owners}
+            new = {method: told for method, told in now.items() if self._said.get(method) != told}
             for method, told in new.items():
                 self._facts.say(method, msgspec.to_builtins(told), self._clock.now())
             if new:
                 self._said |= new
                 pid = os.getpid()
-                status = Status(pid, start_time(pid) or "", codex, owners)
+                status = Status(pid, start_time(pid) or "", codex, owners, drift)
                 await asyncio.to_thread(_write, self._path, msgspec.json.encode(status))
 
     def codex(self) -> CodexStanding:
@@ -118,8 +134,17 @@ class Standing:
         self._since = {session.incarnation: began}
         where = "the user's shared daemon" if session.shared else "an app-server of the companion's own"
         return CodexStanding(
-            f"Codex {version}, on {where}", "shared" if session.shared else "own", version=version, since=began
+            f"Codex {version}, on {where}",
+            "shared" if session.shared else "own",
+            version=version,
+            since=began,
+            drift=self._gate.standing(version).verdict,
         )
+
+    def drift(self) -> DriftStanding:
+        """What became of the protocol of the Codex that we work on, or else of the one that we would start."""
+        session = self._codex.session
+        return self._gate.standing(self._gate.binary.version if session is None else session.connection.version)
 
     def owners(self) -> OwnersStanding:
         """As it is now."""

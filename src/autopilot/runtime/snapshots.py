@@ -151,10 +151,10 @@ def _codex_state(said: Mapping[str, Any], row: Row, machine: str) -> str:
 
 
 def _codex_detail(said: Mapping[str, Any], row: Row) -> dict[str, Any] | None:
-    """Version, whose app-server it is (`own`, `shared`, `none`), and since when, as far as the companion said."""
+    """Version, whose app-server (`own`, `shared`, `none`), since when, its drift: as far as the companion said."""
     if row["codex_version"] is None:
         return None
-    told = {name: said[name] for name in ("version", "server", "since") if isinstance(said.get(name), str)}
+    told = {name: said[name] for name in ("version", "server", "since", "drift") if isinstance(said.get(name), str)}
     return {"version": row["codex_version"], **told}
 
 

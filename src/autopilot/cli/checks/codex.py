@@ -9,7 +9,7 @@ from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.cli.demo import codex_here
 from autopilot.cli.home import Home
 from autopilot.companion import standing
-from autopilot.companion.codex import drift
+from autopilot.companion.codex.drift import check as compared
 from autopilot.companion.codex.messages import CodexUnavailable
 
 
@@ -24,12 +24,21 @@ async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
     else:
         signed_in = note("Codex login", "not signed in: autopilot up plays its demo", "codex login")
     try:
-        difference = await drift.check(found.binary, home.companion)
+        difference = await compared(found.binary, home.companion)
     except CodexUnavailable as error:
         return [version, signed_in, warning("protocol", f"Codex did not tell its schema: {error}")]
-    if difference.missing:
-        return [version, signed_in, problem("protocol", difference.sentence(), "use the pinned Codex until we follow")]
-    return [version, signed_in, ok("protocol", difference.sentence())]
+    return [version, signed_in, _protocol(difference.verdict, difference.sentence())]
+
+
+def _protocol(verdict: str, words: str) -> Finding:
+    """What became of Codex's protocol, and what can be done about it."""
+    if verdict == "breaking":
+        return problem("protocol", words, "use the pinned Codex (pip install 'autopilot-codex[codex]') until we follow")
+    if verdict == "unchecked":
+        return note("protocol", words, "install the same Codex here, and restart the companion, to have it compared")
+    if verdict == "unknown_questions":
+        return warning("protocol", words, "answer in Codex itself what is shown as unsupported")
+    return ok("protocol", words)
 
 
 async def companion(home: Home) -> list[Finding]:
@@ -39,8 +48,11 @@ async def companion(home: Home) -> list[Finding]:
         return [note("companion", "does not run")]
     if status.codex.server == "none":
         return [problem("companion", status.codex.message, f"its words are in {home.logs}")]
-    owners = status.owners
+    owners, drift = status.owners, status.drift
+    works = [ok("companion", status.codex.message)]
+    if drift is not None and drift.verdict not in {"same", "additive"}:
+        works.append(_protocol(drift.verdict, drift.message))
     if not owners.held_by_machines and not owners.held_by_programs:
-        return [ok("companion", status.codex.message)]
+        return works
     advice = "ask for thread/resume to adopt a thread once it is let go of, or for thread/fork"
-    return [ok("companion", status.codex.message), note("owners", owners.message, advice)]
+    return [*works, note("owners", owners.message, advice)]

@@ -1,58 +1,27 @@
-"""Does this Codex speak the protocol that we know? Compare its own schema with the recorded ones.
+"""Does this Codex speak the protocol that we know? Its own schema against the recorded ones, judged by what we rely on.
 
-Owns the baselines (`baselines/<version>.json`) and a cache of what each version said of itself. Runs
-`codex app-server generate-json-schema`, which needs neither login nor network. Never stops anything: it tells.
+Owns the baselines (`baselines/<version>.json`), the verdict, and a cache of what each version said of itself. Never
+stops anything itself: it says what is broken, and the companion refuses or does without.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache as once
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from autopilot.companion.codex.binary import CodexBinary
-from autopilot.companion.codex.messages import CodexUnavailable
+from autopilot.companion.codex import questions, reliance, schema
+from autopilot.companion.codex.binary import CodexBinary, numbers
+from autopilot.companion.codex.schema import FILES, Vocabulary
 
-GENERATE_SECONDS = 60.0
-FILES = {"methods": "ClientRequest", "notifications": "ServerNotification", "questions": "ServerRequest"}
-
-USED_METHODS = frozenset(
-    {
-        "initialize",
-        "model/list",
-        "thread/backgroundTerminals/list",
-        "thread/backgroundTerminals/terminate",
-        "thread/items/list",
-        "thread/list",
-        "thread/loaded/list",
-        "thread/read",
-        "thread/resume",
-        "thread/start",
-        "thread/turns/list",
-        "turn/interrupt",
-        "turn/start",
-        "turn/steer",
-    }
-)
-USED_NOTIFICATIONS = frozenset(
-    {"error", "item/completed", "item/started", "thread/started", "turn/completed", "turn/started"}
-)
-
-
-class Vocabulary(msgspec.Struct, frozen=True):
-    """The names a version of Codex knows, sorted."""
-
-    version: str
-    methods: list[str]
-    """What it can be asked."""
-    notifications: list[str]
-    questions: list[str]
-    """What it asks of its client."""
+Verdict = Literal["same", "additive", "unknown_questions", "breaking"]
+Names = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,113 +30,158 @@ class Drift:
 
     version: str
     baseline: str
-    added: dict[str, list[str]] = field(default_factory=dict)
-    removed: dict[str, list[str]] = field(default_factory=dict)
+    added: Names = field(default_factory=dict)
+    """By kind of name (`methods`, `notifications`, `questions`)."""
+    removed: Names = field(default_factory=dict)
+    broken: Names = field(default_factory=dict)
+    """A name that we rely on -> what of it is broken, in words."""
+    unknown_questions: tuple[str, ...] = ()
+    """What it asks and we know no form for: it is shown as unsupported."""
 
     @property
-    def any(self) -> bool:
-        """Whether there is a difference at all."""
-        return bool(self.added or self.removed)
+    def verdict(self) -> Verdict:
+        """The worst that is true of it."""
+        if self.broken:
+            return "breaking"
+        if self.unknown_questions:
+            return "unknown_questions"
+        return "additive" if self.added or self.removed else "same"
 
     @property
-    def missing(self) -> list[str]:
-        """Names we rely on which this Codex does not know: what will not work."""
-        lost = {name for gone in self.removed.values() for name in gone}
-        return sorted(lost & (USED_METHODS | USED_NOTIFICATIONS))
+    def handshake_broken(self) -> bool:
+        """Whether there can be no session with it at all."""
+        return not reliance.HANDSHAKE.isdisjoint(self.broken)
 
     def sentence(self) -> str:
-        """The difference in words."""
-        if not self.any:
+        """The verdict in words."""
+        if self.verdict == "same":
             return f"Codex {self.version} speaks the protocol recorded for {self.baseline}"
         parts = [f"{len(names)} {kind} added" for kind, names in self.added.items()]
         parts += [f"{kind} removed: {', '.join(names)}" for kind, names in self.removed.items()]
-        tail = f"; we rely on {', '.join(self.missing)}" if self.missing else "; nothing that we rely on is missing"
-        return f"Codex {self.version} differs from {self.baseline}: {'; '.join(parts)}{tail}"
+        if self.unknown_questions:
+            parts.append(f"asks what is not known here: {', '.join(self.unknown_questions)}")
+        parts += [f"{name} {'; '.join(words)}" for name, words in self.broken.items()]
+        tail = "what we rely on is broken" if self.broken else "nothing that we rely on is missing"
+        return f"Codex {self.version} differs from {self.baseline} ({tail}): {'; '.join(parts)}"
 
 
 async def check(binary: CodexBinary, cache: Path) -> Drift:
-    """Compare `binary` with the nearest recorded version.
+    """Compare `binary` with the nearest recorded version; asked of the binary only once.
 
     Raises:
         CodexUnavailable: it does not tell its schema.
     """
-    seen = await vocabulary(binary, cache)
+    return judge(await vocabulary(binary, cache))
+
+
+def judge(seen: Vocabulary) -> Drift:
+    """Compare with the nearest recorded version."""
     return compare(nearest(seen.version), seen)
 
 
 def compare(baseline: Vocabulary, seen: Vocabulary) -> Drift:
-    """What was added and removed between two vocabularies."""
-    added: dict[str, list[str]] = {}
-    removed: dict[str, list[str]] = {}
+    """What differs between two vocabularies, and what of it breaks us. Pure."""
+    added: Names = {}
+    removed: Names = {}
     for kind in FILES:
         before, now = set(getattr(baseline, kind)), set(getattr(seen, kind))
         if now - before:
             added[kind] = sorted(now - before)
         if before - now:
             removed[kind] = sorted(before - now)
-    return Drift(seen.version, baseline.version, added, removed)
+    broken = _broken(reliance.METHODS, seen.methods, baseline, seen)
+    broken |= _broken(reliance.NOTIFICATIONS, seen.notifications, baseline, seen)
+    unknown = [one for one in seen.questions if one not in questions.KINDS and not questions.is_to_machine(one)]
+    return Drift(seen.version, baseline.version, added, removed, broken, tuple(unknown))
 
 
-def recorded() -> list[Vocabulary]:
+def _broken(relied_on: Mapping[str, frozenset[str]], known: list[str], baseline: Vocabulary, seen: Vocabulary) -> Names:
+    found = {}
+    for name, paths in sorted(relied_on.items()):
+        words = ["is gone"] if name not in known else _trouble(name, paths, baseline, seen)
+        if words:
+            found[name] = words
+    return found
+
+
+def _trouble(name: str, paths: frozenset[str], baseline: Vocabulary, seen: Vocabulary) -> list[str]:
+    before, now = baseline.fields.get(name, {}), seen.fields.get(name, {})
+    words = []
+    for path in sorted(paths & before.keys()):
+        if path not in now:
+            words.append(f"has no {path}")
+        elif now[path] != before[path]:
+            words.append(f"has {path} as {now[path]}, was {before[path]}")
+    sent = {path.removeprefix("params.") for path in paths}
+    demanded = set(seen.required.get(name, [])) - set(baseline.required.get(name, [])) - sent
+    return words + [f"demands params.{param}" for param in sorted(demanded)]
+
+
+@once
+def recorded() -> tuple[Vocabulary, ...]:
     """The baselines, oldest version first."""
     folder = resources.files("autopilot.companion.codex") / "baselines"
     found = [file for file in folder.iterdir() if file.name.endswith(".json")]
-    return sorted((msgspec.json.decode(file.read_bytes(), type=Vocabulary) for file in found), key=_order)
+    known = [msgspec.json.decode(file.read_bytes(), type=Vocabulary) for file in found]
+    return tuple(sorted(known, key=lambda one: numbers(one.version)))
 
 
 def nearest(version: str) -> Vocabulary:
     """The recorded version to compare with: the newest that is not newer, else the oldest."""
-    known = recorded()
-    wanted = _numbers(version)
-    return next((one for one in reversed(known) if _order(one) <= wanted), known[0])
+    known, wanted = recorded(), numbers(version)
+    return next((one for one in reversed(known) if numbers(one.version) <= wanted), known[0])
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    identity: str
+    """Of the program that said it."""
+    vocabulary: Vocabulary
 
 
 async def vocabulary(binary: CodexBinary, cache: Path) -> Vocabulary:
-    """What this version knows; asked of the binary once and kept in `cache`."""
-    kept = cache / f"codex-{binary.version}.json"
-    try:
-        return msgspec.json.decode(await asyncio.to_thread(kept.read_bytes), type=Vocabulary)
-    except (OSError, msgspec.DecodeError):
-        seen = await ask(binary)
-    await asyncio.to_thread(_keep, kept, seen)
+    """What this program knows; asked once and kept in `cache`, until it or what we rely on is another."""
+    path, identity = _path(cache, binary.version), await asyncio.to_thread(_identity, binary)
+    kept = await asyncio.to_thread(_read, path)
+    if kept is not None and kept.identity == identity and _is_complete(kept.vocabulary):
+        return kept.vocabulary
+    seen = await schema.ask(binary)
+    await asyncio.to_thread(_keep, path, _Kept(identity, seen))
     return seen
 
 
-async def ask(binary: CodexBinary) -> Vocabulary:
-    """Have the binary write its schema and read the names from it."""
-    with tempfile.TemporaryDirectory(prefix="autopilot-schema-") as folder:
-        process = await asyncio.create_subprocess_exec(
-            binary.path,
-            *("app-server", "generate-json-schema", "--experimental", "--out", folder),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(GENERATE_SECONDS):
-                code = await process.wait()
-        except TimeoutError:
-            process.kill()
-            code = await process.wait()
-        if code != 0:
-            raise CodexUnavailable(f"{binary.path} does not write its schema (exit code {code})")
-        named = {kind: _methods(Path(folder) / f"{file}.json") for kind, file in FILES.items()}
-    return Vocabulary(version=binary.version, **named)
+async def known_version(version: str, cache: Path) -> Drift | None:
+    """The drift of a version whose program is not at hand: recorded, or asked earlier; None: nothing is known."""
+    for one in recorded():
+        if one.version == version:
+            return judge(one)
+    kept = await asyncio.to_thread(_read, _path(cache, version))
+    return judge(kept.vocabulary) if kept is not None and _is_complete(kept.vocabulary) else None
 
 
-def _methods(file: Path) -> list[str]:
-    variants = msgspec.json.decode(file.read_bytes())["oneOf"]
-    return sorted(variant["properties"]["method"]["enum"][0] for variant in variants)
+def _is_complete(seen: Vocabulary) -> bool:
+    """Whether everything was looked at that this version of ours relies on."""
+    return reliance.relied_on() & {*seen.methods, *seen.notifications} <= seen.fields.keys()
 
 
-def _keep(path: Path, seen: Vocabulary) -> None:
+def _identity(binary: CodexBinary) -> str:
+    real = binary.path.resolve()
+    made = real.stat()
+    return f"{binary.version} {real} {made.st_size} {made.st_mtime_ns} {made.st_ino}"
+
+
+def _path(cache: Path, version: str) -> Path:
+    return cache / f"codex-{version}.json"
+
+
+def _read(path: Path) -> _Kept | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _keep(path: Path, kept: _Kept) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
-
-
-def _order(known: Vocabulary) -> tuple[int, ...]:
-    return _numbers(known.version)
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.encode(kept))
+    fresh.replace(path)

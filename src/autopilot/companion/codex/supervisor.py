@@ -8,6 +8,7 @@ only while nothing runs there, and never ends one that it did not start. Never i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,6 +89,10 @@ class Codex:
         self._left_by_shared = False
         self.trouble: str | None = None
         """Why there is no session, in words; None while there is one."""
+        self.refusal: Callable[[], str | None] = lambda: None
+        """Why no app-server of our own is to be started, in words; one that runs already is spoken to."""
+        self.troubled: Callable[[], None] = lambda: None
+        """Told when `trouble` is said."""
 
     @property
     def session(self) -> Session | None:
@@ -157,6 +162,7 @@ class Codex:
                 unanswered = 0
             except CodexError as error:
                 self.trouble = str(error)
+                self.troubled()
                 log.warning("codex.trouble", error=str(error), failures=failures)
                 unanswered = unanswered + 1 if self.server.alive else 0
             if unanswered >= CONNECT_ATTEMPTS:
@@ -259,6 +265,9 @@ class Codex:
             connection = await self._open_shared(self._shared)
             if connection is not None:
                 return Session(connection, self._shared.incarnation(), shared=True)
+        refusal = self.refusal()
+        if refusal is not None and not await self.server.living():
+            raise CodexUnavailable(refusal)
         await self.server.ensure()
         assert self.server.record is not None
         connection = await open_connection(self.server.launch.socket, self._sink, clock=self._clock)
