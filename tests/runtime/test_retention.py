@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from autopilot.ops.clock import SystemClock
+from autopilot.runtime import retention as retention_room
 from autopilot.runtime.retention import Retention, pruned_frame
 from autopilot.runtime.settings import RuntimeChoices
 from autopilot.testing.runtime import batch, call, draft, frames, insert_worker
@@ -31,6 +32,19 @@ async def test_a_pruned_event_keeps_seq_type_and_method(runtime, retention):
     assert [frame["payload"] for frame in log[:3]] == [{"method": f"m{n}", "pruned": True} for n in (1, 2, 3)]
     assert log[3]["payload"]["text"] == "x" * 100
     assert [frame["eventId"] for frame in log[:2]] == ["e1", "e2"]
+
+
+async def test_large_payloads_go_a_few_at_a_time(runtime, retention, monkeypatch):
+    monkeypatch.setattr(retention_room, "BATCH_BYTES", 1000)  # three frames, or two
+    commits = []
+    runtime.ledger.on_commit.append(commits.append)
+
+    assert await retention.prune_payloads("w", below_seq=10) == 9
+    assert 4 <= len(commits) <= 6
+
+    monkeypatch.setattr(retention_room, "BATCH_BYTES", 1)
+    await runtime.ledger.append(batch("w", draft("e11"), draft("e12")))
+    assert await retention.prune_payloads("w", below_seq=12) == 2
 
 
 async def test_a_pruned_event_is_still_known_by_its_id(runtime, retention):

@@ -33,6 +33,8 @@ log = structlog.get_logger("autopilot.runtime.retention")
 
 SQL = load("autopilot.runtime", "retention")
 BATCH_ROWS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+"""What is read at once to be emptied, under the worker's lock: so many bytes, or one event."""
 SWEEP_SECONDS = 3600.0
 
 
@@ -78,7 +80,7 @@ class Retention:
             async with self._ledger.transaction() as tx:
                 worker = await tx.lock_worker(worker_id)
                 number, top = worker.worker_no, min(below_seq, worker.latest_seq)
-                records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS)
+                records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS, BATCH_BYTES)
                 if not records:
                     return pruned
                 await self._prune(tx.conn, worker_id, number, records)

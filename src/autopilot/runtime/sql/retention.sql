@@ -10,9 +10,14 @@ from event e join worker w using (worker_no)
 where e.occurred_at < clock_timestamp() - $1::interval
 group by w.worker_id;
 
--- unpruned: the next events below a seq that still have their payload
+-- unpruned: the next events below a seq that still have their payload, bounded in rows and bytes, at least one
+with page as (
+    select seq, event_id, event_type, digest, occurred_at, frame, end_byte, pruned, pruned_proof
+    from event where worker_no = $1 and seq < $2 and not pruned order by seq limit $3
+),
+sized as (select page.*, sum(octet_length(frame)) over (order by seq) as bytes from page)
 select seq, event_id, event_type, digest, occurred_at, frame, end_byte, pruned, pruned_proof
-from event where worker_no = $1 and seq < $2 and not pruned order by seq limit $3;
+from sized where bytes <= $4 or seq = (select min(seq) from page) order by seq;
 
 -- prune: put the emptied frames in place; end_byte stays, as an upper bound
 update event e
