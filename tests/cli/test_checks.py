@@ -21,6 +21,7 @@ from autopilot.cli.home import Home
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import standing
 from autopilot.companion.codex import process
+from autopilot.companion.gate import DriftStanding
 from autopilot.testing.fault_proxy import Fault, FaultProxy
 from autopilot.testing.scaled_clock import ScaledClock
 from autopilot.testing.streaming_server import StreamingServer
@@ -125,6 +126,33 @@ async def test_a_machine_without_codex_is_told_how_to_get_one(home: Home, tmp_pa
 
     assert finding.verdict is Verdict.PROBLEM
     assert finding.advice
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("same", [Verdict.OK]),
+        ("additive", [Verdict.OK]),
+        ("unknown_questions", [Verdict.OK, Verdict.WARNING]),
+        ("breaking", [Verdict.OK, Verdict.PROBLEM]),
+        ("unchecked", [Verdict.OK, Verdict.NOTE]),
+    ],
+)
+async def test_a_codex_whose_protocol_has_changed_is_told_where_it_matters(
+    home: Home, verdict: str, said: list[Verdict]
+) -> None:
+    shared = standing.CodexStanding("Codex 0.170.0, on the user's shared daemon", "shared", version="0.170.0")
+    drift = DriftStanding("in words", verdict, "0.170.0")
+    pid = os.getpid()
+    companion_says(
+        home,
+        standing.Status(pid, process.start_time(pid) or "", shared, standing.OwnersStanding("none"), drift),
+    )
+
+    found = await companion(home)
+
+    assert [one.verdict for one in found] == said
+    assert [one.says for one in found[1:]] == ["in words"] * (len(said) - 1)
 
 
 @asynccontextmanager
