@@ -53,6 +53,9 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "restore": ("backup:restore", "Put it back."),
         "audit verify": ("audit:verify", "Prove that no log was altered."),
         "audit export": ("audit:export", "Print what happened as JSON Lines."),
+        "policy show": ("policy:show", "Show what may be asked for."),
+        "policy set": ("policy:put", "Put a document in force."),
+        "policy test": ("policy:attempt", "Ask whether a request would be let through."),
         "version": ("version:version", "Print the version."),
     },
     PROCESSES: {
@@ -64,7 +67,10 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
     },
 }
 """Group -> command -> where it is, and what the list of commands says of it."""
-FAMILIES = {"audit": "Prove that no log was altered; see what happened."}
+FAMILIES = {
+    "audit": "Prove that no log was altered; see what happened.",
+    "policy": "Say what may be asked for at all.",
+}
 """First word of commands of two -> what the list says of them."""
 
 

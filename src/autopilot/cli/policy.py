@@ -1,0 +1,199 @@
+"""`autopilot policy show | set | test`: what may be asked for at all, and a way to try it before it is in force.
+
+Relies on the server for every verdict: a document is read and judged there alone. Faults of a document are printed one
+a line, `file:line: path and what is wrong`, as compilers do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from autopilot.cli.connect import connected
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.paint import printable
+from autopilot.cli.pick import pick_worker
+from autopilot.cli.terminal import Terminal
+from autopilot.cli.workers import print_table
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract import Policies, PolicyDenial, PolicyDocument, PolicySection, PolicyVerdict, SetPolicy
+from autopilot.contract.errors import Conflict, Unprocessable
+
+Subject = Literal["user", "installation"]
+HEADINGS = ("ABOUT", "POLICY", "ALLOWS", "DENIES")
+STANDARD_INPUT = "-"
+INVALID = "policy_invalid"
+
+
+async def show(
+    *,
+    subject: Annotated[Subject | None, Parameter(help="Print that document as it was written, to be changed.")] = None,
+    options: Options = DEFAULT,
+) -> None:
+    """Show the documents in force, and what they come to."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        found = await client.policies()
+    if subject is not None:
+        document = next((one for one in found.documents if one.subject == subject), None)
+        if document is None:
+            raise CommandFailed(f"There is no {subject} policy.", Exit.NOT_FOUND)
+        if options.json:
+            terminal.result(document)
+        else:
+            terminal.out.print(printable(document.text), markup=False, end="")
+    elif options.json:
+        terminal.result(found)
+    else:
+        _say(terminal, found)
+
+
+async def put(
+    file: Annotated[str, Parameter(help="The document, TOML unless its name ends with .json; - reads TOML.")],
+    *,
+    subject: Annotated[Subject, Parameter(help="Yours, or everybody's.")] = "user",
+    expected: Annotated[
+        int | None, Parameter(name="--expected", help="Only if this version is in force (0: none); else whichever is.")
+    ] = None,
+    options: Options = DEFAULT,
+) -> None:
+    """Put a document in force: yours, or with an admin's token the installation's."""
+    terminal = Terminal(as_json=options.json)
+    text = _text_of(file)
+    async with connected(options) as client:
+        try:
+            policy = _document(file, text, subject, expected or 0)
+            document = await _set(client, policy, whichever=expected is None)
+        except Unprocessable as error:
+            raise _told(terminal, file, error) from error
+    if options.json:
+        terminal.result(document)
+    terminal.say(f"The {document.subject} policy is version {document.version} now.")
+
+
+async def attempt(
+    method: Annotated[str, Parameter(help="The request's method: turn/start, thread/start, …")],
+    *,
+    param: Annotated[
+        tuple[str, ...], Parameter(help="One of its params, NAME=TEXT; as often as there are.", negative=())
+    ] = (),
+    params: Annotated[str, Parameter(help="Its params as a JSON object.")] = "{}",
+    worker: Annotated[str | None, Parameter(name=("--worker", "-w"), help="The worker it would go to.")] = None,
+    file: Annotated[str | None, Parameter(help="Try this draft in the place of the document in force.")] = None,
+    subject: Annotated[Subject, Parameter(help="Whose document the draft would be.")] = "user",
+    options: Options = DEFAULT,
+) -> int:
+    """Ask whether a request would be let through. Changes nothing; exit code 1 where the answer is no."""
+    terminal = Terminal(as_json=options.json)
+    asked = {**_object(params), **dict(map(_pair, param))}
+    draft = None if file is None else _document(file, _text_of(file), subject, 0)
+    async with connected(options) as client:
+        target = None if worker is None else await pick_worker(client, worker)
+        try:
+            verdict = await client.try_policy(method, asked, worker_id=target, instead=draft)
+        except Unprocessable as error:
+            raise _told(terminal, file or "", error) from error
+    if options.json:
+        terminal.result(verdict)
+    else:
+        for line in words_of(method, verdict):
+            terminal.say(printable(line), markup=False)
+    return Exit.OK if verdict.allowed else Exit.FAILED
+
+
+def words_of(method: str, verdict: PolicyVerdict) -> list[str]:
+    """What a person is told of a verdict."""
+    if verdict.allowed:
+        return [f"{method} is allowed."]
+    denial = verdict.denial or PolicyDenial(reason_code="policy_denied")
+    facts = [
+        ("rule", denial.rule_id),
+        ("document", denial.document),
+        ("version", "the draft" if denial.version == 0 else denial.version),
+        ("field", denial.field),
+        ("why", denial.message),
+    ]
+    return [f"{method} is denied: {denial.reason_code}", *(f"{name:<9} {fact}" for name, fact in facts if fact)]
+
+
+def rows_of(sections: tuple[PolicySection, ...]) -> list[tuple[str, ...]]:
+    """What the table shows of each line that binds."""
+    return [
+        (
+            section.name,
+            section.document if section.version is None else f"{section.document} {section.version}",
+            (", ".join(section.allow) or "nothing") if section.limited else "anything",
+            ", ".join(section.deny) or "nothing",
+        )
+        for section in sections
+    ]
+
+
+def _say(terminal: Terminal, found: Policies) -> None:
+    for document in found.documents:
+        terminal.say(f"{document.subject} policy: version {document.version}, of {document.created_at}", markup=False)
+    if not found.documents:
+        terminal.say("No documents: the built-in rules alone hold.")
+    print_table(terminal.out, HEADINGS, rows_of(found.effective))
+
+
+def _told(terminal: Terminal, file: str, error: Unprocessable) -> Exception:
+    """What ends the command: the same refusal to a program, after a line for each fault to a person."""
+    faults = [fault for fault in error.details if fault.get("reason_code") == INVALID]
+    if terminal.as_json or not faults:
+        return error
+    name = "standard input" if file == STANDARD_INPUT else file
+    for fault in faults:
+        place = name if fault.get("line") is None else f"{name}:{fault['line']}"
+        terminal.err.print(
+            printable(f"{place}: {fault.get('path') or 'the document'} {fault.get('message', '')}"), markup=False
+        )
+    count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
+    return CommandFailed(f"{name} has {count}, and is not in force.", Exit.REFUSED, reason_code=INVALID)
+
+
+async def _set(client: RuntimeCodexClient, policy: SetPolicy, *, whichever: bool) -> PolicyDocument:
+    """Put it in force; `whichever`: in the place of any version, which a token with `admin` alone may not look up."""
+    try:
+        return await client.set_policy(policy)
+    except Conflict as error:
+        latest = error.details[0].get("latest_version") if error.details else None
+        if not whichever or not isinstance(latest, int):
+            raise
+    return await client.set_policy(replace(policy, expected_version=latest))
+
+
+def _document(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:
+    text_format = "json" if file.endswith(".json") else "toml"
+    return SetPolicy(subject=subject, format=text_format, text=text, expected_version=expected_version)
+
+
+def _text_of(file: str) -> str:
+    raw = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{file} is not UTF-8 text.", Exit.USAGE) from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise CommandFailed(f"--param takes NAME=TEXT, and {text} is not that.", Exit.USAGE)
+    return name, value
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"--params is not JSON: {error}", Exit.USAGE) from error
+    if not isinstance(value, dict):
+        raise CommandFailed("--params is not a JSON object.", Exit.USAGE)
+    return value

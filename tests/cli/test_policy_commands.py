@@ -1,0 +1,182 @@
+"""`autopilot policy show`, `set`, `test`, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.api.served import ServedApi, serving
+
+from autopilot.cli import policy
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.options import Options
+from autopilot.contract.errors import Conflict, Forbidden, Unprocessable
+from autopilot.runtime.app import build
+from autopilot.runtime.settings import RuntimeSettings
+
+SETTINGS = RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32)
+MODELS = "# mine\n[models]\nallow = ['gpt-*']\n"
+FAULTY = "[sandbox]\nallow = ['all']\n\n[model]\nallow = []\n"
+GUIDE = (Path(__file__).resolve().parents[2] / "docs/guide/policy.md").read_text()
+
+
+@dataclass
+class Desk:
+    """A server, and a person with files at a terminal."""
+
+    api: ServedApi
+    folder: Path
+    options: Options
+    json: Options
+    dsn: str
+
+    def file(self, text: str, name: str = "policy.toml") -> str:
+        (self.folder / name).write_text(text)
+        return str(self.folder / name)
+
+
+@pytest.fixture
+async def desk(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    monkeypatch.setenv("AUTOPILOT_HOME", str(tmp_path))
+    async with await build(SETTINGS, dsn=database) as runtime, serving(database, runtime) as api:
+        monkeypatch.setenv("AUTOPILOT_TOKEN", (await api.mint("ada@example.org")).token)
+        yield Desk(api, tmp_path, Options(url=api.url), Options(url=api.url, json=True), database)
+
+
+def last_document(capsys: pytest.CaptureFixture[str]) -> dict:
+    """What a command printed last: the server's own log lines come before it."""
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+async def test_without_documents_the_built_in_rules_are_shown(desk, capsys):
+    await policy.show(options=desk.options)
+
+    seen = capsys.readouterr().out
+    assert "No documents: the built-in rules alone hold." in seen
+    assert re.search(r"sandbox +builtin +read-only, workspace-write +nothing", seen)
+    with pytest.raises(CommandFailed, match="no user policy"):
+        await policy.show(subject="user", options=desk.options)
+
+
+async def test_a_document_takes_the_place_of_the_one_in_force_and_is_shown_as_it_was_written(desk, capsys):
+    await policy.put(desk.file(MODELS), options=desk.options)
+    await policy.put(desk.file('{"models": {"deny": ["o9"]}}', "policy.json"), options=desk.json)
+    assert last_document(capsys)["version"] == 2
+
+    await policy.put(desk.file(MODELS), options=desk.options)
+    await policy.show(options=desk.json)
+    (document,) = last_document(capsys)["documents"]
+    assert (document["version"], document["format"], document["text"]) == (3, "toml", MODELS)
+    await policy.show(subject="user", options=desk.options)
+    assert capsys.readouterr().out.endswith(MODELS)
+
+
+async def test_a_version_that_is_given_must_be_the_one_in_force(desk):
+    await policy.put(desk.file(MODELS), expected=0, options=desk.options)
+
+    with pytest.raises(Conflict) as refused:
+        await policy.put(desk.file(MODELS), expected=0, options=desk.options)
+    assert refused.value.reason_code == "version"
+
+
+async def test_each_fault_is_a_line_with_its_place_and_nothing_is_changed(desk, capsys):
+    file = desk.file(FAULTY)
+
+    with pytest.raises(CommandFailed, match="has 2 faults") as refused:
+        await policy.put(file, options=desk.options)
+    assert refused.value.exit_code == Exit.REFUSED
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith(file)]
+    assert sorted(re.findall(r":(\d): (\S+)", "\n".join(told))) == [("2", "sandbox.allow[0]"), ("4", "model")]
+    with pytest.raises(Unprocessable):  # to a program as the server said it
+        await policy.put(file, options=desk.json)
+    await policy.show(options=desk.json)
+    assert last_document(capsys)["documents"] == []
+
+
+async def test_a_draft_is_read_as_strictly_when_it_is_only_tried(desk, capsys):
+    with pytest.raises(CommandFailed, match="2 faults"):
+        await policy.attempt("turn/start", file=desk.file(FAULTY), options=desk.options)
+    assert "sandbox.allow[0]" in capsys.readouterr().err
+
+
+async def test_a_request_is_judged_by_what_is_in_force_or_by_a_draft(desk, capsys):
+    asked = {"param": ("model=o9", "cwd=/srv"), "options": desk.options}
+    assert await policy.attempt("turn/start", **asked) == Exit.OK
+    assert "turn/start is allowed." in capsys.readouterr().out
+
+    draft = desk.file(MODELS)
+    assert await policy.attempt("turn/start", **asked, file=draft) == Exit.FAILED
+    seen = capsys.readouterr().out
+    assert "turn/start is denied: policy_denied.model\n" in seen
+    for line in ("rule      models.allow\n", "document  user\n", "version   the draft\n"):
+        assert line in seen
+
+    await policy.put(draft, options=desk.options)
+    assert await policy.attempt("turn/start", params='{"model": "o9"}', options=desk.json) == Exit.FAILED
+    denial = last_document(capsys)["denial"]
+    assert (denial["rule_id"], denial["document"], denial["version"]) == ("models.allow", "user", 1)
+
+
+async def test_the_installations_document_takes_an_admins_token_and_no_other_scope(desk, monkeypatch):
+    file = desk.file(MODELS)
+    with pytest.raises(Forbidden):
+        await policy.put(file, subject="installation", options=desk.options)
+
+    monkeypatch.setenv("AUTOPILOT_TOKEN", (await desk.api.mint("ada@example.org", "admin")).token)
+    for _version in (1, 2):
+        await policy.put(file, subject="installation", options=desk.options)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"param": ("model",)}, {"param": ("=x",)}, {"params": "[]"}, {"params": "{"}], ids=str
+)
+async def test_what_is_no_param_is_refused_before_anybody_is_asked(wrong):
+    with pytest.raises(CommandFailed) as refused:
+        await policy.attempt("turn/start", **wrong)
+    assert refused.value.exit_code == Exit.USAGE
+
+
+async def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "p.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(CommandFailed, match="not UTF-8"):
+        await policy.put(str(tmp_path / "p.toml"))
+
+
+@pytest.mark.slow
+async def test_the_guide_runs_as_it_stands(desk, tmp_path):
+    (document,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    desk.file(document)
+    script = "\n".join(["set -eu", *re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)])
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/autopilot"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m autopilot.cli "$@"\n')
+    program.chmod(0o755)
+    running = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        script,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "AUTOPILOT_URL": desk.api.url,
+            "DATABASE_URL": desk.dsn,
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(90):
+        out, err = await running.communicate()
+
+    assert running.returncode == 0, err.decode()
+    said = out.decode()
+    assert said.startswith("turn/start is allowed.\n")
+    assert "rule      folders.allow\n" in said
+    assert said.endswith("The installation policy is version 1 now.\n")
