@@ -42,6 +42,7 @@ CALLS = {
     f"GET {BASE}/policies",
     f"POST {BASE}/policies",
     f"POST {BASE}/policies/test",
+    f"GET {BASE}/spend",
     f"GET {BASE}/stream",
     f"POST {BASE}/stop-all",
     "POST /api/auth/email",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -89,3 +90,17 @@ def test_a_broken_rule_is_named(tmp_path: Path, body: str, sentence: str) -> Non
 
     with pytest.raises(RuntimeError, match=re.escape(sentence)):
         tree.generate(tmp_path / "out", tmp_path / "proto")
+
+
+def test_what_only_describes_a_call_may_have_names_that_no_class_can(tmp_path: Path) -> None:
+    folder = tmp_path / "proto" / "autopilot" / "v1"
+    folder.mkdir(parents=True)
+    shutil.copyfile(tree.PROTO / "autopilot" / "v1" / "profile.proto", folder / "profile.proto")
+    asked = 'message Ask { optional string first = 1 [json_name = "from"]; } '
+    call = service('path: "/" success: {status: 200 when: "Done."}').replace("Do(A)", "Do(Ask)")
+    (folder / "call.proto").write_text(HEAD + asked + call)
+
+    tree.generate(tmp_path / "out", tmp_path / "proto")
+
+    document = json.loads((tmp_path / "out" / "openapi.json").read_text())
+    assert [one["name"] for one in document["paths"]["/"]["get"]["parameters"]] == ["from"]

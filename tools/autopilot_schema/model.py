@@ -225,7 +225,7 @@ class _Reader:
             kind, message = "message", declared.type_name.rsplit(".", 1)[-1]
         if kind is None:
             raise SchemaError(f"{where}: this type has no place in the profile")
-        if not declared.json_name.isidentifier() or keyword.iskeyword(declared.json_name):
+        if not declared.json_name.isidentifier():
             raise SchemaError(f"{where}: {declared.json_name!r} can't be a Python name")
         rule = self.options(declared.options, "rule")
         return Field(
@@ -287,9 +287,12 @@ def _plain_value(declared: Any, value: Any) -> Any:
 
 
 def _check(schema: Schema) -> None:
-    """What is referred to by name must exist."""
+    """What is referred to by name must exist, and what becomes a class must have names that one can have."""
+    no_classes = schema.call_messages()
     for message, declared in _all_fields(schema):
         where = f"{message.name}.{declared.name}"
+        if keyword.iskeyword(declared.name) and message.name not in no_classes:
+            raise SchemaError(f"{message.name}.{declared.proto_name}: {declared.name!r} can't be a Python name")
         for key in ("known", "only"):
             if declared.rule.get(key, None) not in {None, *schema.sets}:
                 raise SchemaError(f"{where}: there is no enum {declared.rule[key]}")

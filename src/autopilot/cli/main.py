@@ -42,6 +42,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "stop-all": ("stop_all:stop_all", "Stop everything."),
         "handshake": ("shake:handshake", "Prove that the companion is reached."),
         "trace": ("trace:trace", "Print every hop of a request."),
+        "spend": ("spend:spend", "Show the tokens that were used."),
     },
     INSTALLATION: {
         "up": ("up:up", "Run everything in the foreground."),

@@ -17,11 +17,12 @@ from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
 from autopilot.client.policies import PolicyCalls
+from autopilot.client.spend import SpendCalls
 from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls, ApprovalCalls, PolicyCalls):
+class RuntimeCodexClient(MachineCalls, ApprovalCalls, PolicyCalls, SpendCalls):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.

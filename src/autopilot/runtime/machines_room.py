@@ -25,6 +25,7 @@ from autopilot.runtime.requests_wakes import Identity, Waiters, wakes_of
 from autopilot.runtime.revocation import Revocations
 from autopilot.runtime.router import Route
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.spend_routes import SpendRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 
 RECEIPTS = "receipt"
@@ -48,6 +49,7 @@ class MachinesRoom:
         self.revocations = Revocations(ledger, pool, clock)
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._policy_routes = PolicyRoutes(pool, bodies)
+        self._spend_routes = SpendRoutes(pool)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
         approvals = Approvals(ledger, pool, Decisions(keys, Digests.of(settings)))
@@ -66,6 +68,7 @@ class MachinesRoom:
         yield from self._request_routes.routes()
         yield from self._approval_routes.routes()
         yield from self._policy_routes.routes()
+        yield from self._spend_routes.routes()
         yield from self.revocations.routes()
 
     def stop(self) -> None:

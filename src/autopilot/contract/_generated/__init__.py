@@ -112,7 +112,16 @@ if TYPE_CHECKING:
         GetHealthResponse,
         GetReadinessResponse,
     )
-    from autopilot.contract._generated.spend import Budget, BudgetTarget, Spend
+    from autopilot.contract._generated.spend import (
+        Budget,
+        BudgetTarget,
+        Spend,
+        SpendBy,
+        SpendGroup,
+        SpendReport,
+        TokenCounts,
+    )
+    from autopilot.contract._generated.spend_service import GetSpendResponse
     from autopilot.contract._generated.stop import StopAll, StopAllWorker, StoppedAll
     from autopilot.contract._generated.stream import (
         ByeReason,
@@ -233,6 +242,7 @@ MODULES = {
     "GetPoliciesResponse": "policy_service",
     "GetReadinessResponse": "server_service",
     "GetReceiptResponse": "worker_service",
+    "GetSpendResponse": "spend_service",
     "GetWorkerResponse": "worker_service",
     "Health": "worker",
     "HealthFact": "worker",
@@ -293,6 +303,9 @@ MODULES = {
     "SignedIn": "account",
     "SignedOut": "account",
     "Spend": "spend",
+    "SpendBy": "spend",
+    "SpendGroup": "spend",
+    "SpendReport": "spend",
     "StopAll": "stop",
     "StopAllWorker": "stop",
     "StopAllWorkersResponse": "worker_service",
@@ -307,6 +320,7 @@ MODULES = {
     "Surface": "event",
     "TestPolicy": "policy",
     "TestPolicyResponse": "policy_service",
+    "TokenCounts": "spend",
     "User": "account",
     "VerifyCode": "account",
     "WorkerSnapshot": "worker",
@@ -380,6 +394,7 @@ __all__ = [
     "GetPoliciesResponse",
     "GetReadinessResponse",
     "GetReceiptResponse",
+    "GetSpendResponse",
     "GetWorkerResponse",
     "Health",
     "HealthFact",
@@ -440,6 +455,9 @@ __all__ = [
     "SignedIn",
     "SignedOut",
     "Spend",
+    "SpendBy",
+    "SpendGroup",
+    "SpendReport",
     "StopAll",
     "StopAllWorker",
     "StopAllWorkersResponse",
@@ -454,6 +472,7 @@ __all__ = [
     "Surface",
     "TestPolicy",
     "TestPolicyResponse",
+    "TokenCounts",
     "User",
     "VerifyCode",
     "WorkerSnapshot",

@@ -36,7 +36,8 @@ PASSED_ON = ("tracestate", "last-event-id", "content-type")
 WORDS = frozenset(
     (
         *("workers", "machines", "stream", "snapshot", "events", "requests", "cancel", "stop", "lease", "release"),
-        *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "devices", "revoked"),
+        *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "spend", "devices"),
+        "revoked",
     )
 )
 """The fixed segments of the contract's paths."""

@@ -70,3 +70,29 @@ select pg_advisory_xact_lock(hashtextextended('spend ' || $1::text, 0));
 -- tell: note that a level was told; nothing where it was before
 insert into budget_notice (subject_kind, subject_id, budget, per_id, limit_tokens, starts_on, level)
 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning level;
+
+-- report: what one owner's workers used on some days, in groups; with each, how many there are, and the sum of all
+select case when $5::text = 'day' then d.day end as day,
+       case when $5::text in ('worker', 'thread') then w.worker_id end as worker_id,
+       case when $5::text = 'thread' then d.thread_id end as thread_id,
+       case when $5::text = 'model' then d.model end as model,
+       sum(d.input_tokens)::bigint as input_tokens,
+       sum(d.cached_input_tokens)::bigint as cached_input_tokens,
+       sum(d.output_tokens)::bigint as output_tokens,
+       sum(d.reasoning_output_tokens)::bigint as reasoning_output_tokens,
+       sum(d.total_tokens)::bigint as total_tokens,
+       sum(sum(d.input_tokens)) over ()::bigint as all_input_tokens,
+       sum(sum(d.cached_input_tokens)) over ()::bigint as all_cached_input_tokens,
+       sum(sum(d.output_tokens)) over ()::bigint as all_output_tokens,
+       sum(sum(d.reasoning_output_tokens)) over ()::bigint as all_reasoning_output_tokens,
+       sum(sum(d.total_tokens)) over ()::bigint as all_total_tokens,
+       count(*) over () as found
+from worker w
+join spend_day d using (worker_no)
+where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+group by 1, 2, 3, 4
+order by 1, sum(d.total_tokens) desc, 2, 3, 4
+limit $6;
+
+-- today: the ledger's day
+select (clock_timestamp() at time zone 'UTC')::date;

@@ -1,0 +1,29 @@
+"""The call about spend: what one's workers used (docs/protocol.md, "Spend")."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from autopilot.client.calls import Calls, one, path_of
+from autopilot.contract import SpendReport
+
+
+class SpendCalls(Calls):
+    """What one may ask about spend."""
+
+    async def spend(
+        self, *, by: str | None = None, first_day: date | None = None, last_day: date | None = None
+    ) -> SpendReport:
+        """Tokens by `day` (unless told), `worker`, `thread` or `model`.
+
+        Days are UTC, both included: without any, the 30 up to today; without the first, the 30 up to the last.
+
+        Raises:
+            Unprocessable: the first after the last, more than 366 days, or an unknown `by`.
+        """
+        query = {
+            "from": None if first_day is None else first_day.isoformat(),
+            "to": None if last_day is None else last_day.isoformat(),
+            "by": by,
+        }
+        return one(SpendReport, await self._http.call("spend.get", "GET", path_of("spend"), query=query))
