@@ -30,8 +30,15 @@ ARGUMENTS = {
     "answer": ["ap_1", "yes"],
     "trace": ["r"],
     "login": ["http://127.0.0.1:9"],
+    "policy set": [str(DOCS)],
+    "policy test": ["thread/list"],
 }
-WITHOUT_INSTALLATION = {"login": Exit.USAGE, "logout": Exit.SIGN_IN}
+WITHOUT_INSTALLATION = {
+    "login": Exit.USAGE,
+    "logout": Exit.SIGN_IN,
+    "audit verify": Exit.FAILED,  # they read the database, whether anything runs or not, and find no seals
+    "audit export": Exit.FAILED,
+}
 NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"}
 """They need no installation that runs, or report its absence as their result."""
 
@@ -64,7 +71,7 @@ def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", NAMES)
 def test_a_command_line_without_sense_is_an_error_in_form(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, "--json", "--no-such-option"]) == Exit.USAGE
+    assert run([*command.split(), "--json", "--no-such-option"]) == Exit.USAGE
     assert error_of(capsys)["code"] == "usage"
 
 
@@ -72,7 +79,7 @@ def test_a_command_line_without_sense_is_an_error_in_form(command: str, capsys: 
 def test_what_this_side_refuses_is_an_error_in_form(
     command: str, nothing_here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = run([command, *ARGUMENTS.get(command, []), "--json"])
+    code = run([*command.split(), *ARGUMENTS.get(command, []), "--json"])
 
     assert code == WITHOUT_INSTALLATION.get(command, Exit.UNREACHABLE)
     assert error_of(capsys)["code"] == Exit(code).word
