@@ -182,12 +182,3 @@ async def test_who_may_not_answer_a_kind_leaves_the_approval_open(runtime):
     assert (refused.status, refused.reason) == (403, "policy_denied.approval")
     assert refused.json["error"]["details"][0]["rule_id"] == "approvals.answer.owner"
     assert (taken.status, taken.data["state"]) == (200, "decided")
-
-
-async def test_a_document_with_rules_that_would_decide_is_refused_as_long_as_none_are_evaluated(runtime):
-    text = "[[approvals.rule]]\nname = 'a'\nkind = 'command'\ndecision = 'decline'\n"
-
-    refused = await put(runtime, text)
-
-    assert (refused.status, refused.json["error"]["details"][0]["path"]) == (422, "approvals.rule")
-    assert (await show(runtime))["documents"] == []

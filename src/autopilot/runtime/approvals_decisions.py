@@ -6,12 +6,15 @@ Never looks at who was first: that is what the lock is for. Source: docs/runtime
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from autopilot.contract import ApprovalRequest
+from autopilot.contract import ApprovalRequest, DecideApproval
+from autopilot.contract.port import Claims
 from autopilot.runtime import approvals_answer, feed_entries
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.approvals_answer import Answer
@@ -22,8 +25,11 @@ from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import LedgerTx
 from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.policy_rules import Decided
 from autopilot.runtime.requests import Asker
 from autopilot.runtime.requests_notes import note
+
+NO_RULE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Decisions:
@@ -48,11 +54,35 @@ class Decisions:
         by: Asker,
     ) -> None:
         """Write down the decision of a pending approval of this locked worker; hand it to the machine that asks."""
+        entry = await self._write(tx, worker, record, asked=asked, answer=answer, by=by)
+        await feed_entries.add(tx, [] if entry is None else [entry], worker.now)
+
+    async def by_rule(
+        self, tx: LedgerTx, worker: Worker, record: asyncpg.Record, asked: ApprovalRequest, decided: Decided
+    ) -> Entry | None:
+        """Write down what a rule decided; what the machine that asks is to be handed, for the caller to add."""
+        answer = Answer(DecideApproval(option_id=decided.option_id), "null")
+        rule = {"rule_id": decided.rule_id, "document": decided.document, "version": decided.version}
+        by = Asker(Claims(surface="runtime"))
+        return await self._write(tx, worker, record, asked=asked, answer=answer, by=by, rule=rule)
+
+    async def _write(
+        self,
+        tx: LedgerTx,
+        worker: Worker,
+        record: asyncpg.Record,
+        *,
+        asked: ApprovalRequest,
+        answer: Answer,
+        by: Asker,
+        rule: Mapping[str, Any] = NO_RULE,
+    ) -> Entry | None:
         approval_id, actor = record["approval_id"], actor_of(by.claims)
         decision: dict[str, Any] = {
             **approvals_answer.shown(asked, answer.said),
             "actor": msgspec.Raw(actor.encode()),
             "decided_at": instant(worker.now),
+            **rule,
         }
         facts = {"approval_id": approval_id, "decision": decision, "state": "decided"}
         [row] = await tx.append(worker, [note(DECIDED, facts, x_request_id=by.x_request_id, actor=actor)])
@@ -69,9 +99,7 @@ class Decisions:
         exact = sealed(self._keys, worker.worker_id, approval_id, answer.content_text, answer.said.message)
         await tx.conn.execute(SQL.put_answer, approval_id, *exact)
         machine_id = record["machine_id"]
-        if machine_id is not None:
-            entry = Entry(machine_id, "decision", False, worker.worker_id, row.seq, None)
-            await feed_entries.add(tx, [entry], worker.now)
+        return None if machine_id is None else Entry(machine_id, "decision", False, worker.worker_id, row.seq, None)
 
 
 def _content(answer: Answer) -> tuple[object, ...]:

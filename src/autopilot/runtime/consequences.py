@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from autopilot.runtime import (
     approvals_events,
     approvals_rows,
+    approvals_rules,
     feed_entries,
     handshakes,
     leases,
@@ -21,6 +22,7 @@ from autopilot.runtime import (
     spend_budgets,
     spend_counts,
 )
+from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger_rows import Batch, Draft, Row, Worker
 from autopilot.runtime.permissions import EVENT
 
@@ -74,11 +76,13 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     Workers whose lease holder was heard in this transaction are in `tx.heard` (their leases are to be renewed), also
     when `rows` is empty.
     """
+    decisions: list[Entry] = []
     if rows:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
         await approvals_rows.after(tx, rows)
         if counted := await spend.after(tx, rows):
             await spend_budgets.after(tx, rows, counted)
+        decisions = await approvals_rules.after(tx, rows)
     await leases.renew_heard(tx)
-    await feed_entries.after(tx, rows)
+    await feed_entries.after(tx, rows, decisions)

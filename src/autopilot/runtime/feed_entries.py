@@ -48,13 +48,14 @@ async def add(tx: LedgerTx, entries: Sequence[Entry], now: datetime) -> None:
         feeds[record["machine_id"]] = max(record["feed_seq"], feeds.get(record["machine_id"], 0))
 
 
-async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
-    """Put what others wrote into the logs of a machine's workers into its feed."""
+async def after(tx: LedgerTx, rows: Sequence[Row], also: Sequence[Entry] = ()) -> None:
+    """Put what others wrote into the logs of a machine's workers into its feed; `also`: what comes after that."""
     entries = [
         Entry(row.worker.lease.machine_id, "event", _is_urgent(row), row.worker.worker_id, row.seq, None)
         for row in rows
         if row.worker.lease is not None and _is_news(row, row.worker.lease.machine_id)
     ]
+    entries += also
     if entries:
         await add(tx, entries, max(row.worker.now for row in rows))
 

@@ -15,13 +15,16 @@ from typing import Any
 
 import asyncpg
 
+from autopilot.contract import ApprovalRequest
 from autopilot.contract.errors import NotFound, Problem
 from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences
 from autopilot.runtime.append_group import UNREACHABLE, Group
 from autopilot.runtime.append_plan import Reading
 from autopilot.runtime.append_standing import DatabaseTime, Standing
+from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, columns_of, instant, worker_of
+from autopilot.runtime.policy_rules import Decided
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail_workers import WorkerTail
 
@@ -33,6 +36,9 @@ PREPARE = "set enable_seqscan = off"
 Interrupt = Callable[["LedgerTx", Worker, str], Awaitable[None]]
 """Ask, on a transaction, a locked worker to end this turn; once, however often it is called."""
 
+Decide = Callable[["LedgerTx", Worker, asyncpg.Record, ApprovalRequest, Decided], Awaitable[Entry | None]]
+"""Write down, on a transaction, what a rule decided of an approval of a locked worker; what its machine is handed."""
+
 
 class LedgerTx:
     """One transaction of the ledger: locks, appends, and whatever else belongs to it on `conn`.
@@ -40,10 +46,12 @@ class LedgerTx:
     What is appended is published after the commit. An exception rolls everything back.
     """
 
-    def __init__(self, conn: Any, interrupt: Interrupt | None = None) -> None:
+    def __init__(self, conn: Any, interrupt: Interrupt | None = None, decide: Decide | None = None) -> None:
         self.conn: asyncpg.Connection = conn
         self.interrupt = interrupt
         """Asks a worker's machine to end a turn, as part of this transaction."""
+        self.decide = decide
+        """Records what a policy's rule decides, as part of this transaction."""
         self.rows: list[Row] = []
         """All rows appended so far, in order."""
         self.memo: dict[str, Any] = {}
@@ -201,6 +209,8 @@ class Ledger:
         self._group = Group(settings, self._append_group)
         self.interrupt: Interrupt | None = None
         """What transactions of this ledger end turns by; the room of requests sets it."""
+        self.decide: Decide | None = None
+        """What they record the decisions of rules by; the same room sets it."""
         self.on_commit: list[Callable[[LedgerTx], None]] = []
         """Called after each commit, before its caller goes on: to wake those who wait for more than rows."""
         self._committer: Any = None
@@ -228,7 +238,7 @@ class Ledger:
     async def transaction(self) -> AsyncIterator[LedgerTx]:
         """A transaction of the ledger; it commits when the block ends, and its rows are published then."""
         async with self._pool.acquire() as conn:
-            tx = LedgerTx(conn, self.interrupt)
+            tx = LedgerTx(conn, self.interrupt, self.decide)
             async with conn.transaction():
                 yield tx
         self._publish(tx)
@@ -243,10 +253,10 @@ class Ledger:
         """One transaction for many batches, one result each; those refused leave no trace."""
         conn = await self._connection()
         try:
-            tx = LedgerTx(conn, self.interrupt)
+            tx = LedgerTx(conn, self.interrupt, self.decide)
             results: Sequence[list[Outcome] | Problem] | None = await self._standing.append(tx, batches)
             if results is None:
-                tx = LedgerTx(conn, self.interrupt)
+                tx = LedgerTx(conn, self.interrupt, self.decide)
                 results = await _commit(tx, batches)
                 self._standing.keep(tx)
         except Problem:

@@ -52,7 +52,9 @@ class MachinesRoom:
         self._spend_routes = SpendRoutes(pool)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
-        approvals = Approvals(ledger, pool, Decisions(keys, Digests.of(settings)))
+        decisions = Decisions(keys, Digests.of(settings))
+        ledger.decide = decisions.by_rule
+        approvals = Approvals(ledger, pool, decisions)
         self._approval_routes = ApprovalRoutes(approvals, pool, bodies, settings)
         ledger.on_commit.append(self._tell)
         wakeups.subscribe(RECEIPTS, self._hear)

@@ -21,9 +21,9 @@ from autopilot.runtime import permissions, policy, policy_requests, policy_store
 from autopilot.runtime.ledger_rows import actor_of, instant
 from autopilot.runtime.policy import Verdict
 from autopilot.runtime.policy_builtin import DESKTOP, OPEN_LANES, OPEN_SANDBOX_MODES
-from autopilot.runtime.policy_document import INSTALLATION, Contents, Document, Documents, Subject
+from autopilot.runtime.policy_document import INSTALLATION, Document, Documents, Subject
 from autopilot.runtime.policy_question import Place, of_request
-from autopilot.runtime.policy_reading import read, refused
+from autopilot.runtime.policy_reading import read
 from autopilot.runtime.requests_bodies import Bodies
 from autopilot.runtime.revocation import refuse_revoked
 from autopilot.runtime.router import Match, Route, data_response
@@ -64,7 +64,7 @@ class PolicyRoutes:
         claims, said = request.claims, self._bodies.policy(request)
         permissions.require_scope(claims, "admin" if said.subject == INSTALLATION else "administer")
         _check(said, "")
-        contents = _contents(said)
+        contents = read(said.text, said.format)
         subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else _own(claims)
         async with self._pool.acquire() as conn, conn.transaction():
             await refuse_revoked(conn, claims)
@@ -125,27 +125,12 @@ def _check(said: SetPolicy, prefix: str) -> None:
         raise Unprocessable(f"{faults[0]['field']} {faults[0]['message']}", details=faults)
 
 
-def _contents(said: SetPolicy) -> Contents:
-    """What a document says.
-
-    Raises:
-        Unprocessable: it has faults, or rules that decide approvals: they are not evaluated yet, and a rule that is
-            kept and not obeyed would be a promise.
-    """
-    contents = read(said.text, said.format)
-    if contents.rules:
-        message = "can't be used yet: approvals are decided by people alone"
-        fault = {"reason_code": "policy_invalid", "path": "approvals.rule", "line": None, "message": message}
-        raise refused([{**fault, "field": "approvals.rule", "allowed": None}])
-    return contents
-
-
 def _replaced(documents: Documents, instead: SetPolicy | None, own: Subject) -> Documents:
     """The documents with a text that is being tried in the place of one of them."""
     if instead is None:
         return documents
     _check(instead, "instead.")
-    contents = _contents(instead)
+    contents = read(instead.text, instead.format)
     if instead.subject == INSTALLATION:
         return Documents(Document(policy_store.THE_INSTALLATION, 0, contents), documents.user)
     return Documents(documents.installation, Document(own, 0, contents))

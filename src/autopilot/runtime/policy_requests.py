@@ -44,7 +44,7 @@ async def judge_worker(conn: Any, claims: Claims, worker: Worker, call: Call) ->
 async def judge_machine(conn: Any, claims: Claims, machine: Machine, call: Call) -> Verdict:
     """Whether this request may go to this machine."""
     documents = await policy_store.in_force(conn, machine)
-    home = await _home(conn, machine.machine_id)
+    home = await home_of_machine(conn, machine.machine_id)
     asked = of_request(call.method, call.params, Place(_lane(claims, DESKTOP), home=home))
     verdict = policy.evaluate(documents, asked)
     if not verdict.allowed:
@@ -57,7 +57,7 @@ async def place_of_worker(conn: Any, claims: Claims, worker: Worker) -> Place:
     """What is known of where a worker works."""
     facts = msgspec.json.decode(worker.facts)
     mode = await conn.fetchval(policy_store.SQL.execution_mode, worker.worker_no)
-    home = None if worker.lease is None else await _home(conn, worker.lease.machine_id)
+    home = None if worker.lease is None else await home_of_machine(conn, worker.lease.machine_id)
     return Place(_lane(claims, mode), _fact(facts, "cwd"), _fact(facts, "model"), home)
 
 
@@ -100,7 +100,7 @@ def forbidden(verdict: Verdict, **facts: Any) -> Forbidden:
     return Forbidden(verdict.message, **verdict.facts(), **facts)
 
 
-async def _home(conn: Any, machine_id: str) -> str | None:
+async def home_of_machine(conn: Any, machine_id: str) -> str | None:
     """`{"home": "/home/ann"}`, as the machine's companion says it."""
     said = await conn.fetchval(policy_store.SQL.home_of_machine, machine_id)
     home = None if said is None else msgspec.json.decode(said).get("home")

@@ -294,7 +294,11 @@ class Decision:
     decided_at: str | None = None
     """When it was recorded."""
     rule_id: str | None = None
-    """The policy's rule that decided, where no person did."""
+    """The policy's rule that decided, where no person did: its place in the document, `approvals.rule[0]`."""
+    document: str | None = None
+    """Whose rule it was: `installation` or `user`."""
+    version: int | None = None
+    """The document's version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
