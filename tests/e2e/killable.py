@@ -26,6 +26,8 @@ from tests.e2e import kill_follower
 from tests.e2e.installation import environment
 
 from autopilot.api import tokens
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract import SetPolicy
 from autopilot.db.pool import open_pool
 
 READY_SECONDS = 60.0
@@ -118,6 +120,13 @@ class Killable:
         """A token of the owner's."""
         async with await open_pool(self.facts["database_url"], max_size=1, schema="api") as pool:
             return (await tokens.mint(pool, scopes=scopes, surface="sdk")).token
+
+    async def allow(self, asked: dict[str, str]) -> None:
+        """Have the installation's policy take these params of a thread, which it refuses by itself."""
+        policy = {"sandbox": {"allow": [asked["sandbox"]]}, "approval_policy": {"allow": [asked["approvalPolicy"]]}}
+        document = SetPolicy(subject="installation", format="json", text=json.dumps(policy), expected_version=0)
+        async with RuntimeCodexClient(self.url, await self.token("admin")) as client:
+            await client.set_policy(document)
 
     # Who works for this home.
 

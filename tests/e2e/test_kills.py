@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
-from tests.e2e.kill_plan import plan
+from tests.e2e.kill_plan import FULL_ACCESS, plan
 from tests.e2e.kill_round import played
 from tests.e2e.kill_truth import assert_stopped, assert_true
 from tests.e2e.killable import Killable, killable
@@ -31,6 +31,7 @@ class Laboratory:
             await self.stack.aclose()
             self.installation = await self.stack.enter_async_context(killable())
             await self.installation.start(shape)
+            await self.installation.allow(FULL_ACCESS)
         elif self.installation.shape != shape:
             assert await self.installation.stop() == 0
             await self.installation.start(shape)
