@@ -105,16 +105,16 @@ RUNTIME_CORE = (
     "runtime/test_workers.py",
 )
 SUITES = (
-    Suite("contract", ("contract",), 120),
-    Suite("ops db", ("ops", "db"), 240),
-    Suite("client", ("client",), 180),
-    Suite("runtime", ("runtime",), 300),
+    Suite("contract", ("contract",), 90),
+    Suite("ops db", ("ops", "db"), 180),
+    Suite("client", ("client",), 150),
+    Suite("runtime", ("runtime",), 420),
     Suite("api", ("api",), 240),
-    Suite("companion", ("companion",), 300),
+    Suite("companion", ("companion",), 540),
     Suite("cli", ("cli",), 90),
-    Suite("e2e", ("e2e",), 600, processes=1),
+    Suite("e2e", ("e2e",), 420, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
-    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 180, leg=python313),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 120, leg=python313),
     Suite("codex169", ("companion",), 240, options=("-m", "e2e"), leg=codex169),
 )
 
