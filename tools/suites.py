@@ -92,30 +92,40 @@ def codex169() -> Leg:
 
 CODEX169 = "@openai/codex@0.169.0"
 RUNTIME_CORE = (
+    "runtime/test_append_standing.py",
+    "runtime/test_approvals.py",
+    "runtime/test_approvals_answers.py",
+    "runtime/test_approvals_rules.py",
+    "runtime/test_budgets.py",
     "runtime/test_feed.py",
     "runtime/test_leases.py",
     "runtime/test_ledger_append.py",
     "runtime/test_ledger_concurrency.py",
     "runtime/test_machines.py",
+    "runtime/test_policies.py",
     "runtime/test_receipts.py",
     "runtime/test_requests.py",
     "runtime/test_requests_stop.py",
+    "runtime/test_requests_stop_all.py",
     "runtime/test_retention.py",
+    "runtime/test_retention_previews.py",
+    "runtime/test_spend_report.py",
     "runtime/test_stream.py",
+    "runtime/test_stream_principal.py",
     "runtime/test_workers.py",
 )
 SUITES = (
-    Suite("contract", ("contract",), 90),
+    Suite("contract", ("contract",), 60),
     Suite("ops db", ("ops", "db"), 180),
-    Suite("client", ("client",), 150),
+    Suite("client", ("client",), 130),
     Suite("runtime", ("runtime",), 420),
     Suite("api", ("api",), 240),
     Suite("companion", ("companion",), 540),
     Suite("cli", ("cli",), 90),
     Suite("e2e", ("e2e",), 420, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
-    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 120, leg=python313),
-    Suite("codex169", ("companion",), 240, options=("-m", "e2e"), leg=codex169),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 100, leg=python313),
+    Suite("codex169", ("companion",), 310, options=("-m", "e2e"), leg=codex169),
 )
 
 

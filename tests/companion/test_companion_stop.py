@@ -134,7 +134,7 @@ async def test_a_codex_that_answers_nothing_is_ended_for_a_stop_and_who_lost_a_t
         await running(installation, worker, stubborn)
         record = companion.codex.server.record
         assert record is not None
-        os.kill(record.pid, signal.SIGSTOP)
+        os.killpg(record.pid, signal.SIGSTOP)
         said, log = await stopped(installation, worker)
         theirs = await installation.log_until(other, method("desktop/turn_cut_off"))
 
