@@ -21,7 +21,7 @@ from autopilot.companion import identity
 from autopilot.companion.app import Companion
 from autopilot.companion.codex.process import Launch
 from autopilot.companion.settings import CompanionSettings
-from autopilot.contract import Envelope, Machine, RequestOutcome, WorkerSummary
+from autopilot.contract import Envelope, Machine, Receipt, RequestOutcome, WorkerSummary
 from autopilot.contract.port import RuntimePort
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.settings import Secret
@@ -32,7 +32,7 @@ from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.model import ScriptedModel, script
 
 PATIENCE_SECONDS = 40.0
-State = TypeVar("State", Machine, WorkerSummary)
+State = TypeVar("State", Machine, Receipt, WorkerSummary)
 FULL_ACCESS = {"approvalPolicy": "never", "sandbox": "danger-full-access"}
 POLICY = """
 [sandbox]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
 
 from autopilot.companion import processes
-from autopilot.contract import Envelope
+from autopilot.contract import Envelope, Receipt
 
 pytestmark = pytest.mark.e2e
 
@@ -175,9 +174,7 @@ async def test_a_stop_is_done_before_anything_else_that_was_asked_while_the_mach
 
     async with installation.companion():
         log = await installation.log_until(worker, of_type("worker.stopped"))
-        async with asyncio.timeout(20):
-            while (receipt := await installation.owner.receipt(worker, "earlier")).state != "rejected":  # noqa: ASYNC110  # another process reports
-                await asyncio.sleep(0.05)
+        receipt = await installation.state(Receipt, lambda one: (one.request_id, one.state) == ("earlier", "rejected"))
 
     assert log[-1].payload["verified"] is True
     assert (receipt.error or {})["code"] == "worker_stopped"

@@ -76,13 +76,13 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
     Workers whose lease holder was heard in this transaction are in `tx.heard` (their leases are to be renewed), also
     when `rows` is empty.
     """
-    decisions: list[Entry] = []
+    handed: list[Entry] = []
     if rows:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
         await approvals_rows.after(tx, rows)
         if counted := await spend.after(tx, rows):
-            await spend_budgets.after(tx, rows, counted)
-        decisions = await approvals_rules.after(tx, rows)
+            handed += await spend_budgets.after(tx, rows, counted)
+        handed += await approvals_rules.after(tx, rows)
     await leases.renew_heard(tx)
-    await feed_entries.after(tx, rows, decisions)
+    await feed_entries.after(tx, rows, handed)

@@ -33,8 +33,8 @@ SQL = load("autopilot.runtime", "ledger")
 PREPARE = "set enable_seqscan = off"
 """Every read of an append is by key; a plan made while a table was small must not outlive that."""
 
-Interrupt = Callable[["LedgerTx", Worker, str], Awaitable[None]]
-"""Ask, on a transaction, a locked worker to end this turn; once, however often it is called."""
+Interrupt = Callable[["LedgerTx", Worker, str], Awaitable[Entry | None]]
+"""Ask, on a transaction, a locked worker to end this turn; once. What its machine is handed."""
 
 Decide = Callable[["LedgerTx", Worker, asyncpg.Record, ApprovalRequest, Decided], Awaitable[Entry | None]]
 """Write down, on a transaction, what a rule decided of an approval of a locked worker; what its machine is handed."""

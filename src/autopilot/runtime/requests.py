@@ -107,7 +107,7 @@ class Requests:
                     check_params(call.method, call.params)
                 now = await tx.conn.fetchval("select clock_timestamp()")
                 if await self._store(tx, target, machine_id, asker=asker, call=call, now=now, verdict=verdict):
-                    await _hand_over(tx, target, machine_id, call, now)
+                    await feed_entries.add(tx, [_entry(target, machine_id, call)], now)
                 known = await receipts.find(tx.conn, target, call.request_id)
             assert known is not None
             return self._same(known, call)
@@ -119,6 +119,17 @@ class Requests:
 
         One that policy denies is stored as rejected, and goes nowhere.
         """
+        entry = await self._record(tx, worker, asker, call, verdict)
+        if entry is not None:
+            await feed_entries.add(tx, [entry], worker.now)
+        stored = await receipts.find(tx.conn, Target("worker", worker.worker_id), call.request_id)
+        assert stored is not None
+        return stored
+
+    async def _record(
+        self, tx: LedgerTx, worker: Worker, asker: Asker, call: Call, verdict: Verdict = policy.YES
+    ) -> Entry | None:
+        """The same but for the hand-over: what the machine's feed is to get, if there is a machine."""
         target = Target("worker", worker.worker_id)
         machine_id = None if worker.lease is None else worker.lease.machine_id
         await self._store(tx, target, machine_id, asker=asker, call=call, now=worker.now, verdict=verdict)
@@ -136,23 +147,22 @@ class Requests:
         rows = await tx.append(worker, drafts)
         identity = (target.kind, target.id, call.request_id)
         await tx.conn.execute(_SQL.accepted_at_seq, *identity, rows[0].seq)
-        if verdict.allowed and machine_id is not None:
-            await _hand_over(tx, target, machine_id, call, worker.now)
-        stored = await receipts.find(tx.conn, target, call.request_id)
-        assert stored is not None
-        return stored
+        return _entry(target, machine_id, call) if verdict.allowed and machine_id is not None else None
 
-    async def interrupt(self, tx: LedgerTx, worker: Worker, turn_id: str) -> None:
-        """Ask a locked worker, on the runtime's own account, to end this turn; once for each turn."""
+    async def interrupt(self, tx: LedgerTx, worker: Worker, turn_id: str) -> Entry | None:
+        """Ask a locked worker, on the runtime's own account, to end this turn; once for each turn.
+
+        Returns what the machine's feed is to get: its lock is taken last, with those of the whole group.
+        """
         request_id = f"budget:{hashlib.sha256(turn_id.encode()).hexdigest()[:40]}"
         known = await receipts.find(tx.conn, Target("worker", worker.worker_id), request_id)
         if known is not None:
             if known["actor"] == RUNTIME_ACTOR:
-                return
+                return None
             request_id = f"budget:{uuid.uuid4().hex}"  # ids of requests are their senders' choice
         params = {"turnId": turn_id}
         call = Call(request_id, TURN_INTERRUPT, params, receipts.encoded(params))
-        await self.accept(tx, worker, Asker(Claims(surface="runtime")), call)
+        return await self._record(tx, worker, Asker(Claims(surface="runtime")), call)
 
     async def outcome(self, target: Target, request_id: str, wait_seconds: float) -> asyncpg.Record:
         """The receipt when it has ended, or as it is after `wait_seconds`."""
@@ -265,11 +275,10 @@ class Requests:
         return record
 
 
-async def _hand_over(tx: LedgerTx, target: Target, machine_id: str, call: Call, now: datetime) -> None:
+def _entry(target: Target, machine_id: str, call: Call) -> Entry:
+    """What hands a request over."""
     worker_id = target.id if target.kind == "worker" else None
-    await feed_entries.add(
-        tx, [Entry(machine_id, "request", call.method in URGENT, worker_id, None, call.request_id)], now
-    )
+    return Entry(machine_id, "request", call.method in URGENT, worker_id, None, call.request_id)
 
 
 def _refuse_stop(call: Call) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from autopilot.contract import worker_facts
 from autopilot.runtime import policy, policy_store
+from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger_rows import Row, Worker, instant
 from autopilot.runtime.permissions import Owned
 from autopilot.runtime.policy import Verdict
@@ -133,18 +134,18 @@ async def judge(conn: Any, documents: Documents, method: str, place: Place) -> V
     return policy.YES
 
 
-async def after(tx: LedgerTx, rows: Sequence[Row], counted: set[int]) -> None:
-    """Tell what these reports have used up, and end the turns that a budget ends."""
+async def after(tx: LedgerTx, rows: Sequence[Row], counted: set[int]) -> list[Entry]:
+    """Tell what these reports have used up, and end the turns that a budget ends; what their machines are handed."""
     reports = {row.worker.worker_no: row for row in rows if row.draft.method == worker_facts.USAGE}
-    for worker_no in sorted(counted):
-        await _look(tx, rows, reports[worker_no])
+    looked = [await _look(tx, rows, reports[worker_no]) for worker_no in sorted(counted)]
+    return [entry for entry in looked if entry is not None]
 
 
-async def _look(tx: LedgerTx, rows: Sequence[Row], report: Row) -> None:
+async def _look(tx: LedgerTx, rows: Sequence[Row], report: Row) -> Entry | None:
     worker = report.worker
     documents = await policy_store.in_force(tx.conn, worker)
     if not any(document.contents.budgets for document in documents.all()):
-        return
+        return None
     subject = policy_store.subject_of(worker.owner_user_id, worker.owner_guest_scope)
     await tx.conn.execute(SQL.one_by_one, subject.id)
     machine_id = msgspec.json.decode(report.draft.actor).get("machine_id")
@@ -156,8 +157,9 @@ async def _look(tx: LedgerTx, rows: Sequence[Row], report: Row) -> None:
         ends = ends or (standing.level == "exhausted" and standing.budget.on_exhausted == INTERRUPT)
         await _tell(tx, worker, standing)
     turn_id = _running_turn(rows, report)
-    if ends and turn_id is not None and tx.interrupt is not None:
-        await tx.interrupt(tx, worker, turn_id)
+    if not ends or turn_id is None or tx.interrupt is None:
+        return None
+    return await tx.interrupt(tx, worker, turn_id)
 
 
 async def _tell(tx: LedgerTx, worker: Worker, standing: Standing) -> None:
