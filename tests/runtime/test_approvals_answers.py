@@ -102,7 +102,9 @@ def test_a_form_may_forbid_what_it_does_not_know():
     assert faults({"form": form, "evidence": None}, content={"colour": "red", "x": 1}) == ["content.x"]
 
 
-@pytest.mark.parametrize("form", [{}, {"properties": 7}, {"properties": {"a": 1}, "required": 7}, {"required": [1]}])
+@pytest.mark.parametrize(
+    "form", [{}, {"properties": 7}, {"properties": {"a": 1}, "required": 7}, {"required": [1, [], {}]}]
+)
 def test_a_form_that_is_none_refuses_nothing_that_it_does_not_name(form):
     assert faults({"form": form, "evidence": None}, content={"a": 1}) in ([], ["content.1"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from itertools import count
 
@@ -11,7 +12,7 @@ from autopilot.runtime import policy_store, spend_budgets
 from autopilot.runtime.app import build
 from autopilot.runtime.policy_document import INSTALLATION, Budget, Contents, Subject
 from autopilot.testing.machines import MACHINE, Companion, ask, leased, receipt
-from autopilot.testing.runtime import OWNER, STRANGER, frames, insert_worker
+from autopilot.testing.runtime import OWNER, STRANGER, batch, draft, frames, insert_worker
 from autopilot.testing.spend import thread, turn, usage
 
 OWN = policy_store.subject_of(OWNER.user_id, None)
@@ -110,6 +111,45 @@ async def test_a_running_turn_is_interrupted_once_in_the_transaction_that_sees_t
     assert received["occurredAt"] == log[said.index(1100)]["occurredAt"], "one transaction"
     (entry,) = [one for one in await companion.feed() if "turn/interrupt" in str(one)]
     assert asked["request_id"] in str(entry)
+
+
+async def lock_awaited(conn):
+    """Until somebody waits for a lock."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await conn.fetchval(waiting):
+            pass
+
+
+async def test_an_interrupt_takes_its_feed_s_lock_in_the_order_of_machines_with_the_rest_of_its_group(runtime):
+    first, last = await leased(runtime, "v", "machine-a"), await leased(runtime, "w", "machine-b")
+    await insert_worker(runtime, "u")
+    await limit(runtime, on_exhausted="interrupt")
+    await tell(last, thread(), turn("u1"))
+
+    async with (
+        runtime.pool.acquire() as holder,
+        runtime.pool.acquire() as looker,
+        asyncio.TaskGroup() as tasks,
+        holder.transaction(),
+    ):
+        await holder.execute("select from feed_head where machine_id = 'machine-a' for update")
+        async with looker.transaction():
+            of_u = "select from worker_head join worker using (worker_no) where worker_id = 'u' for update"
+            await looker.execute(of_u)
+            tasks.create_task(runtime.ledger.append(batch("u", draft("ahead"))))
+            await lock_awaited(holder)
+            tasks.create_task(tell(last, usage(1100, turn_id="u1"), worker_id="w"))
+            tasks.create_task(runtime.ledger.append(batch("v", draft("another's"))))
+            while len(runtime.ledger._group._queue) < 2:  # noqa: ASYNC110  # both are to be one group
+                await asyncio.sleep(0)
+        await lock_awaited(looker)
+        assert await asked_by_runtime(runtime) == [], "the group is under way, and waits for the first machine"
+
+        await looker.execute("select from feed_head where machine_id = 'machine-b' for update nowait")
+
+    assert any("turn/interrupt" in str(one) for one in await last.feed())
+    assert [one["kind"] for one in await first.feed()] == ["event"]
 
 
 async def test_a_turn_that_is_over_by_then_is_not_interrupted(runtime):

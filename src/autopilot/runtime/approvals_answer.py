@@ -108,7 +108,7 @@ def _form_faults(form: dict[str, Any], content: dict[str, Any]) -> Iterator[dict
     properties = properties if isinstance(properties, dict) else {}
     required = form.get("required")
     for name in required if isinstance(required, list) else []:
-        if name not in content:
+        if isinstance(name, str) and name not in content:
             yield _fault(f"content.{name}", "is missing")
     for name, value in content.items():
         schema = properties.get(name)
