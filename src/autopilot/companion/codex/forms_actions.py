@@ -182,7 +182,7 @@ def _command_options(params: Params) -> list[tuple[ApprovalOption, Any]]:
     """Each option with the decision it stands for: what Codex lists, and what works besides."""
     listed = params.get("availableDecisions")
     decisions = list(listed) if isinstance(listed, list) else _decisions_by_default(params)
-    if "acceptForSession" not in decisions and params.get("kind") not in ONCE_ONLY:
+    if "acceptForSession" not in decisions and forms.word(params, "kind") not in ONCE_ONLY:
         decisions.insert(1 if decisions[:1] == ["accept"] else 0, "acceptForSession")
     if "decline" not in decisions:
         decisions.insert(len(decisions) - (decisions[-1:] == ["cancel"]), "decline")
@@ -250,10 +250,10 @@ def _inner(params: Params, command: str | None) -> str:
 
 def _command_risk(params: Params, command: str | None) -> ApprovalRisk:
     beyond = ("reason", "networkApprovalContext", "additionalPermissions")
-    if any(params.get(name) for name in beyond) or params.get("kind") in ONCE_ONLY:
+    if any(params.get(name) for name in beyond) or forms.word(params, "kind") in ONCE_ONLY:
         return ApprovalRisk.HIGH
     actions = forms.rows(params.get("commandActions"))
-    if actions and all(one.get("type") in HARMLESS_ACTIONS for one in actions):
+    if actions and all(forms.word(one, "type") in HARMLESS_ACTIONS for one in actions):
         return ApprovalRisk.LOW
     return _risk_of_words(command or "")
 

@@ -79,7 +79,7 @@ def elicitation_form(params: Params, item: Params | None) -> Form:
         title = f"{server} asks you to open a page"
         options = _elicitation_options("I have opened it", content=False)
         return Form(ApprovalKind.MCP_URL, title, options, evidence, facts, url=url)
-    if params.get("mode") not in FORM_MODES:
+    if forms.word(params, "mode") not in FORM_MODES:
         raise Unfit(f"an elicitation of the mode {params.get('mode')}")
     title = forms.line(message) if message else f"{server} asks"
     schema = _schema(params)
@@ -172,7 +172,7 @@ def _texts(question: dict[str, Any], content: JsonObject) -> list[str]:
     given = content.get(question["id"])
     if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
         raise Unfit(f"the question {question['id']} has no answer")
-    labels = {one.get("label") for one in forms.rows(question.get("options"))}
+    labels = {forms.word(one, "label") for one in forms.rows(question.get("options"))}
     if labels and question.get("isOther") is not True and not set(given) <= labels:
         raise Unfit(f"the question {question['id']} has no such answer")
     return given
@@ -240,7 +240,8 @@ def _fits_rule(name: str, rule: dict[str, Any], value: Any) -> None:
     kind = _TYPES.get(wanted) if isinstance(wanted, str) else None
     if kind is not None and (not isinstance(value, kind) or (isinstance(value, bool) and wanted != "boolean")):
         raise Unfit(f"{name} must be of the type {wanted}")
-    choices = rule.get("enum") or [one.get("const") for one in forms.rows(rule.get("oneOf"))]
+    listed = rule.get("enum")
+    choices = listed if isinstance(listed, list) else [one.get("const") for one in forms.rows(rule.get("oneOf"))]
     if choices and value not in choices:
         raise Unfit(f"{name} must be one of {forms.text(choices)}")
     if isinstance(value, str):
