@@ -1,9 +1,7 @@
 """Whether an answer fits its question: the option, what is filled in, the words beside it; and how it is shown. Pure.
 
-The content is checked so that a person learns of a slip at once, and not from a tool minutes later. A form's schema
-comes from a tool server that nobody vouches for: only what forms of the Model Context Protocol may use is looked at
-(a flat object of texts, numbers, yes-or-no and choices); no patterns are run, no references followed.
-Source: docs/protocol.md, "Approvals".
+The content is checked so that a person learns of a slip at once, and not from a tool minutes later; forms by
+contract/form_answers.py, as executors do. Source: docs/protocol.md, "Approvals".
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from typing import Any
 
 from autopilot.contract import ApprovalEvidence, ApprovalOption, ApprovalQuestion, ApprovalRequest, DecideApproval
 from autopilot.contract.errors import Details, Unprocessable
+from autopilot.contract.form_answers import faults
 from autopilot.contract.redaction import REDACTED, redact, redact_text
 
 TOOL_RESULT: dict[str, Any] = {
@@ -23,14 +22,6 @@ TOOL_RESULT: dict[str, Any] = {
     "additionalProperties": False,
 }
 """What a client's own tool answers."""
-
-_TYPES: dict[object, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ def _content_faults(asked: ApprovalRequest, content: dict[str, Any]) -> Details:
     if questions:
         return list(_answer_faults(questions, content))
     form = TOOL_RESULT if asked.kind == "dynamic_tool" and asked.form is None else asked.form
-    return [] if form is None else list(_form_faults(form, content))
+    return [] if form is None else [_fault(f"content.{name}", what) for name, what in faults(form, content)]
 
 
 def _answer_faults(questions: tuple[ApprovalQuestion, ...], content: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -101,65 +92,6 @@ def _answer_faults(questions: tuple[ApprovalQuestion, ...], content: dict[str, A
                 yield _fault(f"content.{name}", "must be among the options of the question")
     for name in known:
         yield _fault(f"content.{name}", "is missing: every question takes an answer, if only []")
-
-
-def _form_faults(form: dict[str, Any], content: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    properties = form.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    required = form.get("required")
-    for name in required if isinstance(required, list) else []:
-        if isinstance(name, str) and name not in content:
-            yield _fault(f"content.{name}", "is missing")
-    for name, value in content.items():
-        schema = properties.get(name)
-        if isinstance(schema, dict):
-            message = _value_fault(schema, value)
-            if message is not None:
-                yield _fault(f"content.{name}", message)
-        elif form.get("additionalProperties") is False:
-            yield _fault(f"content.{name}", "is no field of the form")
-
-
-def _value_fault(schema: dict[str, Any], value: Any) -> str | None:
-    """What is wrong with the value of one field; None where nothing is."""
-    kind = schema.get("type")
-    types = _TYPES.get(kind) if isinstance(kind, str) else None
-    if types is not None and (not isinstance(value, types) or (isinstance(value, bool) and kind != "boolean")):
-        return f"must be of type {kind}"
-    choices = _choices(schema)
-    if choices is not None and value not in choices:
-        return "must be one of the choices"
-    if isinstance(value, list):
-        return _list_fault(schema, value)
-    size = len(value) if isinstance(value, str) else value
-    low, high = ("minLength", "maxLength") if isinstance(value, str) else ("minimum", "maximum")
-    return None if isinstance(value, bool) else _range_fault(schema, size, low, high)
-
-
-def _list_fault(schema: dict[str, Any], values: list[Any]) -> str | None:
-    items = schema.get("items")
-    if isinstance(items, dict) and any(_value_fault(items, value) is not None for value in values):
-        return "holds something that is not among the choices"
-    return _range_fault(schema, len(values), "minItems", "maxItems")
-
-
-def _range_fault(schema: dict[str, Any], size: object, low: str, high: str) -> str | None:
-    for name, says in ((low, "at least"), (high, "at most")):
-        bound = schema.get(name)
-        if not isinstance(size, (int, float)) or not isinstance(bound, (int, float)):
-            continue
-        if size < bound if name == low else size > bound:
-            return f"must be {says} {bound}" + (" long" if name.endswith("Length") else "")
-    return None
-
-
-def _choices(schema: dict[str, Any]) -> list[Any] | None:
-    """`enum`, or the titled choices of `oneOf` and `anyOf`; None where anything goes."""
-    for name in ("enum", "oneOf", "anyOf"):
-        values = schema.get(name)
-        if isinstance(values, list):
-            return values if name == "enum" else [one.get("const") for one in values if isinstance(one, dict)]
-    return None
 
 
 def _questions(asked: ApprovalRequest) -> tuple[ApprovalQuestion, ...]:

@@ -15,6 +15,7 @@ from autopilot.contract import (
     ApprovalRisk,
     JsonObject,
 )
+from autopilot.contract.form_answers import faults
 
 TOOL_CALL = "mcp_tool_call"
 FORM_MODES = frozenset({"form", "openai/form", "openaiForm"})
@@ -27,15 +28,6 @@ TOOL_ANSWER: JsonObject = {
     "required": ["text"],
 }
 """The form for a client's own tool that a person plays."""
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "array": list,
-    "object": dict,
-}
 
 
 def input_form(params: Params, _item: Params | None) -> Form:
@@ -125,22 +117,13 @@ def tool_answer(_params: Params, choice: Choice) -> dict[str, Any]:
 
 
 def fits(schema: JsonObject, content: JsonObject) -> None:
-    """Whether content fits a form: the flat objects of plain values that tool servers may ask for.
-
-    Their patterns are not run: a server could stop us with one.
+    """Whether content fits a form.
 
     Raises:
         Unfit: it does not.
     """
-    properties = schema.get("properties")
-    named = properties if isinstance(properties, dict) else {}
-    for name in forms.words(schema.get("required")):
-        if name not in content:
-            raise Unfit(f"{name} is missing")
-    for name, value in content.items():
-        rule = named.get(name)
-        if isinstance(rule, dict):
-            _fits_rule(name, rule, value)
+    for name, what in faults(schema, content):
+        raise Unfit(f"{name} {what}")
 
 
 USER_INPUT = Kind(input_form, input_answer)
@@ -233,28 +216,3 @@ def _elicitation_options(yes: str, *, content: bool) -> list[ApprovalOption]:
 def _schema(params: Params) -> JsonObject:
     schema = params.get("requestedSchema")
     return schema if isinstance(schema, dict) else {"type": "object", "properties": {}}
-
-
-def _fits_rule(name: str, rule: dict[str, Any], value: Any) -> None:
-    wanted = rule.get("type")
-    kind = _TYPES.get(wanted) if isinstance(wanted, str) else None
-    if kind is not None and (not isinstance(value, kind) or (isinstance(value, bool) and wanted != "boolean")):
-        raise Unfit(f"{name} must be of the type {wanted}")
-    listed = rule.get("enum")
-    choices = listed if isinstance(listed, list) else [one.get("const") for one in forms.rows(rule.get("oneOf"))]
-    if choices and value not in choices:
-        raise Unfit(f"{name} must be one of {forms.text(choices)}")
-    if isinstance(value, str):
-        _fits_length(name, rule, len(value), "minLength", "maxLength")
-    elif isinstance(value, list):
-        _fits_length(name, rule, len(value), "minItems", "maxItems")
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        _fits_length(name, rule, value, "minimum", "maximum")
-
-
-def _fits_length(name: str, rule: dict[str, Any], size: float, least: str, most: str) -> None:
-    lowest, highest = rule.get(least), rule.get(most)
-    if isinstance(lowest, (int, float)) and size < lowest:
-        raise Unfit(f"{name}: at least {lowest}")
-    if isinstance(highest, (int, float)) and size > highest:
-        raise Unfit(f"{name}: at most {highest}")
