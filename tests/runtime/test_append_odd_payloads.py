@@ -56,6 +56,24 @@ async def worker(runtime):
             "worker.event",
             {"method": "thread/tokenUsage/updated", "params": {"tokenUsage": {"total": counts_of(10**30)}}},
         ),
+        (
+            "worker.event",
+            {
+                "source": "autopilot-desktop",
+                "method": "thread/started",
+                "params": {"thread": {"id": "t", "createdAt": 10**400}},
+                "occurred_at": "2026-11-22T07:16:00Z",
+            },
+        ),
+        (
+            "worker.event",
+            {
+                "source": "autopilot-desktop",
+                "method": "thread/tokenUsage/updated",
+                "params": {"threadId": ["t"], "turnId": {}, "tokenUsage": {"total": counts_of(7), "last": 7}},
+                "occurred_at": "0001-01-01T00:00:00+23:59",
+            },
+        ),
         ("worker.lonely_type_of_tomorrow", {"method": None}),
     ],
 )

@@ -116,7 +116,8 @@ class Told:
         made, said = thread.get("createdAt"), self.said_at
         if said is None or not isinstance(made, (int, float)):
             return False
-        return abs(said.timestamp() - made) <= NEW_THREAD_SECONDS
+        began = said.timestamp()  # compared, not subtracted: a number may be of any size
+        return began - NEW_THREAD_SECONDS <= made <= began + NEW_THREAD_SECONDS
 
 
 def step(place: Place | None, told: Told) -> tuple[Place | None, Counts | None]:
