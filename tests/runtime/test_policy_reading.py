@@ -207,6 +207,15 @@ def test_a_text_that_can_not_be_read_is_refused_with_its_line(text, text_format,
     assert (found[0], found[1]) == ("", line)
 
 
+@pytest.mark.parametrize("text_format", ["toml", "json"])
+@pytest.mark.parametrize("value", ["[" * 50_000, "1" * 5_000])
+def test_a_text_that_no_parser_takes_is_refused(value, text_format):
+    text = f"a = {value}" if text_format == "toml" else f'{{"a": {value}}}'
+    [found] = refusals(text, text_format)
+
+    assert found[0] == ""
+
+
 @pytest.mark.parametrize(
     ("folder", "pattern", "home", "meets"),
     [

@@ -66,6 +66,8 @@ def _toml(text: str) -> dict[str, Any]:
         raise refused([_fault("", line, f"is not TOML: {what[:200]}")]) from None
     except RecursionError:
         raise refused([_fault("", None, "is nested too deeply")]) from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise refused([_fault("", None, "is not TOML: a number in it is too long")]) from None
 
 
 def _json(text: str) -> dict[str, Any]:
