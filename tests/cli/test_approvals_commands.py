@@ -73,7 +73,10 @@ async def test_a_list_shows_all_that_is_needed_to_decide(desk: Desk, capsys: pyt
     await desk.ask(
         title="Change x.py?",
         kind="file_change",
-        facts=[{"name": "host", "label": "Host", "value": "example.org"}],
+        facts=[
+            {"name": "reason", "label": "Why", "value": "\x1b[2Jto fix it"},
+            {"name": "host", "label": "Host", "value": "example.org"},
+        ],
         evidence={
             "cwd": "/home/ada",
             "reason": "\x1b[2Jto fix it",
@@ -99,6 +102,7 @@ async def test_a_list_shows_all_that_is_needed_to_decide(desk: Desk, capsys: pyt
     ):
         assert words in seen
     assert "\x1b" not in seen
+    assert seen.count("to fix it") == 1, "nothing is said twice"
 
 
 async def test_a_program_gets_the_approvals_as_they_are(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ async def test_a_whole_installation_verifies_and_says_what_is_not_sealed(sealed,
     assert (report["whole"], report["events"], report["seals"]) == (True, 2, 1)
     assert [(tail["worker_id"], tail["events"]) for tail in report["unsealed"]] == [("w", 1)]
     assert await audit.verify(kept=report["head"]) == Exit.OK
-    assert "Unbroken up to the last seal: 1 logs, 2 sealed events, 1 seals." in capsys.readouterr().out
+    assert "Unbroken up to the last seal: 2 sealed events, in 1 log, 1 seal." in capsys.readouterr().out
 
 
 async def test_a_break_is_told_in_a_sentence_and_by_the_exit_code(sealed, capsys):

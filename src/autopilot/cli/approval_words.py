@@ -75,8 +75,8 @@ def _lines(approval: Approval, *, full: bool, now: datetime) -> Iterator[Text]:
     if approval.risk:
         yield _text("  risk: ").append_text(_text(approval.risk, RISK_STYLE.get(approval.risk, "")))
     yield from _evidence(approval, full=full)
-    shown = {"cwd"} if approval.evidence and approval.evidence.cwd else set()
-    for fact in (fact for fact in approval.facts if fact.name not in shown):
+    told = {approval.evidence.cwd, approval.evidence.reason} if approval.evidence else set()
+    for fact in (fact for fact in approval.facts if fact.value not in told):
         yield _text(f"  {fact.label}: {fact.value}")
     if approval.url:
         yield _text(f"  open: {approval.url}")

@@ -133,10 +133,14 @@ def _say(terminal: Terminal, report: Report) -> None:
     if len(report.unsealed) > MOST_TAILS:
         terminal.say(f"[dim]not sealed[/dim]   {len(report.unsealed) - MOST_TAILS} more logs have newer events")
     pruned = f" ({report.pruned:,} of them without their payload)" if report.pruned else ""
-    counts = f"{report.logs:,} logs, {report.events:,} sealed events{pruned}, {report.seals:,} seals"
+    counts = f"{report.events:,} sealed events{pruned}, in {_many(report.logs, 'log')}, {_many(report.seals, 'seal')}"
     if report.whole:
         terminal.say(f"Unbroken up to the last seal: {counts}.")
     else:
-        terminal.say(f"[red]Broken[/red] in {len(report.findings)} places: {counts}.")
+        terminal.say(f"[red]Broken[/red] in {_many(len(report.findings), 'place')}: {counts}.")
     if report.head is not None:
         terminal.say(f"Head, to be kept elsewhere: {_head(report)}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
