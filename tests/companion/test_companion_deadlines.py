@@ -129,6 +129,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         outbox=nothing,
         clock=clock,
         facts=MachineFacts(),
+        heads=nothing,
         session_id="s",
         heartbeat_seconds=30.0,
     )
@@ -294,6 +295,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path):
     made.execute("alter table thread drop column elsewhere")
     made.execute("alter table open_item drop column told")
     made.execute("drop table approval")
+    made.execute("drop table seal_head")
     made.execute("pragma user_version = 1")
     made.close()
 

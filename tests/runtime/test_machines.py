@@ -149,6 +149,16 @@ async def test_the_last_fact_of_each_kind_is_kept_with_its_machine(runtime):
     assert (await Companion(runtime).register()).data["facts"] == await facts_listed(runtime)
 
 
+@pytest.mark.parametrize("kept", [{"seal_no": 0, "digest": "a" * 64}, {"seal_no": 1, "digest": "A" * 64}, {}])
+async def test_a_kept_head_that_is_none_is_refused(runtime, kept):
+    await Companion(runtime).register()
+
+    answer = await Companion(runtime).post("/machines/m1/heartbeat", {"workers": [], "kept_seal": kept})
+
+    assert answer.status == 422
+    assert answer.json["error"]["details"][0]["field"].startswith("kept_seal")
+
+
 async def test_a_heartbeat_without_facts_changes_none(runtime):
     await Companion(runtime).register()
     await told(runtime, fact(message="one"))

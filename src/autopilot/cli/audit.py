@@ -5,6 +5,7 @@ Reads the installation's database and its public keys on this machine, whether i
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import asyncpg
 from cyclopts import Parameter
 from rich.markup import escape
 
+from autopilot.cli.audit_heads import head_of, heads_of_companion
 from autopilot.cli.backup import installation_database
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home
@@ -23,7 +25,6 @@ from autopilot.cli.terminal import Terminal
 from autopilot.db.pool import open_pool
 from autopilot.ops.settings import load
 from autopilot.runtime.ledger_rows import instant
-from autopilot.runtime.seal_chain import Head
 from autopilot.runtime.seal_export import lines
 from autopilot.runtime.seal_verify import Kept, Report, Verifier
 
@@ -39,12 +40,16 @@ async def verify(
     ] = None,
     options: Options = DEFAULT,
 ) -> int:
-    """Prove that every log is unbroken up to its last seal; exit code 1 when one is not."""
+    """Prove that every log is unbroken up to its last seal; exit code 1 when one is not.
+
+    The chain must also hold the head that this machine's companion keeps, where there is one.
+    """
     terminal = Terminal(as_json=options.json)
-    heads = [] if kept is None else [Kept("you", _head_of(kept))]
+    heads = [] if kept is None else [Kept("you", head_of(kept))]
     async with _snapshot() as (conn, home):
         if worker is not None:
             await _known(conn, worker)
+        heads += await asyncio.to_thread(heads_of_companion, home)
         with terminal.busy("verifying"):
             keys = Keys(load(KeySettings, os.environ), home).seal_public
             report = await Verifier(conn, keys).verify(worker, heads)
@@ -93,14 +98,6 @@ async def _known(conn: Any, worker_id: str) -> None:
         worker_id,
     ):
         raise CommandFailed(f"There is no worker {worker_id}.", Exit.NOT_FOUND)
-
-
-def _head_of(text: str) -> Head:
-    number, _, digest = text.partition(":")
-    try:
-        return Head(int(number), bytes.fromhex(digest))
-    except ValueError:
-        raise CommandFailed(f"{text} is not a head: NUMBER:DIGEST, as an earlier run printed it.", Exit.USAGE) from None
 
 
 def _head(report: Report) -> str | None:

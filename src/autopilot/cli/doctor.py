@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopilot.cli.checks import codex, machine, server
+from autopilot.cli.checks import codex, machine, seals, server
 from autopilot.cli.checks.finding import Check, Finding, Verdict, problem
 from autopilot.cli.connect import Target, client_of, target_of
 from autopilot.cli.exits import CommandFailed, Exit
@@ -52,6 +52,7 @@ def checks(options: Options, port: int) -> list[Check]:
         lambda: machine.port(running, port),
         lambda: codex.codex(os.environ, home),
         lambda: codex.companion(home),
+        lambda: seals.kept(home),
         lambda: server.database(dsn),
         lambda: _server(options),
         lambda: machine.reach(running),

@@ -53,6 +53,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit verify": ("audit:verify", "Prove that no log was altered."),
+        "audit heads": ("audit_heads:heads", "Show the heads of the chain of seals that this machine keeps."),
+        "audit accept": ("audit_heads:accept", "Say that a kept head is lost by right."),
         "audit export": ("audit:export", "Print what happened as JSON Lines."),
         "policy show": ("policy:show", "Show what may be asked for."),
         "policy set": ("policy:put", "Put a document in force."),

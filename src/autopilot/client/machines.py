@@ -27,6 +27,7 @@ from autopilot.contract import (
     RegisterMachine,
     ReleaseLease,
     RequestOutcome,
+    SealHead,
     decode,
     encode,
 )
@@ -78,9 +79,15 @@ class MachineCalls(WorkerCalls):
         *,
         desktop_session_id: str | None = None,
         facts: Iterable[MachineFact] = (),
+        kept_seal: SealHead | None = None,
     ) -> HeartbeatResult:
-        """One sign of life for the machine and all its workers; renews their leases, tells what concerns no worker."""
-        beat = MachineHeartbeat(desktop_session_id=desktop_session_id, workers=tuple(workers), facts=tuple(facts))
+        """One sign of life for the machine and all its workers; renews their leases, tells what concerns no worker.
+
+        `kept_seal`: the latest seal that the machine was shown; the answer says what the chain has in its place.
+        """
+        beat = MachineHeartbeat(
+            desktop_session_id=desktop_session_id, workers=tuple(workers), facts=tuple(facts), kept_seal=kept_seal
+        )
         body = encode(beat)
         path = path_of("machines", machine_id, "heartbeat")
         return one(HeartbeatResult, await self._http.call("machines.heartbeat", "POST", path, body=body))

@@ -29,7 +29,7 @@ from autopilot.companion.codex.process import AppServer, Launch, child_environme
 from autopilot.companion.codex.shared import SharedServer
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.codex.supervisor import Session as CodexSession
-from autopilot.companion.database import Database
+from autopilot.companion.database import FILE, Database
 from autopilot.companion.desk import Desk
 from autopilot.companion.execution import Execution
 from autopilot.companion.facts import MachineFacts
@@ -42,6 +42,7 @@ from autopilot.companion.outbox import Outbox
 from autopilot.companion.places import Places
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
+from autopilot.companion.seal_heads import SealHeads
 from autopilot.companion.settings import CompanionSettings
 from autopilot.companion.sign_in import Say, signed_in
 from autopilot.companion.standing import Standing
@@ -78,7 +79,7 @@ class Companion:
         self.client = client
         self.machine = identity.load_or_create(settings.home)
         self.session_id = f"session-{uuid.uuid4().hex}"
-        self.database = Database(settings.data / "outbox.sqlite")
+        self.database = Database(settings.data / FILE)
         self.outbox = Outbox()
         self.threads = Threads(
             Naming(
@@ -122,6 +123,7 @@ class Companion:
             outbox=self.outbox,
             clock=clock,
             facts=self.facts,
+            heads=SealHeads(self.database, self.facts, clock, server=client.base_url),
             session_id=self.session_id,
             heartbeat_seconds=settings.heartbeat_seconds,
         )

@@ -1,4 +1,4 @@
-"""The companion's one SQLite file: outbox, inbox, threads. One thread owns it; every change is one transaction.
+"""The companion's one SQLite file: outbox, inbox, threads, …. One thread owns it; every change is one transaction.
 
 WAL with `synchronous=FULL`: what was committed survives a power cut, not only a killed process. Changes come in batches
 (everything that Codex said since the last one), so a commit's fsync is paid about ten times a second, not per message.
@@ -15,7 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-SCHEMA_VERSION = 5
+FILE = "outbox.sqlite"
+SCHEMA_VERSION = 6
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
@@ -30,6 +31,11 @@ UPGRADES = {
             resolved_at real, words text, ended_at real
         ) without rowid;
         create index approval_open on approval (thread_id) where state <> 'ended';""",
+    6: """create table seal_head (
+            position integer primary key autoincrement, seal_no integer not null, digest text not null,
+            shown_by text not null, kept_at text not null, lost_at text, shown_seal_no integer, shown_digest text,
+            lost_to text, accepted_at text
+        );""",
 }
 """What brings an older file to each version; a new one is made by schema.sql alone."""
 Result = TypeVar("Result")

@@ -21,6 +21,7 @@ from autopilot.companion.database import Database
 from autopilot.companion.facts import MachineFacts
 from autopilot.companion.identity import Machine
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.seal_heads import SealHeads
 from autopilot.companion.threads import Thread, Threads
 from autopilot.contract import HeartbeatResult, HeartbeatWorker, MachineFact, RegisterMachine
 from autopilot.contract.errors import (
@@ -70,6 +71,7 @@ class Leases:
         outbox: Outbox,
         clock: Clock,
         facts: MachineFacts,
+        heads: SealHeads,
         session_id: str,
         heartbeat_seconds: float,
     ) -> None:
@@ -80,6 +82,7 @@ class Leases:
         self._outbox = outbox
         self._clock = clock
         self._facts = facts
+        self._heads = heads
         self._session_id = session_id
         self._heartbeat_seconds = heartbeat_seconds
         self._ttl_ms = max(TTL_MS, int(heartbeat_seconds * 2000))
@@ -208,15 +211,17 @@ class Leases:
 
     async def _beat(self, held: list[HeartbeatWorker], facts: tuple[MachineFact, ...]) -> HeartbeatResult:
         """Leases live by this call: facts that the runtime does not take are let go of, and it is made without them."""
-        machine_id, session_id = self._machine.machine_id, self._session_id
+        machine_id, kept = self._machine.machine_id, await self._heads.kept()
+        said = {"desktop_session_id": self._session_id, "kept_seal": None if kept is None else kept.head}
         try:
-            answer = await self._client.heartbeat(machine_id, held, desktop_session_id=session_id, facts=facts)
+            answer = await self._client.heartbeat(machine_id, held, facts=facts, **said)
         except (InvalidRequest, Unprocessable, PayloadTooLarge) as refused:
             if not facts:
                 raise
             log.warning("facts.refused", methods=[fact.method for fact in facts], error=refused.message)
-            answer = await self._client.heartbeat(machine_id, held, desktop_session_id=session_id)
+            answer = await self._client.heartbeat(machine_id, held, **said)
         self._facts.told(facts)
+        await self._heads.answered(kept, answer)
         return answer
 
     def drop(self, worker_id: str, generation: int) -> bool:

@@ -93,6 +93,20 @@ create table inbox (
     primary key (target, target_id, request_id)
 ) without rowid;
 
+-- Heads of the server's chain of seals (seal_heads.py): the one that is kept, and those that a chain was shown without.
+create table seal_head (
+    position integer primary key autoincrement,
+    seal_no integer not null,
+    digest text not null,                      -- hex
+    shown_by text not null,                    -- the API's URL
+    kept_at text not null,                     -- RFC 3339, the machine's time, as all times here
+    lost_at text,                              -- a chain was shown that does not hold it; null: this one is kept now
+    shown_seal_no integer,                     -- the latest seal of that chain
+    shown_digest text,
+    lost_to text,                              -- the API's URL that showed that chain
+    accepted_at text                           -- a person said that this is as it should be
+);
+
 create table setting (
     name text primary key,
     value text not null

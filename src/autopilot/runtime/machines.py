@@ -14,10 +14,11 @@ from typing import Any
 
 import asyncpg
 
+from autopilot.contract import SealHead
 from autopilot.contract.errors import Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import machine_facts, permissions
+from autopilot.runtime import machine_facts, permissions, seal_heads
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.machine_facts import Fact
 
@@ -192,6 +193,10 @@ class Machines:
     def _tell(self, changed: Machine) -> None:
         for tell in self.on_change:
             tell(changed)
+
+    async def seals(self, kept: SealHead | None) -> dict[str, Any]:
+        """What a machine is told of the chain of seals: the latest, and what is at the number of the one it keeps."""
+        return await seal_heads.shown(self._pool, kept)
 
 
 async def machine(connection: Any, machine_id: str) -> Machine:

@@ -63,7 +63,8 @@ class MachineRoutes:
         held = [Held(worker.worker_id, worker.generation) for worker in said.workers]
         facts = facts_of(request.body, said.facts)
         beats = await self._machines.heartbeat(request.claims, machine_id, said.desktop_session_id, held, facts)
-        return data_response(200, {"machine_id": machine_id, "workers": [beat.body() for beat in beats]})
+        seals = await self._machines.seals(said.kept_seal)
+        return data_response(200, {"machine_id": machine_id, "workers": [beat.body() for beat in beats], **seals})
 
     async def feed(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """200 and frames, or a refusal before the first of them."""

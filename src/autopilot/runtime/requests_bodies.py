@@ -48,6 +48,7 @@ _MACHINE_LENGTHS = {
     "codex_version": 120,
     "desktop_session_id": 160,
 }
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _METHOD = re.compile(r"[!-~]{1,255}")
 _MAX_REASON = 255
 
@@ -139,6 +140,10 @@ class Bodies:
         for index, worker in enumerate(beat.workers):
             identifier(worker.worker_id, f"workers[{index}].worker_id")
             within(worker.generation, f"workers[{index}].generation", 1, MAX_GENERATION)
+        if beat.kept_seal is not None:
+            within(beat.kept_seal.seal_no, "kept_seal.seal_no", 1, MAX_GENERATION)
+            if _DIGEST.fullmatch(beat.kept_seal.digest) is None:
+                raise _refused("kept_seal.digest", "must be 64 digits of hex, in lower case")
         return beat
 
     def claim(self, request: RuntimeRequest) -> tuple[str, int]:

@@ -8,6 +8,7 @@ Source: docs/protocol.md, "Tamper evidence".
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -108,7 +109,9 @@ class Verifier:
         return self.report
 
     async def _chain(self, kept: Sequence[Kept]) -> None:
-        wanted = {item.head.seal_no: item for item in kept}
+        wanted: dict[int, list[Kept]] = defaultdict(list)
+        for item in kept:
+            wanted[item.head.seal_no].append(item)
         expected, previous = 1, FIRST
         async for record in self._conn.cursor(SQL.chain):
             seal = Seal(**dict(record))
@@ -117,12 +120,13 @@ class Verifier:
             elif seal.previous != previous:
                 self._found("seal_altered", "does not follow from the seal before it", seal_no=seal.seal_no)
             self._judge(seal)
-            if (item := wanted.pop(seal.seal_no, None)) is not None and item.head.digest != seal.digest:
-                self._rolled_back(item, "has another one of this number")
+            for item in wanted.pop(seal.seal_no, ()):
+                if item.head.digest != seal.digest:
+                    self._rolled_back(item, "has another one of this number")
             expected, previous = seal.seal_no + 1, seal.digest
             self.report.seals += 1
             self.report.head, self.report.sealed_at = Head(seal.seal_no, seal.digest), seal.sealed_at
-        for item in wanted.values():
+        for item in (item for items in wanted.values() for item in items):
             self._rolled_back(item, f"ends at seal {expected - 1}" if item.head.seal_no >= expected else "lacks it")
 
     def _judge(self, seal: Seal) -> None:

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         RegisterMachine,
         ReleaseLease,
         RenewalState,
+        SealHead,
     )
     from autopilot.contract._generated.machine_service import (
         AcknowledgeFeedResponse,
@@ -295,6 +296,7 @@ MODULES = {
     "Role": "worker",
     "SandboxBinding": "sandbox",
     "Scope": "account",
+    "SealHead": "machine",
     "SendMachineRequestResponse": "machine_service",
     "SendRequestResponse": "worker_service",
     "SeqFact": "worker",
@@ -447,6 +449,7 @@ __all__ = [
     "Role",
     "SandboxBinding",
     "Scope",
+    "SealHead",
     "SendMachineRequestResponse",
     "SendRequestResponse",
     "SeqFact",

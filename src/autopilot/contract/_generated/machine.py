@@ -24,6 +24,7 @@ __all__ = [
     "RegisterMachine",
     "ReleaseLease",
     "RenewalState",
+    "SealHead",
 ]
 
 
@@ -65,6 +66,16 @@ class MachineFact:
     """The notification's parameters, redacted; what is over 16 KiB comes as `{"truncated":{"bytes"}}`."""
     occurred_at: str
     """When Codex said it, by the machine's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealHead:
+    """A link of the chain of seals: who keeps the latest notices a chain that was cut back, or made anew."""
+
+    seal_no: int
+    """Its number: 1, 2, 3."""
+    digest: str
+    """Its digest, in hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +176,8 @@ class MachineHeartbeat:
     """What its Codex said since the last heartbeat that concerns no worker; kept until something of the same kind
     comes.
     """
+    kept_seal: SealHead | None = None
+    """The seal that the machine keeps: what does the chain have at its number?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +202,10 @@ class HeartbeatResult:
     """Which machine."""
     workers: tuple[HeartbeatLease, ...] = ()
     """Its workers, in the order sent."""
+    latest_seal: SealHead | None = None
+    """The latest seal, to be kept; null before the first."""
+    seal_there: SealHead | None = None
+    """What the chain has at the number of `kept_seal`; null where nothing was asked, or it has none of that number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,11 @@ select pg_try_advisory_xact_lock($1, $2);
 -- head: the latest seal, and the database's time
 select seal_no, digest, clock_timestamp() as now from seal order by seal_no desc limit 1;
 
+-- heads: the latest seal, and the one of a number; the latest first
+select seal_no, digest from seal
+where seal_no = $1 or seal_no = (select seal_no from seal order by seal_no desc limit 1)
+order by seal_no desc;
+
 -- digest_at: of one seal
 select digest from seal where seal_no = $1;
 

@@ -1,0 +1,98 @@
+"""`autopilot audit heads | accept`: the heads of the chain of seals that this machine's companion keeps.
+
+Reads the companion's file, whether it runs or not. Changes nothing, but that a person may accept that a head is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.home import Home, home_for_up, running_home
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.terminal import Terminal
+from autopilot.cli.workers import print_table
+from autopilot.companion import seal_heads
+from autopilot.companion.codex.translate import timestamp
+from autopilot.runtime.seal_chain import Head
+from autopilot.runtime.seal_verify import Kept
+
+HEADINGS = ("HEAD", "KEPT SINCE", "SHOWN BY", "STANDS")
+
+
+async def heads(*, options: Options = DEFAULT) -> int:
+    """Show the heads that this machine's companion keeps; exit code 1 where a chain was shown that lacks one."""
+    terminal = Terminal(as_json=options.json)
+    kept = await asyncio.to_thread(seal_heads.read, _home().companion)
+    if options.json:
+        terminal.result(kept)
+    elif not kept:
+        terminal.say("No head is kept here: no companion of this machine was shown a seal yet.")
+    else:
+        rows: list[tuple[str, ...]] = [
+            (f"{one.seal_no}:{one.digest[:12]}", one.kept_at, one.shown_by, standing_of(one)) for one in kept
+        ]
+        print_table(terminal.out, HEADINGS, rows)
+        for one in kept:
+            if one.is_lost:
+                terminal.say(f"{one.sentence()} Accept it by: autopilot audit accept {one.name}", markup=False)
+    return Exit.FAILED if any(one.is_lost for one in kept) else Exit.OK
+
+
+async def accept(
+    head: Annotated[str, Parameter(help="The head that was lost, NUMBER:DIGEST, as audit heads and doctor print it.")],
+    *,
+    options: Options = DEFAULT,
+) -> None:
+    """Say that a head is lost by right: you restored a backup, or moved to another server. It stays on record."""
+    terminal = Terminal(as_json=options.json)
+    wanted = head_of(head)
+    data = _home().companion
+    name, now = f"{wanted.seal_no}:{wanted.digest.hex()}", timestamp(datetime.now(UTC))
+    known = await asyncio.to_thread(seal_heads.read, data)
+    if not any(one.name == name and one.is_lost for one in known):
+        raise CommandFailed(f"No head {head} is lost here.", Exit.NOT_FOUND)
+    await asyncio.to_thread(seal_heads.accept, data, name, now)
+    if options.json:
+        terminal.result({"head": name, "accepted_at": now})
+    terminal.say(f"Seal {wanted.seal_no} is accepted as lost, and stays on record.")
+
+
+def heads_of_companion(home: Home) -> list[Kept]:
+    """What a verification holds the chain to: all heads but those that a person has accepted as lost."""
+    return [
+        Kept(f"this machine's companion since {one.kept_at} (shown by {one.shown_by})", as_head(one))
+        for one in seal_heads.read(home.companion)
+        if one.accepted_at is None
+    ]
+
+
+def as_head(kept: seal_heads.Kept) -> Head:
+    """The same in the words of the chain."""
+    return Head(kept.seal_no, bytes.fromhex(kept.digest))
+
+
+def head_of(text: str) -> Head:
+    """`NUMBER:DIGEST`. Raises CommandFailed: it is not that."""
+    number, _, digest = text.partition(":")
+    try:
+        return Head(int(number), bytes.fromhex(digest))
+    except ValueError:
+        raise CommandFailed(f"{text} is not a head: NUMBER:DIGEST, as an earlier run printed it.", Exit.USAGE) from None
+
+
+def standing_of(kept: seal_heads.Kept) -> str:
+    """What became of a head, in a word or two."""
+    if kept.accepted_at is not None:
+        return f"lost {kept.lost_at}, accepted {kept.accepted_at}"
+    return "held" if kept.lost_at is None else f"lost {kept.lost_at}"
+
+
+def _home() -> Home:
+    here = running_home(os.environ)
+    return home_for_up(os.environ) if here is None else here[0]
