@@ -13,6 +13,7 @@ from typing import Self
 import msgspec
 import pytest
 
+from autopilot.companion import processes
 from autopilot.companion.codex import binary, history
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexUnavailable, Message
@@ -220,6 +221,15 @@ async def test_a_codex_behind_a_script_is_found_and_ended_when_the_script_is_gon
     await second.stop()
 
     assert not first.alive
+
+
+def test_what_is_dead_and_not_yet_asked_about_is_not_waited_for() -> None:
+    pid = os.posix_spawn("/bin/true", ["true"], {}, setpgroup=0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    os.killpg(pid, 0)  # it is there, for the operating system
+    assert not processes.group_lives(pid)
+    os.waitpid(pid, 0)
 
 
 def test_a_request_outlasts_the_longest_pause_between_two_starts_of_codex() -> None:

@@ -144,11 +144,13 @@ async def test_a_clean_end_ends_codex_says_so_and_gives_the_leases_back(installa
     await installation.model.reached("half")
     pid = json.loads((installation.home / "run" / "codex.json").read_text())["pid"]
 
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(30):
         code = await process.terminate()
     log = await installation.whole_log(worker)
+    said = {line["event"]: line for line in map(json.loads, process.log.read_text().splitlines()) if "event" in line}
 
     assert code == 0
+    assert said["codex.stopped"]["alive"] is False
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert method("desktop/codex_stopped")(next(event for event in log if method("desktop/codex_stopped")(event)))

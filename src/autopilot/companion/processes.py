@@ -71,6 +71,15 @@ def can_be_seen() -> bool:
     return (PROC / "self" / "stat").exists()
 
 
+def group_lives(number: int) -> bool:
+    """Whether a process of this group still runs; where we can see, the dead that wait for their parent don't count."""
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return not can_be_seen() or any(process.group == number for process in _all())
+
+
 def of_thread(thread_id: str, spare: Collection[int] = ()) -> list[Process]:
     """All that this thread's commands started and that still lives, oldest first; blocks for some milliseconds."""
     table = {process.pid: process for process in _all()}

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from autopilot.companion import processes
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.ops.clock import Clock
@@ -123,13 +124,15 @@ class AppServer:
         record = self.record
         if record is None:
             return
+        ended_by = None
         for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
             if not self.alive:
                 break
+            ended_by = number.name
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(record.pid, number)
             await self._gone_within(seconds)
-        log.info("codex.stopped", pid=record.pid, alive=self.alive)
+        log.info("codex.stopped", pid=record.pid, alive=self.alive, ended_by=ended_by)
         await asyncio.to_thread(self.launch.pid_file.unlink, missing_ok=True)
         self.record = None
         self._child = None
@@ -197,7 +200,7 @@ class AppServer:
 
 def _lives(record: Record) -> bool:
     started = start_time(record.pid)
-    return started == record.started or (started is None and _group_exists(record.pid))
+    return started == record.started or (started is None and processes.group_lives(record.pid))
 
 
 def start_time(pid: int) -> str | None:
@@ -210,14 +213,6 @@ def start_time(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else fields[19]
-
-
-def _group_exists(pid: int) -> bool:
-    try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def _start_time_by_ps(pid: int) -> str | None:
