@@ -6,6 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
+CODEX169 := .codex169/node_modules/.bin/codex
 
 .PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen record-baseline docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
@@ -50,8 +51,11 @@ test-postgres15: setup  ## One leg of `make test`: database and runtime on Debia
 test-py313: setup  ## One leg of `make test`: the SDK on Python 3.13, as phones have it
 	$(BIN)/python tools/suites.py py313
 
-test-codex169: setup  ## One leg of `make test`: the companion on Codex 0.169.0, through npm
-	$(BIN)/python tools/suites.py codex169
+$(CODEX169):
+	@npm install --silent --no-audit --no-fund --prefix .codex169 @openai/codex@0.169.0
+
+test-codex169: setup $(CODEX169)  ## Every test of the companion on Codex 0.169.0, through npm (`make test` runs the core of them)
+	TEST_CODEX="$(CURDIR)/$(CODEX169)" $(BIN)/pytest -q -n 2 -m e2e tests/companion $(ARGS)
 
 lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .
@@ -69,6 +73,7 @@ gen: setup  ## Generate the contract's classes and the OpenAPI document from pro
 endurance: setup  ## Every seeded suite with its full count of seeds (hours); ARGS="-k kill" for some of them
 	@tools/system-packages
 	$(BIN)/pytest -q --endurance -m "seeds or endurance" $(ARGS)
+	@if command -v npm >/dev/null; then $(MAKE) test-codex169 ARGS=; fi
 
 bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each against a peer or limit of the same run (10 minutes)
 	@tools/system-packages nginx-light libnginx-mod-nchan
