@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,18 @@ from tests.api.served import serving
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.main import make_app
 from autopilot.cli.options import Options
-from autopilot.cli.spend import print_report, spend
+from autopilot.cli.spend import money_of, rows_of, spend
+from autopilot.cli.spend_table import print_report
 from autopilot.client import RuntimeCodexClient
-from autopilot.contract import SpendGroup, SpendReport, TokenCounts
+from autopilot.contract import (
+    MachineRateLimits,
+    RateLimitWindow,
+    SpendGroup,
+    SpendMoney,
+    SpendReport,
+    TokenCounts,
+    UnpricedModel,
+)
 from autopilot.contract.errors import Forbidden
 from autopilot.contract.port import Claims
 from autopilot.runtime.app import build
@@ -41,6 +50,7 @@ class Desk:
 
     url: str
     token: str
+    admin: str
     companion: Companion
 
     def options(self, *, as_json: bool = False) -> Options:
@@ -63,7 +73,9 @@ async def desk(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         companion = Companion(runtime, "m1", minted.userId)
         await companion.register(name="laptop")
         await companion.claim("w")
-        yield Desk(api.url, minted.token, companion)
+        monkeypatch.setenv("DATABASE_URL", database)
+        admin = await api.mint("ada@example.org", "admin")
+        yield Desk(api.url, minted.token, admin.token, companion)
 
 
 def blocks(language: str) -> list[str]:
@@ -112,10 +124,8 @@ async def test_what_was_used_is_listed_plainly_where_no_person_looks(
         assert total.split() == ["total", "1200", "800", "400", "200", "1600"]
 
     await spend(by="day", days=7, options=desk.options())
-    lines = capsys.readouterr().out.splitlines()[-9:]
-    assert lines[0].startswith("DAY")
-    assert [int(line.split()[-1]) for line in lines[1:8]][:5] == [0, 0, 0, 0, 0]
-    assert lines[8].split()[-1] == "1600"
+    heading, day, total = capsys.readouterr().out.splitlines()[-3:]
+    assert (heading.split()[0], day.split()[-1], total.split()[-1]) == ("DAY", "1600", "1600")
 
 
 async def test_with_json_the_report_is_printed_as_it_came(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,14 +163,100 @@ def test_a_person_sees_a_bar_for_each_day_and_a_gap_where_nothing_was_used() -> 
     assert "1,500" in total
 
 
-@pytest.mark.parametrize(("width", "bar"), [(90, 25), (70, 5), (68, 0)])
-def test_where_there_is_little_room_the_numbers_stay_whole_and_the_bars_give_way(width: int, bar: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "columns", "bar"),
+    [
+        (90, ["INPUT", "CACHED", "OUTPUT", "REASONING", "TOTAL"], 25),
+        (70, ["INPUT", "OUTPUT", "TOTAL"], 24),
+        (40, ["TOTAL"], 15),
+        (30, ["TOTAL"], 5),
+        (24, ["TOTAL"], 0),
+    ],
+)
+def test_where_there_is_little_room_columns_give_way_before_bars_and_the_total_stays_whole(
+    width: int, columns: list[str], bar: int
+) -> None:
     group = SpendGroup(day="2026-11-22", tokens=counts(123_456_789))
 
-    *_, day, total = printed(report("day", group), terminal=True, width=width)
+    lines = printed(report("day", group), terminal=True, width=width)
+    heading, day, total = lines
 
-    assert (day.split()[0], day.count("123,456,789"), day.count("█")) == ("2026-11-22", 2, bar)
-    assert total.split() == ["total", "123,456,789", "0", "0", "0", "123,456,789"]
+    assert heading.split() == ["DAY", *columns]
+    assert (day.split()[0], day.count("123,456,789"), day.count("█")) == ("2026-11-22", min(2, len(columns)), bar)
+    assert total.split()[-1] == "123,456,789"
+    assert max(map(len, lines)) <= width
+
+
+def test_only_the_days_between_the_first_and_the_last_use_are_shown_and_long_gaps_are_one_row() -> None:
+    groups = [SpendGroup(day=day, tokens=counts(1)) for day in ("2026-11-01", "2026-11-04", "2026-11-09")]
+    said = replace(report("day", *groups), first_day="2026-10-01", last_day="2026-11-30")
+
+    seen, plain = (printed(said, terminal=terminal) for terminal in (True, False))
+
+    days = ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-04", "(4", "2026-11-09"]
+    assert [line.split()[0] for line in seen[1:-1]] == days
+    assert [line.split()[0] for line in plain[1:-1]] == [f"2026-11-0{number}" for number in range(1, 10)]
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+@pytest.mark.parametrize("by", ["worker", "thread"])
+def test_a_long_id_keeps_its_end_and_leaves_the_bar_its_room(by: str, width: int) -> None:
+    worker_id = f"desktopw:{'0' * 60}7f3a9c"
+    group = SpendGroup(worker_id=worker_id, thread_id=worker_id[9:], tokens=counts(1_000_000))
+
+    lines = printed(report(by, group), terminal=True, width=width)
+
+    assert "7f3a9c" in lines[1]
+    assert lines[1].count("█") >= 4
+    assert max(map(len, lines)) <= width
+
+
+def test_money_stands_beside_tokens_and_what_has_no_price_is_named() -> None:
+    groups = (
+        SpendGroup(model="gpt-5", tokens=counts(900), money=SpendMoney(micros=1_234_565, unpriced_tokens=0)),
+        SpendGroup(model="old", tokens=counts(90), money=SpendMoney(micros=500_000, unpriced_tokens=60)),
+        SpendGroup(model="o9", tokens=counts(9), money=SpendMoney(micros=None, unpriced_tokens=9)),
+    )
+    said = replace(
+        report("model", *groups),
+        money=SpendMoney(micros=1_734_565, unpriced_tokens=69),
+        currency="USD",
+        prices_version=3,
+        unpriced=(UnpricedModel(model="old", tokens=60), UnpricedModel(tokens=9)),
+    )
+
+    assert [line.split()[-3] for line in printed(said, terminal=False)[1:]] == ["900", "90", "9", "999"]
+    assert [line.split()[-2:] for line in printed(said, terminal=False)] == [
+        ["COST", "UNPRICED"],
+        ["1.234565", "0"],
+        ["0.500000", "60"],
+        ["-", "9"],
+        ["1.734565", "69"],
+    ]
+    seen = printed(said, terminal=True, width=40)
+    assert [line.split()[2] for line in seen] == ["COST", "1.2346", "0.5000+", "-", "1.7346+"]
+    assert money_of(said) == [
+        "In all 1.734565 USD, by version 3 of the price table.",
+        "Without a price, and not in it: old (60 tokens), (not said) (9 tokens).",
+    ]
+
+
+def test_rate_limits_are_listed_machine_by_machine_and_never_added() -> None:
+    window = RateLimitWindow(name="primary", used_percent=42, window_minutes=300, resets_at="2026-11-23T02:00:00Z")
+    weekly = RateLimitWindow(name="secondary", used_percent=7)
+    now = datetime.now(UTC).isoformat()
+    limits = [
+        MachineRateLimits(machine_id=name, machine_name=name, as_of=now, limit_id="codex", windows=(window, weekly))
+        for name in ("desk", "lap")
+    ]
+
+    rows = rows_of([*limits, MachineRateLimits(machine_id="mute", machine_name="", as_of=now)])
+
+    assert [row[:5] for row in rows] == [
+        (name, "codex", *said)
+        for name in ("desk", "lap")
+        for said in (("5 h", "42 %", "2026-11-23T02:00:00Z"), ("secondary", "7 %", "(not said)"))
+    ]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -179,8 +275,9 @@ async def test_every_block_of_the_guide_runs(
 ) -> None:
     await desk.use(thread(), turn("turn-1"), usage(2_000_000))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "policy.toml").write_text(*blocks("toml"), "utf-8")
-    looking, curl, setting = blocks("sh")
+    for name, text in zip(("prices.toml", "policy.toml"), blocks("toml"), strict=True):
+        (tmp_path / name).write_text(text, "utf-8")
+    looking, curl, pricing, setting, counting = blocks("sh")
     await run(looking, desk.url)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["totals"]["total_tokens"] == 2_000_000
 
@@ -189,6 +286,13 @@ async def test_every_block_of_the_guide_runs(
     async with asyncio.timeout(20):
         out, _ = await process.communicate()
     assert json.loads(out)["data"]["by"] == "thread"
+
+    by_admin, by_everybody = pricing.split("\n", 1)
+    with monkeypatch.context() as environment:
+        environment.setenv("AUTOPILOT_TOKEN", desk.admin)
+        await run(by_admin.removeprefix("AUTOPILOT_TOKEN=$(autopilot token --scope admin) "), desk.url)
+    await run(by_everybody, desk.url)
+    assert "In all 5.750000 USD, by version 1 of the price table." in capsys.readouterr().out
 
     await run(setting, desk.url)
     async with RuntimeCodexClient(desk.url, desk.token) as client:
@@ -204,3 +308,6 @@ async def test_every_block_of_the_guide_runs(
         2_000_000,
     )
     assert datetime.fromisoformat(str(refused.value.fact("resets_at"))) > datetime.now(UTC)
+
+    await run(counting, desk.url)
+    assert "Counted 1 log: 0 changed." in capsys.readouterr().out

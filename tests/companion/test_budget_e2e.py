@@ -48,7 +48,7 @@ async def test_the_turn_that_crosses_a_budget_is_the_last_one_and_a_replay_gives
     before = await spent(runtime, "worker_id", "model", "machine_id")
     assert before == {(worker, "autopilot-demo", installation.machine_id): total}
     await runtime.pool.execute("truncate spend_day, spend_thread")
-    await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    await spend_rebuild.rebuild(runtime.pool)
     assert await spent(runtime, "worker_id", "model", "machine_id") == before
 
 

@@ -42,6 +42,8 @@ CALLS = {
     f"GET {BASE}/policies",
     f"POST {BASE}/policies",
     f"POST {BASE}/policies/test",
+    f"GET {BASE}/prices",
+    f"POST {BASE}/prices",
     f"GET {BASE}/spend",
     f"GET {BASE}/stream",
     f"POST {BASE}/stop-all",

@@ -185,11 +185,11 @@ async def test_spend_is_counted_anew_though_previews_have_gone(log):
     await log.sweep()
     assert await log.pruned() == [1, 2]
 
-    rebuilt = await spend_rebuild.rebuild(log.runtime.ledger, log.runtime.pool)
+    rebuilt = await spend_rebuild.rebuild(log.runtime.pool)
     assert (rebuilt.counted, rebuilt.kept) == (1, 0)
 
     await log.retention.prune_payloads("w", below_seq=4)
-    rebuilt = await spend_rebuild.rebuild(log.runtime.ledger, log.runtime.pool)
+    rebuilt = await spend_rebuild.rebuild(log.runtime.pool)
     assert (rebuilt.counted, rebuilt.kept) == (0, 1)
 
 

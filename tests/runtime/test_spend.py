@@ -200,10 +200,10 @@ async def test_a_rebuild_finds_what_was_lost_and_leaves_what_is_right(runtime):
     await tell(companion, thread(), turn("u1"), usage(100), usage(250, 150))
     before = await spend_rebuild.counted(runtime.pool, 1)
 
-    again = await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    again = await spend_rebuild.rebuild(runtime.pool)
     await runtime.pool.execute("delete from spend_day")
     await runtime.pool.execute("update spend_thread set total_tokens = 3, turn_id = null")
-    mended = await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    mended = await spend_rebuild.rebuild(runtime.pool)
 
     assert (again.counted, again.changed, again.kept) == (1, 0, 0)
     assert (mended.counted, mended.changed, mended.kept) == (1, 1, 0)
@@ -216,7 +216,7 @@ async def test_a_rebuild_leaves_alone_what_retention_has_emptied(runtime):
     await runtime.pool.execute("update worker_head set oldest_seq = 2")
     await runtime.pool.execute("update spend_day set total_tokens = 99")
 
-    rebuilt = await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    rebuilt = await spend_rebuild.rebuild(runtime.pool)
 
     assert (rebuilt.counted, rebuilt.changed, rebuilt.kept) == (0, 0, 1)
     assert await total(runtime) == 99
@@ -305,9 +305,9 @@ async def test_however_a_log_came_about_its_spend_is_what_codex_used_and_a_rebui
 
     by_thread = await spent(runtime, "thread_id")
     before = await spend_rebuild.counted(runtime.pool, 1)
-    rebuilt = await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    rebuilt = await spend_rebuild.rebuild(runtime.pool)
     await runtime.pool.execute("truncate spend_day, spend_thread")
-    await spend_rebuild.rebuild(runtime.ledger, runtime.pool)
+    await spend_rebuild.rebuild(runtime.pool)
 
     assert by_thread == {name: one.told for name, one in codex.threads.items() if one.told}
     assert rebuilt.changed == 0

@@ -8,6 +8,7 @@ import pytest
 
 from autopilot.contract.port import Claims
 from autopilot.runtime import spend_routes
+from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, call, insert_worker
 
 TODAY = date(2026, 11, 22)
@@ -40,7 +41,7 @@ async def report(runtime, by="day", claims=OWNER):
 
 def brief(data):
     """Each group as its keys and its total."""
-    names = ("day", "worker_id", "thread_id", "model")
+    names = ("day", "worker_id", "thread_id", "model", "machine_id")
     return [
         (*(one[name] for name in names if one[name] is not None), one["tokens"]["total_tokens"])
         for one in data["groups"]
@@ -67,9 +68,10 @@ async def busy(runtime):
         ("worker", [("a", 900), ("b", 488)]),
         ("thread", [("a", "u", 800), ("b", "t", 488), ("a", "t", 100)]),
         ("model", [("small", 800), ("gpt-5", 508), (80,)]),
+        ("machine", [("m1", 1380), ("m2", 8)]),
     ],
 )
-async def test_what_was_used_is_shown_by_day_worker_thread_and_model(busy, by, groups):
+async def test_what_was_used_is_shown_by_day_worker_thread_model_and_machine(busy, by, groups):
     data = await report(busy, by)
 
     assert brief(data) == groups
@@ -78,7 +80,7 @@ async def test_what_was_used_is_shown_by_day_worker_thread_and_model(busy, by, g
     assert {name: sum(one["tokens"][name] for one in data["groups"]) for name in COUNTS} == data["totals"]
 
 
-@pytest.mark.parametrize("by", ["day", "worker", "thread", "model"])
+@pytest.mark.parametrize("by", ["day", "worker", "thread", "model", "machine"])
 async def test_what_another_s_workers_used_is_never_counted(busy, by):
     guest = Claims(guest_scope="g", device_id="d", scopes=frozenset({"administer"}), surface="ios")
     await insert_worker(busy, "s", STRANGER)
@@ -161,3 +163,56 @@ async def test_what_is_left_out_is_said_and_is_in_the_totals(busy, monkeypatch):
 
     assert brief(data) == [("a", "u", 800), ("b", "t", 488)]
     assert (data["left_out"], data["totals"]["total_tokens"]) == (1, 1388)
+
+
+async def told(runtime, machine_id, limits, claims=OWNER, occurred_at="2026-11-22T08:00:00Z"):
+    """A machine whose Codex said this of its rate limits."""
+    companion = Companion(runtime, machine_id, claims.user_id)
+    await companion.register(name=f"name of {machine_id}")
+    fact = {"method": "account/rateLimits/updated", "params": {"rateLimits": limits}, "occurred_at": occurred_at}
+    answer = await companion.post(f"/machines/{machine_id}/heartbeat", {"workers": [], "facts": [fact]})
+    assert answer.status == 200, answer.body
+
+
+async def test_rate_limits_stand_beside_spend_machine_by_machine_and_nobody_else_s(runtime):
+    window = {"usedPercent": 42, "windowDurationMins": 300, "resetsAt": 1_795_335_317}
+    said = {"limitId": "codex", "limitName": None, "planType": "pro", "primary": window, "secondary": None}
+    await told(runtime, "m1", said)
+    await told(runtime, "m2", said, occurred_at="2026-11-22T09:00:00Z")
+    await told(runtime, "theirs", said, STRANGER)
+
+    limits = (await report(runtime))["rate_limits"]
+
+    assert [(one["machine_id"], one["machine_name"], one["as_of"]) for one in limits] == [
+        ("m2", "name of m2", "2026-11-22T09:00:00.000000Z"),
+        ("m1", "name of m1", "2026-11-22T08:00:00.000000Z"),
+    ]
+    shown = {
+        "name": "primary",
+        "used_percent": 42,
+        "window_minutes": 300,
+        "resets_at": "2026-11-22T08:15:17.000000Z",
+    }
+    assert [(one["limit_id"], one["limit_name"], one["plan"], one["windows"]) for one in limits] == [
+        ("codex", None, "pro", [shown])
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "windows"),
+    [
+        (None, []),
+        ("many", []),
+        ({"primary": None, "secondary": 5}, []),
+        ({"primary": {"usedPercent": "42"}}, []),
+        ({"primary": {"usedPercent": 10**30}}, []),
+        ({"secondary": {"usedPercent": 99.6}}, [("secondary", 100, None, None)]),
+        ({"primary": {"usedPercent": 1, "resetsAt": 2**50, "windowDurationMins": True}}, [("primary", 1, None, None)]),
+    ],
+)
+async def test_whatever_codex_says_of_its_limits_is_shown_as_far_as_it_makes_sense(runtime, limits, windows):
+    await told(runtime, "m1", limits)
+
+    (one,) = (await report(runtime))["rate_limits"]
+
+    assert [tuple(window.values()) for window in one["windows"]] == windows

@@ -42,7 +42,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "stop-all": ("stop_all:stop_all", "Stop everything."),
         "handshake": ("shake:handshake", "Prove that the companion is reached."),
         "trace": ("trace:trace", "Print every hop of a request."),
-        "spend": ("spend:spend", "Show the tokens that were used."),
+        "spend": ("spend:spend", "Show the tokens that were used, and what they cost."),
     },
     INSTALLATION: {
         "up": ("up:up", "Run everything in the foreground."),
@@ -59,6 +59,9 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "policy show": ("policy:show", "Show what may be asked for."),
         "policy set": ("policy:put", "Put a document in force."),
         "policy test": ("policy:attempt", "Ask whether a request would be let through."),
+        "prices show": ("prices:show", "Show what tokens cost."),
+        "prices set": ("prices:put", "Put a price table in force."),
+        "rebuild spend": ("rebuild:spend", "Count what was used anew, from the logs."),
         "version": ("version:version", "Print the version."),
     },
     PROCESSES: {
@@ -73,6 +76,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 FAMILIES = {
     "audit": "Prove that no log was altered; see what happened.",
     "policy": "Say what may be asked for at all.",
+    "prices": "Say what tokens cost.",
+    "rebuild": "Make anew what follows from the logs.",
 }
 """First word of commands of two -> what the list says of them."""
 

@@ -7,14 +7,13 @@ a line, `file:line: path and what is wrong`, as compilers do.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
+from autopilot.cli.documents import format_of, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
@@ -27,7 +26,6 @@ from autopilot.contract.errors import Conflict, Unprocessable
 
 Subject = Literal["user", "installation"]
 HEADINGS = ("ABOUT", "POLICY", "ALLOWS", "DENIES")
-STANDARD_INPUT = "-"
 INVALID = "policy_invalid"
 
 
@@ -65,13 +63,13 @@ async def put(
 ) -> None:
     """Put a document in force: yours, or with an admin's token the installation's."""
     terminal = Terminal(as_json=options.json)
-    text = _text_of(file)
+    text = text_of(file)
     async with connected(options) as client:
         try:
             policy = _document(file, text, subject, expected or 0)
             document = await _set(client, policy, whichever=expected is None)
         except Unprocessable as error:
-            raise _told(terminal, file, error) from error
+            raise told(terminal, file, error, INVALID) from error
     if options.json:
         terminal.result(document)
     terminal.say(f"The {document.subject} policy is version {document.version} now.")
@@ -92,13 +90,13 @@ async def attempt(
     """Ask whether a request would be let through. Changes nothing; exit code 1 where the answer is no."""
     terminal = Terminal(as_json=options.json)
     asked = {**_object(params), **dict(map(_pair, param))}
-    draft = None if file is None else _document(file, _text_of(file), subject, 0)
+    draft = None if file is None else _document(file, text_of(file), subject, 0)
     async with connected(options) as client:
         target = None if worker is None else await pick_worker(client, worker)
         try:
             verdict = await client.try_policy(method, asked, worker_id=target, instead=draft)
         except Unprocessable as error:
-            raise _told(terminal, file or "", error) from error
+            raise told(terminal, file or "", error, INVALID) from error
     if options.json:
         terminal.result(verdict)
     else:
@@ -143,21 +141,6 @@ def _say(terminal: Terminal, found: Policies) -> None:
     print_table(terminal.out, HEADINGS, rows_of(found.effective))
 
 
-def _told(terminal: Terminal, file: str, error: Unprocessable) -> Exception:
-    """What ends the command: the same refusal to a program, after a line for each fault to a person."""
-    faults = [fault for fault in error.details if fault.get("reason_code") == INVALID]
-    if terminal.as_json or not faults:
-        return error
-    name = "standard input" if file == STANDARD_INPUT else file
-    for fault in faults:
-        place = name if fault.get("line") is None else f"{name}:{fault['line']}"
-        terminal.err.print(
-            printable(f"{place}: {fault.get('path') or 'the document'} {fault.get('message', '')}"), markup=False
-        )
-    count = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
-    return CommandFailed(f"{name} has {count}, and is not in force.", Exit.REFUSED, reason_code=INVALID)
-
-
 async def _set(client: RuntimeCodexClient, policy: SetPolicy, *, whichever: bool) -> PolicyDocument:
     """Put it in force; `whichever`: in the place of any version, which a token with `admin` alone may not look up."""
     try:
@@ -170,16 +153,7 @@ async def _set(client: RuntimeCodexClient, policy: SetPolicy, *, whichever: bool
 
 
 def _document(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:
-    text_format = "json" if file.endswith(".json") else "toml"
-    return SetPolicy(subject=subject, format=text_format, text=text, expected_version=expected_version)
-
-
-def _text_of(file: str) -> str:
-    raw = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise CommandFailed(f"{file} is not UTF-8 text.", Exit.USAGE) from None
+    return SetPolicy(subject=subject, format=format_of(file), text=text, expected_version=expected_version)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -17,12 +17,13 @@ from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
 from autopilot.client.policies import PolicyCalls
+from autopilot.client.prices import PriceCalls
 from autopilot.client.spend import SpendCalls
 from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls, ApprovalCalls, PolicyCalls, SpendCalls):
+class RuntimeCodexClient(MachineCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.

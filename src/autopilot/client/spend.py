@@ -14,7 +14,7 @@ class SpendCalls(Calls):
     async def spend(
         self, *, by: str | None = None, first_day: date | None = None, last_day: date | None = None
     ) -> SpendReport:
-        """Tokens by `day` (unless told), `worker`, `thread` or `model`.
+        """Tokens, and what they cost, by `day` (unless told), `worker`, `thread`, `model` or `machine`.
 
         Days are UTC, both included: without any, the 30 up to today; without the first, the 30 up to the last.
 

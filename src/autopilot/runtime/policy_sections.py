@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from autopilot.runtime import policy_builtin, policy_folders
+from autopilot.runtime.document_text import MAX_ENTRIES, Faults, only, tables
 from autopilot.runtime.policy_document import ANSWERERS, KINDS, Budget, Contents, Patterns, Rule
 
 DECISIONS = ("accept", "decline", "cancel")
 BUDGET_PER = ("user", "worker", "machine", "model")
 BUDGET_PERIODS = ("day", "week", "month", "ever")
 ON_EXHAUSTED = ("refuse", "interrupt")
-MAX_ENTRIES = 200
 MAX_LENGTH = 255
 MAX_TOKENS = 2**53 - 1
 
@@ -27,24 +28,10 @@ _COMMAND_KINDS = ("command", "legacy_command")
 _FILE_KINDS = ("file_change", "legacy_patch")
 _SECTIONS = ("methods", "folders", "models", "sandbox", "approval_policy", "approvals", "lanes", "budget")
 
-Fault = tuple[str, str, tuple[str, ...] | None]
-"""Path in the document, what is wrong, and what is allowed there where a list says it."""
-
-
-class Faults:
-    """What is wrong with a document, in its order."""
-
-    def __init__(self) -> None:
-        self.found: list[Fault] = []
-
-    def add(self, path: str, message: str, allowed: tuple[str, ...] | None = None) -> None:
-        """Note one."""
-        self.found.append((path, message, allowed))
-
 
 def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
     """What a document says; of no use where `faults` has any."""
-    _only(value, "", _SECTIONS, faults)
+    only(value, "", _SECTIONS, faults)
     approvals = _table(value, "approvals", "approvals", ("answer", "rule"), faults)
     return Contents(
         methods=_patterns(value, "methods", faults, _method_fault),
@@ -89,7 +76,7 @@ def _answer(approvals: dict[str, Any], faults: Faults) -> dict[str, tuple[str, .
 def _rules(approvals: dict[str, Any], faults: Faults) -> list[Rule]:
     path = "approvals.rule"
     keys = ("name", "kind", "command", "folders", "decision")
-    return [_rule(table, f"{path}[{index}]", faults) for index, table in _tables(approvals, "rule", path, keys, faults)]
+    return [_rule(table, f"{path}[{index}]", faults) for index, table in tables(approvals, "rule", path, keys, faults)]
 
 
 def _rule(table: dict[str, Any], path: str, faults: Faults) -> Rule:
@@ -123,11 +110,13 @@ def _check_accept(rule: Rule, path: str, faults: Faults) -> None:
 
 def _budgets(value: dict[str, Any], faults: Faults) -> list[Budget]:
     keys = ("name", "per", "period", "tokens", "warn_at", "on_exhausted")
-    return [_budget(table, f"budget[{i}]", faults) for i, table in _tables(value, "budget", "budget", keys, faults)]
+    return [_budget(table, f"budget[{i}]", faults) for i, table in tables(value, "budget", "budget", keys, faults)]
 
 
 def _budget(table: dict[str, Any], path: str, faults: Faults) -> Budget:
     tokens, warn_at = table.get("tokens"), table.get("warn_at")
+    if isinstance(warn_at, Decimal):
+        warn_at = float(warn_at)  # which compares whatever it is, also no number
     if not isinstance(tokens, int) or isinstance(tokens, bool) or not 1 <= tokens <= MAX_TOKENS:
         faults.add(f"{path}.tokens", f"must be a whole number from 1 to {MAX_TOKENS}")
         tokens = 1
@@ -178,29 +167,8 @@ def _table(value: dict[str, Any], key: str, path: str, keys: tuple[str, ...], fa
     if not isinstance(section, dict):
         faults.add(path, "must be a table")
         return {}
-    _only(section, f"{path}.", keys, faults)
+    only(section, f"{path}.", keys, faults)
     return section
-
-
-def _tables(
-    value: dict[str, Any], key: str, path: str, keys: tuple[str, ...], faults: Faults
-) -> list[tuple[int, dict[str, Any]]]:
-    tables = value.get(key, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        faults.add(path, f"must be a list of tables: [[{path}]]")
-        return []
-    if len(tables) > MAX_ENTRIES:
-        faults.add(path, f"must be at most {MAX_ENTRIES}")
-        return []
-    for index, table in enumerate(tables):
-        _only(table, f"{path}[{index}].", keys, faults)
-    return list(enumerate(tables))
-
-
-def _only(table: dict[str, Any], prefix: str, keys: tuple[str, ...], faults: Faults) -> None:
-    for name in table:
-        if name not in keys:
-            faults.add(f"{prefix}{name[:60]}", f"is not known here; known are {', '.join(keys)}", keys)
 
 
 def _texts(

@@ -22,6 +22,7 @@ from autopilot.contract import (
     RegisterMachine,
     ReleaseLease,
     SetPolicy,
+    SetPrices,
     TestPolicy,
 )
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, Unprocessable
@@ -197,6 +198,10 @@ class Bodies:
     def policy(self, request: RuntimeRequest) -> SetPolicy:
         """A new version of a policy document. Raises as `_read`."""
         return self._read(SetPolicy, request)
+
+    def prices(self, request: RuntimeRequest) -> SetPrices:
+        """A new version of the price table. Raises as `_read`."""
+        return self._read(SetPrices, request)
 
     def policy_question(self, request: RuntimeRequest) -> TestPolicy:
         """A question to policies. Raises as `_read`."""

@@ -2,12 +2,14 @@
 
 Reads whole logs and replaces what was counted, one worker at a time: without its lock up to the log's end as it is
 found, and under the lock what came meanwhile. What retention has taken out of a log can't be counted again: the numbers
-of such a worker are left as they are, and the outcome says so.
+of such a worker are left as they are, and the outcome says so. Appends nothing, so it needs no running server, and
+harms none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +17,7 @@ import asyncpg
 import msgspec
 
 from autopilot.contract import worker_facts
-from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.ledger import LedgerTx
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.retention_spent import DIFF, PREVIEWS
 from autopilot.runtime.spend import SQL, Counts, Day, Place, Tally, Thread, counts_of, may_tell, places_of
@@ -27,16 +29,47 @@ UNCOUNTED = [f'%"payload":{{"method":"{method}","pruned":true}}%' for method in 
 """Frames of which retention took what has no count in it."""
 
 
+NOT_WHOLE = "retention took events that reports may have been among"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A number that is another than it was."""
+
+    day: Day
+    before: Counts
+    after: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A worker whose numbers were not what its log says."""
+
+    worker_id: str
+    differences: tuple[Difference, ...]
+    """Of what was used, by day; empty where only the places of its threads were wrong."""
+
+
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild came to, in workers."""
+    """What a rebuild came to."""
 
     counted: int = 0
-    """Counted anew."""
-    changed: int = 0
+    """Workers that were counted anew."""
+    changes: list[Changed] = field(default_factory=list)
     """Of these, with another outcome than before."""
-    kept: int = 0
-    """Left alone: the log is not whole any more."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Workers that were left alone, and why."""
+
+    @property
+    def changed(self) -> int:
+        """How many changed."""
+        return len(self.changes)
+
+    @property
+    def kept(self) -> int:
+        """How many were left alone."""
+        return len(self.left)
 
 
 class _Reader:
@@ -73,26 +106,38 @@ class _Reader:
         self.tally.count(self._number, told)
 
 
-async def rebuild(ledger: Ledger, pool: asyncpg.Pool) -> Rebuilt:
-    """Count every worker's spend anew. Safe at any time, beside appends too, and as often as one likes."""
+async def rebuild(pool: asyncpg.Pool, *, write: bool = True) -> Rebuilt:
+    """Count every worker's spend anew. Safe at any time, beside appends too, and as often as one likes.
+
+    `write`: put what was counted in the place of what stood there; else only say what is another.
+    """
     rebuilt = Rebuilt()
     for record in await pool.fetch(SQL.every_worker):
         worker = await find_worker(pool, record["worker_id"])
         reader = _Reader(worker)
         await reader.read(pool)
-        async with ledger.transaction() as tx:
-            await tx.lock_worker(worker.worker_id)
-            await reader.read(tx.conn)
-            if not await tx.conn.fetchval(SQL.is_whole, worker.worker_no, UNCOUNTED):
-                rebuilt.kept += 1
+        async with pool.acquire() as conn, conn.transaction():
+            await LedgerTx(conn).lock_worker(worker.worker_id)
+            await reader.read(conn)
+            if not await conn.fetchval(SQL.is_whole, worker.worker_no, UNCOUNTED):
+                rebuilt.left[worker.worker_id] = NOT_WHOLE
                 continue
             rebuilt.counted += 1
-            if await counted(tx.conn, worker.worker_no) != (reader.tally.days, reader.tally.places):
-                rebuilt.changed += 1
-                await tx.conn.execute(SQL.forget_days, worker.worker_no)
-                await tx.conn.execute(SQL.forget_places, worker.worker_no)
-                await reader.tally.save(tx.conn)
+            days, places = await counted(conn, worker.worker_no)
+            if (days, places) == (reader.tally.days, reader.tally.places):
+                continue
+            rebuilt.changes.append(Changed(worker.worker_id, _differences(days, reader.tally.days)))
+            if write:
+                await conn.execute(SQL.forget_days, worker.worker_no)
+                await conn.execute(SQL.forget_places, worker.worker_no)
+                await reader.tally.save(conn)
     return rebuilt
+
+
+def _differences(before: Mapping[Day, Counts], after: Mapping[Day, Counts]) -> tuple[Difference, ...]:
+    nothing = Counts()
+    both = [Difference(day, before.get(day, nothing), after.get(day, nothing)) for day in sorted({*before, *after})]
+    return tuple(one for one in both if one.before != one.after)
 
 
 async def counted(conn: Any, worker_no: int) -> tuple[dict[Day, Counts], dict[Thread, Place]]:

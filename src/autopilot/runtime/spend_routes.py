@@ -1,7 +1,8 @@
-"""The route of spend: what the principal's workers used, in groups and in all.
+"""The route of spend: what the principal's workers used, in groups and in all, what it cost, and Codex's rate limits.
 
-Reads what spend.py counted, in one statement: groups and totals are of the same moment. Owns the range of days that may
-be asked for. Source: docs/protocol.md, "Spend".
+Reads what spend.py counted, in one snapshot: all of a report is of the same moment. Money is made here, when it is
+asked for, by the price table in force (prices.py), and stored nowhere. Owns the range of days that may be asked for.
+Source: docs/protocol.md, "Spend".
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from autopilot.contract import SpendBy
 from autopilot.contract.errors import Unprocessable
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
-from autopilot.runtime import permissions
+from autopilot.runtime import permissions, prices, rate_limits
+from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.router import Match, Route, data_response, query_of
 from autopilot.runtime.spend import SQL
 from autopilot.runtime.spend_counts import Counts
@@ -24,6 +27,7 @@ from autopilot.runtime.spend_counts import Counts
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
 MAX_GROUPS = 1000
+MAX_UNPRICED = 100
 WAYS = frozenset(SpendBy)
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -48,21 +52,31 @@ class SpendRoutes:
             raise Unprocessable("by is none of the known", reason_code="invalid_value", field="by")
         today = await self._pool.fetchval(SQL.today)
         first, last = days_of(query, today)
-        owner = (claims.user_id, claims.guest_scope)
-        rows = await self._pool.fetch(SQL.report, *owner, first, last, by, MAX_GROUPS)
+        return data_response(200, await self._report((claims.user_id, claims.guest_scope), first, last, by))
+
+    async def _report(self, owner: tuple[int | None, str | None], first: date, last: date, by: str) -> dict[str, Any]:
+        async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            table = await conn.fetchrow(prices.SQL.in_force)
+            version = None if table is None else table["version"]
+            rows = await conn.fetch(SQL.report, *owner, first, last, by, MAX_GROUPS, version)
+            unpriced = await conn.fetch(SQL.unpriced, *owner, first, last, version, MAX_UNPRICED) if table else ()
+            limits = await conn.fetch(SQL.rate_limits, *owner, rate_limits.FACT)
         totals = [rows[0][f"all_{name}"] for name in Counts._fields] if rows else []
         found = rows[0]["found"] if rows else 0
-        return data_response(
-            200,
-            {
-                "first_day": first.isoformat(),
-                "last_day": last.isoformat(),
-                "by": by,
-                "groups": [_group(row) for row in rows],
-                "left_out": found - len(rows),
-                "totals": Counts(*totals)._asdict(),
-            },
-        )
+        priced = table is not None
+        return {
+            "first_day": first.isoformat(),
+            "last_day": last.isoformat(),
+            "by": by,
+            "groups": [_group(row, priced=priced) for row in rows],
+            "left_out": found - len(rows),
+            "totals": Counts(*totals)._asdict(),
+            "money": _money(rows[0] if rows else None, "all_") if priced else None,
+            "currency": None if table is None else table["currency"],
+            "prices_version": version,
+            "unpriced": [{"model": row["model"] or None, "tokens": row["tokens"]} for row in unpriced],
+            "rate_limits": [_limits(row) for row in limits],
+        }
 
 
 def days_of(query: Mapping[str, str], today: date) -> tuple[date, date]:
@@ -92,11 +106,31 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
         raise Unprocessable(f"{name} must be a day: 2026-11-22", reason_code="invalid_value", field=name) from None
 
 
-def _group(row: asyncpg.Record) -> dict[str, Any]:
+def _group(row: asyncpg.Record, *, priced: bool) -> dict[str, Any]:
     return {
         "day": None if row["day"] is None else row["day"].isoformat(),
         "worker_id": row["worker_id"],
         "thread_id": row["thread_id"] or None,
         "model": row["model"] or None,
+        "machine_id": row["machine_id"] or None,
         "tokens": {name: row[name] for name in Counts._fields},
+        "money": _money(row) if priced else None,
+    }
+
+
+def _money(row: asyncpg.Record | None, prefix: str = "") -> dict[str, Any]:
+    """What a row's tokens cost; of no row, nothing."""
+    if row is None:
+        return {"micros": 0, "unpriced_tokens": 0}
+    micros = row[f"{prefix}micros"]
+    return {"micros": None if micros is None else int(micros), "unpriced_tokens": row[f"{prefix}unpriced_tokens"]}
+
+
+def _limits(row: asyncpg.Record) -> dict[str, Any]:
+    said = rate_limits.limits_of(msgspec.json.decode(row["params"]))
+    return {
+        "machine_id": row["machine_id"],
+        "machine_name": row["name"],
+        "as_of": instant(row["occurred_at"]),
+        **said,
     }

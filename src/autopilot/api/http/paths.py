@@ -39,6 +39,7 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("POST", "/approvals/{approval_id}/decision", None),
     ("GET POST", "/policies", None),
     ("POST", "/policies/test", None),
+    ("GET POST", "/prices", None),
     ("GET", "/spend", None),
     ("GET", "/stream", None),
     ("POST", "/stop-all", None),

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-__all__ = ["Budget", "BudgetTarget", "Spend", "SpendBy", "SpendGroup", "SpendReport", "TokenCounts"]
+__all__ = [
+    "Budget",
+    "BudgetTarget",
+    "MachineRateLimits",
+    "RateLimitWindow",
+    "Spend",
+    "SpendBy",
+    "SpendGroup",
+    "SpendMoney",
+    "SpendReport",
+    "TokenCounts",
+    "UnpricedModel",
+]
 
 
 class BudgetTarget(StrEnum):
@@ -32,6 +44,8 @@ class SpendBy(StrEnum):
     """The thread of a worker."""
     MODEL = "model"
     """The model."""
+    MACHINE = "machine"
+    """The machine that reported it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +103,64 @@ class TokenCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpendMoney:
+    """Money, in millionths of the currency's unit."""
+
+    micros: int | None = None
+    """What the tokens that have a price cost, rounded once, halves up; null: none of them has one."""
+    unpriced_tokens: int
+    """Tokens of models and days that have no price; they are not in `micros`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedModel:
+    """A model of which tokens were used on days for which it has no price."""
+
+    model: str | None = None
+    """The model; null where nothing said which it was."""
+    tokens: int
+    """So many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitWindow:
+    """How much of one of Codex's rate limits is used, in one of its windows."""
+
+    name: str
+    """Codex's own word: `primary`, `secondary`."""
+    used_percent: int
+    """In percent, as Codex said it."""
+    window_minutes: int | None = None
+    """Length of the window in minutes; null: Codex did not say."""
+    resets_at: str | None = None
+    """When it starts anew; null: Codex did not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRateLimits:
+    """What the Codex of one machine said last of its rate limits. Machines that share an account say the same limits:
+    nothing of this can be added up.
+    """
+
+    machine_id: str
+    """The machine."""
+    machine_name: str
+    """Its name."""
+    as_of: str
+    """When it was said, by the machine's clock."""
+    limit_id: str | None = None
+    """Which limit; null: Codex did not say."""
+    limit_name: str | None = None
+    """What people call it."""
+    plan: str | None = None
+    """The account's plan."""
+    windows: tuple[RateLimitWindow, ...] = ()
+    """Its windows; empty: Codex said that there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendGroup:
-    """What was used on one day, by one worker, thread or model; the keys of the other ways to look are null."""
+    """What was used on one day, by one worker, thread, model or machine; the keys of the other ways to look are null."""
 
     day: str | None = None
     """The day, by `day`."""
@@ -102,6 +172,10 @@ class SpendGroup:
     """The model, by `model`; null there where nothing said which it was."""
     tokens: TokenCounts
     """What was used."""
+    machine_id: str | None = None
+    """The machine, by `machine`; null there where no machine reported it."""
+    money: SpendMoney | None = None
+    """What it cost; null: there is no price table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +194,13 @@ class SpendReport:
     """How many groups are not listed, since there are too many."""
     totals: TokenCounts
     """Everything that was used on these days, of groups that are left out too."""
+    money: SpendMoney | None = None
+    """What all of it cost; null: there is no price table."""
+    currency: str | None = None
+    """Of all money here: ISO 4217; null: there is no price table."""
+    prices_version: int | None = None
+    """Which version of the price table; null: there is none."""
+    unpriced: tuple[UnpricedModel, ...] = ()
+    """Models without a price on some of these days, the most tokens first; at most 100. Empty without a price table."""
+    rate_limits: tuple[MachineRateLimits, ...] = ()
+    """Codex's rate limits, as of now, whatever the days."""

@@ -37,7 +37,7 @@ WORDS = frozenset(
     (
         *("workers", "machines", "stream", "snapshot", "events", "requests", "cancel", "stop", "lease", "release"),
         *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "spend", "devices"),
-        "revoked",
+        *("prices", "revoked"),
     )
 )
 """The fixed segments of the contract's paths."""

@@ -71,28 +71,65 @@ select pg_advisory_xact_lock(hashtextextended('spend ' || $1::text, 0));
 insert into budget_notice (subject_kind, subject_id, budget, per_id, limit_tokens, starts_on, level)
 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning level;
 
--- report: what one owner's workers used on some days, in groups; with each, how many there are, and the sum of all
-select case when $5::text = 'day' then d.day end as day,
-       case when $5::text in ('worker', 'thread') then w.worker_id end as worker_id,
-       case when $5::text = 'thread' then d.thread_id end as thread_id,
-       case when $5::text = 'model' then d.model end as model,
-       sum(d.input_tokens)::bigint as input_tokens,
-       sum(d.cached_input_tokens)::bigint as cached_input_tokens,
-       sum(d.output_tokens)::bigint as output_tokens,
-       sum(d.reasoning_output_tokens)::bigint as reasoning_output_tokens,
-       sum(d.total_tokens)::bigint as total_tokens,
-       sum(sum(d.input_tokens)) over ()::bigint as all_input_tokens,
-       sum(sum(d.cached_input_tokens)) over ()::bigint as all_cached_input_tokens,
-       sum(sum(d.output_tokens)) over ()::bigint as all_output_tokens,
-       sum(sum(d.reasoning_output_tokens)) over ()::bigint as all_reasoning_output_tokens,
-       sum(sum(d.total_tokens)) over ()::bigint as all_total_tokens,
+-- report: what one owner's workers used on some days, in groups; with each, how many there are, and the sum of all.
+-- Costs are exact, in 10^-12 of the currency's unit, by the prices of version $7; without one there are none.
+with price_of as (
+    select model, first_day, input_micros, cached_input_micros, output_micros,
+           lead(first_day) over (partition by model order by first_day) as until
+    from price where version = $7::bigint
+), used as (
+    select d.*, w.worker_id, p.model is null as unpriced,
+           (d.input_tokens - least(d.cached_input_tokens, d.input_tokens))::numeric * p.input_micros
+           + least(d.cached_input_tokens, d.input_tokens)::numeric * p.cached_input_micros
+           + d.output_tokens::numeric * p.output_micros as cost
+    from worker w
+    join spend_day d using (worker_no)
+    left join price_of p on p.model = d.model and d.day >= p.first_day and (p.until is null or d.day < p.until)
+    where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+)
+select case when $5::text = 'day' then day end as day,
+       case when $5::text in ('worker', 'thread') then worker_id end as worker_id,
+       case when $5::text = 'thread' then thread_id end as thread_id,
+       case when $5::text = 'model' then model end as model,
+       case when $5::text = 'machine' then machine_id end as machine_id,
+       sum(input_tokens)::bigint as input_tokens,
+       sum(cached_input_tokens)::bigint as cached_input_tokens,
+       sum(output_tokens)::bigint as output_tokens,
+       sum(reasoning_output_tokens)::bigint as reasoning_output_tokens,
+       sum(total_tokens)::bigint as total_tokens,
+       round(sum(cost) / 1000000) as micros,
+       coalesce(sum(total_tokens) filter (where unpriced), 0)::bigint as unpriced_tokens,
+       sum(sum(input_tokens)) over ()::bigint as all_input_tokens,
+       sum(sum(cached_input_tokens)) over ()::bigint as all_cached_input_tokens,
+       sum(sum(output_tokens)) over ()::bigint as all_output_tokens,
+       sum(sum(reasoning_output_tokens)) over ()::bigint as all_reasoning_output_tokens,
+       sum(sum(total_tokens)) over ()::bigint as all_total_tokens,
+       round(sum(sum(cost)) over () / 1000000) as all_micros,
+       coalesce(sum(sum(total_tokens) filter (where unpriced)) over (), 0)::bigint as all_unpriced_tokens,
        count(*) over () as found
+from used
+group by 1, 2, 3, 4, 5
+order by 1, sum(total_tokens) desc, 2, 3, 4, 5
+limit $6;
+
+-- unpriced: models of which something was used on days for which they have no price in version $5
+select d.model, sum(d.total_tokens)::bigint as tokens
 from worker w
 join spend_day d using (worker_no)
 where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
-group by 1, 2, 3, 4
-order by 1, sum(d.total_tokens) desc, 2, 3, 4
+  and not exists (
+      select 1 from price p where p.version = $5::bigint and p.model = d.model and p.first_day <= d.day
+  )
+group by d.model
+order by 2 desc, 1
 limit $6;
+
+-- rate_limits: what the Codex of one owner's machines said last of them
+select m.machine_id, m.name, f.params, f.occurred_at
+from machine m
+join machine_fact f using (machine_id)
+where (m.owner_user_id = $1::bigint or m.owner_guest_scope = $2::text) and f.method = $3
+order by f.occurred_at desc, m.machine_id;
 
 -- today: the ledger's day
 select (clock_timestamp() at time zone 'UTC')::date;

@@ -1,0 +1,95 @@
+"""`autopilot prices show | set`: what tokens cost. Relies on the server for reading and for every refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autopilot.cli.connect import connected
+from autopilot.cli.documents import format_of, text_of, told
+from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.money import amount
+from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.paint import printable
+from autopilot.cli.terminal import Terminal
+from autopilot.cli.workers import print_table
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract import PriceTable, SetPrices
+from autopilot.contract.errors import Conflict, Unprocessable
+
+HEADINGS = ("MODEL", "FROM", "INPUT", "CACHED", "OUTPUT")
+INVALID = "prices_invalid"
+
+
+async def show(
+    *,
+    text: Annotated[bool, Parameter(help="Print the document as it was written, to be changed.", negative=())] = False,
+    options: Options = DEFAULT,
+) -> None:
+    """Show the price table in force: what a million tokens cost, from which day on."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        table = await client.prices()
+    if options.json:
+        terminal.result(table)
+    elif text:
+        if table.text is None:
+            raise CommandFailed("There is no price table.", Exit.NOT_FOUND)
+        terminal.out.print(printable(table.text), markup=False, end="")
+    elif not table.version:
+        terminal.say("There is no price table: spend is shown in tokens alone.")
+    else:
+        terminal.say(f"price table: version {table.version}, of {table.created_at}", markup=False)
+        terminal.say(f"{table.currency} for a million tokens", markup=False)
+        print_table(terminal.out, HEADINGS, rows_of(table))
+
+
+async def put(
+    file: Annotated[str, Parameter(help="The table, TOML unless its name ends with .json; - reads TOML.")],
+    *,
+    reprice: Annotated[
+        bool, Parameter(help="What was used already may cost something else from now on.", negative=())
+    ] = False,
+    expected: Annotated[
+        int | None, Parameter(name="--expected", help="Only if this version is in force (0: none); else whichever is.")
+    ] = None,
+    options: Options = DEFAULT,
+) -> None:
+    """Put a price table in force, for everybody. Takes a token with `admin`."""
+    terminal = Terminal(as_json=options.json)
+    said = SetPrices(format=format_of(file), text=text_of(file), expected_version=expected or 0, reprice=reprice)
+    async with connected(options) as client:
+        try:
+            table = await _set(client, said, whichever=expected is None)
+        except Unprocessable as error:
+            raise told(terminal, file, error, INVALID) from error
+    if options.json:
+        terminal.result(table)
+    terminal.say(f"The price table is version {table.version} now.")
+
+
+def rows_of(table: PriceTable) -> list[tuple[str, ...]]:
+    """A row for each price."""
+    return [
+        (
+            price.model,
+            price.first_day,
+            amount(price.input_micros),
+            amount(price.cached_input_micros),
+            amount(price.output_micros),
+        )
+        for price in table.prices
+    ]
+
+
+async def _set(client: RuntimeCodexClient, said: SetPrices, *, whichever: bool) -> PriceTable:
+    """Put it in force; `whichever`: in the place of any version, which a token with `admin` alone may not look up."""
+    try:
+        return await client.set_prices(said)
+    except Conflict as error:
+        latest = error.details[0].get("latest_version") if error.details else None
+        if not whichever or not isinstance(latest, int):
+            raise
+    return await client.set_prices(replace(said, expected_version=latest))
