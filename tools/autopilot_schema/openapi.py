@@ -131,6 +131,8 @@ def _content(call: Call, message: str) -> Json:
     media_type = call.http.get("media_type", "application/json")
     if media_type == "application/json":
         return {media_type: {"schema": reference(message)}}
+    if media_type != "text/event-stream":
+        return {media_type: {"schema": {"type": "string"}}}
     # No schema: readers of the document take one for each event's, and OpenAPI 3.1 has no word for that.
     return {media_type: {"x-event-data": reference(message)}}
 

@@ -33,6 +33,8 @@ KEPT_CONNECTIONS = 64
 FRAME_BYTES = 8 * 1024 * 1024
 """No frame is longer: an event has at most 4 MiB, and JSON may grow by escapes."""
 EVENT_STREAM = "text/event-stream"
+PLAIN_TEXT = "text/plain"
+"""What the content of an artifact comes as."""
 
 
 class SignedHttpPort:
@@ -55,6 +57,8 @@ class SignedHttpPort:
             response = await self._client.send(self._signed(request), stream=True)
             if response.headers.get("content-type", "").startswith(EVENT_STREAM):
                 return RuntimeResponse(response.status_code, dict(response.headers), Frames(response))
+            if response.is_success and response.headers.get("content-type", "").startswith(PLAIN_TEXT):
+                return RuntimeResponse(response.status_code, dict(response.headers), Content(response))
             body = await response.aread()
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _unavailable("not_recorded") from error
@@ -114,6 +118,34 @@ class Frames:
                     return whole
                 if len(self._rest) > FRAME_BYTES:
                     raise _unavailable("not_recorded")
+        except httpx2.TransportError as error:
+            raise _unavailable("not_recorded") from error
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        with contextlib.suppress(httpx2.TransportError):
+            await self._response.aclose()
+
+
+class Content:
+    """The content of an artifact as it arrives: an async iterator of bytes."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._chunks = response.aiter_raw()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes.
+
+        Raises:
+            Unavailable: the runtime broke off.
+            StopAsyncIteration: all of it has come.
+        """
+        try:
+            return await anext(self._chunks)
         except httpx2.TransportError as error:
             raise _unavailable("not_recorded") from error
 

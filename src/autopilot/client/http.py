@@ -27,6 +27,7 @@ from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized
 
 UNARY_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
+EVENT_STREAM = "text/event-stream"
 ATTEMPTS = 4
 RETRY_BUDGET_SECONDS = 30.0
 """A call that would have to wait beyond this says why instead."""
@@ -65,6 +66,8 @@ class ByteStream:
 
     def __init__(self, response: httpx2.Response, request_id: str) -> None:
         self.request_id = request_id
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._chunks: AsyncGenerator[bytes] = response.aiter_raw()
 
@@ -165,19 +168,26 @@ class Http:
             await self.clock.sleep(delay)
 
     async def open(
-        self, operation: str, path: str, *, query: Query | None = None, headers: Mapping[str, str] | None = None
+        self,
+        operation: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        media_type: str = EVENT_STREAM,
     ) -> ByteStream:
-        """Open an event stream. Reads have no time limit here: whoever follows watches over the silence.
+        """Open a response that is read as it comes. An event stream may be silent: whoever follows watches over that.
 
         Raises:
             AutopilotError: as `call`; never retried here.
         """
-        timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT_SECONDS, write=UNARY_TIMEOUT_SECONDS)
-        asked = {"accept": "text/event-stream", "accept-encoding": "identity", **(headers or {})}
+        silence = None if media_type == EVENT_STREAM else UNARY_TIMEOUT_SECONDS
+        timeout = httpx2.Timeout(silence, connect=CONNECT_TIMEOUT_SECONDS, write=UNARY_TIMEOUT_SECONDS)
+        asked = {"accept": media_type, "accept-encoding": "identity", **(headers or {})}
 
         async def attempt(token: str | None) -> ByteStream:
             request = self._request("GET", path, query, None, token, timeout=timeout, headers=asked)
-            return await self._opened(operation, request)
+            return await self._opened(operation, request, media_type)
 
         return await self._authorized(attempt)
 
@@ -226,7 +236,7 @@ class Http:
             except (ValueError, RecursionError) as error:  # the latter: nested deeper than anything of ours
                 raise _not_ours(response, "the answer is not JSON", running.request_id) from error
 
-    async def _opened(self, operation: str, request: httpx2.Request) -> ByteStream:
+    async def _opened(self, operation: str, request: httpx2.Request, media_type: str) -> ByteStream:
         with _Operation(self.clock, operation, request, 1) as running:
             try:
                 response = await self._client.send(request, stream=True)
@@ -234,11 +244,11 @@ class Http:
                 raise _network_error(error, running.request_id) from error
             running.answered(response)
             stream = ByteStream(response, running.request_id)
-            if response.status_code == httpx2.codes.OK and _is_event_stream(response):
+            if response.is_success and _is_media(response, media_type):
                 return stream
             try:
                 if response.is_success:
-                    raise _not_ours(response, "the answer is no event stream", running.request_id)
+                    raise _not_ours(response, f"the answer is not {media_type}", running.request_id)
                 raise self._error(response, await _bounded_body(stream), running.request_id)
             finally:
                 await stream.aclose()
@@ -306,8 +316,8 @@ async def _bounded_body(stream: ByteStream) -> bytes:
     return content
 
 
-def _is_event_stream(response: httpx2.Response) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+def _is_media(response: httpx2.Response, media_type: str) -> bool:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == media_type
 
 
 def _network_error(error: Exception, request_id: str) -> NetworkError:

@@ -20,6 +20,8 @@ from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.append_routes import AppendRoutes
+from autopilot.runtime.artifacts_routes import ArtifactRoutes
+from autopilot.runtime.artifacts_store import ArtifactStore
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
 from autopilot.runtime.retention import Retention
@@ -58,6 +60,7 @@ class Runtime:
                 *AppendRoutes(self.ledger, settings).routes(),
                 *StreamRoutes(pool, self.tail).routes(),
                 *PageRoutes(pool).routes(),
+                *ArtifactRoutes(ArtifactStore(self.ledger, pool, settings), pool, settings).routes(),
                 *PrincipalRoutes(pool, self.tail, self.notices, self.machines.machines, settings).routes(),
                 *self.machines.routes(),
             ]

@@ -14,6 +14,7 @@ from autopilot.runtime import (
     approvals_events,
     approvals_rows,
     approvals_rules,
+    artifacts_events,
     feed_entries,
     handshakes,
     leases,
@@ -38,7 +39,10 @@ def may_follow(worker: Worker, batch: Batch) -> bool:
     lease = worker.lease
     if lease is not None and (batch.claims.machine_id != lease.machine_id or leases.is_due(lease, worker.now)):
         return True
-    return any(draft.event_type != EVENT or draft.method in _CONSEQUENTIAL for draft in batch.drafts)
+    return any(
+        draft.event_type != EVENT or draft.method in _CONSEQUENTIAL or artifacts_events.refers(draft)
+        for draft in batch.drafts
+    )
 
 
 async def load(tx: LedgerTx, batches: Sequence[Batch]) -> None:
@@ -56,6 +60,7 @@ def before(tx: LedgerTx, worker: Worker, batch: Batch, draft: Draft) -> int | No
         autopilot.contract.errors.Problem: the draft, and with it its whole batch, is refused.
     """
     approvals_events.check(worker, draft)
+    artifacts_events.check(draft)
     if draft.method not in handshakes.METHODS:
         return None
     return handshakes.before(tx.memo[HANDSHAKES], worker, draft)
@@ -81,6 +86,7 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
         await handshakes.after(tx, rows)
         await receipts.after(tx, rows)
         await approvals_rows.after(tx, rows)
+        await artifacts_events.after(tx, rows)
         if counted := await spend.after(tx, rows):
             handed += await spend_budgets.after(tx, rows, counted)
         handed += await approvals_rules.after(tx, rows)

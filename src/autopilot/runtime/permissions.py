@@ -164,6 +164,33 @@ def fence(batch: Batch, worker: Worker) -> None:
         )
 
 
+def store(claims: Claims, worker: Worker, generation: int | None) -> None:
+    """May store what this worker's events refer to: who executes it, or executed it last.
+
+    A lease that was given back still lets its machine finish: what is stored was said when its event was appended.
+
+    Raises:
+        Forbidden: not the caller's to write.
+        Conflict: `fenced`, with the generation that holds now.
+    """
+    require_role(claims, worker)
+    require_scope(claims, "administer", "execute")
+    lease = worker.lease
+    if lease is None:
+        return
+    if not acts_as_executor(claims, worker):
+        raise Forbidden("only who executes this worker stores its artifacts", reason_code="lease")
+    if generation is None:
+        _require_own_machine(claims, worker)
+    elif generation != lease.generation or claims.machine_id != lease.machine_id:
+        raise Conflict(
+            "the lease has gone on: claim it again",
+            reason_code="fenced",
+            expected=lease.generation,
+            released=lease.released_at is not None,
+        )
+
+
 def _refuse_executor_events(draft: Draft) -> None:
     if draft.event_type != EVENT:
         raise Forbidden(f"{draft.event_type} is not yours to append", reason_code="event_type")

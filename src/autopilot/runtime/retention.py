@@ -19,6 +19,7 @@ import structlog
 
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
+from autopilot.runtime import artifacts_store
 from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import Worker
@@ -103,6 +104,7 @@ class Retention:
                     log.error("retention.log_broken", worker_id=worker_id)
                     return deleted
                 await tx.conn.execute(SQL.delete_below, worker.worker_no, floor)
+                await artifacts_store.forget_below(tx.conn, worker.worker_no, floor)
                 await tx.conn.execute(SQL.set_floor, worker.worker_no, floor)
                 deleted += floor - worker.oldest_seq
 
@@ -114,8 +116,9 @@ class Retention:
 
     async def _prune_previews(self, worker_id: str, number: int, seqs: Sequence[int]) -> None:
         """Empty these events, without the worker's lock: nothing that it guards is touched."""
-        records = await self._pool.fetch(PREVIEWS_SQL.unpruned_at, number, seqs)
-        await self._prune(self._pool, worker_id, number, records)
+        async with self._pool.acquire() as conn, conn.transaction():
+            records = await conn.fetch(PREVIEWS_SQL.unpruned_at, number, seqs)
+            await self._prune(conn, worker_id, number, records)
 
     async def _prune(self, conn: Any, worker_id: str, number: int, records: Sequence[Any]) -> None:
         """Leave of these rows what stays of an event, and the proof of what went.
@@ -130,6 +133,7 @@ class Retention:
             [pruned_frame(record["frame"]) for record in records],
             [proof_of(self._sealer.key, worker_id, record) for record in records],
         )
+        await artifacts_store.release(conn, number, [record["seq"] for record in records])
 
     async def _older(self, query: str, days: int) -> list[tuple[str, int]]:
         """The last seq of each worker that is older than so many days."""

@@ -9,6 +9,7 @@ import msgspec
 from autopilot.ops.settings import Settings
 
 Days = Annotated[int, msgspec.Meta(ge=1)]
+Size = Annotated[int, msgspec.Meta(ge=65536)]
 
 
 class RuntimeChoices(Settings, frozen=True, kw_only=True):
@@ -24,6 +25,12 @@ class RuntimeChoices(Settings, frozen=True, kw_only=True):
     """Older events lose their payload, all but its method; None: never."""
     keep_events_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_EVENTS_DAYS", default=None)
     """Older events are gone, and cursors below them stale; None: never."""
+    max_artifact_bytes: Size = msgspec.field(name="AUTOPILOT_MAX_ARTIFACT_BYTES", default=64 * 1024 * 1024)
+    """Of an artifact, no more is stored; what is missing is said."""
+    max_worker_artifact_bytes: Size = msgspec.field(
+        name="AUTOPILOT_MAX_WORKER_ARTIFACT_BYTES", default=1024 * 1024 * 1024
+    )
+    """Of all artifacts of a worker."""
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):

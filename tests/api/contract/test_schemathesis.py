@@ -12,7 +12,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
-from tests.api.contract.world import Person, ask, lease
+from tests.api.contract.world import Person, announce, ask, lease, store
 from tests.api.served import bearer
 
 from autopilot.contract import openapi
@@ -63,6 +63,10 @@ async def test_the_server_keeps_to_the_document(ada: Person, machine: Person, la
     if "approvalId" in label:
         await lease(machine, ada.worker_id)
         ids["approvalId"] = await ask(machine, ada.worker_id)
+    if "artifacts" in label:
+        await lease(machine, ada.worker_id)
+        ids["artifactId"] = await announce(machine, ada.worker_id, "content")
+        await store(machine, ada.worker_id, "content")
 
     @BUDGET
     @examples(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.api.contract.world import Person, ask, error, lease
+from tests.api.contract.world import Person, announce, ask, error, lease, store
 
 from autopilot.api.http import paths
 
@@ -21,13 +21,14 @@ BODIES: dict[str, Any] = {
     "/machines/{machine_id}/receipts": {
         "receipts": [{"worker_id": None, "request_id": "r1", "state": "completed", "response": {}}]
     },
+    "/workers/{worker_id}/artifacts": {"artifacts": [{"artifact_id": "0" * 32, "offset": 0, "text": "x"}]},
     "/approvals/{approval_id}/decision": {"option_id": "accept"},
 }
 OWNED = [(m, path) for methods, path, _ in paths.TABLE if "{" in path for m in methods.split()]
 
 
-async def settled(ada: Person) -> tuple[str, Person, str]:
-    """Ada's worker, machine and approval, with something in them to leak."""
+async def settled(ada: Person) -> tuple[str, Person, dict[str, str]]:
+    """Ada's worker, machine, approval and artifact, with something in them to leak."""
     machine = await ada.machine()
     worker = await ada.open_worker(workspace_ref=SECRET, metadata={"x": SECRET})
     await ada.append(worker, text=SECRET)
@@ -36,7 +37,10 @@ async def settled(ada: Person) -> tuple[str, Person, str]:
     body["request"]["method"] = "thread/list"
     assert (await ada.post(f"/machines/{machine.worker_id}/requests?wait_ms=0", body)).status_code == 202
     await lease(machine, worker)
-    return worker, machine, await ask(machine, worker, title=SECRET, evidence={"reason": SECRET})
+    approval_id = await ask(machine, worker, title=SECRET, evidence={"reason": SECRET})
+    artifact_id = await announce(machine, worker, SECRET)
+    await store(machine, worker, SECRET)
+    return worker, machine, {"approval_id": approval_id, "artifact_id": artifact_id}
 
 
 @pytest.mark.parametrize(("method", "path"), OWNED)
@@ -44,14 +48,14 @@ async def settled(ada: Person) -> tuple[str, Person, str]:
 async def test_what_is_anothers_is_refused_and_does_not_leak(
     ada: Person, eve: Person, method: str, path: str, who: str
 ):
-    worker, machine, approval = await settled(ada)
+    worker, machine, ids = await settled(ada)
     eve_machine = await eve.machine()
     caller = eve if who == "a user" else eve_machine
     before = (await ada.get(f"/workers/{worker}")).json()["data"]
     body = BODIES.get(path)
     if body and "machine_id" in body:
         body = {**body, "machine_id": eve_machine.worker_id}
-    url = path.format(worker_id=worker, machine_id=machine.worker_id, request_id="r1", approval_id=approval)
+    url = path.format(worker_id=worker, machine_id=machine.worker_id, request_id="r1", **ids)
 
     answer = await caller.call(method, url, **({"json": body} if method == "POST" and body else {}))
 

@@ -22,10 +22,15 @@ from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
 from autopilot.ops.serve import wire_of
 
-PASSED_ON = (b"last-event-id", b"content-type")
+PASSED_ON = (b"last-event-id", b"content-type", b"range", b"if-range", b"if-none-match")
 """Request headers that mean something to the runtime, beside the ids of correlation (which ops.access checked)."""
+NOT_MODIFIED = 304
+"""Has no body, and no length of one."""
 TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
-PASSED_BACK = frozenset({"content-type", "cache-control", "retry-after", "x-accel-buffering", "allow"})
+PASSED_BACK = frozenset(
+    {"content-type", "cache-control", "retry-after", "x-accel-buffering", "allow"}
+    | {"etag", "accept-ranges", "content-range", "x-autopilot-truncated", "x-autopilot-redacted"}
+)
 """Response headers of the runtime that mean something to a client."""
 
 
@@ -91,8 +96,11 @@ class Facade:
         try:
             stream = self.watch.open(grant)
             headers = _passed_back(response.headers)
+            is_frames = "content-length" not in response.headers
+            if not is_frames:  # an artifact: whoever gets less of it is to notice
+                headers.append((b"content-length", response.headers["content-length"].encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await relay(receive, send, body, stream, wants_control=wants_control)
+            await relay(receive, send, body, stream, wants_control=wants_control, is_frames=is_frames)
         finally:
             await close_stream(body)
             if stream is not None:
@@ -101,7 +109,8 @@ class Facade:
 
 async def _answer(send: Send, response: RuntimeResponse, body: bytes) -> None:
     headers = _passed_back(response.headers)
-    headers.append((b"content-length", str(len(body)).encode()))
+    if response.status != NOT_MODIFIED:
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

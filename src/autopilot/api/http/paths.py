@@ -24,6 +24,8 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET", "/workers/{worker_id}/requests/{request_id}", None),
     ("POST", "/workers/{worker_id}/requests/{request_id}/cancel", None),
     ("POST", "/workers/{worker_id}/stop", None),
+    ("GET POST", "/workers/{worker_id}/artifacts", None),
+    ("GET", "/workers/{worker_id}/artifacts/{artifact_id}", None),
     ("POST", "/workers/{worker_id}/lease", None),
     ("POST", "/workers/{worker_id}/lease/release", None),
     ("GET POST", "/machines", None),

@@ -28,15 +28,24 @@ log = get_logger("autopilot.api")
 
 
 async def relay(
-    receive: Receive, send: Send, body: AsyncIterator[bytes], stream: OpenStream, *, wants_control: bool
+    receive: Receive,
+    send: Send,
+    body: AsyncIterator[bytes],
+    stream: OpenStream,
+    *,
+    wants_control: bool,
+    is_frames: bool = True,
 ) -> None:
-    """Send everything that `body` yields; then, where the client asked for control frames, say why it ended early."""
+    """Send everything that `body` yields; then, where the client asked for control frames, say why it ended early.
+
+    What is no frames (an artifact) and ends early leaves its response unfinished.
+    """
     async with asyncio.TaskGroup() as tasks:
         departure = tasks.create_task(_departure(receive, stream))
         is_complete = await _pass_on(send, body, stream)
         departure.cancel()
-    if stream.reason == "disconnected":
-        return
+    if stream.reason == "disconnected" or (not is_complete and not is_frames):
+        return  # of what has a length the rest is missing: the connection ends, and says it
     try:
         async with asyncio.timeout(BYE_SECONDS):
             bye = b"" if is_complete or not wants_control else _bye(stream.reason)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from autopilot.contract._generated.artifact import ArtifactRef
 from autopilot.contract._generated.event import Actor
 from autopilot.contract._generated.worker import MachineRef
 
@@ -140,7 +141,9 @@ class ApprovalChange:
     move_path: str | None = None
     """Where an update moves the file to."""
     truncated: bool | None = None
-    """Whether `diff` is only its beginning."""
+    """Whether `diff` is not all of it."""
+    artifact: ArtifactRef | None = None
+    """What is all of it, where it is stored: an artifact of the worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

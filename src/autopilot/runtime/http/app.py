@@ -30,14 +30,14 @@ from autopilot.runtime.http.health import HealthRoutes
 from autopilot.runtime.router import problem_response
 
 BASE = "/internal/v1/codex"
-PASSED_ON = ("tracestate", "last-event-id", "content-type")
+PASSED_ON = ("tracestate", "last-event-id", "content-type", "range", "if-range", "if-none-match")
 """Headers that mean something to the runtime, beside the ids of correlation, which ops.access checked or made."""
 
 WORDS = frozenset(
     (
         *("workers", "machines", "stream", "snapshot", "events", "requests", "cancel", "stop", "lease", "release"),
         *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "spend", "devices"),
-        *("prices", "revoked"),
+        *("prices", "revoked", "artifacts"),
     )
 )
 """The fixed segments of the contract's paths."""

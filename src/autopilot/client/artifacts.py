@@ -1,0 +1,112 @@
+"""The calls about artifacts: what is too large for an event (docs/protocol.md, "Artifacts")."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
+
+from autopilot.client.backoff import Backoff, is_transient
+from autopilot.client.calls import Calls, as_message, many, path_of
+from autopilot.client.http import ATTEMPTS, RETRY_POLICY, ByteStream
+from autopilot.contract import Artifact, ArtifactPart, StoreArtifacts, StoredPart, encode
+from autopilot.contract.errors import AutopilotError, UnknownError, Unprocessable
+
+MEDIA_TYPE = "text/plain"
+PARTIAL, BEYOND = 206, 416
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPage:
+    """One page of the list, those announced last first."""
+
+    artifacts: Sequence[Artifact]
+    next: str | None
+    """`before` of the following page."""
+
+
+class ArtifactCalls(Calls):
+    """What one may do with artifacts, and how an executor stores them."""
+
+    async def artifacts(self, worker_id: str, *, limit: int | None = None, before: str | None = None) -> ArtifactPage:
+        """A page of what is known of a worker's artifacts."""
+        query = {"limit": limit, "before": before}
+        reply = await self._http.call("artifacts.list", "GET", path_of("workers", worker_id, "artifacts"), query=query)
+        found = [as_message(Artifact, item, reply.request_id) for item in reply.data]
+        return ArtifactPage(found, reply.body.get("next"))
+
+    async def read_artifact(
+        self, worker_id: str, artifact_id: str, *, first: int = 0, last: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        """The bytes from `first` to `last`, both included, as they come; negative `first`: so many at the end.
+
+        Goes on where a connection broke. Whoever stops early closes the iterator (`contextlib.aclosing`).
+
+        Raises:
+            NotFound: `no_such_artifact`, `artifact_pending` (not all of it has arrived) or `artifact_pruned`.
+            Unprocessable: the range begins beyond its end.
+        """
+        backoff = Backoff(RETRY_POLICY, rng=self._http.rng)
+        etag: str | None = None
+        while True:
+            try:
+                stream = await self._open(worker_id, artifact_id, first, last, etag)
+                etag, first = stream.headers.get("etag"), _first(stream, first)
+                try:
+                    while (chunk := await stream.read()) is not None:
+                        first += len(chunk)
+                        backoff.reset()
+                        yield chunk
+                finally:
+                    await stream.aclose()
+            except AutopilotError as error:
+                if not is_transient(error) or backoff.attempt + 1 >= ATTEMPTS:
+                    raise
+                delay = backoff.next_delay(error.retry_after_seconds)
+            else:
+                return
+            await self._http.clock.sleep(delay)
+
+    async def store_artifacts(
+        self, worker_id: str, parts: Iterable[ArtifactPart], *, generation: int | None = None
+    ) -> list[StoredPart]:
+        """Store pieces of what a worker's events refer to: an executor's call, under its lease.
+
+        Raises:
+            Conflict: `fenced`; `different_content`: what arrived is not what the event says.
+        """
+        body = encode(StoreArtifacts(artifacts=tuple(parts), generation=generation))
+        path = path_of("workers", worker_id, "artifacts")
+        return many(StoredPart, await self._http.call("artifacts.store", "POST", path, body=body))
+
+    async def _open(
+        self, worker_id: str, artifact_id: str, first: int, last: int | None, etag: str | None
+    ) -> ByteStream:
+        headers = {}
+        if first or last is not None:
+            headers["range"] = f"bytes={first}" if first < 0 else f"bytes={first}-{'' if last is None else last}"
+        if headers and etag is not None:
+            headers["if-range"] = etag
+        path = path_of("workers", worker_id, "artifacts", artifact_id)
+        try:
+            stream = await self._http.open("artifacts.read", path, headers=headers, media_type=MEDIA_TYPE)
+        except UnknownError as error:
+            if error.status != BEYOND:
+                raise
+            raise Unprocessable(
+                "the range begins beyond the artifact's end", reason_code="out_of_range", request_id=error.request_id
+            ) from None
+        if bool(headers) != (stream.status == PARTIAL):
+            await stream.aclose()
+            raise UnknownError("the answer is not the range asked for", request_id=stream.request_id)
+        return stream
+
+
+def _first(stream: ByteStream, asked: int) -> int:
+    """The first byte of what comes."""
+    if asked >= 0:
+        return asked
+    said = stream.headers.get("content-range", "")
+    begin = said.removeprefix("bytes ").partition("-")[0]
+    if not begin.isdecimal():
+        raise UnknownError("the answer does not say its range", request_id=stream.request_id)
+    return int(begin)

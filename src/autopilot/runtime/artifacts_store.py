@@ -1,0 +1,180 @@
+"""Takes artifacts in, piece by piece: redacted before they are stored, bounded, and checked when they are whole.
+
+Owns the tables `artifact` and `artifact_chunk`, but for announcements (artifacts_events.py) and retention. A piece is
+taken under the worker's lock, so that who may append is who may store. A piece is taken up to a border that no
+credential lies across (contract/redaction_stream.py); the rest comes again. Repeating anything is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from autopilot.contract import ArtifactPart, StoreArtifacts, StoredPart
+from autopilot.contract.errors import Conflict, Unprocessable
+from autopilot.contract.port import Claims
+from autopilot.contract.redaction_stream import redact_piece
+from autopilot.runtime import permissions
+from autopilot.runtime.artifacts_events import SQL
+from autopilot.runtime.ledger import Ledger, LedgerTx
+from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.settings import RuntimeSettings
+
+CHUNK_BYTES = 256 * 1024
+LEAST_PIECE_BYTES = 64 * 1024
+JSON = "application/json"
+UNKNOWN, PENDING, STORED = "unknown", "pending", "stored"
+
+
+class ArtifactStore:
+    """Writes artifacts."""
+
+    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, settings: RuntimeSettings) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._choices = settings.choices
+
+    async def store(self, claims: Claims, worker_id: str, body: StoreArtifacts) -> list[StoredPart]:
+        """Take these pieces; what became of each.
+
+        Raises:
+            NotFound, Forbidden: no such worker, or not the caller's to write.
+            Conflict: `fenced`; `different_content` where what arrived is not what its event says: it begins again.
+            Unprocessable: a piece that goes beyond its artifact's end, or is too short to get anywhere.
+        """
+        taken: list[tuple[StoredPart, int | None]] = []
+        async with self._ledger.transaction() as tx:
+            worker = await tx.lock_worker(worker_id)
+            permissions.store(claims, worker, body.generation)
+            for index, part in enumerate(body.artifacts):
+                taken.append(await self._take(tx, worker, index, part))
+        results = []
+        for part, whole in taken:
+            if whole is not None:
+                await self._finish(whole)
+                part = StoredPart(artifact_id=part.artifact_id, state=STORED, next_offset=part.next_offset)  # noqa: PLW2901 - it is whole now
+            results.append(part)
+        return results
+
+    async def _take(
+        self, tx: LedgerTx, worker: Worker, index: int, part: ArtifactPart
+    ) -> tuple[StoredPart, int | None]:
+        """One piece; with the artifact's number where all of it is there now."""
+        row = await tx.conn.fetchrow(SQL.lock, worker.worker_no, part.artifact_id)
+        if row is None:
+            return StoredPart(artifact_id=part.artifact_id, state=UNKNOWN, next_offset=0), None
+        received = row["received_bytes"]
+        if row["state"] == PENDING and part.offset == received and part.text:
+            received, is_whole = await self._add(tx, worker, row, index, part.text)
+        else:
+            is_whole = row["state"] == PENDING and received == row["bytes"]  # nobody finished it
+        told = StoredPart(artifact_id=part.artifact_id, state=row["state"], next_offset=received)
+        return told, row["artifact_no"] if is_whole else None
+
+    async def _add(self, tx: LedgerTx, worker: Worker, row: asyncpg.Record, index: int, text: str) -> tuple[int, bool]:
+        """Redact and store a piece; how many bytes of the whole have arrived, and whether no more are wanted."""
+        size = len(text.encode())
+        is_last = _is_last(row, index, size)
+        is_json = row["media_type"] == JSON
+        piece = redact_piece(text, inside=row["inside"], last=is_last, is_json=is_json)
+        taken = text[: piece.taken]
+        received = row["received_bytes"] + len(taken.encode())
+        kept = piece.text.encode()
+        room = await self._room(tx, worker, row)
+        is_full = len(kept) > room
+        if is_full:
+            kept = kept[:room].decode(errors="ignore").encode()
+            received = row["bytes"]
+        await self._write(tx.conn, row, kept)
+        await tx.conn.execute(
+            SQL.received,
+            row["artifact_no"],
+            received,
+            row["stored_bytes"] + len(kept),
+            piece.inside,
+            row["redacted"] or piece.text != taken,
+            row["truncated"] or is_full,
+        )
+        return received, received == row["bytes"]
+
+    async def _write(self, conn: Any, row: asyncpg.Record, kept: bytes) -> None:
+        chunks = [kept[start : start + CHUNK_BYTES] for start in range(0, len(kept), CHUNK_BYTES)]
+        starts = [row["stored_bytes"] + number * CHUNK_BYTES for number in range(len(chunks))]
+        await conn.execute(SQL.add_chunks, row["artifact_no"], starts, chunks)
+
+    async def _room(self, tx: LedgerTx, worker: Worker, row: asyncpg.Record) -> int:
+        """Bytes that may still be stored of it."""
+        all_stored = await tx.conn.fetchval(SQL.stored_of_worker, worker.worker_no)
+        own = self._choices.max_artifact_bytes - row["stored_bytes"]
+        return max(0, min(own, self._choices.max_worker_artifact_bytes - all_stored))
+
+    async def _finish(self, number: int) -> None:
+        """Make what has arrived readable, if it is what its event says.
+
+        Raises:
+            Conflict: it is not; it was thrown away, and begins again.
+        """
+        async with self._pool.acquire() as conn, conn.transaction():
+            row = await conn.fetchrow(SQL.lock_number, number)
+            if row is None or row["state"] != PENDING or row["received_bytes"] != row["bytes"]:
+                return
+            digest = await digest_of(conn, row["artifact_no"], row["stored_bytes"])
+            if digest == row["sha256"] or row["redacted"] or row["truncated"]:
+                await conn.execute(SQL.stored, number, digest)
+                return
+            await conn.execute(SQL.delete_chunks, [number])
+            await conn.execute(SQL.begin_again, number)
+        raise Conflict(
+            "what arrived is not what the event says: send it again from the beginning",
+            reason_code="different_content",
+            artifact_id=row["artifact_id"],
+        )
+
+
+async def digest_of(conn: Any, number: int, stored_bytes: int) -> bytes:
+    """SHA-256 of what is stored of an artifact, read chunk by chunk."""
+    digest, position = hashlib.sha256(), 0
+    while position < stored_bytes:
+        chunk = await conn.fetchrow(SQL.chunk, number, position)
+        if chunk is None or chunk["start_byte"] != position or not chunk["content"]:
+            break  # one is missing: the digest is of something else, and says so
+        digest.update(chunk["content"])
+        position += len(chunk["content"])
+    return digest.digest()
+
+
+async def release(conn: Any, worker_no: int, seqs: Sequence[int]) -> None:
+    """These events lose their payload: what no other event refers to loses its content, and keeps its digest.
+
+    `conn` is in a transaction. The artifacts are locked before they are looked at: an event that refers to one of them
+    meanwhile is either seen, or finds it pruned and wants it again.
+    """
+    released = sorted({record[0] for record in await conn.fetch(SQL.release, worker_no, list(seqs))})
+    if released:
+        await conn.fetch(SQL.lock_numbers, released)
+        unused = [record[0] for record in await conn.fetch(SQL.unused, released)]
+        await conn.execute(SQL.delete_chunks, unused)
+        await conn.execute(SQL.pruned, unused)
+
+
+async def forget_below(conn: Any, worker_no: int, floor_seq: int) -> None:
+    """Events below the floor are gone, and with them the artifacts that only they refer to."""
+    await conn.execute(SQL.release_below, worker_no, floor_seq)
+    await conn.execute(SQL.delete_below, worker_no, floor_seq)
+
+
+def _is_last(row: asyncpg.Record, index: int, size: int) -> bool:
+    """Whether a piece of this size is the artifact's last.
+
+    Raises:
+        Unprocessable: it goes beyond the end, or is short without being the last.
+    """
+    left = row["bytes"] - row["received_bytes"]
+    if size > left or LEAST_PIECE_BYTES > size != left:
+        field = f"artifacts[{index}].text"
+        message = f"must have the {left} bytes that are left, or from {LEAST_PIECE_BYTES} bytes to less than them"
+        raise Unprocessable(f"{field} {message}", reason_code="invalid_value", field=field)
+    return size == left

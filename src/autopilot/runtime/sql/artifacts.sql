@@ -1,0 +1,91 @@
+-- announce: what events refer to; what was pruned before is wanted again
+with said as (
+    select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bytea[],
+                         $8::boolean[])
+        as s (worker_no, seq, artifact_id, path, media_type, bytes, sha256, truncated)
+), made as (
+    insert into artifact as a
+        (worker_no, artifact_id, last_seq, path, media_type, bytes, sha256, truncated, announced_at)
+    select distinct on (worker_no, artifact_id)
+        worker_no, artifact_id, seq, path, media_type, bytes, sha256, truncated, clock_timestamp()
+    from said order by worker_no, artifact_id, seq desc
+    on conflict (worker_no, artifact_id) do update
+    set last_seq = excluded.last_seq, path = excluded.path,
+        state = case a.state when 'pruned' then 'pending' else a.state end,
+        received_bytes = case a.state when 'pruned' then 0 else a.received_bytes end,
+        stored_bytes = case a.state when 'pruned' then 0 else a.stored_bytes end,
+        stored_sha256 = case a.state when 'pruned' then null else a.stored_sha256 end,
+        stored_at = case a.state when 'pruned' then null else a.stored_at end,
+        inside = case a.state when 'pruned' then '' else a.inside end,
+        redacted = a.redacted and a.state <> 'pruned',
+        truncated = case a.state when 'pruned' then excluded.truncated else a.truncated end
+    returning artifact_no, worker_no, artifact_id
+)
+insert into artifact_use (worker_no, seq, artifact_no)
+select s.worker_no, s.seq, m.artifact_no from said s join made m using (worker_no, artifact_id)
+on conflict do nothing;
+
+-- find: one artifact
+select * from artifact where worker_no = $1 and artifact_id = $2;
+
+-- lock: one artifact, for whoever changes it
+select * from artifact where worker_no = $1 and artifact_id = $2 for update;
+
+-- lock_number: the same, by its number
+select * from artifact where artifact_no = $1 for update;
+
+-- page: a worker's artifacts, those announced last first
+select * from artifact where worker_no = $1 and ($2::bigint is null or artifact_no < $2) order by artifact_no desc
+limit $3;
+
+-- stored_of_worker: bytes that all artifacts of a worker take
+select coalesce(sum(stored_bytes) filter (where state <> 'pruned'), 0)::bigint from artifact where worker_no = $1;
+
+-- add_chunks: more of the content
+insert into artifact_chunk (artifact_no, start_byte, content)
+select $1, c.start_byte, c.content from unnest($2::bigint[], $3::bytea[]) as c (start_byte, content);
+
+-- received: how far it has come
+update artifact set received_bytes = $2, stored_bytes = $3, inside = $4, redacted = $5, truncated = $6
+where artifact_no = $1;
+
+-- stored: all of it is there
+update artifact set state = 'stored', stored_sha256 = $2, stored_at = clock_timestamp() where artifact_no = $1;
+
+-- begin_again: nothing of it is there
+update artifact set received_bytes = 0, stored_bytes = 0, inside = '', redacted = false where artifact_no = $1;
+
+-- delete_chunks: let go of the content
+delete from artifact_chunk where artifact_no = any($1::bigint[]);
+
+-- chunk: the chunk that a byte lies in
+select start_byte, content from artifact_chunk where artifact_no = $1 and start_byte <= $2
+order by start_byte desc limit 1;
+
+-- release: these events refer to nothing any more
+delete from artifact_use where worker_no = $1 and seq = any($2::bigint[]) returning artifact_no;
+
+-- lock_numbers: these artifacts, in the order in which events lock them
+select artifact_no from artifact where artifact_no = any($1::bigint[]) order by worker_no, artifact_id for update;
+
+-- unused: those of them that no event refers to
+select a.artifact_no from unnest($1::bigint[]) as a (artifact_no)
+where not exists (select from artifact_use u where u.artifact_no = a.artifact_no);
+
+-- pruned: what they were stays
+update artifact set state = 'pruned', inside = '' where artifact_no = any($1::bigint[]);
+
+-- release_below: events below this seq are gone
+delete from artifact_use where worker_no = $1 and seq < $2;
+
+-- delete_below: with their artifacts
+delete from artifact where worker_no = $1 and last_seq < $2;
+
+-- of_log: what can be checked of a worker's artifacts, with the events that say what they are
+select a.artifact_no, a.artifact_id, a.last_seq, a.bytes, a.sha256, a.stored_sha256, a.redacted, a.truncated,
+       e.frame, e.pruned
+from artifact a
+join worker w using (worker_no)
+left join event e on e.worker_no = a.worker_no and e.seq = a.last_seq
+where w.worker_id = $1 and a.state = 'stored'
+order by a.artifact_no;
