@@ -41,7 +41,9 @@ async def test_every_path_of_the_table_is_forwarded_to_its_internal_path(api: Se
     for methods, public, internal in paths.TABLE:
         if public.endswith(("/stream", "/feed")):
             continue
-        ids = {"worker_id": "desktopw%3A1~x", "request_id": "r%2F1", "machine_id": "m1", "approval_id": "ap_1"}
+        ids = {"worker_id": "desktopw%3A1~x", "request_id": "r%2F1", "machine_id": "m1", "approval_id": "ap_1"} | {
+            "artifact_id": "a" * 32
+        }
         for method in methods.split():
             url = paths.BASE + public.format_map(ids) + "?a=b%20c&a=%C3%A9"
             content = b"{}" if method == "POST" else None
@@ -126,7 +128,9 @@ async def test_behind_tls_answers_say_so(database: str):
 async def test_without_a_good_token_every_worker_call_is_401(api: ServedApi, values: list[str]):
     headers = [("authorization", value) for value in values]
     for methods, public, _ in paths.TABLE:
-        url = paths.BASE + public.format(worker_id="w", request_id="r", machine_id="m", approval_id="ap_1")
+        url = paths.BASE + public.format(
+            worker_id="w", request_id="r", machine_id="m", approval_id="ap_1", artifact_id="a"
+        )
         answer = await api.client.request(methods.split()[0], url, headers=headers)
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "unauthorized"
