@@ -248,7 +248,8 @@ class Http:
                 return stream
             try:
                 if response.is_success:
-                    raise _not_ours(response, f"the answer is not {media_type}", running.request_id)
+                    wanted = "event stream" if media_type == EVENT_STREAM else media_type
+                    raise _not_ours(response, f"the answer is no {wanted}", running.request_id)
                 raise self._error(response, await _bounded_body(stream), running.request_id)
             finally:
                 await stream.aclose()
