@@ -25,7 +25,10 @@ ANSWER_SECONDS = 90.0
 """Longer than the longest `wait_ms`."""
 SILENCE_SECONDS = 45.0
 """A stream says something every 15 s; after three times that its runtime is gone."""
+READ_SECONDS = 12.0
+"""A little more than the runtime itself gives a read: what takes longer comes from one that does not run."""
 TIMEOUT = httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+READ_TIMEOUT = httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
 STREAM_TIMEOUT = httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
 STREAMS = ("/stream", "/feed")
 """What the paths of streams end with."""
@@ -78,7 +81,7 @@ class SignedHttpPort:
             target,
             headers={**request.headers, **of_claims},
             content=request.body,
-            timeout=STREAM_TIMEOUT if request.path.endswith(STREAMS) else TIMEOUT,
+            timeout=_patience(request),
         )
         built.headers[SIGNATURE_HEADER] = sign(
             self._key,
@@ -153,6 +156,12 @@ class Content:
         """Let go of the connection."""
         with contextlib.suppress(httpx2.TransportError):
             await self._response.aclose()
+
+
+def _patience(request: RuntimeRequest) -> httpx2.Timeout:
+    if request.path.endswith(STREAMS):
+        return STREAM_TIMEOUT
+    return READ_TIMEOUT if request.method == "GET" else TIMEOUT
 
 
 def _unavailable(outcome: str) -> Unavailable:

@@ -6,6 +6,7 @@ Never reads a body or a header other than `authorization`; never decides what th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ REMEMBERED = 20_000
 """Grants, and unknown tokens, kept at once."""
 STRANGER_SECONDS = 60.0
 """A token that speaks for nobody never will: a client that goes on trying costs one query a minute."""
+ANSWER_SECONDS = 8.0
+"""A token is found within a millisecond; a database that takes so long is not there."""
 TOKEN_CHARACTERS = 512
 """Longer than any token of ours: not worth a look."""
 Kept = TypeVar("Kept")
@@ -73,7 +76,8 @@ class Grants:
             return None
         asked_at = self._monotonic()
         with answering(outcome="not_recorded"):
-            row = await self._pool.fetchrow(SQL.find_grant, digest)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                row = await self._pool.fetchrow(SQL.find_grant, digest)
         if row is None:
             _remember(self._strangers, digest, asked_at + STRANGER_SECONDS)
             return None

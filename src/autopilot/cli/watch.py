@@ -7,7 +7,6 @@ prints. Owns where to begin, and the remarks about the connection and the machin
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -20,8 +19,9 @@ from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import Painter
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.workers import ago, value
+from autopilot.cli.workers import ago, health_words, value
 from autopilot.client import ConnectionState, RuntimeCodexClient
+from autopilot.client.health import LOOK_SECONDS, UNKNOWN, ApiFact, known
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_items import TurnEnded
 from autopilot.contract import Envelope, WorkerSnapshot
@@ -30,9 +30,11 @@ from autopilot.contract.errors import AutopilotError, StaleCursor
 Beginning = Literal["recent", "start", "now"]
 
 PAGE = 200
-LOOK_SECONDS = 10.0
-"""How often the machine's health is looked at, beside the stream."""
+LOOK_EVERY_SECONDS = 10.0
+"""How often health is looked at, beside the stream."""
 FIRST_WORKER_SECONDS = 0.5
+FACTS = {"api": "the API", "machine": "the companion", "codex": "Codex"}
+"""Facts of health whose changes are told, and what they are called; the age of the log is no news in a stream of it."""
 
 
 async def watch(
@@ -72,7 +74,9 @@ class View:
     until_idle: bool
     timeline: Timeline = field(default_factory=Timeline)
     _lost: bool = False
-    _machine: str | None = None
+    _api: ApiFact = field(default_factory=ApiFact)
+    _told: dict[str, str] = field(default_factory=dict)
+    """The state of each fact of health, as it was told last."""
 
     async def run(self, start: Beginning) -> int:
         """Tell the past that was asked for, then follow until Ctrl-C, or the turn's end."""
@@ -82,7 +86,7 @@ class View:
         if ended and self.until_idle and self.timeline.active_turn_id is None:
             return _exit_of(ended)
         async with asyncio.TaskGroup() as tasks:
-            looking = tasks.create_task(self._look_after_machine(), name="machine")
+            looking = tasks.create_task(self._look_after_health(), name="health")
             try:
                 return await self._follow()
             finally:
@@ -91,7 +95,7 @@ class View:
 
     def _introduce(self, snapshot: WorkerSnapshot) -> None:
         machine = snapshot.machine
-        self._machine = snapshot.health.machine.state
+        self._told = {name: getattr(snapshot.health, name).state for name in FACTS}
         where = f" on {escape(machine.name)}" if machine else ""
         title = escape(value(snapshot.title) or value(snapshot.preview) or "")
         self.terminal.say(
@@ -99,7 +103,7 @@ class View:
         )
         self.terminal.say(
             f"[dim]{snapshot.status}, {snapshot.latest_seq} events, "
-            f"companion {self._machine} ({_heard(snapshot)})[/dim]"
+            f"companion {snapshot.health.machine.state} ({_heard(snapshot)})[/dim]"
         )
 
     async def _past(self, snapshot: WorkerSnapshot, start: Beginning) -> TurnEnded | None:
@@ -160,15 +164,22 @@ class View:
             self._lost = False
             self._remark(f"connected again, caught up at event {self.timeline.seq}")
 
-    async def _look_after_machine(self) -> None:
-        """Say when the companion falls silent or comes back: a stream alone can't tell."""
+    async def _look_after_health(self) -> None:
+        """Say when API, companion or Codex fall silent or come back: a stream alone can't tell."""
+        snapshot: WorkerSnapshot | None = None
         while True:
-            await self.client.clock.sleep(LOOK_SECONDS)
-            with contextlib.suppress(AutopilotError):  # the follower says what is wrong with the connection
-                snapshot = await self.client.worker(self.worker_id)
-                if snapshot.health.machine.state != self._machine:
-                    self._machine = snapshot.health.machine.state
-                    self._remark(f"the companion is {self._machine} now ({_heard(snapshot)})")
+            await self.client.clock.sleep(LOOK_EVERY_SECONDS)
+            try:
+                snapshot = await self.client.worker(self.worker_id, within_seconds=LOOK_SECONDS)
+                self._api.answered(self.client.clock.now())
+            except AutopilotError as error:
+                self._api.failed(error, self.client.clock.now())
+            health = known(snapshot, self._api.fact)
+            for name, called in FACTS.items():
+                fact = getattr(health, name)
+                if fact.state not in {self._told.get(name), UNKNOWN.state}:
+                    self._told[name] = fact.state
+                    self._remark(f"{called} is {health_words(fact)}")
 
     def _remark(self, text: str) -> None:
         self.painter.end_line()

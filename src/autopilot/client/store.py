@@ -19,12 +19,13 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact, known
 from autopilot.client.reconcile import Reconciler
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_board import TimelineLimits
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract import Envelope, WorkerSnapshot
+from autopilot.contract import Envelope, Health, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError, StaleCursor
 
 APPROVAL = "worker.approval."
@@ -48,6 +49,8 @@ class WorkerView:
     connection: ConnectionState
     error: AutopilotError | None
     """Why the last snapshot could not be had; None: it could."""
+    health: Health
+    """Four facts, never merged. `api` is what this client found itself; the others are the server's last words."""
 
 
 class WorkerStore:
@@ -81,6 +84,7 @@ class WorkerStore:
         self._reconciler = Reconciler()
         self._connection = ConnectionState()
         self._error: AutopilotError | None = None
+        self._api = ApiFact()
         self._follower: Follower[Envelope] | None = None
         self._tickets = 0
         self._woken = asyncio.Event()
@@ -101,6 +105,7 @@ class WorkerStore:
                 is_whole=self._timeline is not None and timeline.is_whole,
                 connection=self._connection,
                 error=self._error,
+                health=known(self._reconciler.snapshot, self._api.fact),
             )
         return self._view
 
@@ -162,6 +167,7 @@ class WorkerStore:
             try:
                 await self._snapshot()
             except AutopilotError as error:
+                self._api.failed(error, self._clock.now())
                 if not is_transient(error):
                     raise
                 await self._wait(error)
@@ -229,7 +235,8 @@ class WorkerStore:
         """A snapshot now and then: what the log doesn't hold, and whether the stream still brings what it should."""
         lagging: object = None
         while True:
-            await self._woken_or(self._reconcile_seconds * (0.9 + 0.2 * self._rng()))
+            pause = self._reconcile_seconds if self._api.is_well else min(AGAIN_SECONDS, self._reconcile_seconds)
+            await self._woken_or(pause * (0.9 + 0.2 * self._rng()))
             await self._try_snapshot()
             snapshot, connection = self._reconciler.snapshot, self._connection
             connected = connection.kind in ("live", "catching_up") and self._error is None
@@ -247,13 +254,15 @@ class WorkerStore:
             if not is_transient(error) and not isinstance(error, SignInAgain):
                 raise
             self._error = error
+            self._api.failed(error, self._clock.now())
             self._change()
 
     async def _snapshot(self) -> None:
         self._tickets += 1
         ticket = self._tickets
-        snapshot = await self._client.worker(self.worker_id)
+        snapshot = await self._client.worker(self.worker_id, within_seconds=LOOK_SECONDS)
         self._reconciler.merge(snapshot, ticket)
+        self._api.answered(self._clock.now())
         self._error = None
         self._backoff.reset()
         self._change()
@@ -262,6 +271,8 @@ class WorkerStore:
 
     def _connected(self, state: ConnectionState) -> None:
         if state.kind != "closed":
+            if state.kind == "waiting" and self._connection.kind != "waiting":
+                self._woken.set()  # is it the stream, or everything? A look tells
             self._connection = state
             self._change()
 

@@ -97,9 +97,18 @@ class WorkerCalls(Calls):
         reply = await self._http.call("workers.create", "POST", path_of("workers"), body=encode(body))
         return one(CreatedWorker, reply)
 
-    async def worker(self, worker_id: str) -> WorkerSnapshot:
-        """Everything known about one worker, true at its `latest_seq`."""
-        reply = await self._http.call("workers.snapshot", "GET", path_of("workers", worker_id))
+    async def worker(self, worker_id: str, *, within_seconds: float | None = None) -> WorkerSnapshot:
+        """Everything known about one worker, true at its `latest_seq`.
+
+        `within_seconds`: ask once, and no longer: for who wants to know whether anybody answers.
+        """
+        reply = await self._http.call(
+            "workers.snapshot",
+            "GET",
+            path_of("workers", worker_id),
+            timeout_seconds=UNARY_TIMEOUT_SECONDS if within_seconds is None else within_seconds,
+            retry=within_seconds is None,
+        )
         return one(WorkerSnapshot, reply)
 
     async def open_stream(self, worker_id: str, cursor: int | None, *, tail_ms: int | None = None) -> ByteStream:

@@ -273,7 +273,7 @@ class Companion:
     def _wire(self) -> None:
         """Who wakes whom."""
         self.codex.refusal = self.gate.refusal
-        self.codex.troubled = self.standing.wake
+        self.codex.troubled = self.codex.liveness.changed = self.standing.wake
         self.recovery.codex = self.codex
         self.places.codex = self.codex
         self.recovery.began = self._began

@@ -147,12 +147,15 @@ class Leases:
 
     async def beat(self) -> None:
         """Say that the machine lives and renew its leases, forever."""
+        pause = self._heartbeat_seconds
         while True:
-            await self._clock.sleep(self._heartbeat_seconds)
+            await self._clock.sleep(pause)
+            pause = self._heartbeat_seconds
             try:
                 await self.heartbeat()
             except AutopilotError as error:
                 log.warning("heartbeat.failed", error=str(error), code=error.code)
+                pause = min(RETRY_SECONDS, pause)  # whoever misses one must not be taken for away
                 self._wake.set()
 
     async def tell_facts(self) -> None:

@@ -39,6 +39,8 @@ class CodexStanding(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str | None = None
     since: str | None = None
     """When this connection began, by the machine's clock."""
+    unresponsive_since: str | None = None
+    """Since when it has answered nothing, by the machine's clock; None: it answers."""
     drift: str | None = None
     """The verdict on its protocol (`DriftStanding`)."""
 
@@ -133,11 +135,15 @@ class Standing:
         began = self._since.get(session.incarnation) or translate.timestamp(self._clock.now())
         self._since = {session.incarnation: began}
         where = "the user's shared daemon" if session.shared else "an app-server of the companion's own"
+        silent = self._codex.liveness.unresponsive_since
+        silent_since = None if silent is None else translate.timestamp(silent)
+        how = "" if silent_since is None else f": it has answered nothing since {silent_since}"
         return CodexStanding(
-            f"Codex {version}, on {where}",
+            f"Codex {version}, on {where}{how}",
             "shared" if session.shared else "own",
             version=version,
             since=began,
+            unresponsive_since=silent_since,
             drift=self._gate.standing(version).verdict,
         )
 

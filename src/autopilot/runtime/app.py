@@ -22,6 +22,7 @@ from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
 from autopilot.runtime.retention import Retention
@@ -38,6 +39,8 @@ from autopilot.runtime.workers import Workers
 
 STOP_SECONDS = 1.0
 """How long followers get to end their streams."""
+READ_SECONDS = 10.0
+"""A read takes milliseconds; one that has taken so long waits for a database that does not answer."""
 
 
 class Runtime:
@@ -50,18 +53,24 @@ class Runtime:
         self.wakeups = Wakeups(dsn, clock, interval_ms=settings.notify_interval_ms)
         self.tail = WorkerTail(pool, self.wakeups, settings, clock)
         self.ledger = Ledger(pool, self.tail, settings)
-        self.machines = MachinesRoom(pool, self.ledger, self.wakeups, settings, clock)
+        self.hearing = Hearing(pool, settings.choices)
+        self.machines = MachinesRoom(
+            pool, self.ledger, self.wakeups, settings=settings, hearing=self.hearing, clock=clock
+        )
         self.notices = Notices(self.wakeups)
         self.ledger.on_commit.append(self.notices.committed)
         self.machines.machines.on_change.append(self.notices.machine_changed)
         self.router = Router(
             [
-                *Workers(self.ledger, pool, settings).routes(),
+                *Workers(self.ledger, pool, self.hearing, settings).routes(),
                 *AppendRoutes(self.ledger, settings).routes(),
                 *StreamRoutes(pool, self.tail).routes(),
                 *PageRoutes(pool).routes(),
                 *ArtifactRoutes(ArtifactStore(self.ledger, pool, settings), pool, settings).routes(),
                 *PrincipalRoutes(pool, self.tail, self.notices, self.machines.machines, settings).routes(),
+                *PrincipalRoutes(
+                    pool, self.tail, self.notices, self.machines.machines, hearing=self.hearing, settings=settings
+                ).routes(),
                 *self.machines.routes(),
             ]
         )
@@ -69,6 +78,7 @@ class Runtime:
             self.wakeups.run,
             self.tail.hub.run,
             self.ledger.run,
+            self.hearing.run,
             Retention(self.ledger, pool, settings, clock).run,
             Sealer(pool, settings.seal_key, clock).run,
             *self.machines.background,
@@ -101,7 +111,8 @@ class Runtime:
         """See RuntimePort. A refusal, and a database that is away, are responses."""
         try:
             endpoint, match = self.router.find(request.method, request.path)
-            return await endpoint(request, match)
+            async with asyncio.timeout(READ_SECONDS if request.method == "GET" else None):
+                return await endpoint(request, match)
         except Problem as problem:
             return problem_response(problem)
         except UNREACHABLE:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import instant
 
 _NULL = msgspec.Raw(b"null")
@@ -37,7 +38,7 @@ class _Request(msgspec.Struct):
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
-def approval_body(record: asyncpg.Record, *, stale_after_ms: int) -> dict[str, Any]:
+def approval_body(record: asyncpg.Record, *, hearing: Hearing) -> dict[str, Any]:
     """An approval as the contract shows it; `record` has `read_at`."""
     asked = _REQUEST.decode(record["request"])
     return {
@@ -54,18 +55,17 @@ def approval_body(record: asyncpg.Record, *, stale_after_ms: int) -> dict[str, A
         "ended_at": _instant(record["ended_at"]),
         "outcome": record["outcome"],
         "machine": _machine(record),
-        "machine_reachable": is_reachable(record, stale_after_ms),
+        "machine_reachable": is_reachable(record, hearing),
         "seq": record["requested_seq"],
         "delivered_at": _instant(record["delivered_at"]),
     }
 
 
-def is_reachable(record: asyncpg.Record, stale_after_ms: int) -> bool | None:
+def is_reachable(record: asyncpg.Record, hearing: Hearing) -> bool | None:
     """Whether the machine whose Codex asks is heard; None where no machine asks."""
     if record["machine_id"] is None:
         return None
-    heard = record["last_heard_at"]
-    return heard is not None and (record["read_at"] - heard).total_seconds() * 1000 <= stale_after_ms
+    return not hearing.is_away(record["read_at"], record["last_heard_at"])
 
 
 def _machine(record: asyncpg.Record) -> dict[str, Any] | None:

@@ -17,10 +17,10 @@ from autopilot.runtime import permissions
 from autopilot.runtime.approvals import Approvals
 from autopilot.runtime.approvals_body import approval_body
 from autopilot.runtime.approvals_rows import SQL
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.requests_bodies import Bodies, identifier
 from autopilot.runtime.requests_routes import asker_of
 from autopilot.runtime.router import Match, Route, data_response, integer_of, json_response, query_of
-from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.workers import EPOCH
 from autopilot.runtime.workers_ids import find_worker
 
@@ -34,12 +34,14 @@ FILTERS = frozenset(ApprovalFilter)
 class ApprovalRoutes:
     """What people call."""
 
-    def __init__(self, approvals: Approvals, pool: asyncpg.Pool, bodies: Bodies, settings: RuntimeSettings) -> None:
+    def __init__(
+        self, approvals: Approvals, pool: asyncpg.Pool, bodies: Bodies, hearing: Hearing, page_bytes: int
+    ) -> None:
         self._approvals = approvals
         self._pool = pool
         self._bodies = bodies
-        self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
-        self._page_bytes = settings.page_bytes
+        self._hearing = hearing
+        self._page_bytes = page_bytes
 
     def routes(self) -> Iterable[Route]:
         """Its routes."""
@@ -91,7 +93,7 @@ class ApprovalRoutes:
         return worker.worker_no
 
     def _body(self, record: asyncpg.Record) -> dict[str, object]:
-        return approval_body(record, stale_after_ms=self._stale_after_ms)
+        return approval_body(record, hearing=self._hearing)
 
 
 def approval_id_of(match: Match) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -19,6 +19,7 @@ from autopilot.contract.errors import Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.db import queries
 from autopilot.runtime import machine_facts, permissions, seal_heads
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.machine_facts import Fact
 
@@ -103,12 +104,12 @@ class Beat:
 class Machines:
     """The machines of this installation."""
 
-    def __init__(self, pool: asyncpg.Pool, *, stale_after_ms: int) -> None:
-        """`stale_after_ms`: a machine that was silent for longer counts as away; when it is heard, that is news."""
+    def __init__(self, pool: asyncpg.Pool, hearing: Hearing) -> None:
+        """`hearing` says which machines are away: when such a one is heard, that is news."""
         self.on_change: list[Callable[[Machine], None]] = []
         """Called after each commit that made a machine, changed it, or found it back."""
         self._pool = pool
-        self._away = timedelta(milliseconds=stale_after_ms)
+        self._hearing = hearing
 
     async def register(self, claims: Claims, said: Registration) -> Machine:
         """Make a machine, or refresh what is said of it; the first principal to register an id owns it.
@@ -185,7 +186,7 @@ class Machines:
             await connection.execute(_SQL.touch, machine_id, now)
             beats = await _renew(connection, claims, machine_id, held, now)
             has_news = await machine_facts.keep(connection, machine_id, facts)
-        was_away = before.last_heard_at is None or now - before.last_heard_at > self._away
+        was_away = self._hearing.is_away(now, before.last_heard_at)
         if was_away or has_news or desktop_session_id not in {None, before.desktop_session_id}:
             self._tell(before)
         return beats

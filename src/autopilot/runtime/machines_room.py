@@ -14,6 +14,7 @@ from autopilot.runtime.approvals_routes import ApprovalRoutes
 from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.expiry import Sweeper
 from autopilot.runtime.feed import Feeds
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.machines_routes import MachineRoutes
@@ -37,14 +38,21 @@ class MachinesRoom:
     """Everything about machines. Made once a runtime; tells after each commit what it woke."""
 
     def __init__(
-        self, pool: asyncpg.Pool, ledger: Ledger, wakeups: Wakeups, settings: RuntimeSettings, clock: Clock
+        self,
+        pool: asyncpg.Pool,
+        ledger: Ledger,
+        wakeups: Wakeups,
+        *,
+        settings: RuntimeSettings,
+        hearing: Hearing,
+        clock: Clock,
     ) -> None:
         keys = DeliveryKeys(settings.delivery_key, *settings.older_delivery_keys)
         bodies = Bodies(settings)
         self._wakeups = wakeups
         self.waiters = Waiters()
         self.feeds = Feeds(pool, ledger, keys=keys, wakeups=wakeups, settings=settings, clock=clock)
-        self.machines = Machines(pool, stale_after_ms=settings.choices.heartbeat_stale_after_ms)
+        self.machines = Machines(pool, hearing)
         self.requests = Requests(ledger, pool, keys, self.waiters, digests=Digests.of(settings))
         ledger.interrupt = self.requests.interrupt
         self.revocations = Revocations(ledger, pool, clock)
@@ -57,7 +65,7 @@ class MachinesRoom:
         decisions = Decisions(keys, Digests.of(settings))
         ledger.decide = decisions.by_rule
         approvals = Approvals(ledger, pool, decisions)
-        self._approval_routes = ApprovalRoutes(approvals, pool, bodies, settings)
+        self._approval_routes = ApprovalRoutes(approvals, pool, bodies, hearing, settings.page_bytes)
         ledger.on_commit.append(self._tell)
         wakeups.subscribe(RECEIPTS, self._hear)
 

@@ -18,7 +18,11 @@ class RuntimeChoices(Settings, frozen=True, kw_only=True):
     heartbeat_stale_after_ms: Annotated[int, msgspec.Meta(ge=1000)] = msgspec.field(
         name="AUTOPILOT_HEARTBEAT_STALE_AFTER_MS", default=120_000
     )
-    """A worker or machine not heard of for longer is shown as stale."""
+    """A worker not heard of for longer is shown as stale; so is a log without an event for so long."""
+    machine_away_after_ms: Annotated[int, msgspec.Meta(ge=1000)] = msgspec.field(
+        name="AUTOPILOT_MACHINE_AWAY_AFTER_MS", default=45_000
+    )
+    """A machine not heard of for longer is shown as away. Companions are heard every 30 s."""
     keep_previews_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_PREVIEWS_DAYS", default=None)
     """Previews of items completed longer ago, and diffs that were replaced, lose their payload; None: never."""
     keep_payloads_days: Days | None = msgspec.field(name="AUTOPILOT_KEEP_PAYLOADS_DAYS", default=None)
@@ -31,6 +35,11 @@ class RuntimeChoices(Settings, frozen=True, kw_only=True):
         name="AUTOPILOT_MAX_WORKER_ARTIFACT_BYTES", default=1024 * 1024 * 1024
     )
     """Of all artifacts of a worker."""
+
+    @property
+    def away_after_ms(self) -> int:
+        """After so long a silence a machine counts as away: never later than its workers are stale."""
+        return min(self.machine_away_after_ms, self.heartbeat_stale_after_ms)
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 
 from autopilot.contract import worker_facts
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import instant
 
 Row = asyncpg.Record
@@ -21,9 +22,10 @@ Row = asyncpg.Record
 
 DESKTOP = "desktop"
 OVER = frozenset({"stopped", "failed"})
+_CODEX_SAID = ("version", "server", "since", "unresponsive_since", "drift")
 
 
-def snapshot(row: Row, *, role: str, stale_after_ms: int) -> dict[str, Any]:
+def snapshot(row: Row, *, role: str, hearing: Hearing) -> dict[str, Any]:
     """The body of `GET /workers/{id}`; `role` is the reader's."""
     facts = msgspec.json.decode(row["facts"])
     return {
@@ -38,13 +40,13 @@ def snapshot(row: Row, *, role: str, stale_after_ms: int) -> dict[str, Any]:
         "stopped_at": _time(row["stopped_at"]),
         "updated_at": _time(row["updated_at"]),
         "last_heartbeat_at": _time(row["last_heartbeat_at"]),
-        **heartbeat(row, stale_after_ms),
+        **heartbeat(row, hearing.choices.heartbeat_stale_after_ms),
         **{name: facts.get(name) for name in worker_facts.NAMES},
         "machine": _machine(row),
         "execution_mode": row["execution_mode"],
-        "backend": _backend(row, stale_after_ms),
+        "backend": _backend(row, hearing),
         "lease": _lease(row),
-        "health": _health(row, stale_after_ms),
+        "health": _health(row, hearing),
         "pending_approvals": row["pending_approvals"],
         "spend": _spend(facts),
         "owner": {"user_id": row["owner_user_id"], "guest_scope": row["owner_guest_scope"], "team_id": None},
@@ -52,9 +54,9 @@ def snapshot(row: Row, *, role: str, stale_after_ms: int) -> dict[str, Any]:
     }
 
 
-def summary(row: Row, *, role: str, stale_after_ms: int) -> dict[str, Any]:
+def summary(row: Row, *, role: str, hearing: Hearing) -> dict[str, Any]:
     """An item of `GET /workers`: a snapshot, and where the projection stands (it is off)."""
-    return {**snapshot(row, role=role, stale_after_ms=stale_after_ms), "convex_projection": None}
+    return {**snapshot(row, role=role, hearing=hearing), "convex_projection": None}
 
 
 def heartbeat(row: Row, stale_after_ms: int) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def _machine(row: Row) -> dict[str, Any] | None:
     }
 
 
-def _backend(row: Row, stale_after_ms: int) -> dict[str, Any] | None:
+def _backend(row: Row, hearing: Hearing) -> dict[str, Any] | None:
     """A desktop's place is ready while its companion is heard; where no machine ever was, there is no place."""
     if row["machine_id"] is None:
         return None
@@ -92,7 +94,7 @@ def _backend(row: Row, stale_after_ms: int) -> dict[str, Any] | None:
         "kind": DESKTOP,
         "display_name": row["machine_name"] or row["machine_id"],
         "region": None,
-        "state": states.get(_machine_state(row, stale_after_ms), "unknown"),
+        "state": states.get(_machine_state(row, hearing), "unknown"),
         "reason": None,
         "checked_at": _time(row["last_heard_at"]),
         "selected_by": None,
@@ -111,50 +113,51 @@ def _lease(row: Row) -> dict[str, Any]:
     }
 
 
-def _health(row: Row, stale_after_ms: int) -> dict[str, Any]:
-    """Four facts, never merged: what each says is only what its own source said, and when."""
+def _health(row: Row, hearing: Hearing) -> dict[str, Any]:
+    """Four facts, never merged: what each says is only what its own source said last, and when that was."""
     heard, data_age_ms = row["last_heard_at"], _age_ms(row, row["updated_at"])
-    machine = _machine_state(row, stale_after_ms)
     said = {} if row["codex_said"] is None else msgspec.json.decode(row["codex_said"])
     return {
         "api": {"state": "ok", "as_of": _time(row["read_at"]), "detail": None},
         "machine": {
-            "state": machine,
+            "state": _machine_state(row, hearing),
             "as_of": _time(heard),
             "detail": None if heard is None else {"age_ms": _age_ms(row, heard)},
         },
         "codex": {
-            "state": _codex_state(said, row, machine),
+            "state": _codex_state(said, row),
             "as_of": _time(heard),
             "detail": _codex_detail(said, row),
         },
         "data": {
-            "state": "ok" if data_age_ms <= stale_after_ms else "stale",
+            "state": "ok" if data_age_ms <= hearing.choices.heartbeat_stale_after_ms else "stale",
             "as_of": _time(row["updated_at"]),
             "detail": {"age_ms": data_age_ms},
         },
     }
 
 
-def _machine_state(row: Row, stale_after_ms: int) -> str:
+def _machine_state(row: Row, hearing: Hearing) -> str:
     heard = row["last_heard_at"]
     if row["machine_id"] is None or heard is None:
         return "unknown"
-    return "ok" if _age_ms(row, heard) <= stale_after_ms else "down"
+    return "down" if hearing.is_away(row["read_at"], heard) else "ok"
 
 
-def _codex_state(said: Mapping[str, Any], row: Row, machine: str) -> str:
-    """A companion that is heard says which Codex it works on; one that names none has none running."""
-    if machine != "ok":
+def _codex_state(said: Mapping[str, Any], row: Row) -> str:
+    """As the companion said when it was last heard (`as_of`): of one that is away, the machine's fact tells."""
+    if row["machine_id"] is None or row["last_heard_at"] is None:
         return "unknown"
-    return "down" if row["codex_version"] is None or said.get("server") == "none" else "ok"
+    if row["codex_version"] is None or said.get("server") == "none":
+        return "down"
+    return "ok" if said.get("unresponsive_since") is None else "unresponsive"
 
 
 def _codex_detail(said: Mapping[str, Any], row: Row) -> dict[str, Any] | None:
-    """Version, whose app-server (`own`, `shared`, `none`), since when, its drift: as far as the companion said."""
+    """Version, whose app-server (`own`, `shared`, `none`), since when, its silence, its drift: as far as was said."""
     if row["codex_version"] is None:
         return None
-    told = {name: said[name] for name in ("version", "server", "since", "drift") if isinstance(said.get(name), str)}
+    told = {name: said[name] for name in _CODEX_SAID if isinstance(said.get(name), str)}
     return {"version": row["codex_version"], **told}
 
 

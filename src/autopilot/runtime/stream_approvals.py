@@ -14,7 +14,7 @@ import msgspec
 from autopilot.contract.port import Claims
 from autopilot.runtime.approvals_body import approval_body, is_reachable
 from autopilot.runtime.approvals_rows import SQL
-from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.hearing import Hearing
 
 MAX_APPROVALS = 500
 """What a look reads: the oldest of the open ones, and the last of those that ended."""
@@ -30,12 +30,12 @@ Said = tuple[str, bool | None]
 class ApprovalStates:
     """What one stream has told of approvals so far, and what it has to tell now."""
 
-    def __init__(self, pool: asyncpg.Pool, claims: Claims, settings: RuntimeSettings) -> None:
+    def __init__(self, pool: asyncpg.Pool, claims: Claims, hearing: Hearing) -> None:
         self.complete = True
         """Whether the last look came to the end of what is open."""
         self._pool = pool
         self._owner = (claims.user_id, claims.guest_scope)
-        self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
+        self._hearing = hearing
         self._told: dict[str, Said] = {}
         self._open: dict[str, None] = {}
 
@@ -56,7 +56,7 @@ class ApprovalStates:
             self._open.pop(approval_id, None)
             if row["ended_at"] is None:
                 self._open[approval_id] = None
-            said = (row["state"], None if row["ended_at"] else is_reachable(row, self._stale_after_ms))
+            said = (row["state"], None if row["ended_at"] else is_reachable(row, self._hearing))
             if self._told.get(approval_id) != said:
                 self._told.pop(approval_id, None)
                 self._told[approval_id] = said
@@ -64,4 +64,4 @@ class ApprovalStates:
                     forgotten = next(iter(self._told))
                     del self._told[forgotten]
                     self._open.pop(forgotten, None)
-                yield msgspec.json.encode(approval_body(row, stale_after_ms=self._stale_after_ms))
+                yield msgspec.json.encode(approval_body(row, hearing=self._hearing))

@@ -21,6 +21,7 @@ from autopilot.contract.errors import InvalidRequest, StaleCursor, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions
 from autopilot.runtime.append_group import UNREACHABLE
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.router import Match, Route, integer_of, query_of
@@ -55,13 +56,21 @@ class PrincipalRoutes:
     """The one stream of a principal."""
 
     def __init__(
-        self, pool: asyncpg.Pool, tail: WorkerTail, notices: Notices, machines: Machines, settings: RuntimeSettings
+        self,
+        pool: asyncpg.Pool,
+        tail: WorkerTail,
+        notices: Notices,
+        machines: Machines,
+        *,
+        hearing: Hearing,
+        settings: RuntimeSettings,
     ) -> None:
         self._pool = pool
         self._tail = tail
         self._notices = notices
         self._machines = machines
         self._settings = settings
+        self._hearing = hearing
 
     def routes(self) -> Iterable[Route]:
         """Its one route."""
@@ -77,7 +86,7 @@ class PrincipalRoutes:
         chosen = [
             await self._choose(request.claims, worker_id, cursors) for worker_id in chosen_of(query.get("workers"))
         ]
-        states = States(self._pool, self._machines, request.claims, self._settings)
+        states = States(self._pool, self._machines, request.claims, self._hearing)
         stream = PrincipalStream(
             self._tail,
             self._notices,

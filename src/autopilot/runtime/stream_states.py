@@ -17,8 +17,8 @@ import msgspec
 from autopilot.contract.port import Claims
 from autopilot.db.queries import load
 from autopilot.runtime import receipts, snapshots
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.machines import Machines
-from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream_approvals import ApprovalStates
 
 SQL = load("autopilot.runtime", "states")
@@ -48,7 +48,7 @@ Identity = tuple[str, str, str]
 class States:
     """What one stream has told so far, and what it has to tell now."""
 
-    def __init__(self, pool: asyncpg.Pool, machines: Machines, claims: Claims, settings: RuntimeSettings) -> None:
+    def __init__(self, pool: asyncpg.Pool, machines: Machines, claims: Claims, hearing: Hearing) -> None:
         self.machine_ids: list[str] = []
         """The principal's machines, as of the last look."""
         self.complete = True
@@ -56,8 +56,8 @@ class States:
         self._pool = pool
         self._machines = machines
         self._claims = claims
-        self._approvals = ApprovalStates(pool, claims, settings)
-        self._stale_after_ms = settings.choices.heartbeat_stale_after_ms
+        self._approvals = ApprovalStates(pool, claims, hearing)
+        self._hearing = hearing
         self._sent: dict[tuple[str, object], object] = {}
         self._open: dict[Identity, None] = {}
         self._looked: float | None = None
@@ -107,7 +107,7 @@ class States:
 
     def _workers(self, rows: Iterable[asyncpg.Record]) -> Iterable[State]:
         for row in rows:
-            body = snapshots.summary(row, role="owner", stale_after_ms=self._stale_after_ms)
+            body = snapshots.summary(row, role="owner", hearing=self._hearing)
             if self._is_news("worker", row["worker_id"], _essence(body)):
                 yield "worker", msgspec.json.encode(body)
 

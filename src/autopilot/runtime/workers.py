@@ -21,6 +21,7 @@ from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.db.queries import load
 from autopilot.runtime import permissions, snapshots, strict_json
 from autopilot.runtime.append_plan import STARTED
+from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger, no_such_worker
 from autopilot.runtime.ledger_rows import Worker, actor_of, worker_of
 from autopilot.runtime.requests_notes import note
@@ -41,10 +42,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Workers:
     """Routes of the workers of a principal."""
 
-    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, settings: RuntimeSettings) -> None:
+    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, hearing: Hearing, settings: RuntimeSettings) -> None:
         self._ledger = ledger
         self._pool = pool
         self._settings = settings
+        self._hearing = hearing
 
     def routes(self) -> Iterable[Route]:
         """List, create, snapshot."""
@@ -122,7 +124,7 @@ class Workers:
 
     def _reader(self) -> dict[str, Any]:
         """What a snapshot depends on besides its row; only owners have a role so far."""
-        return {"role": "owner", "stale_after_ms": self._settings.choices.heartbeat_stale_after_ms}
+        return {"role": "owner", "hearing": self._hearing}
 
 
 def token_of(row: asyncpg.Record) -> str:

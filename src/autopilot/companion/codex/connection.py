@@ -50,6 +50,8 @@ class Connection:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._slots = asyncio.Semaphore(CALLS_IN_FLIGHT)
+        self._heard_at = clock.monotonic()
+        self._taking = False
         self.version = ""
         """Codex's own, from its user agent: `0.163.0`."""
         self.codex_home = ""
@@ -59,11 +61,19 @@ class Connection:
         """How many calls have no answer yet."""
         return len(self._waiting)
 
+    @property
+    def quiet_seconds(self) -> float:
+        """How long Codex has said nothing; 0 while something that it said is being taken."""
+        return 0.0 if self._taking else self._clock.monotonic() - self._heard_at
+
     async def run(self) -> None:
         """Read until the connection ends; then every open call fails with `CodexGone`."""
         try:
             while True:
-                await self._take(await self._socket.recv(decode=False))
+                frame = await self._socket.recv(decode=False)
+                self._taking = True
+                await self._take(frame)
+                self._taking, self._heard_at = False, self._clock.monotonic()
         except ConnectionClosed:
             pass
         finally:
@@ -90,6 +100,10 @@ class Connection:
                 pause = OVERLOAD_BASE_SECONDS * 2**attempt
                 await self._clock.sleep(pause * random.uniform(0.5, 1.5))
         raise AssertionError  # the loop above only ends by return or raise
+
+    async def ask_beside(self, method: str, *, within_seconds: float) -> msgspec.Raw:
+        """A call without params that waits for no other: of many that hang, it is still made. Raises as `call`."""
+        return await self._call_once(method, None, within_seconds)
 
     async def answer(self, identity: msgspec.Raw, result: Any) -> None:
         """Answer a request of Codex."""

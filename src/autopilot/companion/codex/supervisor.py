@@ -17,6 +17,7 @@ import structlog
 
 from autopilot.companion.codex import handover
 from autopilot.companion.codex.connection import CALL_SECONDS, Connection, Sink, open_connection
+from autopilot.companion.codex.liveness import Liveness
 from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
 from autopilot.companion.codex.process import AppServer
 from autopilot.companion.codex.shared import SharedServer
@@ -87,6 +88,7 @@ class Codex:
         self._caught_up = asyncio.Event()
         self._moving = False
         self._left_by_shared = False
+        self.liveness = Liveness(clock)
         self.trouble: str | None = None
         """Why there is no session, in words; None while there is one."""
         self.refusal: Callable[[], str | None] = lambda: None
@@ -195,12 +197,12 @@ class Codex:
                 reading = tasks.create_task(session.connection.run(), name="codex-read")
                 await self._begin(session)
                 began = True
-                looking = None
+                beside = [tasks.create_task(self.liveness.watch(session.connection), name="codex-liveness")]
                 if self._shared is not None and not session.shared:
-                    looking = tasks.create_task(self._leave(session, self._shared), name="codex-shared")
+                    beside.append(tasks.create_task(self._leave(session, self._shared), name="codex-shared"))
                 await reading
-                if looking is not None:
-                    looking.cancel()
+                for task in beside:
+                    task.cancel()
         except* CodexError as errors:
             failures = errors.exceptions
         finally:
