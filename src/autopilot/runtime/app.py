@@ -67,7 +67,6 @@ class Runtime:
                 *StreamRoutes(pool, self.tail).routes(),
                 *PageRoutes(pool).routes(),
                 *ArtifactRoutes(ArtifactStore(self.ledger, pool, settings), pool, settings).routes(),
-                *PrincipalRoutes(pool, self.tail, self.notices, self.machines.machines, settings).routes(),
                 *PrincipalRoutes(
                     pool, self.tail, self.notices, self.machines.machines, hearing=self.hearing, settings=settings
                 ).routes(),
