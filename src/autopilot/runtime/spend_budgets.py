@@ -20,7 +20,7 @@ from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger_rows import Row, Worker, instant
 from autopilot.runtime.permissions import Owned
 from autopilot.runtime.policy import Verdict
-from autopilot.runtime.policy_document import Budget, Document, Documents
+from autopilot.runtime.policy_document import Budget, Document, Documents, Subject
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.spend import SQL
 from autopilot.runtime.spend_counts import word
@@ -60,8 +60,7 @@ class Place:
         """Who has a budget's amount for itself; None where that can't be told."""
         match per:
             case "user":
-                subject = policy_store.subject_of(self.owner.owner_user_id, self.owner.owner_guest_scope)
-                return subject.id
+                return _subject_of(self.owner).id
             case "worker":
                 return None if self.worker is None else self.worker.worker_id
             case "machine":
@@ -125,7 +124,7 @@ class Standing:
 
 async def judge(conn: Any, documents: Documents, method: str, place: Place) -> Verdict:
     """Whether every budget leaves something to use."""
-    if method not in SPENDS or not any(document.contents.budgets for document in documents.all()):
+    if method not in SPENDS or not _sets_budgets(documents):
         return policy.YES
     now = await conn.fetchval("select clock_timestamp()")
     async for standing in _standings(conn, documents, place, now):
@@ -137,17 +136,28 @@ async def judge(conn: Any, documents: Documents, method: str, place: Place) -> V
 async def after(tx: LedgerTx, rows: Sequence[Row], counted: set[int]) -> list[Entry]:
     """Tell what these reports have used up, and end the turns that a budget ends; what their machines are handed."""
     reports = {row.worker.worker_no: row for row in rows if row.draft.method == worker_facts.USAGE}
-    looked = [await _look(tx, rows, reports[worker_no]) for worker_no in sorted(counted)]
+    bound = [
+        (reports[worker_no], await policy_store.in_force(tx.conn, reports[worker_no].worker))
+        for worker_no in sorted(counted)
+    ]
+    bound = [(report, documents) for report, documents in bound if _sets_budgets(documents)]
+    if not bound:
+        return []
+    await tx.conn.execute(SQL.one_by_one, [_subject_of(report.worker).id for report, _ in bound])
+    looked = [await _look(tx, rows, report, documents) for report, documents in bound]
     return [entry for entry in looked if entry is not None]
 
 
-async def _look(tx: LedgerTx, rows: Sequence[Row], report: Row) -> Entry | None:
+def _sets_budgets(documents: Documents) -> bool:
+    return any(document.contents.budgets for document in documents.all())
+
+
+def _subject_of(owner: Owned) -> Subject:
+    return policy_store.subject_of(owner.owner_user_id, owner.owner_guest_scope)
+
+
+async def _look(tx: LedgerTx, rows: Sequence[Row], report: Row, documents: Documents) -> Entry | None:
     worker = report.worker
-    documents = await policy_store.in_force(tx.conn, worker)
-    if not any(document.contents.budgets for document in documents.all()):
-        return None
-    subject = policy_store.subject_of(worker.owner_user_id, worker.owner_guest_scope)
-    await tx.conn.execute(SQL.one_by_one, subject.id)
     machine_id = msgspec.json.decode(report.draft.actor).get("machine_id")
     place = Place(worker, worker, machine_id, report.model)
     ends = False

@@ -64,8 +64,9 @@ where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day
   and ($5::text is null or d.machine_id = $5::text)
   and ($6::text is null or d.model = $6::text);
 
--- one_by_one: reports of one owner's workers see each other's sums
-select pg_advisory_xact_lock(hashtextextended('spend ' || $1::text, 0));
+-- one_by_one: reports of one owner's workers see each other's sums; locks are taken in one order
+select pg_advisory_xact_lock(key)
+from (select distinct hashtextextended('spend ' || id, 0) as key from unnest($1::text[]) as id order by key) as owners;
 
 -- tell: note that a level was told; nothing where it was before
 insert into budget_notice (subject_kind, subject_id, budget, per_id, limit_tokens, starts_on, level)
