@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from autopilot.cli import lan
+from autopilot.cli.checks import database as database_check
 from autopilot.cli.checks import machine, server
 from autopilot.cli.checks.codex import codex, companion
 from autopilot.cli.checks.finding import Verdict
@@ -44,7 +45,11 @@ async def answering(status: str, *headers: str) -> AsyncIterator[str]:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write("\r\n".join([f"HTTP/1.1 {status}", *headers, "Content-Length: 0", "", ""]).encode())
+        writer.write(
+            "\r\n".join(
+                [f"HTTP/1.1 {status}", "x-autopilot-contract: 1", *headers, "Content-Length: 0", "", ""]
+            ).encode()
+        )
         await writer.drain()
         writer.close()
 
@@ -110,12 +115,12 @@ async def test_a_clock_that_is_wrong_is_found_by_the_servers(minutes: int, verdi
     assert (ready.verdict, clock.verdict) == (Verdict.OK, verdict)
 
 
-async def test_a_database_with_everything_applied_is_fine(database: str) -> None:
-    assert {Verdict.OK} == {finding.verdict for finding in await server.database(database)}
+async def test_a_database_with_everything_applied_is_fine(database: str, home: Home) -> None:
+    assert {Verdict.OK} == {finding.verdict for finding in await database_check.database(database, home, {})}
 
 
-async def test_a_database_that_lacks_a_migration_is_a_problem(empty_database: str) -> None:
-    (finding, *_) = await server.database(empty_database)
+async def test_a_database_that_lacks_a_migration_is_a_problem(empty_database: str, home: Home) -> None:
+    (finding, *_) = await database_check.database(empty_database, home, {})
 
     assert finding.verdict is Verdict.PROBLEM
     assert "not applied" in finding.says

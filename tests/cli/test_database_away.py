@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from autopilot.cli.database import AWAY_SECONDS, outlasting
+from autopilot.db.errors import DatabaseAway
 from autopilot.testing.clock import FakeClock
 
 
@@ -18,6 +19,7 @@ from autopilot.testing.clock import FakeClock
         asyncpg.CannotConnectNowError("the database system is starting up"),
         asyncpg.ConnectionDoesNotExistError("closed in the middle of operation"),
         asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("unexpected state"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -45,7 +47,7 @@ async def test_a_database_that_stays_away_is_an_error() -> None:
         raise ConnectionRefusedError
 
     async def give_up() -> None:
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(DatabaseAway, match="not available"):
             await outlasting(clock, ask)
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:

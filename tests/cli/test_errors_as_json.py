@@ -29,6 +29,7 @@ ARGUMENTS = {
     "deny": ["ap_1"],
     "answer": ["ap_1", "yes"],
     "trace": ["r"],
+    "audit accept": ["1:" + "0" * 64],
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
     "policy test": ["thread/list"],
@@ -38,8 +39,11 @@ WITHOUT_INSTALLATION = {
     "logout": Exit.SIGN_IN,
     "audit verify": Exit.FAILED,  # they read the database, whether anything runs or not, and find no seals
     "audit export": Exit.FAILED,
+    "audit accept": Exit.NOT_FOUND,
 }
-NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"}
+NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"} | {
+    "audit heads"
+}
 """They need no installation that runs, or report its absence as their result."""
 
 

@@ -13,7 +13,7 @@ from tests.api.served import EchoRuntime, ServedApi, eventually, serving
 
 from autopilot.api.settings import ApiSettings
 from autopilot.cli.credentials import Wanted, lifetimes_of
-from autopilot.cli.own_machine import ENDED_BY_HAND, REFUSED, OwnMachine
+from autopilot.cli.own_machine import REFUSED, OwnMachine, ended_by_hand
 from autopilot.client import Session, SignInAgain
 from autopilot.client.tokens import Credentials, FileTokenStore
 from autopilot.ops.clock import SystemClock
@@ -149,7 +149,7 @@ async def test_what_a_person_signed_out_stays_so_until_up_starts_again(machine: 
         await machine.signed_out(session)
         await eventually(lambda: bool(machine.remarks))
 
-        assert machine.remarks == [ENDED_BY_HAND]
+        assert machine.remarks == [ended_by_hand()]
         assert machine.held == before
         await machine.keeper.sign_in()  # as the next `up` does
         assert await machine.is_answered(machine.held.access_token)

@@ -10,6 +10,7 @@ from rich.console import Console
 from autopilot.cli.paint import LONGEST_LINES, Painter
 from autopilot.client.timeline import Timeline
 from autopilot.contract import Actor, Envelope
+from autopilot.ops.program import autopilot
 
 
 class Scene:
@@ -177,7 +178,7 @@ def test_a_question_is_shown_with_what_it_is_about_and_what_becomes_of_it(scene:
         "  touch hello.txt",
         "  in /home/ada",
         "  because: it writes",
-        "  (autopilot approve ap_01234567, or deny)",
+        f"  ({autopilot('approve ap_01234567')}, or deny)",
         "Run it?: answered through ios: Yes",
         "Run it?: Codex took the answer (accepted)",
     ]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from autopilot.cli.ask import with_way_out
-from autopilot.cli.program import autopilot
 from autopilot.cli.workers import health_words
 from autopilot.contract import HealthFact
 from autopilot.contract.errors import Conflict
+from autopilot.ops.program import autopilot
 
 
 @pytest.fixture

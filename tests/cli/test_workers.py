@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from autopilot.cli.program import autopilot
 from autopilot.cli.workers import HEADINGS, ago, facts_of, print_table, rows_of
 from autopilot.contract import SeqFact, WorkerSummary, decode, encode
+from autopilot.ops.program import autopilot
 from autopilot.testing.streaming_server import blank_snapshot
 
 LONG_ID = "desktopw:01a204f5-99a2-7e10-b530-35af48e03b0c"

@@ -11,8 +11,8 @@ import pytest
 
 from autopilot.contract.errors import Unavailable
 from autopilot.contract.port import RuntimeRequest
+from autopilot.db.away import AWAY
 from autopilot.runtime.app import build
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.testing.runtime import OWNER, batch, draft, insert_worker
 
 WORKERS = ("a", "b", "c")
@@ -90,7 +90,7 @@ class Writer:
             async with self.runtime.ledger.transaction() as tx:
                 await tx.append(await tx.lock_worker(worker), [draft(f"lost-{self.name}")])
                 raise LookupError
-        except (LookupError, *UNREACHABLE):
+        except (LookupError, *AWAY):
             pass
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import asyncpg
-
 from autopilot.contract.errors import Unavailable
-
-DOWN = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
+from autopilot.db.away import AWAY
 
 
 @contextlib.contextmanager
@@ -21,7 +18,7 @@ def answering(*, outcome: str = "unknown") -> Iterator[None]:
     """
     try:
         yield
-    except DOWN as error:
+    except AWAY as error:
         raise Unavailable(
             "accounts can't be read at the moment",
             reason_code="database_unreachable",

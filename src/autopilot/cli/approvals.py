@@ -23,6 +23,7 @@ from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_approval_ended
 from autopilot.contract import Approval, ApprovalOption, StreamCaughtUp
 from autopilot.contract.errors import Conflict, NotFound
+from autopilot.ops.program import autopilot
 
 Id = Annotated[str, Parameter(help="Its id, or as much of the beginning as only it has.")]
 State = Literal["pending", "open", "ended", "all"]
@@ -138,7 +139,9 @@ async def _decide(
         chosen = choice(asked)
         if chosen.takes_content and content is None:
             raise CommandFailed(
-                f"That takes more than a yes: autopilot answer {short(asked)} …", Exit.USAGE, reason_code="content"
+                f"That takes more than a yes: {autopilot(f'answer {short(asked)}')} …",
+                Exit.USAGE,
+                reason_code="content",
             )
         try:
             decided = await client.decide(
@@ -173,7 +176,7 @@ async def pick_approval(client: RuntimeCodexClient, named: str) -> Approval:
         return await client.approval(wanted)
     except NotFound as error:
         raise CommandFailed(
-            f"Codex asks nothing with the id {named}. Look: autopilot approvals", Exit.NOT_FOUND
+            f"Codex asks nothing with the id {named}. Look: {autopilot('approvals')}", Exit.NOT_FOUND
         ) from error
 
 
@@ -219,7 +222,7 @@ def _only(asked: Approval, what: str, fits: Callable[[ApprovalOption], bool]) ->
         return found[0]
     known = ", ".join(f"{option.option_id} ({option.label})" for option in found or asked.options)
     how_many = "several options" if found else "no option"
-    choose = f"autopilot approve {short(asked)} --option …"
+    choose = autopilot(f"approve {short(asked)} --option") + " …"
     raise CommandFailed(f"There is {how_many} {what}. Choose: {choose}, of {known}", Exit.USAGE)
 
 

@@ -17,11 +17,11 @@ from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.pick import pick_machine, pick_worker
-from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_ended
 from autopilot.contract import RequestOutcome
 from autopilot.contract.errors import Conflict
+from autopilot.ops.program import autopilot
 
 Worker = Annotated[str | None, Parameter(name=("--worker", "-w"), help="Its id or a part of it; else the most recent.")]
 RequestId = Annotated[str | None, Parameter(help="Give the same id again to repeat without doing it twice.")]

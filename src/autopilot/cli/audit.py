@@ -23,6 +23,7 @@ from autopilot.cli.keys import Keys, KeySettings
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
 from autopilot.db.pool import open_pool
+from autopilot.ops.program import autopilot
 from autopilot.ops.settings import load
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.seal_export import lines
@@ -89,7 +90,7 @@ async def _snapshot() -> AsyncIterator[tuple[Any, Home]]:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 yield conn, home
         except asyncpg.UndefinedTableError as error:
-            raise CommandFailed("This database has no seals yet: start autopilot up once.") from error
+            raise CommandFailed(f"This database has no seals yet: start `{autopilot('up')}` once.") from error
 
 
 async def _known(conn: Any, worker_id: str) -> None:

@@ -19,6 +19,7 @@ from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.companion import seal_heads
 from autopilot.companion.codex.translate import timestamp
+from autopilot.ops.program import autopilot
 from autopilot.runtime.seal_chain import Head
 from autopilot.runtime.seal_verify import Kept
 
@@ -40,7 +41,7 @@ async def heads(*, options: Options = DEFAULT) -> int:
         print_table(terminal.out, HEADINGS, rows)
         for one in kept:
             if one.is_lost:
-                terminal.say(f"{one.sentence()} Accept it by: autopilot audit accept {one.name}", markup=False)
+                terminal.say(f"{one.sentence()} Accept it by: {autopilot(f'audit accept {one.name}')}", markup=False)
     return Exit.FAILED if any(one.is_lost for one in kept) else Exit.OK
 
 

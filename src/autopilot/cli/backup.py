@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopilot.cli.exits import CommandFailed, Exit
+from autopilot.cli.exits import Exit
 from autopilot.cli.home import Home, home_for_up, homes, running_home
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.db import backup as backups
+from autopilot.db.away import reached
 from autopilot.db.embedded import EmbeddedPostgres
+from autopilot.db.pool import connect
+from autopilot.ops.program import autopilot
 
 
 async def backup(
@@ -64,22 +65,26 @@ async def installation_database(home: Home | None) -> AsyncIterator[tuple[Home, 
     """The installation's database: the running one's, the one of DATABASE_URL, else the embedded one, started for us.
 
     Raises:
-        CommandFailed: it can't be reached.
+        autopilot.db.errors.DatabaseRefused: it can't be used, or went away meanwhile.
     """
     here = running_home(os.environ) if home is None else None
-    if here:
-        yield here[0], here[1].database_url
-        return
-    home = home or homes(os.environ)[0]
-    if external := os.environ.get("DATABASE_URL"):
-        yield home, external
-        return
+    async with AsyncExitStack() as stack:
+        if here:
+            home, dsn = here[0], here[1].database_url
+        else:
+            home = home or homes(os.environ)[0]
+            dsn = os.environ.get("DATABASE_URL") or await stack.enter_async_context(_embedded(home))
+        with reached():
+            await (await connect(dsn)).close()
+        with reached(beside_files=True):
+            yield home, dsn
+
+
+@asynccontextmanager
+async def _embedded(home: Home) -> AsyncIterator[str]:
     bin_dir = os.environ.get("PG_BIN")
-    try:
-        async with EmbeddedPostgres(home.path, bin_dir=Path(bin_dir) if bin_dir else None) as server:
-            yield home, server.dsn
-    except (OSError, asyncpg.PostgresError) as error:
-        raise CommandFailed(f"The database can't be reached: {error}", Exit.UNREACHABLE) from error
+    async with EmbeddedPostgres(home.path, bin_dir=Path(bin_dir) if bin_dir else None) as server:
+        yield server.dsn
 
 
 def _size(file: Path) -> int:

@@ -16,10 +16,10 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, Running, home_for_up, running_home
 from autopilot.cli.logins import last_login, session_of
 from autopilot.cli.options import Options
-from autopilot.cli.program import autopilot
 from autopilot.client import RuntimeCodexClient
 from autopilot.client import log as client_log
 from autopilot.client.tokens import FixedToken, TokenSource
+from autopilot.ops.program import autopilot
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from autopilot.api.tokens import mint
 from autopilot.cli.home import Home, Running
 from autopilot.client.tokens import Credentials, FileTokenStore
 from autopilot.contract.errors import RateLimited, Unauthorized, Unavailable
+from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.settings import Secret, load
 
@@ -155,9 +156,9 @@ class LocalTokens:
         try:
             async with await open_pool(self.database_url, max_size=1, schema="api") as pool:
                 return (await ensure(pool, self.store, wanted, self.base_url)).access_token
-        except (OSError, asyncpg.PostgresError) as error:
+        except (asyncpg.PostgresError, *AWAY) as error:
             raise Unavailable(
-                "the installation's database can't be reached", reason_code="database", outcome="not_recorded"
+                "the installation's database is not available", reason_code="database", outcome="not_recorded"
             ) from error
 
 

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import asyncpg
 import structlog
 
+from autopilot.db.away import AWAY, reached
 from autopilot.db.embedded import EmbeddedPostgres
 from autopilot.db.migrate import migrate
+from autopilot.db.pool import connect
 from autopilot.ops.clock import Clock
 
 T = TypeVar("T")
@@ -23,8 +24,6 @@ QUIT_SECONDS = 1.0
 AWAY_SECONDS = 30.0
 """So long a database that we keep running may be away, while it is started again."""
 AGAIN_SECONDS = 0.1
-AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
-"""What is raised when the server died, or is not ready yet; it says nothing about what was asked."""
 SCHEMAS = {"runtime": "autopilot.runtime", "api": "autopilot.api"}
 """Postgres schema -> the package with its migrations."""
 
@@ -73,7 +72,7 @@ async def migrate_all(dsn: str) -> int:
     Raises:
         autopilot.db.errors.DatabaseRefused: the database is not one we can use.
     """
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(dsn)
     try:
         return sum([len(await migrate(connection, schema, package)) for schema, package in SCHEMAS.items()])
     finally:
@@ -84,7 +83,7 @@ async def outlasting(clock: Clock, doing: Callable[[], Awaitable[T]]) -> T:
     """Do it again until the database was there for it: one that dies meanwhile is started again by the supervisor.
 
     Raises:
-        OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it stayed away for AWAY_SECONDS.
+        autopilot.db.errors.DatabaseAway: it stayed away for AWAY_SECONDS.
     """
     give_up_at = clock.monotonic() + AWAY_SECONDS
     while True:
@@ -92,6 +91,7 @@ async def outlasting(clock: Clock, doing: Callable[[], Awaitable[T]]) -> T:
             return await doing()
         except AWAY as error:
             if clock.monotonic() > give_up_at:
-                raise
+                with reached():
+                    raise
             log.warning("database.away", error=str(error))
         await clock.sleep(AGAIN_SECONDS)

@@ -11,12 +11,12 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopilot.cli.checks import codex, machine, seals, server
+from autopilot.cli.checks import codex, database, machine, seals, server
 from autopilot.cli.checks.finding import Check, Finding, Verdict, problem
 from autopilot.cli.connect import Target, client_of, target_of
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import home_for_up, running_home
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, PORT, Options
 from autopilot.cli.terminal import Terminal
 
 STYLES = {Verdict.OK: "green", Verdict.NOTE: "default", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red"}
@@ -24,7 +24,9 @@ STYLES = {Verdict.OK: "green", Verdict.NOTE: "default", Verdict.WARNING: "yellow
 
 async def doctor(
     *,
-    port: Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="The port to look at when nothing runs.")] = 8787,
+    port: Annotated[
+        int, Parameter(env_var="AUTOPILOT_PORT", help="The port to look at when nothing runs.", validator=PORT)
+    ] = 8787,
     options: Options = DEFAULT,
 ) -> int:
     """Check what commonly goes wrong; exit code 1 when something does not work."""
@@ -45,7 +47,7 @@ def checks(options: Options, port: int) -> list[Check]:
     """What to look at, in order: this machine, then Codex, then the server."""
     here = running_home(os.environ)
     home, running = here or (home_for_up(os.environ), None)
-    dsn = running.database_url if running else os.environ.get("DATABASE_URL")
+    dsn = running.database_url if running else os.environ.get("DATABASE_URL") or None
     return [
         lambda: machine.permissions(home),
         lambda: machine.disk(home),
@@ -53,7 +55,7 @@ def checks(options: Options, port: int) -> list[Check]:
         lambda: codex.codex(os.environ, home),
         lambda: codex.companion(home),
         lambda: seals.kept(home),
-        lambda: server.database(dsn),
+        lambda: database.database(dsn, home, os.environ),
         lambda: _server(options),
         lambda: machine.reach(running),
     ]

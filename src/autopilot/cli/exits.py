@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from autopilot.contract import errors
-from autopilot.db.errors import BackupRefused, DatabaseRefused
+from autopilot.db.errors import BackupRefused, DatabaseAway, DatabaseRefused
 from autopilot.ops.settings import SettingsRefused
 
 
@@ -80,6 +80,7 @@ _BY_KIND: dict[type[errors.AutopilotError], Exit] = {
     errors.UnknownError: Exit.FAILED,
     errors.Problem: Exit.REFUSED,
     BackupRefused: Exit.FAILED,
+    DatabaseAway: Exit.UNREACHABLE,
     DatabaseRefused: Exit.CANNOT_START,
     SettingsRefused: Exit.CANNOT_START,
 }

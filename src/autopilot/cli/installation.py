@@ -29,6 +29,7 @@ from autopilot.cli.terminal import Terminal
 from autopilot.cli.welcome import Welcome
 from autopilot.client.tokens import FileTokenStore
 from autopilot.companion.identity import load_or_create
+from autopilot.db.away import reached
 from autopilot.db.embedded import EmbeddedPostgres
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock
@@ -158,7 +159,8 @@ class Installation:
         """Bring the database up and up to date, with an owner; only then is its address known to anybody."""
         dsn = self.plan.environ.get("DATABASE_URL")
         if dsn:  # not ours to keep running: where it can't be reached, say so at once
-            await self._prepare(dsn)
+            with reached():
+                await self._prepare(dsn)
         else:
             bin_dir = self.plan.environ.get("PG_BIN")
             server = EmbeddedPostgres(self.plan.home.path, bin_dir=Path(bin_dir) if bin_dir else None)

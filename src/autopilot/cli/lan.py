@@ -6,6 +6,8 @@ import contextlib
 import ipaddress
 import socket
 
+from autopilot.ops.program import autopilot
+
 _ANYWHERE_V4 = ("192.0.2.1", 9)
 _ANYWHERE_V6 = ("2001:db8::1", 9)
 """Documentation addresses: choosing a route to one shows the address that others would see, and reaches nobody."""
@@ -36,6 +38,11 @@ def only_here(host: str) -> bool:
 def url_of(host: str, port: int) -> str:
     """`http://host:port`, with the brackets that IPv6 needs."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def another_port(taken: int) -> str:
+    """The command that starts it on another port."""
+    return f"AUTOPILOT_PORT={taken % 65535 + 1} {autopilot('up')}"
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -10,12 +10,14 @@ from cyclopts import Parameter
 
 from autopilot.cli import logins
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, is_server
 from autopilot.cli.terminal import Terminal
 
 
 async def login(
-    server: Annotated[str | None, Parameter(help="Its URL, such as https://autopilot.example.com.")] = None,
+    server: Annotated[
+        str | None, Parameter(help="Its URL, such as https://autopilot.example.com.", validator=is_server)
+    ] = None,
     *,
     email: Annotated[str | None, Parameter(help="Your address; asked for when missing.")] = None,
     code: Annotated[str | None, Parameter(help="A code you already have.")] = None,

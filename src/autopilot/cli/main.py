@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import logging
 import os
@@ -137,6 +138,8 @@ def _ours(error: AutopilotError | ExceptionGroup | OSError) -> AutopilotError | 
     if isinstance(error, AutopilotError):
         return error
     if isinstance(error, OSError):  # with a name it is a file or folder that the person chose
+        if error.errno in {errno.ENOSPC, errno.EDQUOT} and not error.filename:
+            return CommandFailed(f"{error.strerror}: make room, and try again.", reason_code="disk_full")
         return CommandFailed(f"{error.filename}: {error.strerror}", reason_code="file") if error.filename else None
     return first_of_ours(error)
 

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
+
+PORT = validators.Number(gte=0, lte=65535)
+Port = Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="TCP port; 0: any that is free.", validator=PORT)]
+
+
+def is_server(_kind: Any, url: str | None) -> None:
+    """Refuse what is no server's URL.
+
+    Raises:
+        ValueError: with what one looks like.
+    """
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("A server's URL looks like http://127.0.0.1:8787 or https://autopilot.example.com.")
 
 
 @Parameter(name="*")
@@ -19,6 +40,7 @@ class Options:
         Parameter(
             env_var="AUTOPILOT_URL",
             show_env_var=True,
+            validator=is_server,
             help="The server; else the one that runs on this machine, else the one signed in to.",
         ),
     ] = None

@@ -16,15 +16,13 @@ import asyncpg
 import structlog
 
 from autopilot.cli.credentials import EndedByHand, Wanted, ensure
-from autopilot.cli.database import AWAY
 from autopilot.client.tokens import FileTokenStore
+from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock
+from autopilot.ops.program import autopilot
 
 AGAIN_SECONDS = 2.0
-ENDED_BY_HAND = (
-    "autopilot: this machine's companion was signed out by somebody. Start `autopilot up` again to sign it in anew."
-)
 REFUSED = (
     "autopilot: the companion's token (OPENAGENTS_RUNTIME_SYNC_TOKEN) is refused. Start it with another one, "
     "or without that setting."
@@ -78,7 +76,7 @@ class OwnMachine:
                 await doing()
             except EndedByHand:
                 log.warning("companion.signed_out_by_hand")
-                self.remark(ENDED_BY_HAND)
+                self.remark(ended_by_hand())
                 return
             except (*AWAY, asyncpg.PostgresError) as error:  # OSError among them: a full disk, a lock held for long
                 log.warning("companion.not_signed_in", error=str(error))
@@ -86,3 +84,9 @@ class OwnMachine:
             else:
                 log.info("companion.signed_in_anew")
                 return
+
+
+def ended_by_hand() -> str:
+    """What is said where a person signed it out."""
+    up = autopilot("up")
+    return f"autopilot: this machine's companion was signed out by somebody. Start `{up}` again to sign it in anew."

@@ -33,6 +33,7 @@ from autopilot.client.timeline_items import (
     Usage,
     UserMessage,
 )
+from autopilot.ops.program import autopilot
 
 LONGEST_LINES = 40
 """Of a command's output, a diff or a result that comes at once; `--full` shows all."""
@@ -187,7 +188,7 @@ class Painter:
                 if text:
                     self._console.print(clean(f"  {label}{text}"))
             short = item.approval_id[:SHORT_ID]
-            how = f"autopilot approve {short}, or deny" if item.answerable else "only at the computer"
+            how = f"{autopilot(f'approve {short}')}, or deny" if item.answerable else "only at the computer"
             self._console.print(clean(f"  ({how})", style="dim"))
         else:
             self.end_line()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.program import autopilot
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import WorkerSummary
+from autopilot.ops.program import autopilot
 
 LOOKED_AT = 200
 OPEN = ("running", "starting", "stopping")

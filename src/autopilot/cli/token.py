@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Annotated, Literal
 
-import asyncpg
 from cyclopts import Parameter
 
 from autopilot.api.tokens import mint
@@ -14,7 +13,9 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import running_home
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
+from autopilot.db.away import reached
 from autopilot.db.pool import open_pool
+from autopilot.ops.program import autopilot
 
 Scope = Literal["observe", "administer", "admin", "execute"]
 
@@ -31,21 +32,20 @@ async def token(
         raise CommandFailed("--scope execute and --machine belong together.", Exit.USAGE)
     terminal = Terminal(as_json=options.json)
     try:
-        async with await open_pool(_database(), max_size=1, schema="api") as pool:
-            made = await mint(
-                pool,
-                email=email,
-                scopes=[scope],
-                machine_id=machine,
-                surface="cli",
-                name="a script",
-                lifetimes=lifetimes_of(os.environ),
-                owner_email=os.environ.get("AUTOPILOT_OWNER_EMAIL"),
-            )
+        with reached():
+            async with await open_pool(_database(), max_size=1, schema="api") as pool:
+                made = await mint(
+                    pool,
+                    email=email,
+                    scopes=[scope],
+                    machine_id=machine,
+                    surface="cli",
+                    name="a script",
+                    lifetimes=lifetimes_of(os.environ),
+                    owner_email=os.environ.get("AUTOPILOT_OWNER_EMAIL"),
+                )
     except ValueError as error:
         raise CommandFailed(str(error), Exit.USAGE) from error
-    except (OSError, asyncpg.PostgresError) as error:
-        raise CommandFailed(f"The database can't be reached: {error}", Exit.UNREACHABLE) from error
     if options.json:
         terminal.result(made)
     else:
@@ -60,9 +60,10 @@ def _words(seconds: int) -> str:
 def _database() -> str:
     here = running_home(os.environ)
     url = here[1].database_url if here else os.environ.get("DATABASE_URL")
-    if url is None:
+    if not url:
         raise CommandFailed(
-            "Tokens are made on the machine of the installation, while it runs (autopilot up), or with DATABASE_URL.",
+            "Tokens are made on the machine of the installation, while it runs "
+            f"({autopilot('up')}), or with DATABASE_URL.",
             Exit.UNREACHABLE,
         )
     return url

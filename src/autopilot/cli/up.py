@@ -21,7 +21,7 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import home_for_up
 from autopilot.cli.installation import HERE, Installation, Plan
 from autopilot.cli.keys import Keys, KeySettings
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, Port
 from autopilot.cli.terminal import Terminal
 from autopilot.ops import log
 from autopilot.ops.clock import Clock, SystemClock
@@ -37,7 +37,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  what --listen asks for
 async def up(
     *,
     listen: Annotated[bool, Parameter(negative=(), help="Let other devices on your network reach it.")] = False,
-    port: Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="TCP port.")] = 8787,
+    port: Port = 8787,
     split: Annotated[bool, Parameter(negative=(), help="API and runtime as two processes.")] = False,
     demo: Annotated[
         bool | None, Parameter(help="The scripted demo model, also where Codex has a login (or never).")
@@ -97,9 +97,11 @@ def listening(host: str, port: int) -> socket.socket:
         return lan.listening_socket(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            reason = f"Port {port} on {host} is already in use. Choose another: AUTOPILOT_PORT={port + 1} autopilot up"
+            reason = f"Port {port} on {host} is already in use. Choose another: {lan.another_port(port)}"
         elif error.errno == errno.EACCES:
-            reason = f"Port {port} needs rights that this user doesn't have. Choose one above 1023: AUTOPILOT_PORT=8787"
+            reason = (
+                f"Port {port} needs rights that this user doesn't have. Choose one above 1023: {lan.another_port(8786)}"
+            )
         else:
             reason = f"Can't listen on {host}:{port}: {error.strerror}"
         raise CommandFailed(reason, Exit.CANNOT_START) from error

@@ -14,8 +14,8 @@ import segno
 from rich.markup import escape
 
 from autopilot.cli.lan import only_here
-from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
+from autopilot.ops.program import autopilot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

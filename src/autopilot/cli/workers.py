@@ -14,9 +14,9 @@ from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
-from autopilot.cli.program import autopilot
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
+from autopilot.ops.program import autopilot
 
 STATUS_STYLE = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim", "failed": "red"}
 

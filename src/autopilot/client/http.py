@@ -114,7 +114,7 @@ class Http:
             timeout=httpx2.Timeout(UNARY_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=False,
-            trust_env=not _is_loopback(self.base_url),
+            trust_env=not is_loopback(self.base_url),
         )
 
     async def __aenter__(self) -> Self:
@@ -305,7 +305,7 @@ class _Operation:
             log.record("client.call_ended", ended_by=type(error).__name__, **fields)
 
 
-def _is_loopback(base_url: str) -> bool:
+def is_loopback(base_url: str) -> bool:
     """Whether it is this very machine, which no proxy of the environment leads to."""
     return httpx2.URL(base_url).host in {"localhost", "127.0.0.1", "::1"}
 

@@ -19,6 +19,7 @@ from autopilot.client.session import SessionState
 from autopilot.client.tokens import FixedToken
 from autopilot.companion.settings import DEFAULT_BASE_URL, CompanionSettings
 from autopilot.ops.clock import Clock
+from autopilot.ops.program import autopilot
 
 Word = Literal["signed_out", "token_refused"]
 Say = Callable[[Word], None]
@@ -29,8 +30,8 @@ REFUSED = (
     "--machine {machine_id}` at the installation) and start the companion with it, or start it without that setting"
 )
 SIGN_IN_AGAIN = (
-    "this machine is signed out. `autopilot up` signs its own companion in anew by itself, unless somebody signed it "
-    "out: then start `autopilot up` again; a companion elsewhere needs new credentials"
+    "this machine is signed out. `{up}` signs its own companion in anew by itself, unless somebody signed it "
+    "out: then start `{up}` again; a companion elsewhere needs new credentials"
 )
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,7 @@ async def signed_in(
     def became(state: SessionState) -> None:
         if state.kind == "signed_out":
             why = state.reason.reason_code if state.reason else "no credentials"
-            log.error("companion.signed_out", reason=why, do=SIGN_IN_AGAIN)
+            log.error("companion.signed_out", reason=why, do=SIGN_IN_AGAIN.format(up=autopilot("up")))
             say("signed_out")
         else:
             log.info("companion.signed_in")

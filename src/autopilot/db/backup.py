@@ -33,6 +33,7 @@ from autopilot.db.archive import (
 )
 from autopilot.db.errors import BackupRefused
 from autopilot.db.migrate import migrate, migrations, preflight
+from autopilot.db.pool import connect
 from autopilot.db.rooms import ROOMS
 
 Say = Callable[[str, int], None]
@@ -89,7 +90,7 @@ async def restore(path: Path, dsn: str, *, secrets_dir: Path | None = None, say:
         manifest = archive.manifest
         _check_known(manifest)
         archive.check()
-        connection = await asyncpg.connect(dsn)
+        connection = await connect(dsn)
         try:
             await preflight(connection)
             async with connection.transaction():
@@ -108,7 +109,7 @@ async def restore(path: Path, dsn: str, *, secrets_dir: Path | None = None, say:
 
 @contextlib.asynccontextmanager
 async def _snapshot(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    connection = await connect(dsn, server_settings={"timezone": "UTC"})
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection

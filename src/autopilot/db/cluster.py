@@ -65,8 +65,8 @@ def check_version(data: Path, ours: int) -> None:
     if theirs != str(ours):
         raise ClusterRefused(
             f"The database in {data} was made by Postgres {theirs}, these programs are Postgres {ours}: "
-            f"run it with Postgres {theirs} (PG_BIN), take a backup with `autopilot backup`, move the folder away, "
-            "and bring the data back with `autopilot restore`."
+            f"run it with Postgres {theirs} (PG_BIN), take a backup with Autopilot's command `backup`, "
+            "move the folder away, and bring the data back with its command `restore`."
         )
 
 

@@ -4,6 +4,8 @@ AutopilotError
 └── DatabaseRefused
     ├── ClusterRefused      the embedded server can't be used: owner, version, binaries, user
     ├── ClusterFailed       the embedded server was tried and did not come up
+    ├── AddressRefused      DATABASE_URL is no address of a Postgres
+    ├── DatabaseAway        a server doesn't answer, or can't at the moment
     ├── DatabaseUnfit       a server was reached, but we must not or can't work in it
     ├── MigrationRefused    the applied migrations and ours don't agree
     └── BackupRefused       a backup that can't be taken, read or restored
@@ -28,8 +30,18 @@ class ClusterFailed(DatabaseRefused):
     """The embedded server did not come up; the message ends with what it said last."""
 
 
+class AddressRefused(DatabaseRefused):
+    """DATABASE_URL is no address of a Postgres; it is not repeated, a password may be in it."""
+
+
+class DatabaseAway(DatabaseRefused):
+    """Nobody answers there, or not at the moment; trying again is safe."""
+
+    code = "database_away"
+
+
 class DatabaseUnfit(DatabaseRefused):
-    """The server is too old, of another encoding, read-only, or grants us too little."""
+    """The server is too old, of another encoding, read-only, doesn't let us in, or grants us too little."""
 
 
 class MigrationRefused(DatabaseRefused):

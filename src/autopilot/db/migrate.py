@@ -18,6 +18,7 @@ from importlib import resources
 import asyncpg
 
 from autopilot.db.errors import DatabaseUnfit, MigrationRefused
+from autopilot.db.pool import connect
 
 OLDEST_SERVER = 15
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -181,7 +182,7 @@ async def _connected(database: Database) -> AsyncIterator[asyncpg.Connection]:
     if not isinstance(database, str):
         yield database
         return
-    connection = await asyncpg.connect(database)
+    connection = await connect(database)
     try:
         yield connection
     finally:

@@ -16,9 +16,9 @@ import asyncpg
 
 from autopilot.contract.errors import Problem, Unavailable
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock, SystemClock
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
@@ -114,10 +114,10 @@ class Runtime:
                 return await endpoint(request, match)
         except Problem as problem:
             return problem_response(problem)
-        except UNREACHABLE:
+        except AWAY:
             return problem_response(
                 Unavailable(
-                    "the database can't be reached; repeat with the same ids",
+                    "the database can't do this now; repeat with the same ids",
                     reason_code="database",
                     outcome="not_recorded" if request.method == "GET" else "unknown",
                     retry_after_seconds=1,

@@ -11,26 +11,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
 from autopilot.contract.errors import Problem, Unavailable
+from autopilot.db.away import AWAY
 from autopilot.runtime.append_plan import STOPPED
 from autopilot.runtime.ledger_rows import Batch, Outcome
 from autopilot.runtime.settings import RuntimeSettings
 
 Commit = Callable[[Sequence[Batch]], Awaitable[Sequence[list[Outcome] | Problem]]]
-
-UNREACHABLE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a pooled connection that was ended from the other side, used before it noticed
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    OSError,
-)
-"""What it looks like when the database is not there."""
 
 
 @dataclass(slots=True)
@@ -130,7 +117,7 @@ class Group:
         for waiting in group:
             try:
                 results += await self._commit([waiting.batch])
-            except UNREACHABLE:
+            except AWAY:
                 results.append(_unavailable("unknown"))
             except Exception as error:  # noqa: BLE001 - handed to the one caller it concerns
                 results.append(error)
@@ -139,7 +126,7 @@ class Group:
 
 def _unavailable(outcome: str) -> Unavailable:
     return Unavailable(
-        "the database can't be reached; repeat with the same event_id",
+        "the database can't do this now; repeat with the same event_id",
         reason_code="database",
         outcome=outcome,
         retry_after_seconds=1,

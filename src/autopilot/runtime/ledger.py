@@ -17,9 +17,10 @@ import asyncpg
 
 from autopilot.contract import ApprovalRequest
 from autopilot.contract.errors import NotFound, Problem
+from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences
-from autopilot.runtime.append_group import UNREACHABLE, Group
+from autopilot.runtime.append_group import Group
 from autopilot.runtime.append_plan import Reading
 from autopilot.runtime.append_standing import DatabaseTime, Standing
 from autopilot.runtime.feed_entries import Entry
@@ -283,7 +284,7 @@ class Ledger:
         try:
             if conn.is_in_transaction():
                 await conn.execute("rollback")
-        except UNREACHABLE:  # also where the pool has taken it back already, because it was closed
+        except AWAY:  # also where the pool has taken it back already, because it was closed
             with contextlib.suppress(asyncpg.InterfaceError):
                 conn.terminate()
         finally:

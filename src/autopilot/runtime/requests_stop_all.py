@@ -14,9 +14,9 @@ import asyncpg
 
 from autopilot.contract.errors import Problem, Unavailable
 from autopilot.db import queries
+from autopilot.db.away import AWAY
 from autopilot.ops.log import get_logger
 from autopilot.runtime import permissions, requests_stop
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests import Asker, Requests
 
@@ -72,7 +72,7 @@ class StopAll:
                 )
         except Problem as problem:
             return told | problem.body()
-        except UNREACHABLE:
-            lost = Unavailable("the database can't be reached; repeat it", reason_code="database", outcome="unknown")
+        except AWAY:
+            lost = Unavailable("the database can't do this now; repeat it", reason_code="database", outcome="unknown")
             return told | lost.body()
         return told | stopped.body()

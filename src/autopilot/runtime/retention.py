@@ -17,10 +17,10 @@ from typing import Any
 import asyncpg
 import structlog
 
+from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
 from autopilot.runtime import artifacts_store
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.retention_previews import SQL as PREVIEWS_SQL
@@ -56,7 +56,7 @@ class Retention:
         while True:
             try:
                 await self.sweep()
-            except (asyncpg.PostgresError, *UNREACHABLE):
+            except (asyncpg.PostgresError, *AWAY):
                 log.warning("retention.sweep_failed", exc_info=True)
             except ValueError:
                 log.exception("retention.row_broken")  # altered by somebody else: `audit verify` says which

@@ -16,9 +16,9 @@ import asyncpg
 import msgspec
 import structlog
 
+from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.seal_chain import FIRST, Floor, Head, Seal, fold, genesis, written
 from autopilot.runtime.seal_keys import SealKey
 from autopilot.runtime.seal_sources import Log, Source
@@ -64,7 +64,7 @@ class Sealer:
                     pause = min(pause, REST * (self._clock.monotonic() - began))
             except ChainBroken:
                 log.error("seal.chain_broken", seal_no=self._seen and self._seen.seal_no)  # noqa: TRY400 - no news in the traceback
-            except (asyncpg.PostgresError, *UNREACHABLE):
+            except (asyncpg.PostgresError, *AWAY):
                 log.warning("seal.round_failed", exc_info=True)
             await self._clock.sleep(pause)
 

@@ -15,8 +15,8 @@ import msgspec
 
 from autopilot.contract.errors import InvalidRequest, StaleCursor, Unprocessable
 from autopilot.contract.port import DirectWrite, RuntimeRequest, RuntimeResponse
+from autopilot.db.away import AWAY
 from autopilot.runtime import permissions
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.router import Match, Route, integer_of, query_of
 from autopilot.runtime.tail import Follower, Hub
@@ -112,7 +112,7 @@ class EventStream:
                 chunk = await self._follower.next()
             except StaleCursor:
                 return self._end("stale_cursor")
-            except UNREACHABLE:
+            except AWAY:
                 return self._end("unavailable")
             except BaseException:
                 self._leave()

@@ -19,8 +19,8 @@ import asyncpg
 
 from autopilot.contract.errors import InvalidRequest, StaleCursor, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
+from autopilot.db.away import AWAY
 from autopilot.runtime import permissions
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.machines import Machines
@@ -142,7 +142,7 @@ class PrincipalStream:
                     yield chunk
                 if self._notices.stopping:
                     reason = "shutdown"
-            except UNREACHABLE:
+            except AWAY:
                 reason = "unavailable"
         if self._control:
             yield control_frame("bye", {"reason": reason, "retry_ms": RETRY_MS})

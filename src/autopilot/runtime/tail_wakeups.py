@@ -13,8 +13,9 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from autopilot.db.away import AWAY
+from autopilot.db.pool import connect
 from autopilot.ops.clock import Clock
-from autopilot.runtime.append_group import UNREACHABLE
 
 log = structlog.get_logger("autopilot.runtime.wakeups")
 
@@ -54,8 +55,8 @@ class Wakeups:
         """Listen and announce until cancelled; a lost connection is made again."""
         while True:
             try:
-                connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "autopilot-tail"})
-            except UNREACHABLE:
+                connection = await connect(self._dsn, server_settings={"application_name": "autopilot-tail"})
+            except (asyncpg.PostgresError, *AWAY):  # also where it doesn't let us in just now
                 self._pending.clear()
                 await self._clock.sleep(RECONNECT_SECONDS)
                 continue
@@ -64,7 +65,7 @@ class Wakeups:
                 for resumed in self._resumed:
                     resumed()
                 await self._announce(connection)
-            except UNREACHABLE:
+            except AWAY:
                 log.info("wakeups.reconnecting")
                 await self._clock.sleep(RECONNECT_SECONDS)
             finally:

@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.api.database import DOWN
 from autopilot.api.http.answers import json_answer
 from autopilot.contract.errors import AutopilotError, Unavailable
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
+from autopilot.db.away import AWAY
 from autopilot.db.errors import DatabaseUnfit, MigrationRefused
 from autopilot.db.migrate import pending
 from autopilot.ops.log import get_logger
@@ -92,7 +92,7 @@ class HealthRoutes:
             async with asyncio.timeout(CHECK_SECONDS), self.pool.acquire() as connection:
                 database: Any = connection  # a pool's stand-in for one
                 return not await pending(database, "api", "autopilot.api")
-        except (*DOWN, DatabaseUnfit, MigrationRefused) as error:
+        except (*AWAY, DatabaseUnfit, MigrationRefused) as error:
             log.warning("database_not_ready", error=type(error).__name__)
             return False
 

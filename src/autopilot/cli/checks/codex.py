@@ -11,6 +11,7 @@ from autopilot.cli.home import Home
 from autopilot.companion import standing
 from autopilot.companion.codex.drift import check as compared
 from autopilot.companion.codex.messages import CodexUnavailable
+from autopilot.ops.program import autopilot
 
 
 async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
@@ -22,7 +23,7 @@ async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
     if found.has_model:
         signed_in = ok("Codex login", "somebody is signed in, or another model provider is set up")
     else:
-        signed_in = note("Codex login", "not signed in: autopilot up plays its demo", "codex login")
+        signed_in = note("Codex login", f"not signed in: {autopilot('up')} plays its demo", "codex login")
     try:
         difference = await compared(found.binary, home.companion)
     except CodexUnavailable as error:

@@ -14,6 +14,7 @@ import httpx2
 from autopilot.cli import lan
 from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.cli.home import Home, Running
+from autopilot.ops.program import autopilot
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LITTLE_DISK_BYTES = 1 << 30
@@ -24,7 +25,7 @@ ANSWER_SECONDS = 3.0
 async def permissions(home: Home) -> list[Finding]:
     """Whether anybody else could read the installation's data."""
     if not home.path.exists():
-        return [note("data folder", f"{home.path} does not exist yet", "autopilot up makes it")]
+        return [note("data folder", f"{home.path} does not exist yet", f"{autopilot('up')} makes it")]
     private = [home.path, home.run, home.secrets, home.companion, home.logs, *home.secrets.glob("*")]
     open_to_others = [path for path in private if path.exists() and path.stat().st_mode & OTHERS]
     if open_to_others:
@@ -52,7 +53,7 @@ async def port(running: Running | None, number: int) -> list[Finding]:
         lan.listening_socket("127.0.0.1", number).close()
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        advice = f"AUTOPILOT_PORT={number + 1} autopilot up" if taken else None
+        advice = lan.another_port(number) if taken else None
         return [problem("port", f"{number} is taken by another program" if taken else str(error), advice)]
     return [ok("port", f"{number} is free")]
 
@@ -77,7 +78,7 @@ async def _reached(url: str) -> Finding:
         answered = False
     if answered:
         return ok("phone", f"{url} answers here; a firewall of this machine or network may still keep others out")
-    return note("phone", f"{url} does not answer: only this machine can open it", "autopilot up --listen")
+    return note("phone", f"{url} does not answer: only this machine can open it", autopilot("up --listen"))
 
 
 def _existing(path: Path) -> Path:

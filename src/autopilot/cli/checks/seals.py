@@ -7,6 +7,7 @@ import asyncio
 from autopilot.cli.checks.finding import Finding, ok, problem
 from autopilot.cli.home import Home
 from autopilot.companion import seal_heads
+from autopilot.ops.program import autopilot
 
 
 async def kept(home: Home) -> list[Finding]:
@@ -18,7 +19,7 @@ async def kept(home: Home) -> list[Finding]:
             problem(
                 "seals",
                 one.sentence(),
-                f"autopilot audit verify; if you restored it yourself: autopilot audit accept {one.name}",
+                f"{autopilot('audit verify')}; if you restored it yourself: {autopilot(f'audit accept {one.name}')}",
             )
             for one in lost
         ]

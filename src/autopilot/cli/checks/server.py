@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import asyncpg
 import httpx2
 
 from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
-from autopilot.cli.database import SCHEMAS
 from autopilot.client import RuntimeCodexClient
-from autopilot.contract.errors import AutopilotError, Unauthorized
-from autopilot.db.errors import DatabaseRefused
-from autopilot.db.migrate import pending
+from autopilot.client.http import is_loopback
+from autopilot.contract.errors import AutopilotError, Unauthorized, from_response
+from autopilot.ops.program import autopilot
 
 ANSWER_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 5.0
@@ -26,48 +25,48 @@ PROBE_MS = 4000
 
 async def answers(url: str) -> list[Finding]:
     """Whether the server is ready, and whether its clock agrees with ours."""
+    here = is_loopback(url)
     try:
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS, trust_env=not here) as client:
             response = await client.get(f"{url}/readyz")
     except httpx2.HTTPError as error:
-        return [problem("server", f"{url} does not answer ({type(error).__name__})", "autopilot up")]
+        away = f"{url} does not answer ({type(error).__name__})"
+        return [problem("server", away, autopilot("up") if here else f"look whether it runs there{_way(url)}")]
+    if "x-autopilot-contract" not in response.headers:
+        other = f"what answers at {url} is no Autopilot (status {response.status_code})"
+        return [problem("server", other, f"name another with --url, or look what is on the way{_way(url)}")]
     if response.status_code != httpx2.codes.OK:
-        return [problem("server", f"{url} is not ready: {response.text[:200]}", "look into its logs")]
+        return [problem("server", f"{url} is not ready: {_missing(response)}", "look into its logs")]
     return [ok("server", f"{url} is ready"), *_clock(response.headers.get("date"))]
 
 
+def _way(url: str) -> str:
+    """The proxy that the environment names for `url`, as an addition to some advice."""
+    proxy = getproxies().get(urlsplit(url).scheme)
+    host = urlsplit(url).hostname or ""
+    return f"; the way leads through a proxy of the environment, {proxy}" if proxy and not proxy_bypass(host) else ""
+
+
+def _missing(response: httpx2.Response) -> str:
+    """What a server that is not ready waits for, in its own words."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    error = from_response(response.status_code, body)
+    missing = error.details[0].get("missing") if error.details else None
+    return f"its {' and its '.join(missing)} can't be reached" if isinstance(missing, list) else error.message
+
+
 def _clock(date: str | None) -> list[Finding]:
-    if date is None:
+    try:
+        at = parsedate_to_datetime(date or "")
+        apart = abs((datetime.now(UTC) - at).total_seconds())
+    except (TypeError, ValueError):  # none, or none that means a moment
         return []
-    apart = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     if apart > CLOCK_TOLERANCE_SECONDS:
         return [warning("clock", f"this machine's and the server's clock are {apart:.0f} s apart", "set them by NTP")]
     return [ok("clock", "agrees with the server's")]
-
-
-async def database(dsn: str | None) -> list[Finding]:
-    """Whether the database can be reached, is up to date, and has our time."""
-    if dsn is None:
-        return []
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            connection = await asyncpg.connect(dsn)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        return [problem("database", f"can't be reached: {error}")]
-    try:
-        version = await connection.fetchval("show server_version")
-        missing = [found for schema, package in SCHEMAS.items() for found in await pending(connection, schema, package)]
-        apart = abs((datetime.now(UTC) - await connection.fetchval("select clock_timestamp()")).total_seconds())
-    except (DatabaseRefused, asyncpg.PostgresError) as error:
-        return [problem("database", str(error))]
-    finally:
-        await connection.close()
-    findings = [ok("database", f"Postgres {version}, schema up to date")]
-    if missing:
-        findings = [problem("database", f"{len(missing)} migrations are not applied", "restart autopilot up")]
-    if apart > CLOCK_TOLERANCE_SECONDS:
-        findings.append(warning("clock", f"the database's clock is {apart:.0f} s off", "set both machines by NTP"))
-    return findings
 
 
 async def streaming(client: RuntimeCodexClient) -> list[Finding]:
@@ -78,7 +77,7 @@ async def streaming(client: RuntimeCodexClient) -> list[Finding]:
             return [note("stream", "there is no worker yet whose stream could be tried")]
         return await first_frame(client, workers[0].worker_id)
     except Unauthorized as error:
-        return [problem("sign-in", error.message, "autopilot login")]
+        return [problem("sign-in", error.message, autopilot("login URL"))]
     except AutopilotError as error:
         return [problem("stream", error.message)]
 

@@ -15,10 +15,10 @@ from autopilot.api.mail import ConsoleMailer
 from autopilot.api.settings import ApiSettings
 from autopilot.cli.database import migrate_all
 from autopilot.cli.exits import Exit
+from autopilot.cli.options import Port
 from autopilot.cli.serving.process import (
     Descriptor,
     Host,
-    Port,
     ServerSettings,
     Supervised,
     begin,
@@ -27,6 +27,7 @@ from autopilot.cli.serving.process import (
     serve_on,
 )
 from autopilot.contract.port import RuntimePort
+from autopilot.db.away import reached
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
@@ -39,7 +40,8 @@ async def api(
 ) -> int:
     """Run the API by itself; the runtime is at AUTOPILOT_RUNTIME_URL."""
     settings = begin("api", supervised=supervised)
-    await migrate_all(settings.dsn)
+    with reached():
+        await migrate_all(settings.dsn)
     runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing[0], SystemClock())
     try:
         async with stop_on_signals() as stop:

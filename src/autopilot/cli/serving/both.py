@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from autopilot.cli.database import migrate_all
 from autopilot.cli.exits import Exit
+from autopilot.cli.options import Port
 from autopilot.cli.serving.api import serve_api
-from autopilot.cli.serving.process import Descriptor, Host, Port, Supervised, begin, listening, on_uvloop
+from autopilot.cli.serving.process import Descriptor, Host, Supervised, begin, listening, on_uvloop
 from autopilot.cli.serving.runtime import open_runtime
+from autopilot.db.away import reached
 from autopilot.ops.lifecycle import stop_on_signals
 
 
@@ -16,7 +18,8 @@ async def serve(
 ) -> int:
     """Run API and runtime in one process, over the database of DATABASE_URL."""
     settings = begin("server", supervised=supervised)
-    await migrate_all(settings.dsn)
+    with reached():
+        await migrate_all(settings.dsn)
     async with stop_on_signals() as stop, open_runtime(settings) as runtime:
         await serve_api(settings, runtime, listening(host, port, fd), stop)
     return Exit.OK

@@ -25,6 +25,7 @@ from autopilot.cli.keys import Keys, KeySettings
 from autopilot.contract import redaction
 from autopilot.ops import log
 from autopilot.ops.lifecycle import spare_collector
+from autopilot.ops.program import autopilot
 from autopilot.ops.serve import Server
 from autopilot.ops.settings import load
 
@@ -32,7 +33,6 @@ P = ParamSpec("P")
 Supervised = Annotated[bool, Parameter(show=False, negative=())]
 Descriptor = Annotated[int | None, Parameter(name="--fd", show=False, negative=())]
 Host = Annotated[str, Parameter(help="Address to listen on.")]
-Port = Annotated[int, Parameter(env_var="AUTOPILOT_PORT", help="TCP port.")]
 
 
 class ServerSettings(KeySettings, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class ServerSettings(KeySettings, frozen=True, kw_only=True):
         """
         if self.database_url is None:
             raise CommandFailed(
-                "DATABASE_URL is not set. `autopilot up` brings a database of its own.", Exit.CANNOT_START
+                f"DATABASE_URL is not set. `{autopilot('up')}` brings a database of its own.", Exit.CANNOT_START
             )
         return self.database_url.reveal()
 

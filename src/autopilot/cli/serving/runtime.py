@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from autopilot.cli.database import migrate_all
 from autopilot.cli.exits import Exit
+from autopilot.cli.options import PORT
 from autopilot.cli.serving.process import (
     Descriptor,
     Host,
@@ -22,6 +23,7 @@ from autopilot.cli.serving.process import (
     on_uvloop,
     serve_on,
 )
+from autopilot.db.away import reached
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.settings import load
@@ -34,13 +36,14 @@ from autopilot.runtime.settings import RuntimeChoices, RuntimeSettings
 async def runtime(
     *,
     host: Host = "127.0.0.1",
-    port: Annotated[int, Parameter(help="TCP port; never to be reached by clients.")] = 8788,
+    port: Annotated[int, Parameter(help="TCP port; never to be reached by clients.", validator=PORT)] = 8788,
     fd: Descriptor = None,
     supervised: Supervised = False,
 ) -> int:
     """Run the runtime by itself, for APIs that sign their calls with the same AUTOPILOT_INTERNAL_KEY."""
     settings = begin("runtime", supervised=supervised)
-    await migrate_all(settings.dsn)
+    with reached():
+        await migrate_all(settings.dsn)
     stopping = asyncio.Event()
     keys = {key.key_id: key.secret for key in settings.keys.signing}
     async with stop_on_signals() as stop, open_runtime(settings) as running:

@@ -18,13 +18,13 @@ from autopilot.contract.claims import CLAIMS_HEADER, from_headers
 from autopilot.contract.errors import Forbidden, NotFound, PayloadTooLarge, Problem, Unauthorized, Unavailable
 from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.db import queries
+from autopilot.db.away import AWAY
 from autopilot.ops import signature
 from autopilot.ops.access import Access
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import get_logger
 from autopilot.ops.metrics import Metrics
 from autopilot.runtime.app import Runtime
-from autopilot.runtime.append_group import UNREACHABLE
 from autopilot.runtime.http.answer import Answer
 from autopilot.runtime.http.health import HealthRoutes
 from autopilot.runtime.router import problem_response
@@ -82,7 +82,7 @@ class Edge:
             await self._app(scope, receive, answer.send)
         except Problem as problem:
             await answer.whole(problem_response(problem))
-        except UNREACHABLE:
+        except AWAY:
             await answer.whole(problem_response(_away("database", "not_recorded")))
         except ClientDisconnect:
             log.info("http.client_left")

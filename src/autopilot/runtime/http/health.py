@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from autopilot.contract.errors import Unavailable
+from autopilot.db.away import AWAY
 from autopilot.db.errors import DatabaseUnfit, MigrationRefused
 from autopilot.db.migrate import pending
 from autopilot.ops.clock import Clock
 from autopilot.ops.metrics import Metrics
-from autopilot.runtime.append_group import UNREACHABLE
 
 CHECK_SECONDS = 3.0
 REMEMBER_SECONDS = 0.5
@@ -72,5 +72,5 @@ class HealthRoutes:
             async with asyncio.timeout(CHECK_SECONDS), self._pool.acquire() as connection:
                 database: Any = connection  # a pool's stand-in for one
                 return not await pending(database, "runtime", "autopilot.runtime")
-        except (*UNREACHABLE, TimeoutError, DatabaseUnfit, MigrationRefused):
+        except (*AWAY, TimeoutError, DatabaseUnfit, MigrationRefused):
             return False
