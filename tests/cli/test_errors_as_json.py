@@ -33,6 +33,7 @@ ARGUMENTS = {
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
     "policy test": ["thread/list"],
+    "prices set": [str(DOCS)],
 }
 WITHOUT_INSTALLATION = {
     "login": Exit.USAGE,
@@ -40,6 +41,7 @@ WITHOUT_INSTALLATION = {
     "audit verify": Exit.FAILED,  # they read the database, whether anything runs or not, and find no seals
     "audit export": Exit.FAILED,
     "audit accept": Exit.NOT_FOUND,
+    "rebuild spend": Exit.FAILED,
 }
 NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"} | {
     "audit heads"

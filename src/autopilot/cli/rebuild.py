@@ -18,6 +18,7 @@ from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.db.pool import open_pool
+from autopilot.ops.program import autopilot
 from autopilot.runtime import spend_rebuild
 from autopilot.runtime.spend_counts import Counts
 from autopilot.runtime.spend_rebuild import Rebuilt
@@ -41,7 +42,7 @@ async def spend(
             with terminal.busy("counting"):
                 rebuilt = await spend_rebuild.rebuild(pool, write=not dry_run)
         except asyncpg.UndefinedTableError as error:
-            raise CommandFailed("This database counts no spend yet: start autopilot up once.") from error
+            raise CommandFailed(f"This database counts no spend yet: start `{autopilot('up')}` once.") from error
     if options.json:
         terminal.result(_plain(rebuilt, dry_run=dry_run))
     else:
