@@ -50,7 +50,8 @@ class Suite:
     """Below tests/."""
     budget_seconds: int
     processes: int = 2
-    """Side by side; 1 where the suite starts whole installations."""
+    """Side by side; 1 where the suite starts whole installations, 3 where most of the time another program is waited
+    for."""
     options: tuple[str, ...] = ()
     leg: Callable[[], Leg] | None = None
 
@@ -133,12 +134,12 @@ SUITES = (
     Suite("client", ("client",), 130),
     Suite("runtime", ("runtime",), 420),
     Suite("api", ("api",), 240),
-    Suite("companion", ("companion",), 540),
+    Suite("companion", ("companion",), 370, processes=3),
     Suite("cli", ("cli",), 90),
     Suite("e2e", ("e2e",), 420, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 100, leg=python313),
-    Suite("codex169", CODEX_CORE, 240, options=("-m", "e2e"), leg=codex169),
+    Suite("codex169", CODEX_CORE, 170, processes=3, options=("-m", "e2e"), leg=codex169),
 )
 
 

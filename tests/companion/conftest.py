@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 from tests.companion.installation import Installation, installed
 
-from autopilot.companion.codex import binary
+from autopilot.companion.codex import binary, drift
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import Message, decode
 from autopilot.companion.codex.process import Launch, child_environment
@@ -37,6 +38,15 @@ async def codex_binary(anyio_backend: str) -> CodexBinary:
     return CodexBinary(pinned, version, "bundled")
 
 
+@pytest.fixture(scope="session")
+async def codex_schema(codex_binary: CodexBinary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file in which a companion keeps what this Codex said of its protocol."""
+    folder = tmp_path_factory.mktemp("schema")
+    await drift.vocabulary(codex_binary, folder)
+    (kept,) = folder.iterdir()
+    return kept
+
+
 @pytest.fixture
 async def model() -> AsyncIterator[ScriptedModel]:
     async with ScriptedModel() as scripted:
@@ -55,9 +65,16 @@ def codex_home(tmp_path: Path, model: ScriptedModel) -> Path:
 
 
 @pytest.fixture
-def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary) -> Launch:
-    """How to start Codex in this test: an empty HOME, its own run folder."""
+def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary, codex_schema: Path) -> Launch:
+    """How to start Codex in this test: an empty HOME, its own run folder.
+
+    The companion finds that it asked this Codex for its schema before, as it does from its second start on: to ask
+    takes as long as to start Codex.
+    """
     (tmp_path / "home").mkdir()
+    data = tmp_path / "autopilot" / "companion"
+    data.mkdir(parents=True, mode=0o700)
+    shutil.copy(codex_schema, data)
     base = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
     return Launch(
         binary=codex_binary,

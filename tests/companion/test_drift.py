@@ -204,8 +204,9 @@ async def known(monkeypatch: pytest.MonkeyPatch, cache: Path, vocabulary: Vocabu
     return made
 
 
-def lacks(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
-    """Have the schema of this Codex lack a method; all else is the real one."""
+def lacks(monkeypatch: pytest.MonkeyPatch, installation: Installation, lost: str) -> None:
+    """Have the schema of this Codex lack a method, and not be known from before; all else is the real one."""
+    (installation.settings.data / f"codex-{installation.launch.binary.version}.json").unlink()
 
     async def ask(binary: CodexBinary) -> Vocabulary:
         seen = drift.nearest(binary.version)
@@ -222,7 +223,7 @@ def drift_of(machine: Machine) -> dict | None:
 async def test_a_broken_method_fails_its_requests_and_is_said_while_the_rest_runs(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lacks(monkeypatch, "model/list")
+    lacks(monkeypatch, installation, "model/list")
     async with installation.companion():
         machine = await installation.state(Machine, lambda one: drift_of(one) is not None)
         worker = await installation.start_thread()
@@ -249,7 +250,7 @@ async def test_a_broken_method_fails_its_requests_and_is_said_while_the_rest_run
 async def test_a_codex_whose_handshake_is_broken_is_not_started_and_that_is_said(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lacks(monkeypatch, "initialize")
+    lacks(monkeypatch, installation, "initialize")
     stopping = asyncio.Event()
     async with RuntimeCodexClient(installation.served.url, installation.machine_token, surface="companion") as client:
         made = Companion(installation.settings, installation.launch, client, SystemClock(), {})
