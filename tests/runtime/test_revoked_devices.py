@@ -7,6 +7,7 @@ import dataclasses
 
 from autopilot.contract.port import Claims
 from autopilot.runtime import revocation
+from autopilot.testing.approvals import approval_of, decide, open_ids, question
 from autopilot.testing.machines import Companion, ask, leased, receipt
 from autopilot.testing.runtime import OWNER, call, frames
 
@@ -24,7 +25,7 @@ async def test_undelivered_requests_of_a_revoked_device_are_rejected_and_the_log
 
     answer = await revoke(runtime)
 
-    assert (answer.status, answer.data) == (200, {"device_id": "device-1", "rejected": 2})
+    assert (answer.status, answer.data) == (200, {"device_id": "device-1", "rejected": 2, "reopened": 0})
     for path in ("/workers/w", "/machines/m1"):
         stored = await receipt(runtime, "r1", path=path)
         assert (stored["state"], stored["error"]["code"]) == ("rejected", "device_revoked")
@@ -138,3 +139,82 @@ async def test_requests_of_a_worker_that_no_machine_holds_are_rejected_too(runti
     answer = await revoke(runtime)
 
     assert answer.data["rejected"] == 1
+
+
+async def asked(runtime) -> tuple[Companion, str]:
+    companion = await leased(runtime)
+    approval = question("w")
+    assert (await companion.ask_approval("w", approval)).status == 202
+    return companion, approval["approval_id"]
+
+
+async def decisions(companion):
+    return [entry["body"] for entry in await companion.feed() if entry["kind"] == "decision"]
+
+
+async def test_what_a_revoked_device_decided_and_no_machine_had_is_asked_again_and_the_log_says_why(runtime):
+    companion, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept")
+
+    answer = await revoke(runtime)
+    again = await revoke(runtime)
+
+    assert (answer.status, answer.data["reopened"], again.data["reopened"]) == (200, 1, 0)
+    found = await approval_of(runtime, approval_id, claims=OTHER)
+    assert (found["state"], found["decision"]) == ("pending", None)
+    assert await open_ids(runtime) == [approval_id]
+    assert await decisions(companion) == [None]
+    told = [frame for frame in await frames(runtime, "w") if frame["eventType"] == "worker.approval.reopened"]
+    said = {"source": "autopilot-runtime", "approval_id": approval_id, "state": "pending", "reason": "device_revoked"}
+    assert [one["payload"] for one in told] == [said]
+    assert told[0]["actor"]["surface"] == "runtime"
+    assert await runtime.pool.fetchval("select count(*) from approval_answer") == 0
+
+
+async def test_a_question_that_was_reopened_is_decided_by_another_device_once(runtime):
+    companion, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept")
+    await revoke(runtime)
+
+    late = await decide(runtime, approval_id, "accept")
+    taken = await decide(runtime, approval_id, "decline", claims=OTHER)
+
+    assert (late.status, late.reason) == (401, "token_refused")
+    assert (taken.status, taken.data["state"]) == (200, "decided")
+    assert [body and body["option_id"] for body in await decisions(companion)] == [None, "decline"]
+    assert (await approval_of(runtime, approval_id, claims=OTHER))["state"] == "delivered"
+
+
+async def test_a_decision_that_a_machine_was_handed_goes_on(runtime):
+    companion, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept")
+    assert [body["option_id"] for body in await decisions(companion)] == ["accept"]
+
+    answer = await revoke(runtime)
+
+    assert answer.data["reopened"] == 0
+    assert (await approval_of(runtime, approval_id))["state"] == "delivered"
+
+
+async def test_a_decision_that_came_in_at_the_moment_of_a_revocation_is_taken_back_by_the_sweep(runtime):
+    _, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept", claims=OTHER)
+    await runtime.pool.execute("insert into revoked_device values ($1, now())", OTHER.device_id)
+
+    await runtime.machines.sweeper.sweep()
+
+    assert (await approval_of(runtime, approval_id))["state"] == "pending"
+
+
+async def test_a_decision_and_its_taking_back_at_once_leave_one_truth(runtime):
+    """Handed over or taken back, never both: whoever comes first."""
+    companion, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept")
+
+    bodies, answer = await asyncio.gather(decisions(companion), revoke(runtime))
+
+    state = (await approval_of(runtime, approval_id, claims=OTHER))["state"]
+    assert (state, [body is not None for body in bodies], answer.data["reopened"]) in [
+        ("delivered", [True], 0),
+        ("pending", [False], 1),
+    ]

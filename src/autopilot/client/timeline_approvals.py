@@ -33,6 +33,8 @@ def told(event: Envelope, before: Asked | None, limit: int) -> dict[str, Any]:
         return {}
     if step == "decided":
         return _decision(event, before, limit)
+    if step == "reopened":
+        return {"state": "pending", "status": "open", "option": None, "by": None, "message": None}
     return _end(step, object_of(event.payload, "approval")) if step in ENDS else {}
 
 

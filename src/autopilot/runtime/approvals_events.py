@@ -20,6 +20,7 @@ from autopilot.runtime.ledger_rows import Draft, Worker
 
 REQUESTED = "worker.approval.requested"
 DECIDED = "worker.approval.decided"
+REOPENED = "worker.approval.reopened"
 EXPIRED = "worker.approval.expired"
 CLOSED = "worker.approval.closed"
 ENDS = {

@@ -3,8 +3,10 @@
 Every change follows from an event of the log, so that the table says what the log says, whatever becomes of the events
 themselves. The first end of an approval is its end: what comes later stays in the log and changes nothing.
 
-    pending ──▶ decided ──▶ delivered ──▶ applied | superseded | closed
+    pending ◀─▶ decided ──▶ delivered ──▶ applied | superseded | closed
        └─▶ superseded | expired | closed ◀──┘ (decided too)
+
+Back from `decided` it goes where the device that decided was revoked before any machine was handed the decision.
 
 Owns the tables `approval` and, through it, the life of `approval_answer` rows. Source: docs/runtime-contract.md,
 "Approvals".
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from autopilot.db import queries
-from autopilot.runtime.approvals_events import CLOSED, ENDS, EXPIRED, REQUESTED
+from autopilot.runtime.approvals_events import CLOSED, ENDS, EXPIRED, REOPENED, REQUESTED
 from autopilot.runtime.ledger_rows import Draft, Row, Worker
 from autopilot.runtime.requests_notes import note
 
@@ -114,6 +116,21 @@ async def expire(ledger: Ledger, worker_id: str, approval_ids: Sequence[str], no
         if drafts:
             await tx.append(worker, drafts)
         return len(drafts)
+
+
+async def reopen(ledger: Ledger, worker_id: str, decisions: Sequence[tuple[str, int]], reason: str) -> int:
+    """Take back those of these decisions (approval_id, seq of the decision) that nobody was handed; how many."""
+    async with ledger.transaction() as tx:
+        worker = (await tx.lock_workers([worker_id])).get(worker_id)
+        if worker is None:
+            return 0
+        found = await tx.conn.fetch(SQL.reopen, *map(list, zip(*decisions, strict=True)))
+        taken_back = sorted(record["approval_id"] for record in found)
+        if taken_back:
+            await tx.conn.execute(SQL.drop_answers, taken_back)
+            facts = [{"approval_id": each, "state": "pending", "reason": reason} for each in taken_back]
+            await tx.append(worker, [note(REOPENED, each) for each in facts])
+        return len(taken_back)
 
 
 def _opened(row: Row) -> _Opened:

@@ -73,6 +73,8 @@ class Sweeper:
             await _guarded(approvals_rows.expire(self._ledger, worker_id, approval_ids, now))
         for target, request_ids in (await self._revocations.left()).items():
             await _guarded(self._revocations.reject(target, request_ids))
+        for worker_id, decisions in (await self._revocations.decided()).items():
+            await _guarded(self._revocations.reopen(worker_id, decisions))
 
 
 async def _guarded(ending: Awaitable[object]) -> None:

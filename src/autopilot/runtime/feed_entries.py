@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
 
 _SQL = queries.load("autopilot.runtime", "feed")
-_NOT_FED = ("worker.request.", "worker.lease.", "worker.policy.", "worker.approval.decided")
+_NOT_FED = ("worker.request.", "worker.lease.", "worker.policy.", "worker.approval.decided", "worker.approval.reopened")
 """The runtime's notes of what the machine itself does, or is told by its requests."""
 
 

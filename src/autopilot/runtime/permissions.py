@@ -17,7 +17,9 @@ DESKTOP_ACK = "desktop/handshake_ack"
 
 EVENT = "worker.event"
 """What nearly every event is: the runtime's own are all of other types."""
-RUNTIME_TYPES = frozenset({"worker.started", "worker.approval.decided", "worker.approval.expired"})
+RUNTIME_TYPES = frozenset(
+    {"worker.started", "worker.approval.decided", "worker.approval.reopened", "worker.approval.expired"}
+)
 RUNTIME_PREFIXES = ("worker.request.", "worker.policy.", "worker.lease.", "worker.backend.")
 
 

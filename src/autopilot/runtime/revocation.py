@@ -1,4 +1,6 @@
-"""Devices whose sign-in has ended: what they asked for, and no machine was handed yet, is rejected.
+"""Devices whose sign-in has ended: what they asked for or decided, and no machine was handed yet, is taken back.
+
+Requests are rejected; questions wait for a person again.
 
 Owns the table `revoked_device`, which is also why a call that was on its way when its device was revoked is refused.
 The API says which devices those are, until it was heard; the sweeper makes up for what came in between. A stop is not
@@ -7,6 +9,7 @@ taken back: the worker is stopping since it was asked. Source: docs/runtime-cont
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +20,7 @@ from autopilot.contract.errors import Forbidden, Unauthorized
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
-from autopilot.runtime import receipts_ending
+from autopilot.runtime import approvals_rows, receipts_ending
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests_methods import STOP
@@ -27,6 +30,8 @@ _SQL = queries.load("autopilot.runtime", "revocation")
 _PAGE = 500
 
 DEVICE_REVOKED = {"code": "device_revoked", "message": "the device that asked was signed out before a machine took it"}
+Decision = tuple[str, int]
+"""approval_id, and the seq of `worker.approval.decided`."""
 REMEMBERED = timedelta(days=1)
 """Far longer than any call can be on its way through the API."""
 
@@ -44,7 +49,7 @@ class Revocations:
         return [Route("POST", "/devices/{device_id}/revoked", self.take)]
 
     async def take(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
-        """200 with how many requests were rejected by this call; again, the same with what is left.
+        """200 with how many requests were rejected, and questions reopened, by this call; again, with what is left.
 
         Raises:
             Forbidden: the claims are not those of that device.
@@ -57,11 +62,24 @@ class Revocations:
         rejected = 0
         for target, request_ids in receipts_ending.by_target(found).items():
             rejected += await self.reject(target, request_ids)
-        return data_response(200, {"device_id": device_id, "rejected": rejected})
+        reopened = 0
+        for worker_id, decisions in _by_worker(
+            await self._pool.fetch(_SQL.undelivered_decisions_of, device_id)
+        ).items():
+            reopened += await self.reopen(worker_id, decisions)
+        return data_response(200, {"device_id": device_id, "rejected": rejected, "reopened": reopened})
 
     async def left(self) -> dict[Target, list[str]]:
         """What was accepted at the very moment of a revocation, by target."""
         return receipts_ending.by_target(await self._pool.fetch(_SQL.undelivered, STOP, _PAGE))
+
+    async def decided(self) -> dict[str, list[Decision]]:
+        """What was decided at the very moment of a revocation, by worker."""
+        return _by_worker(await self._pool.fetch(_SQL.undelivered_decisions, _PAGE))
+
+    async def reopen(self, worker_id: str, decisions: list[Decision]) -> int:
+        """Take back those of these decisions that no machine was handed; how many it were."""
+        return await approvals_rows.reopen(self._ledger, worker_id, decisions, DEVICE_REVOKED["code"])
 
     async def reject(self, target: Target, request_ids: list[str]) -> int:
         """Reject those of these requests that no machine was handed; how many it were."""
@@ -80,6 +98,13 @@ async def refuse_revoked(conn: Any, claims: Claims) -> None:
     """
     if claims.device_id is not None and await conn.fetchval(_SQL.is_revoked, claims.device_id):
         raise Unauthorized("this token is unknown, expired or revoked", reason_code="token_refused")
+
+
+def _by_worker(found: Iterable[asyncpg.Record]) -> dict[str, list[Decision]]:
+    decisions: dict[str, list[Decision]] = defaultdict(list)
+    for record in found:
+        decisions[record["worker_id"]].append((record["approval_id"], record["decided_seq"]))
+    return decisions
 
 
 def _judge(record: asyncpg.Record) -> tuple[str, dict[str, str]] | None:

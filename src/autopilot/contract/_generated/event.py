@@ -46,6 +46,10 @@ class EventType(StrEnum):
     """Codex took the answer."""
     APPROVAL_SUPERSEDED = "worker.approval.superseded"
     """It was answered elsewhere."""
+    APPROVAL_REOPENED = "worker.approval.reopened"
+    """The decision was taken back before any machine had it: its device was revoked. The question waits for a person
+    again.
+    """
     APPROVAL_EXPIRED = "worker.approval.expired"
     """Nobody answered in time."""
     APPROVAL_CLOSED = "worker.approval.closed"

@@ -15,5 +15,20 @@ select target_kind, target_id, request_id from receipt
 where actor::json ->> 'device_id' = $1 and state = 'accepted' and method <> $2
 order by target_kind, target_id, request_id
 
+-- undelivered_decisions: what revoked devices decided, and no machine was handed
+select w.worker_id, a.approval_id, a.decided_seq
+from approval a
+join worker w using (worker_no)
+join revoked_device d on d.device_id = a.decision::json -> 'actor' ->> 'device_id'
+where a.ended_at is null and a.state = 'decided'
+order by w.worker_id, a.approval_id limit $1
+
+-- undelivered_decisions_of: the same, of one device
+select w.worker_id, a.approval_id, a.decided_seq
+from approval a
+join worker w using (worker_no)
+where a.ended_at is null and a.state = 'decided' and a.decision::json -> 'actor' ->> 'device_id' = $1
+order by w.worker_id, a.approval_id
+
 -- forget: no call of so long ago is still on its way
 delete from revoked_device where revoked_at < $1
