@@ -20,8 +20,10 @@ from autopilot.ops.clock import SystemClock
 from autopilot.runtime.app import build
 from autopilot.runtime.seal import Sealer
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.testing.approvals import question
+from autopilot.testing.machines import ask, leased
 from autopilot.testing.postgres import TestCluster
-from autopilot.testing.runtime import batch, draft, insert_worker
+from autopilot.testing.runtime import batch, call, draft, insert_worker
 
 JSON = Options(json=True)
 GUIDE = Path(__file__).resolve().parents[2] / "docs/guide/audit.md"
@@ -83,6 +85,69 @@ async def test_an_export_says_who_did_what_and_which_seal_covers_it(sealed, caps
     ]
     assert told[0]["actor"]["user_id"] == 1
     assert (told[0]["device_id"], told[0]["request_id"], told[0]["policy_version"]) == ("device-1", "r1", None)
+
+
+POLICY = """
+[methods]
+deny = ["thread/fork"]
+[approvals]
+answer = { owner = ["command"], rule = ["command"] }
+[[approvals.rule]]
+name = "no"
+kind = "command"
+command = ["rm"]
+decision = "decline"
+"""
+
+
+async def test_every_request_decision_and_denial_names_actor_device_request_policy_and_rule(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setenv("AUTOPILOT_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", database)
+    settings = RuntimeSettings(digest_key=b"d" * 32, delivery_key=b"d" * 32, seal_key=b"s" * 32)
+    async with await build(settings, dsn=database) as runtime:
+        companion = await leased(runtime)
+        document = {"subject": "user", "format": "toml", "text": POLICY, "expected_version": 0}
+        await call(runtime, "POST", "/policies", document)
+        for path in ("/workers/w", "/machines/m1"):
+            await ask(runtime, "thread/read", "r1", path=path, headers={"x-request-id": "x-1"})
+            await ask(runtime, "thread/fork", "r2", path=path, headers={"x-request-id": "x-2"})
+        command, files = question("w", codex_request_id=1), question("w", codex_request_id=2, kind="file_change")
+        removal = question("w", codex_request_id=3, evidence={"command": ["rm", "x"]})
+        for asked in (command, files, removal):
+            await companion.ask_approval("w", asked)
+        for asked in (command, files):
+            path = f"/approvals/{asked['approval_id']}/decision"
+            await call(runtime, "POST", path, {"option_id": "accept"}, headers={"x-request-id": "x-3"})
+    capsys.readouterr()
+
+    await audit.export()
+
+    wanted = ("worker.request.received", "worker.approval.decided", "worker.policy.denied")
+    told = [one for one in lines(capsys) if one["source"] == "machine" or one["event_type"] in wanted]
+    assert [
+        (
+            one.get("event_type", one["source"]).rpartition(".")[2],
+            one["request_id"] or one["approval_id"],
+            one["device_id"],
+            one["x_request_id"],
+            (one["rule"] or {}).get("rule_id"),
+        )
+        for one in told
+    ] == [
+        ("received", "r1", "device-1", "x-1", None),
+        ("received", "r2", "device-1", "x-2", None),
+        ("denied", "r2", "device-1", "x-2", "methods.deny[0]"),
+        ("decided", removal["approval_id"], None, None, "approvals.rule[0]"),
+        ("decided", command["approval_id"], "device-1", "x-3", None),
+        ("denied", files["approval_id"], "device-1", "x-3", "approvals.answer.owner"),
+        ("machine", "r1", "device-1", "x-1", None),
+        ("machine", "r2", "device-1", "x-2", "methods.deny[0]"),
+    ]
+    assert [one["actor"]["surface"] for one in told] == [*["ios"] * 3, "runtime", *["ios"] * 4]
+    assert {one["policy_version"]["user"] for one in told} == {1}
+    assert [one["rule"]["version"] for one in told if one["rule"]] == [1, 1, 1, 1]
 
 
 async def test_a_restored_backup_verifies_with_the_keys_that_came_with_it(

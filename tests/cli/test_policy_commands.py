@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.api.served import ServedApi, serving
 
-from autopilot.cli import policy
+from autopilot.cli import policy, policy_history, policy_trials
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import Options
 from autopilot.contract.errors import Conflict, Forbidden, Unprocessable
@@ -180,3 +180,36 @@ async def test_the_guide_runs_as_it_stands(desk, tmp_path):
     assert said.startswith("turn/start is allowed.\n")
     assert "rule      folders.allow\n" in said
     assert said.endswith("The installation policy is version 1 now.\n")
+
+
+async def test_the_history_names_who_wrote_each_version_and_a_version_is_shown_again(desk, capsys):
+    await policy_history.history(options=desk.options)
+    assert "never set" in capsys.readouterr().out
+    await policy.put(desk.file("# first\n"), options=desk.options)
+    await policy.put(desk.file(MODELS), options=desk.options)
+
+    await policy_history.history(options=desk.options)
+    seen = capsys.readouterr().out
+    assert re.search(r"2 +\S+Z +user 1 +\S+ \(\S+\) +\d+ +in force", seen)
+    await policy_history.history(before=2, options=desk.json)
+    (first,) = last_document(capsys)
+    assert (first["version"], first["in_force"], first["actor"]["user_id"]) == (1, False, 1)
+    await policy.show(version=1, options=desk.options)
+    assert capsys.readouterr().out.endswith("# first\n")
+
+
+async def test_a_question_of_codex_is_tried_with_its_rule_and_who_may_answer(desk, capsys):
+    rule = "[[approvals.rule]]\nname = 'look'\nkind = 'command'\ncommand = ['git', 'status']\ndecision = 'accept'\n"
+    draft = desk.file(f"[approvals]\nanswer = {{ viewer = [] }}\n{rule}")
+
+    asked = {"command": "git status --short", "file": draft, "options": desk.options}
+    assert await policy_trials.attempt("command", **asked) == Exit.OK
+    seen = capsys.readouterr().out
+    assert (
+        "command is decided by a rule: accept\nrule      approvals.rule[0] (look)\ndocument  user, the draft\n" in seen
+    )
+    assert "may answer: owner, operator, rule\nviewer may not: command is not for the role viewer to answer" in seen
+    assert await policy_trials.attempt("command", command="git push", options=desk.options) == Exit.FAILED
+    assert "command waits for a person" in capsys.readouterr().out
+    assert await policy_trials.attempt("user_input", options=desk.json) == Exit.FAILED
+    assert last_document(capsys)["decision"] is None

@@ -8,7 +8,7 @@ import pytest
 
 from autopilot.contract.port import Claims
 from autopilot.testing.approvals import question
-from autopilot.testing.machines import ask, leased, receipt
+from autopilot.testing.machines import Companion, ask, leased, receipt
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, call, frames
 
 ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}))
@@ -33,6 +33,7 @@ async def test_without_documents_the_built_in_rules_are_shown(runtime):
     assert shown["documents"] == []
     assert [(line["name"], line["document"], line["allow"]) for line in shown["effective"]] == [
         ("sandbox", "builtin", ["read-only", "workspace-write"]),
+        ("network", "builtin", ["restricted"]),
         ("lanes", "builtin", ["desktop"]),
     ]
 
@@ -182,3 +183,227 @@ async def test_who_may_not_answer_a_kind_leaves_the_approval_open(runtime):
     assert (refused.status, refused.reason) == (403, "policy_denied.approval")
     assert refused.json["error"]["details"][0]["rule_id"] == "approvals.answer.owner"
     assert (taken.status, taken.data["state"]) == (200, "decided")
+
+
+async def answered(runtime, approval_id, option_id, claims=OWNER):
+    return await call(runtime, "POST", f"/approvals/{approval_id}/decision", {"option_id": option_id}, claims=claims)
+
+
+async def denials(runtime):
+    return [one for one in await frames(runtime, "w") if one["eventType"] == "worker.policy.denied"]
+
+
+def counted(runtime, reason):
+    (line,) = [
+        line
+        for line in runtime.metrics.render()[0].decode().splitlines()
+        if line.startswith(f'autopilot_policy_denials_total{{reason_code="{reason}"}}')
+    ]
+    return float(line.rpartition(" ")[2])
+
+
+async def test_a_refused_answer_is_an_event_that_names_who_asked_and_is_told_once(runtime):
+    companion = await leased(runtime)
+    asked = question("w")
+    await companion.ask_approval("w", asked)
+    await put(runtime, "[approvals]\nanswer = { owner = ['file_change'] }")
+
+    for _ in range(2):
+        refused = await answered(runtime, asked["approval_id"], "accept")
+        assert (refused.status, refused.reason) == (403, "policy_denied.approval")
+
+    (event,) = await denials(runtime)
+    told = event["payload"]
+    assert (event["actor"]["user_id"], event["actor"]["device_id"]) == (1, "device-1")
+    assert (told["reason_code"], told["rule_id"]) == ("policy_denied.approval", "approvals.answer.owner")
+    assert (told["approval_id"], told["kind"], told["version"]) == (asked["approval_id"], "command", 1)
+    assert told["policy_versions"] == {"installation": None, "user": 1}
+    assert counted(runtime, "policy_denied.approval") == 1
+    await put(runtime, "# another\n[approvals]\nanswer = { owner = ['file_change'] }", expected=1)
+    await answered(runtime, asked["approval_id"], "accept")
+    assert [one["payload"]["version"] for one in await denials(runtime)] == [1, 2]
+
+
+async def test_denials_are_counted_by_reason_each_request_once(runtime):
+    await leased(runtime)
+    await put(runtime, "[methods]\ndeny = ['thread/fork']")
+    for path in ("/workers/w", "/machines/m1"):
+        for _ in range(2):
+            assert (await ask(runtime, "thread/fork", "r1", path=path)).status == 403
+
+    assert counted(runtime, "policy_denied.method") == 2
+    assert counted(runtime, "policy_denied.network") == 0
+
+
+async def test_requests_and_decisions_say_which_versions_were_in_force(runtime):
+    companion = await leased(runtime)
+    await put(runtime, "[approvals.answer]\nrule = ['command']", subject="installation", claims=ADMIN)
+    await put(runtime, "[[approvals.rule]]\nname = 'no'\nkind = 'command'\ncommand = ['rm']\ndecision = 'decline'")
+    await ask(runtime, "thread/read", "r1")
+    await ask(runtime, "turn/interrupt", "r2", {"turnId": "t"})
+    by_rule = question("w", codex_request_id=1, evidence={"command": ["rm", "x"]})
+    by_hand = question("w", codex_request_id=2)
+    await companion.ask_approval("w", by_rule)
+    await companion.ask_approval("w", by_hand)
+    await answered(runtime, by_hand["approval_id"], "accept")
+
+    told = [
+        (one["eventType"], one["payload"].get("method"), one["payload"].get("policy_versions"))
+        for one in await frames(runtime, "w")
+        if one["eventType"] in ("worker.request.received", "worker.approval.decided")
+    ]
+    both = {"installation": 1, "user": 1}
+    assert told == [
+        ("worker.request.received", "thread/read", both),
+        ("worker.request.received", "turn/interrupt", None),
+        ("worker.approval.decided", None, both),
+        ("worker.approval.decided", None, both),
+    ]
+
+
+async def history(runtime, query="", claims=OWNER):
+    return await call(runtime, "GET", "/policies/history", query=query, claims=claims)
+
+
+async def test_the_history_says_who_changed_what_when_and_from_which_device(runtime):
+    other = Claims(user_id=1, device_id="device-9", scopes=frozenset({"administer"}), surface="cli")
+    for number in range(3):
+        await put(runtime, f"# {number} \u00fc", expected=number, claims=other if number else OWNER)
+    await put(runtime, "", subject="installation", claims=ADMIN)
+
+    changes = (await history(runtime)).data
+    assert [(one["version"], one["in_force"], one["bytes"]) for one in changes] == [
+        (3, True, 6),
+        (2, False, 6),
+        (1, False, 6),
+    ]
+    assert [one["actor"]["device_id"] for one in changes] == ["device-9", "device-9", "device-1"]
+    assert changes[0]["created_at"] > changes[1]["created_at"]
+    assert "text" not in changes[0]
+    assert [one["version"] for one in (await history(runtime, "before=3&limit=1")).data] == [2]
+    assert [one["actor"]["user_id"] for one in (await history(runtime, "subject=installation")).data] == [9]
+    assert (await history(runtime, claims=STRANGER)).data == []
+
+
+async def test_an_old_version_is_shown_as_it_was_written(runtime):
+    await put(runtime, "# first")
+    await put(runtime, "# second", expected=1)
+
+    shown = await call(runtime, "GET", "/policies/version", query="version=1")
+    others = await call(runtime, "GET", "/policies/version", query="version=1", claims=STRANGER)
+
+    assert (shown.data["text"], shown.data["version"]) == ("# first", 1)
+    assert (others.status, others.reason) == (404, "no_such_version")
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("history", "subject=team"),
+        ("history", "limit=0"),
+        ("history", "before=x"),
+        ("version", ""),
+        ("version", "version=0"),
+        ("version", "version=1&subject=everybody"),
+    ],
+)
+async def test_a_history_that_can_not_be_is_refused(runtime, path, query):
+    assert (await call(runtime, "GET", f"/policies/{path}", query=query)).status == 422
+
+
+LOOK = """
+[approvals]
+answer = { owner = "*", operator = ["command"], rule = ["command", "file_change"] }
+[[approvals.rule]]
+name = "look"
+kind = "command"
+command = ["git", "status"]
+folders = ["~/work/**"]
+decision = "accept"
+[[approvals.rule]]
+name = "notes"
+kind = "file_change"
+folders = ["/srv/notes/**"]
+decision = "accept"
+"""
+
+
+async def trial(runtime, claims=OWNER, **asked):
+    return await call(runtime, "POST", "/policies/test/approval", asked, claims=claims)
+
+
+async def test_a_question_of_codex_is_tried_with_the_rule_named_and_who_may_answer(runtime):
+    companion = await leased(runtime)
+    await put(runtime, LOOK)
+    home = {"method": "machine/home", "params": {"home": "/home/ann"}, "occurred_at": "2026-11-23T00:00:00Z"}
+    look = {"kind": "command", "command_line": "git status --short", "cwd": "/home/ann/work/shop"}
+
+    assert (await trial(runtime, **look, worker_id="w")).data["decision"] is None
+    await companion.post("/machines/m1/heartbeat", {"workers": [], "facts": [home]})
+    found = (await trial(runtime, **look, worker_id="w")).data
+
+    assert found["decision"] == {
+        "decision": "accept",
+        "name": "look",
+        "rule_id": "approvals.rule[0]",
+        "document": "user",
+        "version": 1,
+    }
+    assert {one["who"]: one["allowed"] for one in found["answerers"]} == {
+        "owner": True,
+        "operator": True,
+        "viewer": True,
+        "rule": True,
+    }
+    elsewhere = (await trial(runtime, **{**look, "cwd": "/srv"}, worker_id="w")).data
+    more = (await trial(runtime, **look, worker_id="w", params={"networkApprovalContext": {"host": "x"}})).data
+    assert (elsewhere["decision"], more["decision"]) == (None, None)
+    notes = (await trial(runtime, kind="file_change", paths=["/srv/notes/a.md"])).data
+    assert notes["decision"]["name"] == "notes"
+    assert {one["who"]: (one["denial"] or {}).get("rule_id") for one in notes["answerers"]}["operator"] == (
+        "approvals.answer.operator"
+    )
+
+
+async def test_a_question_is_tried_against_a_draft_and_changes_nothing(runtime):
+    await leased(runtime)
+    log = await frames(runtime, "w")
+    draft = {"subject": "user", "format": "toml", "text": LOOK, "expected_version": 0}
+    asked = {"kind": "file_change", "paths": ["/srv/notes/a.md"]}
+
+    assert (await trial(runtime, **asked)).data["decision"] is None
+    assert (await trial(runtime, **asked, instead=draft)).data["decision"]["version"] == 0
+    assert (await trial(runtime, **asked, instead={**draft, "text": "x"})).status == 422
+    assert (await trial(runtime, **asked, worker_id="w", claims=STRANGER)).status == 403
+    assert (await trial(runtime, **asked, worker_id="nobody")).status == 404
+    assert (await trial(runtime, kind="nothing")).status == 422
+    assert (await trial(runtime, kind="unsupported")).data["decision"] is None
+    assert (await show(runtime))["documents"] == []
+    assert await frames(runtime, "w") == log
+
+
+async def test_the_home_folder_that_a_companion_tells_is_what_a_policy_means(runtime):
+    companion = await leased(runtime)
+    await put(runtime, "[folders]\nallow = ['~/work/**']")
+    assert (await ask(runtime, "thread/start", "r1", {"cwd": "/home/ann/work"})).reason == "policy_denied.folder"
+    home = {"method": "machine/home", "params": {"home": "/home/ann"}, "occurred_at": "2026-11-23T00:00:00Z"}
+    await Companion(runtime).post("/machines/m1/heartbeat", {"workers": [], "facts": [home]})
+
+    for path, request_id in (("/workers/w", "r2"), ("/machines/m1", "r3")):
+        assert (await ask(runtime, "thread/start", request_id, {"cwd": "/home/ann/work"}, path=path)).status == 202
+        refused = await ask(runtime, "thread/start", f"{request_id}n", {"cwd": "/home/bob/work"}, path=path)
+        assert refused.reason == "policy_denied.folder"
+    assert len(await companion.feed()) == 2
+
+
+@pytest.mark.parametrize("path", ["/workers/w", "/machines/m1"])
+async def test_network_access_is_closed_until_the_installation_names_it(runtime, path):
+    await leased(runtime)
+    online = {"sandboxPolicy": {"type": "workspaceWrite", "networkAccess": True}}
+    refused = await ask(runtime, "turn/start", "r1", online, path=path)
+    await put(runtime, "[network]\nallow = ['restricted', 'enabled']", subject="installation", claims=ADMIN)
+
+    told = refused.json["error"]["details"][0]
+    assert (refused.reason, told["rule_id"]) == ("policy_denied.network", "network.closed")
+    assert told["field"] == "request.params.sandboxPolicy.networkAccess"
+    assert (await ask(runtime, "turn/start", "r2", online, path=path)).status == 202

@@ -70,6 +70,9 @@ def test_what_the_installation_opens_a_user_may_close_again():
 
 DANGER = '[sandbox]\nallow = ["workspace-write", "danger-full-access"]\n'
 NEVER = '[approval_policy]\nallow = ["on-request", "never"]\n'
+EXEC = '[methods]\nallow = ["*", "command/exec"]\n'
+ONLINE = '[network]\nallow = ["restricted", "enabled"]\n'
+OFFLINE = '[network]\ndeny = ["enabled"]\n'
 FOLDERS = '[folders]\nallow = ["~/work/**"]'
 
 
@@ -145,6 +148,55 @@ FOLDERS = '[folders]\nallow = ["~/work/**"]'
         ("thread/start", {"sandbox": "workspace-write"}, None, '[sandbox]\nallow = ["read-only"]', "sandbox"),
         ("thread/start", {}, None, '[sandbox]\nallow = ["read-only"]', "sandbox"),
         ("turn/start", {}, None, '[sandbox]\nallow = ["read-only"]', None),
+        ("command/exec", {"permissionProfile": "mine"}, EXEC, None, "sandbox"),
+        ("command/exec", {"permissionProfile": ":workspace"}, EXEC, None, None),
+        # network
+        ("turn/start", {"sandboxPolicy": {"type": "workspaceWrite"}}, None, None, None),
+        ("turn/start", {"sandboxPolicy": {"type": "workspaceWrite", "networkAccess": False}}, None, None, None),
+        ("turn/start", {"sandboxPolicy": {"type": "workspaceWrite", "networkAccess": True}}, None, None, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}}, None, None, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": "always"}}, None, None, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": 1.0}}, None, None, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": {"on": 1}}}, None, None, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}}, ONLINE, None, None),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}}, None, ONLINE, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}}, ONLINE, OFFLINE, "network"),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly", "networkAccess": False}}, None, OFFLINE, None),
+        ("turn/start", {"sandboxPolicy": {"type": "readOnly"}}, '[network]\nallow = ["restricted"]', None, None),
+        (
+            "turn/start",
+            {"sandboxPolicy": {"type": "externalSandbox", "networkAccess": "enabled"}, "approvalPolicy": "untrusted"},
+            '[sandbox]\nallow = ["external-sandbox"]',
+            None,
+            "network",
+        ),
+        (
+            "turn/start",
+            {
+                "sandboxPolicy": {"type": "externalSandbox", "networkAccess": "restricted"},
+                "approvalPolicy": "untrusted",
+            },
+            '[sandbox]\nallow = ["external-sandbox"]',
+            None,
+            None,
+        ),
+        (
+            "thread/settings/update",
+            {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}},
+            None,
+            None,
+            "network",
+        ),
+        ("command/exec", {"sandboxPolicy": {"type": "readOnly", "networkAccess": True}}, EXEC, None, "network"),
+        ("turn/start", {"permissions": ":workspace"}, OFFLINE, None, None),
+        ("thread/start", {"sandbox": "danger-full-access", "approvalPolicy": "untrusted"}, DANGER, OFFLINE, "network"),
+        (
+            "thread/start",
+            {"permissions": "mine", "approvalPolicy": "untrusted"},
+            '[sandbox]\nallow = ["profile:mine"]',
+            OFFLINE,
+            "network",
+        ),
         # approval policies
         ("thread/start", {"approvalPolicy": "never", "sandbox": "read-only"}, None, None, None),
         ("thread/start", {"approvalPolicy": "never"}, None, None, "approval_policy"),
@@ -214,6 +266,14 @@ def test_where_the_home_folder_is_unknown_a_denied_folder_below_it_may_be_anywhe
     assert not verdict("turn/start", installation='[folders]\ndeny = ["~/secret/**"]', place=nowhere).allowed
     assert not verdict("turn/start", installation=FOLDERS, place=nowhere).allowed
     assert verdict("turn/start", {"cwd": "~/work/a"}, FOLDERS, place=nowhere).allowed
+
+
+@pytest.mark.parametrize("home", ["/home/ann", None])
+@pytest.mark.parametrize("cwd", ["/home/ann/secret", "~/secret"])
+def test_a_folder_denied_from_above_the_home_folder_stays_denied_where_that_is_known(cwd, home):
+    place = Place(cwd=cwd, home=home)
+
+    assert not verdict("turn/start", installation='[folders]\ndeny = ["/home/**"]', place=place).allowed
 
 
 def test_a_denial_names_its_rule_its_document_and_its_version():

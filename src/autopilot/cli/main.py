@@ -63,6 +63,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "prices show": ("prices:show", "Show what tokens cost."),
         "prices set": ("prices:put", "Put a price table in force."),
         "rebuild spend": ("rebuild:spend", "Count what was used anew, from the logs."),
+        "policy test-approval": ("policy_trials:attempt", "Ask what would decide a question of Codex."),
+        "policy history": ("policy_history:history", "Show who changed a document, when, on which device."),
         "version": ("version:version", "Print the version."),
     },
     PROCESSES: {

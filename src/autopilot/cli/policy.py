@@ -32,20 +32,23 @@ INVALID = "policy_invalid"
 async def show(
     *,
     subject: Annotated[Subject | None, Parameter(help="Print that document as it was written, to be changed.")] = None,
+    version: Annotated[
+        int | None, Parameter(help="As it was in that version, in force or not (of yours, unless --subject says else).")
+    ] = None,
     options: Options = DEFAULT,
 ) -> None:
     """Show the documents in force, and what they come to."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
+        if version is not None:
+            _print(terminal, await client.policy_version(version, subject or "user"))
+            return
         found = await client.policies()
     if subject is not None:
         document = next((one for one in found.documents if one.subject == subject), None)
         if document is None:
             raise CommandFailed(f"There is no {subject} policy.", Exit.NOT_FOUND)
-        if options.json:
-            terminal.result(document)
-        else:
-            terminal.out.print(printable(document.text), markup=False, end="")
+        _print(terminal, document)
     elif options.json:
         terminal.result(found)
     else:
@@ -66,7 +69,7 @@ async def put(
     text = text_of(file)
     async with connected(options) as client:
         try:
-            policy = _document(file, text, subject, expected or 0)
+            policy = document_of(file, text, subject, expected or 0)
             document = await _set(client, policy, whichever=expected is None)
         except Unprocessable as error:
             raise told(terminal, file, error, INVALID) from error
@@ -89,8 +92,8 @@ async def attempt(
 ) -> int:
     """Ask whether a request would be let through. Changes nothing; exit code 1 where the answer is no."""
     terminal = Terminal(as_json=options.json)
-    asked = {**_object(params), **dict(map(_pair, param))}
-    draft = None if file is None else _document(file, text_of(file), subject, 0)
+    asked = {**object_of(params), **dict(map(_pair, param))}
+    draft = None if file is None else document_of(file, text_of(file), subject, 0)
     async with connected(options) as client:
         target = None if worker is None else await pick_worker(client, worker)
         try:
@@ -133,6 +136,14 @@ def rows_of(sections: tuple[PolicySection, ...]) -> list[tuple[str, ...]]:
     ]
 
 
+def _print(terminal: Terminal, document: PolicyDocument) -> None:
+    """A document as it was written."""
+    if terminal.as_json:
+        terminal.result(document)
+    else:
+        terminal.out.print(printable(document.text), markup=False, end="")
+
+
 def _say(terminal: Terminal, found: Policies) -> None:
     for document in found.documents:
         terminal.say(f"{document.subject} policy: version {document.version}, of {document.created_at}", markup=False)
@@ -152,7 +163,8 @@ async def _set(client: RuntimeCodexClient, policy: SetPolicy, *, whichever: bool
     return await client.set_policy(replace(policy, expected_version=latest))
 
 
-def _document(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:
+def document_of(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:
+    """A text as a document; in JSON where its file's name says so."""
     return SetPolicy(subject=subject, format=format_of(file), text=text, expected_version=expected_version)
 
 
@@ -163,7 +175,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _object(text: str) -> dict[str, Any]:
+def object_of(text: str) -> dict[str, Any]:
+    """The JSON object of `--params`. Raises CommandFailed: it is none."""
     try:
         value = json.loads(text)
     except ValueError as error:

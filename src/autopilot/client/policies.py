@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from autopilot.client.calls import Calls, one, path_of
-from autopilot.contract import Policies, PolicyDocument, PolicyVerdict, SetPolicy, TestPolicy, encode
+from autopilot.client.calls import Calls, many, one, path_of
+from autopilot.contract import (
+    ApprovalVerdict,
+    Policies,
+    PolicyChange,
+    PolicyDocument,
+    PolicyVerdict,
+    SetPolicy,
+    TestApproval,
+    TestPolicy,
+    encode,
+)
 
 
 class PolicyCalls(Calls):
@@ -38,3 +48,29 @@ class PolicyCalls(Calls):
         return one(
             PolicyVerdict, await self._http.call("policies.test", "POST", path_of("policies", "test"), body=body)
         )
+
+    async def try_approval(self, asked: TestApproval) -> ApprovalVerdict:
+        """Which rule would decide a question of Codex, and who may answer it."""
+        path = path_of("policies", "test", "approval")
+        return one(ApprovalVerdict, await self._http.call("policies.test_approval", "POST", path, body=encode(asked)))
+
+    async def policy_history(
+        self, subject: str = "user", *, before: int | None = None, limit: int | None = None
+    ) -> list[PolicyChange]:
+        """Who changed a document when, the latest change first; `before`: versions below that one.
+
+        `subject`: `user` for one's own, or `installation`.
+        """
+        query = {"subject": subject, "before": before, "limit": limit}
+        reply = await self._http.call("policies.history", "GET", path_of("policies", "history"), query=query)
+        return many(PolicyChange, reply)
+
+    async def policy_version(self, version: int, subject: str = "user") -> PolicyDocument:
+        """A document as it was in that version.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        query = {"subject": subject, "version": version}
+        reply = await self._http.call("policies.version", "GET", path_of("policies", "version"), query=query)
+        return one(PolicyDocument, reply)

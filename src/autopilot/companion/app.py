@@ -53,6 +53,8 @@ from autopilot.ops.clock import Clock
 from autopilot.ops.lifecycle import stop_on_signals, supervise
 from autopilot.ops.log import current_traceparent
 
+HOME = "machine/home"
+"""The fact that tells the home folder of the machine's user: what policies mean by `~`."""
 STATUS_SECONDS = 60.0
 ROOM_SECONDS = 5.0
 APPROVAL_TTL_MS = 86_400_000
@@ -89,6 +91,7 @@ class Companion:
             )
         )
         self.facts = MachineFacts()
+        self.facts.say(HOME, {"home": launch.environ.get("HOME") or str(Path.home())}, clock.now())
         self.gate = Gate(launch.binary, settings.data)
         usual = demo.APPROVAL_TTL_MS if settings.demo_model_url else APPROVAL_TTL_MS
         self.asking = Asking(clock, ttl_ms=settings.approval_ttl_ms or usual)

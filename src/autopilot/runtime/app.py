@@ -19,9 +19,11 @@ from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock, SystemClock
+from autopilot.ops.metrics import Metrics
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
+from autopilot.runtime.counts import Counts
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
@@ -46,8 +48,10 @@ READ_SECONDS = 10.0
 class Runtime:
     """The runtime of one process: an async context manager, and a `RuntimePort` while it is open."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str, settings: RuntimeSettings, clock: Clock) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str, settings: RuntimeSettings, clock: Clock, metrics: Metrics) -> None:
         self.pool = pool
+        self.metrics = metrics
+        counts = Counts(metrics)
         self.settings = settings
         self.clock = clock
         self.wakeups = Wakeups(dsn, clock, interval_ms=settings.notify_interval_ms)
@@ -58,7 +62,7 @@ class Runtime:
             pool, self.ledger, self.wakeups, settings=settings, hearing=self.hearing, clock=clock
         )
         self.notices = Notices(self.wakeups)
-        self.ledger.on_commit.append(self.notices.committed)
+        self.ledger.on_commit += [self.notices.committed, counts.committed]
         self.machines.machines.on_change.append(self.notices.machine_changed)
         self.router = Router(
             [
@@ -132,11 +136,15 @@ async def _run(work: Callable[[], Awaitable[None]]) -> None:
     await work()
 
 
-async def build(settings: RuntimeSettings, *, dsn: str, clock: Clock | None = None) -> Runtime:
+async def build(
+    settings: RuntimeSettings, *, dsn: str, clock: Clock | None = None, metrics: Metrics | None = None
+) -> Runtime:
     """A runtime over a migrated database, not yet entered; it closes its pool when it is left.
+
+    `metrics`: of the process, where it has some already.
 
     Raises:
         OSError, asyncpg.PostgresError: the database can't be reached.
     """
     pool = await open_pool(dsn, min_size=2, max_size=10, schema="runtime", application_name="autopilot-runtime")
-    return Runtime(pool, dsn, settings, clock or SystemClock())
+    return Runtime(pool, dsn, settings, clock or SystemClock(), metrics or Metrics(process=True))

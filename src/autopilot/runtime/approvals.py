@@ -15,11 +15,11 @@ import asyncpg
 import msgspec
 
 from autopilot.contract import ApprovalRequest
-from autopilot.contract.errors import Conflict, NotFound
+from autopilot.contract.errors import Conflict, Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.runtime import approvals_answer, approvals_rows, permissions, policy_approvals
 from autopilot.runtime.approvals_answer import Answer
-from autopilot.runtime.approvals_decisions import Decisions
+from autopilot.runtime.approvals_decisions import Decisions, Given
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests import Asker
@@ -58,6 +58,7 @@ class Approvals:
         """
         known = await find(self._pool, approval_id)
         permissions.decide(asker.claims, _owned(known))
+        refusal: Forbidden | None = None
         async with self._ledger.transaction() as tx:
             worker = await tx.lock_worker(known["worker_id"])
             permissions.decide(asker.claims, worker)
@@ -69,10 +70,15 @@ class Approvals:
             late = record["state"] == "pending" and expires_at is not None and expires_at <= worker.now
             if not late:
                 asked = _decidable(record)
-                await policy_approvals.require(tx, worker, record, asker.claims)
-                approvals_answer.check(asked, answer.said)
-                await self._decisions.record(tx, worker, record, asked=asked, answer=answer, by=asker)
-                return await find(tx.conn, approval_id)
+                verdict = await policy_approvals.judge(tx, worker, record, asker)
+                if verdict.allowed:
+                    approvals_answer.check(asked, answer.said)
+                    given = Given(answer, asker, verdict.judged_by)
+                    await self._decisions.record(tx, worker, record, asked, given)
+                    return await find(tx.conn, approval_id)
+                refusal = await policy_approvals.refused(tx, worker, record, asker, verdict)
+        if refusal is not None:
+            raise refusal
         # What is over is over, whether or not the sweeper has come by: the end is written before it is told.
         await approvals_rows.expire(self._ledger, worker.worker_id, [approval_id], worker.now)
         raise _ended(await find(self._pool, approval_id))

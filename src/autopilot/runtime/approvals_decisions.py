@@ -7,7 +7,7 @@ Never looks at who was first: that is what the lock is for. Source: docs/runtime
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -25,11 +25,22 @@ from autopilot.runtime.delivery import DeliveryKeys
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import LedgerTx
 from autopilot.runtime.ledger_rows import Worker, actor_of, instant
+from autopilot.runtime.policy_requests import VERSIONS
 from autopilot.runtime.policy_rules import Decided
 from autopilot.runtime.requests import Asker
 from autopilot.runtime.requests_notes import note
 
-NO_RULE: Mapping[str, Any] = MappingProxyType({})
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer, whose it is, and what allowed it."""
+
+    answer: Answer
+    by: Asker
+    judged_by: Mapping[str, int | None] | None
+    """The versions of the policy documents in force."""
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    """The rule that decided, where no person did."""
 
 
 class Decisions:
@@ -44,17 +55,10 @@ class Decisions:
         return self._digests.fits(record["decision_digest"], *_content(answer))
 
     async def record(
-        self,
-        tx: LedgerTx,
-        worker: Worker,
-        record: asyncpg.Record,
-        *,
-        asked: ApprovalRequest,
-        answer: Answer,
-        by: Asker,
+        self, tx: LedgerTx, worker: Worker, record: asyncpg.Record, asked: ApprovalRequest, given: Given
     ) -> None:
         """Write down the decision of a pending approval of this locked worker; hand it to the machine that asks."""
-        entry = await self._write(tx, worker, record, asked=asked, answer=answer, by=by)
+        entry = await self._write(tx, worker, record, asked, given)
         await feed_entries.add(tx, [] if entry is None else [entry], worker.now)
 
     async def by_rule(
@@ -63,28 +67,21 @@ class Decisions:
         """Write down what a rule decided; what the machine that asks is to be handed, for the caller to add."""
         answer = Answer(DecideApproval(option_id=decided.option_id), "null")
         rule = {"rule_id": decided.rule_id, "document": decided.document, "version": decided.version}
-        by = Asker(Claims(surface="runtime"))
-        return await self._write(tx, worker, record, asked=asked, answer=answer, by=by, rule=rule)
+        given = Given(answer, Asker(Claims(surface="runtime")), decided.judged_by, rule)
+        return await self._write(tx, worker, record, asked, given)
 
     async def _write(
-        self,
-        tx: LedgerTx,
-        worker: Worker,
-        record: asyncpg.Record,
-        *,
-        asked: ApprovalRequest,
-        answer: Answer,
-        by: Asker,
-        rule: Mapping[str, Any] = NO_RULE,
+        self, tx: LedgerTx, worker: Worker, record: asyncpg.Record, asked: ApprovalRequest, given: Given
     ) -> Entry | None:
+        answer, by = given.answer, given.by
         approval_id, actor = record["approval_id"], actor_of(by.claims)
         decision: dict[str, Any] = {
             **approvals_answer.shown(asked, answer.said),
             "actor": msgspec.Raw(actor.encode()),
             "decided_at": instant(worker.now),
-            **rule,
+            **given.rule,
         }
-        facts = {"approval_id": approval_id, "decision": decision, "state": "decided"}
+        facts = {"approval_id": approval_id, "decision": decision, "state": "decided", VERSIONS: given.judged_by}
         [row] = await tx.append(worker, [note(DECIDED, facts, x_request_id=by.x_request_id, actor=actor)])
         await tx.conn.execute(
             SQL.decide,

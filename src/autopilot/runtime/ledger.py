@@ -53,6 +53,8 @@ class LedgerTx:
         """Asks a worker's machine to end a turn, as part of this transaction."""
         self.decide = decide
         """Records what a policy's rule decides, as part of this transaction."""
+        self.denied: list[str] = []
+        """What policies refused in this transaction: a word for each."""
         self.rows: list[Row] = []
         """All rows appended so far, in order."""
         self.memo: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.machines_routes import MachineRoutes
 from autopilot.runtime.policies import PolicyRoutes
+from autopilot.runtime.policy_trials import PolicyTrials
 from autopilot.runtime.prices import PriceRoutes
 from autopilot.runtime.requests import Requests
 from autopilot.runtime.requests_bodies import Bodies
@@ -59,6 +60,7 @@ class MachinesRoom:
         self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
         self._policy_routes = PolicyRoutes(pool, bodies)
         self._price_routes = PriceRoutes(pool, bodies)
+        self._policy_trials = PolicyTrials(pool, bodies)
         self._spend_routes = SpendRoutes(pool)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
@@ -81,6 +83,7 @@ class MachinesRoom:
         yield from self._approval_routes.routes()
         yield from self._policy_routes.routes()
         yield from self._price_routes.routes()
+        yield from self._policy_trials.routes()
         yield from self._spend_routes.routes()
         yield from self.revocations.routes()
 

@@ -1,37 +1,37 @@
-"""The routes of policies: show what is in force, set a new version, try a question.
+"""The routes of policies: show what is in force and what was, set a new version.
 
 Owns who may write which document: one's own takes `administer`, the installation's `admin`. A document is read whole
-before it is stored; trying one changes nothing. Relies on policy_store.py for versions and on policy.py for verdicts.
+before it is stored. Relies on policy_store.py for versions; questions are tried by policy_trials.py.
 Source: docs/protocol.md, "Policy".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from autopilot.contract import PolicyFormat, PolicySubject, SetPolicy, TestPolicy
-from autopilot.contract.errors import Unprocessable
+from autopilot.contract import PolicyFormat, PolicySubject, SetPolicy
+from autopilot.contract.errors import NotFound, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.ops.log import get_logger
-from autopilot.runtime import permissions, policy, policy_requests, policy_store
+from autopilot.runtime import permissions, policy, policy_store
 from autopilot.runtime.ledger_rows import actor_of, instant
-from autopilot.runtime.policy import Verdict
-from autopilot.runtime.policy_builtin import DESKTOP, OPEN_LANES, OPEN_SANDBOX_MODES
-from autopilot.runtime.policy_document import INSTALLATION, Document, Documents, Subject
-from autopilot.runtime.policy_question import Place, of_request
+from autopilot.runtime.policy_builtin import OPEN_LANES, OPEN_NETWORK_ACCESS, OPEN_SANDBOX_MODES
+from autopilot.runtime.policy_document import INSTALLATION, USER, Documents, Subject
 from autopilot.runtime.policy_reading import read
 from autopilot.runtime.requests_bodies import Bodies
 from autopilot.runtime.revocation import refuse_revoked
-from autopilot.runtime.router import Match, Route, data_response
-from autopilot.runtime.workers_ids import find_worker
+from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
 
 log = get_logger("autopilot.runtime.policies")
 
-SECTIONS = ("methods", "folders", "models", "sandbox", "approval_policy", "lanes")
+SECTIONS = ("methods", "folders", "models", "sandbox", "network", "approval_policy", "lanes")
+MAX_VERSION = 2**53 - 1
+MAX_CHANGES = 200
+DEFAULT_CHANGES = 50
 
 
 class PolicyRoutes:
@@ -46,13 +46,14 @@ class PolicyRoutes:
         return [
             Route("GET", "/policies", self.show),
             Route("POST", "/policies", self.set),
-            Route("POST", "/policies/test", self.test),
+            Route("GET", "/policies/history", self.history),
+            Route("GET", "/policies/version", self.version),
         ]
 
     async def show(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """200 and what binds the principal."""
         permissions.require_scope(request.claims, "observe")
-        own = _own(request.claims)
+        own = own_subject(request.claims)
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             rows = sorted(await policy_store.texts(conn, own), key=lambda row: row["subject_kind"])
             documents = await policy_store.of_subject(conn, own)
@@ -63,9 +64,9 @@ class PolicyRoutes:
         """200 and the new version."""
         claims, said = request.claims, self._bodies.policy(request)
         permissions.require_scope(claims, "admin" if said.subject == INSTALLATION else "administer")
-        _check(said, "")
+        check(said, "")
         contents = read(said.text, said.format)
-        subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else _own(claims)
+        subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else own_subject(claims)
         async with self._pool.acquire() as conn, conn.transaction():
             await refuse_revoked(conn, claims)
             added = await policy_store.add(
@@ -81,27 +82,49 @@ class PolicyRoutes:
         log.info("policy.set", subject=subject.kind, version=added["version"])
         return data_response(200, _body(added))
 
-    async def test(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
-        """200 and what would be said."""
-        claims, asked = request.claims, self._bodies.policy_question(request)
-        permissions.require_scope(claims, "observe")
-        place = Place(DESKTOP)
-        own = _own(claims)
-        if asked.worker_id is not None:
-            worker = await find_worker(self._pool, asked.worker_id)
-            permissions.observe(claims, worker)
-            place = await policy_requests.place_of_worker(self._pool, claims, worker)
-            own = policy_store.subject_of(worker.owner_user_id, worker.owner_guest_scope)
-        documents = _replaced(await policy_store.of_subject(self._pool, own), asked.instead, own)
-        verdict = policy.evaluate(documents, of_request(asked.method, asked.params or {}, place))
-        return data_response(200, {"allowed": verdict.allowed, "denial": _denial(verdict, asked)})
+    async def history(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
+        """200 and the changes of one document, the latest first."""
+        permissions.require_scope(request.claims, "observe")
+        query = query_of(request)
+        subject = _subject(request.claims, query)
+        before = integer_of(query, "before", low=1, high=MAX_VERSION, default=None)
+        limit = integer_of(query, "limit", low=1, high=MAX_CHANGES, default=DEFAULT_CHANGES)
+        changes = await self._pool.fetch(policy_store.SQL.history, subject.kind, subject.id, before, limit)
+        return data_response(200, [_change(row) for row in changes])
+
+    async def version(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
+        """200 and one version of a document, in force or not."""
+        permissions.require_scope(request.claims, "observe")
+        query = query_of(request)
+        subject = _subject(request.claims, query)
+        number = integer_of(query, "version", low=1, high=MAX_VERSION, default=None)
+        if number is None:
+            raise Unprocessable("version is missing", reason_code="missing", field="version")
+        row = await self._pool.fetchrow(policy_store.SQL.version, subject.kind, subject.id, number)
+        if row is None:
+            raise NotFound(f"the {subject.kind} policy has no version {number}", reason_code="no_such_version")
+        return data_response(200, _body(row))
 
 
-def _own(claims: Claims) -> Subject:
+def own_subject(claims: Claims) -> Subject:
+    """Whom the principal's own document is about."""
     return policy_store.subject_of(claims.user_id, claims.guest_scope)
 
 
-def _check(said: SetPolicy, prefix: str) -> None:
+def _subject(claims: Claims, query: Mapping[str, str]) -> Subject:
+    """Whose history is asked for.
+
+    Raises:
+        Unprocessable: nobody's who has one.
+    """
+    said = query.get("subject", USER)
+    if said not in [*PolicySubject]:
+        message = f"subject must be one of {', '.join(PolicySubject)}"
+        raise Unprocessable(message, reason_code="invalid_value", field="subject")
+    return policy_store.THE_INSTALLATION if said == INSTALLATION else own_subject(claims)
+
+
+def check(said: SetPolicy, prefix: str) -> None:
     """The values out of closed sets and ranges.
 
     Raises:
@@ -125,26 +148,9 @@ def _check(said: SetPolicy, prefix: str) -> None:
         raise Unprocessable(f"{faults[0]['field']} {faults[0]['message']}", details=faults)
 
 
-def _replaced(documents: Documents, instead: SetPolicy | None, own: Subject) -> Documents:
-    """The documents with a text that is being tried in the place of one of them."""
-    if instead is None:
-        return documents
-    _check(instead, "instead.")
-    contents = read(instead.text, instead.format)
-    if instead.subject == INSTALLATION:
-        return Documents(Document(policy_store.THE_INSTALLATION, 0, contents), documents.user)
-    return Documents(documents.installation, Document(own, 0, contents))
-
-
-def _denial(verdict: Verdict, asked: TestPolicy) -> dict[str, Any] | None:
-    if verdict.allowed:
-        return None
-    return {**verdict.facts(), "method": asked.method, "request_id": None, "message": verdict.message}
-
-
 def _builtin() -> Iterator[dict[str, Any]]:
     """What is open without any document, where that is not everything."""
-    for name, allow in (("sandbox", OPEN_SANDBOX_MODES), ("lanes", OPEN_LANES)):
+    for name, allow in (("sandbox", OPEN_SANDBOX_MODES), ("network", OPEN_NETWORK_ACCESS), ("lanes", OPEN_LANES)):
         yield {"name": name, "document": policy.BUILTIN, "version": None, "limited": True, "allow": allow, "deny": ()}
 
 
@@ -161,6 +167,19 @@ def _effective(documents: Documents) -> Iterator[dict[str, Any]]:
                     "allow": patterns.allow or (),
                     "deny": patterns.deny,
                 }
+
+
+def _change(row: asyncpg.Record) -> dict[str, Any]:
+    return {
+        "subject": row["subject_kind"],
+        "version": row["version"],
+        "format": row["format"],
+        "bytes": row["bytes"],
+        "actor": msgspec.Raw(row["actor"].encode()),
+        "x_request_id": row["x_request_id"],
+        "created_at": instant(row["created_at"]),
+        "in_force": row["in_force"],
+    }
 
 
 def _body(row: asyncpg.Record) -> dict[str, Any]:

@@ -19,12 +19,20 @@ from autopilot.runtime.policy_builtin import (
     CONFIG_WRITE,
     NEVER,
     OPEN_LANES,
+    OPEN_NETWORK_ACCESS,
     OPEN_SANDBOX_MODES,
     escapes,
 )
 from autopilot.runtime.policy_document import RULE, Document, Documents, Patterns
 from autopilot.runtime.policy_question import UNKNOWN, Named, Question
 
+WORDS = (
+    *("method", "lane", "config", "folder", "model", "sandbox", "network", "approval_policy", "approval"),
+    "budget_exhausted",
+)
+"""What a no can be about; `budget_exhausted` is said where spend is counted."""
+DENIED = "policy_denied."
+"""What every `reason_code` of a policy's no begins with."""
 BUILTIN = "builtin"
 """Names the rules that hold without any document."""
 
@@ -35,7 +43,7 @@ class Verdict:
 
     allowed: bool
     word: str = ""
-    """What it was about: `method`, `lane`, `folder`, `model`, `sandbox`, `approval_policy`, `config`, `approval`."""
+    """What it was about: one of `WORDS`."""
     rule_id: str = ""
     """Where the rule stands in its document: `sandbox.allow`, `methods.deny[0]`."""
     document: str = BUILTIN
@@ -47,11 +55,13 @@ class Verdict:
     message: str = ""
     more: Mapping[str, Any] = field_of(default_factory=dict)
     """What else there is to tell of a no: of a budget, how far it is used up."""
+    judged_by: Mapping[str, int | None] | None = None
+    """The version in force of each document; None: no document was asked."""
 
     @property
     def reason_code(self) -> str:
-        """`policy_denied.` and the word."""
-        return f"policy_denied.{self.word}"
+        """`DENIED` and the word."""
+        return f"{DENIED}{self.word}"
 
     def facts(self) -> dict[str, Any]:
         """What errors, receipts and events tell of a no."""
@@ -119,6 +129,7 @@ def _denials(documents: Documents, question: Question) -> Iterator[Verdict]:
     yield from _all(documents, folders, question.folders, needed=question.works)
     yield from _all(documents, MODELS, question.models, needed=question.works)
     yield from _all(documents, SANDBOX, question.sandboxes, needed=question.begins)
+    yield from _all(documents, NETWORK, question.networks, needed=False)
     yield from _all(documents, APPROVAL_POLICY, question.approval_policies, needed=question.begins)
     yield from _unattended(documents, question)
 
@@ -148,7 +159,7 @@ def _judged(documents: Documents, section: _Section, named: Named) -> Iterator[V
                 yield _no(section.word, f"{section.name}.deny[{index}]", document, f"{value} is denied", named)
         if patterns.allow is not None and not _listed(section, value, patterns.allow):
             yield _no(section.word, f"{section.name}.allow", document, f"{value} is not in the list", named)
-    if value is not None and section.is_closed(value):
+    if value is not None and not named.follows and section.is_closed(value):
         opened = None if documents.installation is None else section.of(documents.installation).allow
         if opened is None or not _listed(section, value, opened):
             message = f"{value} is closed unless the installation's policy names it"
@@ -236,6 +247,14 @@ SANDBOX = _Section(
     _is,
     _is,
     lambda mode: mode not in OPEN_SANDBOX_MODES,
+)
+NETWORK = _Section(
+    "network",
+    "network",
+    lambda document: document.contents.network,
+    _is,
+    _is,
+    lambda access: access not in OPEN_NETWORK_ACCESS,
 )
 APPROVAL_POLICY = _Section(
     "approval_policy",

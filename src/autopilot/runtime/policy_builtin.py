@@ -8,6 +8,10 @@ from __future__ import annotations
 
 SANDBOX_MODES = ("read-only", "workspace-write", "danger-full-access", "external-sandbox")
 OPEN_SANDBOX_MODES = ("read-only", "workspace-write")
+RESTRICTED, ENABLED = "restricted", "enabled"
+NETWORK_ACCESS = (RESTRICTED, ENABLED)
+"""Whether what Codex runs in its sandbox reaches the network."""
+OPEN_NETWORK_ACCESS = (RESTRICTED,)
 PROFILE = "profile:"
 """What a permission profile of Codex's configuration is called in a policy: with its name behind this.
 

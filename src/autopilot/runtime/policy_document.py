@@ -90,6 +90,7 @@ class Contents:
     folders: Patterns = Patterns()
     models: Patterns = Patterns()
     sandbox: Patterns = Patterns()
+    network: Patterns = Patterns()
     approval_policy: Patterns = Patterns()
     lanes: Patterns = Patterns()
     answer: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
@@ -114,6 +115,11 @@ class Documents:
 
     installation: Document | None = None
     user: Document | None = None
+
+    def versions(self) -> dict[str, int | None]:
+        """The version of each that is in force; None: there is none."""
+        pairs = ((INSTALLATION, self.installation), (USER, self.user))
+        return {kind: None if one is None else one.version for kind, one in pairs}
 
     def all(self) -> tuple[Document, ...]:
         """Those there are, the widest first."""

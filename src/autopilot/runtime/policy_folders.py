@@ -1,8 +1,8 @@
 """Folders as policies name them: absolute, or below the home folder; and whether one meets a pattern. Pure.
 
 A folder is compared by its parts after `.` and doubled slashes are taken out; one with `..` in it meets nothing.
-`~` stands for the home folder of the machine, and is compared as it is written: `/home/ann/x` and `~/x` are the same
-only where the home folder is known. What links on the machine make of a folder is the machine's to know.
+`~` stands for the home folder of the machine: where that is known, `~/x` and `/home/ann/x` are the same; where it is
+not, `~` is compared as it is written. What links on the machine make of a folder is the machine's to know.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ _ANY_DEPTH = "**"
 
 
 def parts_of(folder: str, home: str | None = None) -> tuple[str, ...] | None:
-    """The parts of an absolute folder, `~` first where it is below home; None where it can't be told what it is."""
+    """The parts of an absolute folder; None where it can't be told what it is.
+
+    What is below `~` is a folder like any other where the home folder is known; else `~` is its first part.
+    """
     text = folder.replace("\\", "/")
     if "\x00" in text or not (text.startswith(("/", "~/")) or text == "~"):
         return None
     parts = [part for part in _SPLIT.split(text) if part not in ("", ".")]
     if ".." in parts:
         return None
-    home_parts = [part for part in _SPLIT.split(home) if part] if home else []
-    if home_parts and parts[: len(home_parts)] == home_parts and parts[:1] != ["~"]:
-        parts = ["~", *parts[len(home_parts) :]]
-    return tuple(parts) if parts[:1] == ["~"] else ("", *parts)
+    if text.startswith("/"):
+        return ("", *parts)
+    known = parts_of(home) if home is not None and home.startswith("/") else None
+    return ("~", *parts[1:]) if known is None else (*known, *parts[1:])
 
 
 def pattern_fault(pattern: str) -> str | None:
@@ -64,7 +67,7 @@ def might_meet(folder: tuple[str, ...], pattern: str, home: str | None = None) -
     wanted = parts_of(pattern, home)
     if pattern == "*" or wanted is None:
         return True
-    if home is None and (wanted[:1] == ("~",)) != (folder[:1] == ("~",)):
+    if (wanted[:1] == ("~",)) != (folder[:1] == ("~",)):  # one is below a home that nobody here knows
         return True
     is_above = len(folder) < len(wanted) and all(map(_part_meets, folder, wanted))
     return is_above or meets(folder, pattern, home)

@@ -1,4 +1,4 @@
-"""What a request asks for, in the words of policies: method, lane, folders, model, sandbox, approval policy. Pure.
+"""What a request asks for, in the words of policies: method, lane, folders, model, sandbox, network, approvals. Pure.
 
 Reads Codex's params by the names Codex gives them, and nothing else of them. What can't be told stays unknown, and is
 judged as such (policy.py): a value in a form that nobody knows is never taken for a harmless one.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autopilot.runtime.policy_builtin import APPROVAL_POLICIES, AUTO_REVIEW, DESKTOP, PROFILE
+from autopilot.runtime.policy_builtin import APPROVAL_POLICIES, AUTO_REVIEW, DESKTOP, ENABLED, PROFILE, RESTRICTED
 
 _SANDBOX_TYPES = {
     "readOnly": "read-only",
@@ -23,6 +23,14 @@ _PROFILES = {
     ":read-only": "read-only",
     ":workspace": "workspace-write",
     ":danger-full-access": "danger-full-access",
+}
+_PROFILE_PARAMS = ("permissions", "permissionProfile")
+"""The params that name a permission profile: of threads and turns, and of `command/exec`."""
+_NETWORK_ACCESS: dict[bool | str, str] = {
+    False: RESTRICTED,
+    True: ENABLED,
+    "restricted": RESTRICTED,
+    "enabled": ENABLED,
 }
 UNKNOWN = "unknown"
 """A value in a form that nobody here knows: closed, and no document can name it."""
@@ -74,6 +82,8 @@ class Named:
     value: str | None
     """None: a value that can't be told."""
     field: str | None = None
+    follows: bool = False
+    """Whether it follows from another value, which is judged for itself: what opened that one opened this one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Question:
     folders: tuple[Named, ...] = ()
     models: tuple[Named, ...] = ()
     sandboxes: tuple[Named, ...] = ()
+    networks: tuple[Named, ...] = ()
     approval_policies: tuple[Named, ...] = ()
     sets_config: bool = field(default=False)
     """Whether it brings settings of Codex's configuration along."""
@@ -112,6 +123,7 @@ def of_request(method: str, params: Mapping[str, Any], place: Place | None = Non
         folders=folders,
         models=models,
         sandboxes=tuple(_sandboxes(params)),
+        networks=tuple(_networks(params)),
         approval_policies=tuple(_approval_policies(params)),
         sets_config=bool(params.get("config")),
     )
@@ -144,11 +156,27 @@ def _sandboxes(params: Mapping[str, Any]) -> Iterator[Named]:
     if policy is not None:
         kind = policy.get("type") if isinstance(policy, dict) else None
         yield Named(_SANDBOX_TYPES.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN, "sandboxPolicy")
-    profile = params.get("permissions")
-    if isinstance(profile, str):
-        yield Named(_PROFILES.get(profile, f"{PROFILE}{profile}"), "permissions")
-    elif profile is not None:
-        yield Named(UNKNOWN, "permissions")
+    for name in _PROFILE_PARAMS:
+        profile = params.get(name)
+        if isinstance(profile, str):
+            yield Named(_PROFILES.get(profile, f"{PROFILE}{profile}"), name)
+        elif profile is not None:
+            yield Named(UNKNOWN, name)
+
+
+def _networks(params: Mapping[str, Any]) -> Iterator[Named]:
+    """Whether the sandbox that is asked for lets what runs in it reach the network."""
+    policy = params.get("sandboxPolicy")
+    if isinstance(policy, dict):
+        access = policy.get("networkAccess")
+        if access is not None:
+            named = _NETWORK_ACCESS.get(access, UNKNOWN) if isinstance(access, (bool, str)) else UNKNOWN
+            yield Named(named, "sandboxPolicy.networkAccess")
+    for mode in _sandboxes(params):
+        if mode.value == "danger-full-access":
+            yield Named(ENABLED, mode.field, follows=True)
+        elif mode.value not in ("read-only", "workspace-write", "external-sandbox"):
+            yield Named(None, mode.field, follows=True)
 
 
 def _approval_policies(params: Mapping[str, Any]) -> Iterator[Named]:

@@ -7,6 +7,7 @@ same whenever it is asked again. Source: docs/protocol.md, "Policy".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -17,14 +18,15 @@ from autopilot.contract.port import Claims
 from autopilot.runtime import policy, policy_store, spend_budgets
 from autopilot.runtime.ledger_rows import Draft, Worker
 from autopilot.runtime.machines import Machine
-from autopilot.runtime.policy import Verdict
+from autopilot.runtime.policy import DENIED, Verdict
 from autopilot.runtime.policy_builtin import ALWAYS, DESKTOP, GATEWAY
 from autopilot.runtime.policy_question import Place, of_request
 from autopilot.runtime.requests_bodies import Call
 from autopilot.runtime.requests_notes import note
 
-DENIED = "policy_denied."
-"""What every `reason_code` of a policy's no begins with."""
+DENIAL = "worker.policy.denied"
+VERSIONS = "policy_versions"
+"""What events call the versions of the documents that were in force."""
 
 
 async def judge_worker(conn: Any, claims: Claims, worker: Worker, call: Call) -> Verdict:
@@ -34,11 +36,11 @@ async def judge_worker(conn: Any, claims: Claims, worker: Worker, call: Call) ->
     documents = await policy_store.in_force(conn, worker)
     place = await place_of_worker(conn, claims, worker)
     verdict = policy.evaluate(documents, of_request(call.method, call.params, place))
-    if not verdict.allowed:
-        return verdict
-    machine_id = None if worker.lease is None else worker.lease.machine_id
-    drawn_on = spend_budgets.Place(worker, worker, machine_id, call.params.get("model") or place.model)
-    return await spend_budgets.judge(conn, documents, call.method, drawn_on)
+    if verdict.allowed:
+        machine_id = None if worker.lease is None else worker.lease.machine_id
+        drawn_on = spend_budgets.Place(worker, worker, machine_id, call.params.get("model") or place.model)
+        verdict = await spend_budgets.judge(conn, documents, call.method, drawn_on)
+    return replace(verdict, judged_by=documents.versions())
 
 
 async def judge_machine(conn: Any, claims: Claims, machine: Machine, call: Call) -> Verdict:
@@ -47,10 +49,10 @@ async def judge_machine(conn: Any, claims: Claims, machine: Machine, call: Call)
     home = await home_of_machine(conn, machine.machine_id)
     asked = of_request(call.method, call.params, Place(_lane(claims, DESKTOP), home=home))
     verdict = policy.evaluate(documents, asked)
-    if not verdict.allowed:
-        return verdict
-    drawn_on = spend_budgets.Place(machine, None, machine.machine_id, call.params.get("model"))
-    return await spend_budgets.judge(conn, documents, call.method, drawn_on)
+    if verdict.allowed:
+        drawn_on = spend_budgets.Place(machine, None, machine.machine_id, call.params.get("model"))
+        verdict = await spend_budgets.judge(conn, documents, call.method, drawn_on)
+    return replace(verdict, judged_by=documents.versions())
 
 
 async def place_of_worker(conn: Any, claims: Claims, worker: Worker) -> Place:
@@ -70,10 +72,10 @@ def receipt_error(verdict: Verdict, call: Call) -> dict[str, Any]:
     }
 
 
-def denial_note(verdict: Verdict, facts: dict[str, Any], x_request_id: str | None) -> Draft:
-    """`worker.policy.denied`. `facts`: what was refused."""
-    told = {**verdict.facts(), **facts, "message": verdict.message}
-    return note("worker.policy.denied", told, x_request_id=x_request_id)
+def denial_note(verdict: Verdict, facts: dict[str, Any], actor: str, x_request_id: str | None) -> Draft:
+    """`worker.policy.denied`. `facts`: what was refused; `actor`: whom."""
+    told = {**verdict.facts(), **facts, "message": verdict.message, VERSIONS: verdict.judged_by}
+    return note(DENIAL, told, x_request_id=x_request_id, actor=actor)
 
 
 def was_denied(record: asyncpg.Record) -> bool:
@@ -104,7 +106,7 @@ async def home_of_machine(conn: Any, machine_id: str) -> str | None:
     """`{"home": "/home/ann"}`, as the machine's companion says it."""
     said = await conn.fetchval(policy_store.SQL.home_of_machine, machine_id)
     home = None if said is None else msgspec.json.decode(said).get("home")
-    return home if isinstance(home, str) else None
+    return home if isinstance(home, str) and home.startswith("/") else None
 
 
 def _lane(claims: Claims, mode: str) -> str:

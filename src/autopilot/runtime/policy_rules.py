@@ -66,6 +66,10 @@ class Decided:
     decision: str
     """`accept`, `decline` or `cancel`."""
     option_id: str
+    name: str
+    """What the document calls the rule."""
+    judged_by: Mapping[str, int | None]
+    """The versions of all documents that were asked."""
 
 
 def decide(
@@ -105,7 +109,15 @@ def _first_of_each(
             option_id = _option(asked, rule.decision)
             if option_id is not None and _fits(rule, asked, params or {}, home):
                 where = f"approvals.rule[{index}]"
-                yield Decided(where, document.subject.kind, document.version, rule.decision, option_id)
+                yield Decided(
+                    rule_id=where,
+                    document=document.subject.kind,
+                    version=document.version,
+                    decision=rule.decision,
+                    option_id=option_id,
+                    name=rule.name,
+                    judged_by=documents.versions(),
+                )
                 break
 
 

@@ -26,7 +26,7 @@ _METHOD_PATTERN = re.compile(r"[!-)+-~]+(\*)?|\*")
 MAX_NAME = 120
 _COMMAND_KINDS = ("command", "legacy_command")
 _FILE_KINDS = ("file_change", "legacy_patch")
-_SECTIONS = ("methods", "folders", "models", "sandbox", "approval_policy", "approvals", "lanes", "budget")
+_SECTIONS = ("methods", "folders", "models", "sandbox", "network", "approval_policy", "approvals", "lanes", "budget")
 
 
 def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
@@ -38,6 +38,7 @@ def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
         folders=_patterns(value, "folders", faults, _folder_fault),
         models=_patterns(value, "models", faults, _model_fault),
         sandbox=_patterns(value, "sandbox", faults, _sandbox_fault),
+        network=_patterns(value, "network", faults, _one_of(policy_builtin.NETWORK_ACCESS)),
         approval_policy=_patterns(value, "approval_policy", faults, _one_of(policy_builtin.APPROVAL_POLICIES)),
         lanes=_patterns(value, "lanes", faults, _one_of(policy_builtin.LANES)),
         answer=_answer(approvals, faults),

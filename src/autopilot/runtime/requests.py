@@ -140,10 +140,12 @@ class Requests:
             "params": msgspec.Raw(_redacted(call).encode()),
             "expires_at": _expires(call, worker.now),
         }
+        if verdict.judged_by is not None:
+            facts[policy_requests.VERSIONS] = verdict.judged_by
         drafts = [note("worker.request.received", facts, x_request_id=asker.x_request_id, actor=actor)]
         if not verdict.allowed:
             refused = {"request_id": call.request_id, "method": call.method}
-            drafts.append(policy_requests.denial_note(verdict, refused, asker.x_request_id))
+            drafts.append(policy_requests.denial_note(verdict, refused, actor, asker.x_request_id))
         rows = await tx.append(worker, drafts)
         identity = (target.kind, target.id, call.request_id)
         await tx.conn.execute(_SQL.accepted_at_seq, *identity, rows[0].seq)
@@ -258,7 +260,10 @@ class Requests:
             now,
             None if waits is None else now + waits,
             now if denied else None,
+            None if verdict.judged_by is None else receipts.encoded(verdict.judged_by),
         )
+        if stored is not None and denied:
+            tx.denied.append(verdict.word)
         if stored is None or denied:
             return False
         key_id, ciphertext = self._keys.seal(target, call.request_id, call.params_text.encode())

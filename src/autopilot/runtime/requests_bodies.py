@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from autopilot.contract import (
+    ApprovalKind,
     ClaimLease,
     DecideApproval,
     FeedAck,
@@ -23,6 +24,7 @@ from autopilot.contract import (
     ReleaseLease,
     SetPolicy,
     SetPrices,
+    TestApproval,
     TestPolicy,
 )
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, Unprocessable
@@ -37,6 +39,7 @@ Message = TypeVar("Message")
 
 MAX_HEARTBEAT_WORKERS = 1000
 MAX_REPORTS = 1000
+MAX_PATHS = 1000
 MAX_OPTION_ID = 255
 MAX_GENERATION = 2**53 - 1
 
@@ -208,6 +211,17 @@ class Bodies:
         asked = self._read(TestPolicy, request)
         if _METHOD.fullmatch(asked.method) is None:
             raise _refused("method", "must be 1 to 255 printable ASCII characters without spaces")
+        if asked.worker_id is not None:
+            identifier(asked.worker_id, "worker_id")
+        return asked
+
+    def approval_question(self, request: RuntimeRequest) -> TestApproval:
+        """A question of Codex to be tried. Raises as `_read`."""
+        asked = self._read(TestApproval, request)
+        if asked.kind not in [*ApprovalKind]:
+            raise _refused("kind", f"must be one of {', '.join(ApprovalKind)}")
+        if len(asked.paths) > MAX_PATHS:
+            raise _refused("paths", f"must be at most {MAX_PATHS}")
         if asked.worker_id is not None:
             identifier(asked.worker_id, "worker_id")
         return asked

@@ -31,6 +31,7 @@ from autopilot.db.away import reached
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
+from autopilot.ops.metrics import Metrics
 from autopilot.ops.settings import load
 
 
@@ -51,11 +52,21 @@ async def api(
     return Exit.OK
 
 
-async def serve_api(settings: ServerSettings, port: RuntimePort, sock: socket.socket, stop: asyncio.Event) -> None:
-    """Serve the public API over `port` until `stop` is set. Sign-in codes without mail are printed for the person."""
+async def serve_api(
+    settings: ServerSettings,
+    port: RuntimePort,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    metrics: Metrics | None = None,
+) -> None:
+    """Serve the public API over `port` until `stop` is set. Sign-in codes without mail are printed for the person.
+
+    `metrics`: of the process, where it has some already.
+    """
     of_api = msgspec.structs.replace(load(ApiSettings, os.environ), code_key=settings.keys.code)
     mailer = None if of_api.smtp_host else ConsoleMailer(sys.stdout)
     stopping = asyncio.Event()
     async with await open_pool(settings.dsn, schema="api", application_name="autopilot-api") as pool:
-        app = api_app.build(of_api, pool=pool, port=port, mailer=mailer, stopping=stopping)
+        app = api_app.build(of_api, pool=pool, port=port, mailer=mailer, metrics=metrics, stopping=stopping)
         await serve_on(app, sock, stop, stopping)

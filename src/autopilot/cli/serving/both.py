@@ -21,5 +21,5 @@ async def serve(
     with reached():
         await migrate_all(settings.dsn)
     async with stop_on_signals() as stop, open_runtime(settings) as runtime:
-        await serve_api(settings, runtime, listening(host, port, fd), stop)
+        await serve_api(settings, runtime, listening(host, port, fd), stop, metrics=runtime.metrics)
     return Exit.OK

@@ -8,8 +8,12 @@ from typing import Any
 from autopilot.contract._generated.event import Actor
 
 __all__ = [
+    "ApprovalVerdict",
     "Policies",
     "Policy",
+    "PolicyAnswerer",
+    "PolicyChange",
+    "PolicyDecision",
     "PolicyDenial",
     "PolicyDocument",
     "PolicyEffect",
@@ -19,6 +23,7 @@ __all__ = [
     "PolicySubject",
     "PolicyVerdict",
     "SetPolicy",
+    "TestApproval",
     "TestPolicy",
 ]
 
@@ -129,11 +134,33 @@ class PolicyDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """That a document was changed: which version, when, by whom. The text is the version's own (`PolicyDocument`)."""
+
+    subject: str
+    """Whom the document is about. (`PolicySubject`)"""
+    version: int
+    """The version that came of it."""
+    format: str
+    """How it is written. (`PolicyFormat`)"""
+    bytes: int
+    """How long its text is."""
+    actor: Actor | None = None
+    """Who wrote it, and on which device."""
+    x_request_id: str | None = None
+    """The request id of the call."""
+    created_at: str
+    """When."""
+    in_force: bool
+    """Whether it is in force: the latest is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySection:
     """What one document says of one thing."""
 
     name: str
-    """Of what: `methods`, `folders`, `models`, `sandbox`, `approval_policy`, `lanes`."""
+    """Of what: `methods`, `folders`, `models`, `sandbox`, `network`, `approval_policy`, `lanes`."""
     document: str
     """Whose rule: `builtin`, `installation` or `user`."""
     version: int | None = None
@@ -192,3 +219,61 @@ class PolicyVerdict:
     """Whether it would be done."""
     denial: PolicyDenial | None = None
     """Why not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestApproval:
+    """A question of Codex to try: would a rule decide it, and who may answer it?"""
+
+    kind: str
+    """What is asked. (`ApprovalKind`)"""
+    command_line: str | None = None
+    """The command as one line, of kinds of commands."""
+    cwd: str | None = None
+    """The folder it would run in."""
+    paths: tuple[str, ...] = ()
+    """The files that would change, of kinds of files."""
+    params: dict[str, Any] | None = None
+    """What Codex says besides: a yes by rule goes with nothing that asks for more."""
+    worker_id: str | None = None
+    """The worker it would come from; its machine's home folder is what `~` means."""
+    instead: SetPolicy | None = None
+    """A text to try in place of the caller's document, or of the installation's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAnswerer:
+    """Whether somebody may answer."""
+
+    who: str
+    """Who: `owner`, `operator`, `viewer`, or `rule`."""
+    allowed: bool
+    """Whether they may."""
+    denial: PolicyDenial | None = None
+    """Why not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDecision:
+    """What a rule decides."""
+
+    decision: str
+    """`accept`, `decline` or `cancel`."""
+    name: str
+    """What the document calls the rule."""
+    rule_id: str
+    """Where it stands there: `approvals.rule[0]`."""
+    document: str
+    """Whose document it is: `installation` or `user`."""
+    version: int
+    """The document's version; 0 for a text that is being tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalVerdict:
+    """What policies say to a question of Codex."""
+
+    decision: PolicyDecision | None = None
+    """The rule that decides it; null: it waits for a person."""
+    answerers: tuple[PolicyAnswerer, ...] = ()
+    """Who may answer it."""

@@ -3,9 +3,16 @@
 
 from dataclasses import dataclass
 
-from autopilot.contract._generated.policy import Policies, PolicyDocument, PolicyVerdict
+from autopilot.contract._generated.policy import ApprovalVerdict, Policies, PolicyChange, PolicyDocument, PolicyVerdict
 
-__all__ = ["GetPoliciesResponse", "SetPolicyResponse", "TestPolicyResponse"]
+__all__ = [
+    "GetPoliciesResponse",
+    "GetPolicyVersionResponse",
+    "ListPolicyVersionsResponse",
+    "SetPolicyResponse",
+    "TestApprovalResponse",
+    "TestPolicyResponse",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +37,27 @@ class TestPolicyResponse:
 
     data: PolicyVerdict
     """The verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestApprovalResponse:
+    """What would become of it."""
+
+    data: ApprovalVerdict
+    """The verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPolicyVersionsResponse:
+    """Its changes, the latest first."""
+
+    data: tuple[PolicyChange, ...] = ()
+    """The changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPolicyVersionResponse:
+    """The document."""
+
+    data: PolicyDocument
+    """The version."""

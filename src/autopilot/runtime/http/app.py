@@ -37,7 +37,7 @@ WORDS = frozenset(
     (
         *("workers", "machines", "stream", "snapshot", "events", "requests", "cancel", "stop", "lease", "release"),
         *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "spend", "devices"),
-        *("prices", "revoked", "artifacts"),
+        *("prices", "revoked", "artifacts", "approval", "history", "version"),
     )
 )
 """The fixed segments of the contract's paths."""
@@ -59,7 +59,7 @@ def build(
 
     `stopping`: the server's; once it is set, open streams end by themselves.
     """
-    metrics = metrics or Metrics(process=True)
+    metrics = metrics or runtime.metrics
     health = HealthRoutes(runtime.pool, clock, metrics)
     door = Door(runtime, keys, clock, stopping or asyncio.Event())
     app = Router(routes=health.routes(), default=door, redirect_slashes=False)

@@ -19,11 +19,16 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict do nothing
 returning *
 
--- history: versions of one subject, the latest first
-select * from policy_document
+-- history: changes of one subject's document, the latest first
+select subject_kind, version, format, octet_length(text) as bytes, actor, x_request_id, created_at,
+    version = (select max(version) from policy_document where subject_kind = $1 and subject_id = $2) as in_force
+from policy_document
 where subject_kind = $1 and subject_id = $2 and ($3::bigint is null or version < $3)
 order by version desc
 limit $4
+
+-- version: one of them, with its text
+select * from policy_document where subject_kind = $1 and subject_id = $2 and version = $3
 
 -- execution_mode: of a worker
 select execution_mode from worker where worker_no = $1

@@ -10,3 +10,9 @@ where ($1::text is null or w.worker_id = $1)
   and ($2::bigint is null or e.seq >= $2)
   and ($3::bigint is null or e.seq <= $3)
 order by w.worker_no, e.seq;
+
+-- machine_requests: all requests that were addressed to machines, in the order they came
+select target_id as machine_id, request_id, method, state, created_at, actor, x_request_id, policy_versions, error
+from receipt
+where target_kind = 'machine'
+order by created_at, target_id, request_id;
