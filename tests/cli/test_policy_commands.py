@@ -179,7 +179,9 @@ async def test_the_guide_runs_as_it_stands(desk, tmp_path):
     said = out.decode()
     assert said.startswith("turn/start is allowed.\n")
     assert "rule      folders.allow\n" in said
-    assert said.endswith("The installation policy is version 1 now.\n")
+    assert "The installation policy is version 1 now.\n" in said
+    assert re.search(r"1 +\S+Z +user 1 .*in force", said)
+    assert said.endswith('allow = ["desktop"]\n'), "the first version, as it was written"
 
 
 async def test_the_history_names_who_wrote_each_version_and_a_version_is_shown_again(desk, capsys):

@@ -83,7 +83,9 @@ async def test_what_codex_says_of_the_machine_is_seen_in_the_list_and_on_the_str
         await installation.state(Machine, lambda machine: any(one.method == "configWarning" for one in machine.facts))
     (listed,) = await installation.owner.machines()
 
-    assert {one.method for one in listed.facts} >= {"configWarning", "remoteControl/status/changed"}
+    told = {one.method: one.params for one in listed.facts}
+    assert told.keys() >= {"configWarning", "remoteControl/status/changed"}
+    assert told["machine/home"] == {"home": installation.launch.environ["HOME"]}
 
 
 @pytest.mark.e2e
