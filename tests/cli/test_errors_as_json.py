@@ -33,6 +33,7 @@ ARGUMENTS = {
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
     "policy test": ["thread/list"],
+    "policy test-approval": ["command"],
     "prices set": [str(DOCS)],
 }
 WITHOUT_INSTALLATION = {
