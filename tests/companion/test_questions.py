@@ -100,14 +100,15 @@ def test_a_file_change_shows_the_diffs_of_the_item_that_was_begun() -> None:
     assert "not known" in unheard.facts[-1].value
 
 
-def test_a_big_diff_is_cut_and_says_so() -> None:
-    item = {"changes": [{"path": "/p/big", "kind": {"type": "add"}, "diff": "x" * 1_000_000}] * 20}
+def test_a_big_diff_is_shown_as_it_is_kept_and_says_that_it_was_cut() -> None:
+    ref = {"artifact_id": "a" * 32, "path": "/p", "bytes": 9, "sha256": "a" * 64, "media_type": "text/plain"}
+    ref |= {"head_bytes": 1, "tail_bytes": 1}
+    item = {"changes": [{"path": "/p/big", "kind": {"type": "add"}, "diff": "x…x", "artifact": ref}] * 20}
 
     changes = questions.form("item/fileChange/requestApproval", {}, item).evidence.changes
 
     assert len(changes) == 20
-    assert all(one.truncated for one in changes)
-    assert sum(len(one.diff or "") for one in changes) <= 512 * 1024
+    assert all(one.truncated and one.diff == "x…x" and one.artifact.bytes == 9 for one in changes)
 
 
 def command(**more: Any) -> Row:

@@ -101,18 +101,21 @@ def test_ids_of_turns_and_items_that_are_too_long_or_strange_are_digested() -> N
     assert ids[0] != ids[1]
 
 
-def test_what_is_too_big_for_the_ledger_is_replaced_by_a_marker_that_says_so() -> None:
-    output = "x" * (t.MAX_PAYLOAD_BYTES + 1)
+def test_what_is_too_large_for_an_event_is_an_artifact_and_a_preview_never_is() -> None:
+    output = "x" * 5_000_000
     params = {"threadId": "t", "turnId": "u", "item": {"type": "commandExecution", "id": "i", "out": output}}
-    text = json.dumps({"method": "item/completed", "params": params})
 
-    event = translated(message(text))
+    event = translated(message(json.dumps({"method": "item/completed", "params": params})))
 
     assert event is not None
-    told = json.loads(event.payload)["params"]
-    assert told["item"] == {"type": "commandExecution", "id": "i"}
-    assert told["truncated"]["bytes"] > t.MAX_PAYLOAD_BYTES
+    told = json.loads(event.payload)
+    assert told["params"]["item"]["out"].startswith("x" * 16384 + "\n… ")
+    assert [ref["path"] for ref in told["artifacts"]] == ["/params/item/out"]
+    assert [one.content for one in event.artifacts] == [output.encode()]
     assert event.event_id == "item:u:i:completed"
+    preview = translated(delta("x" * 200_000))
+    assert preview is not None
+    assert (json.loads(preview.payload)["params"]["delta"], preview.artifacts) == ("x" * 200_000, ())
 
 
 @pytest.mark.parametrize("thread", ['"ephemeral":true', '"ephemeral":false,"threadSource":"thread_title"'])

@@ -23,6 +23,7 @@ from autopilot.client import FileTokenStore, RuntimeCodexClient
 from autopilot.companion import demo, identity
 from autopilot.companion.approvals_answers import Answers
 from autopilot.companion.approvals_asking import Asking
+from autopilot.companion.artifacts import Uploads
 from autopilot.companion.codex import binary, questions
 from autopilot.companion.codex.messages import CodexError, Message
 from autopilot.companion.codex.process import AppServer, Launch, child_environment
@@ -138,6 +139,14 @@ class Companion:
             leases=self.leases,
             clock=clock,
         )
+        self.uploads = Uploads(
+            client,
+            database=self.database,
+            generation=self._generation,
+            settled=self.outbox.settle_artifacts,
+            waiting=self.outbox.holds,
+            clock=clock,
+        )
         self.execution = Execution(
             self.codex, self.threads, self.recovery, gate=self.gate, clock=clock, defaults=defaults
         )
@@ -213,6 +222,7 @@ class Companion:
                 for name, work in {
                     "recorder": self.recorder.run,
                     "mirror": self.mirror.run,
+                    "artifacts": self.uploads.run,
                     "leases": self.leases.run,
                     "heartbeat": self.leases.beat,
                     "facts": self.leases.tell_facts,
@@ -287,7 +297,8 @@ class Companion:
         self.recovery.begins = self.answers.begin
         self.recovery.taken_up = self.answers.taken_up
         self.recovery.ended = self.answers.codex_ended
-        self.leases.gained = self.mirror.wake
+        self.mirror.settled = self.uploads.wake
+        self.leases.gained = self._gained
         self.leases.write = self._write
         self.leases.others_changed = self.places.changed = self.recovery.changed = self.standing.wake
         self.execution.holder = self._holder
@@ -316,6 +327,15 @@ class Companion:
             return
         with contextlib.suppress(CodexError):
             await session.connection.reply(message.id, answer)
+
+    def _gained(self) -> None:
+        self.mirror.wake()
+        self.uploads.wake()
+
+    def _generation(self, worker_id: str) -> int | None:
+        """Of the lease that we hold, or held last: a worker that was stopped still gets what its events refer to."""
+        thread = self.threads.of_worker(worker_id)
+        return self.leases.generation(worker_id) or (None if thread is None else thread.generation)
 
     async def _write(self, thread: Thread) -> bool:
         """Become the writer of a thread, where Codex lets us."""

@@ -7,24 +7,23 @@ a question says. Codex repeats what is still open to whoever takes a thread up: 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from autopilot.companion import approvals, approvals_ends, threads
+from autopilot.companion import approvals, approvals_ends, evidence, threads
 from autopilot.companion.approvals import Row
-from autopilot.companion.codex import questions, translate
+from autopilot.companion.codex import large, questions, translate
 from autopilot.companion.codex.forms import Params
 from autopilot.companion.codex.messages import Message
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.threads import Thread
-from autopilot.contract import ApprovalKind, ApprovalRequest, encode
+from autopilot.contract import ApprovalKind, ApprovalRequest, ArtifactMedia, ArtifactRef, encode
 from autopilot.contract.approval_ids import approval_id
 from autopilot.ops.clock import Clock
 
 UNSUPPORTED = "unsupported"
-TOO_LARGE = {"truncated": True}
-"""What stands for params that the ledger could not take; what was asked is in the approval as far as it fits."""
 
 
 @dataclass(slots=True)
@@ -73,7 +72,8 @@ class Asking:
         row = _row(thread, self.incarnation, asked.message, params)
         asked.approval_id = row.approval_id
         item = _item(db, row)
-        shown = questions.form(method, params, item)
+        cut = large.cut(asked.message.params, {"threadId": row.thread_id, "turnId": row.turn_id, "itemId": row.item_id})
+        shown = questions.form(method, _shown(cut, params), item)
         unknown = shown.kind == ApprovalKind.UNSUPPORTED
         asked.refused = unknown and not self.shared
         if not approvals.ask(db, row, bytes(asked.message.params)):
@@ -99,7 +99,7 @@ class Asking:
             answerable=not unknown,
             ttl_ms=None if self.shared or unknown else self.ttl_ms,
         )
-        events = [_event(request, asked.message, translate.timestamp(now))]
+        events = [_event(request, cut, translate.timestamp(now))]
         if asked.refused:
             events.append(approvals_ends.closed(db, row, now, reason=UNSUPPORTED))
         return events
@@ -129,23 +129,41 @@ def _row(thread: Thread, incarnation: str, message: Message, params: Params) -> 
     )
 
 
-def _event(request: ApprovalRequest, message: Message, occurred_at: str) -> Event:
-    def encoded(params: object) -> bytes:
-        body = {
-            "source": translate.SOURCE,
-            "method": request.method,
-            "params": params,
-            "approval": encode(request),
-            "occurred_at": occurred_at,
-        }
-        return msgspec.json.encode(body)
+def _shown(cut: large.Cut, params: Params) -> Params:
+    """What people are shown of the params: what the event has of them, with what refers to the rest."""
+    if not cut.refs:
+        return params
+    shown: Params = msgspec.json.decode(msgspec.json.encode(cut.params))  # the event keeps Codex's own words
+    evidence.named(shown.get("fileChanges"), cut.members["artifacts"], "/params/fileChanges")
+    return shown
 
-    payload = encoded(message.params)
-    if len(payload) > translate.MAX_PAYLOAD_BYTES:
-        payload = encoded(TOO_LARGE)
+
+def _evidence_refs(request: ApprovalRequest) -> Iterator[ArtifactRef]:
+    """What the evidence leaves out: it stays for as long as the question does."""
+    for index, change in enumerate(request.evidence.changes if request.evidence else ()):
+        if change.artifact is not None and change.artifact.media_type == ArtifactMedia.TEXT:
+            yield replace(change.artifact, path=f"/approval/evidence/changes/{index}/diff")
+
+
+def _event(request: ApprovalRequest, cut: large.Cut, occurred_at: str) -> Event:
+    body = {
+        "source": translate.SOURCE,
+        "method": request.method,
+        "params": cut.params,
+        **large.Cut(None, (*cut.refs, *_evidence_refs(request))).members,
+        "approval": encode(request),
+        "occurred_at": occurred_at,
+    }
     thread_id = request.thread_id or ""
-    event_id = f"approval:{request.approval_id}:requested"
-    return Event(thread_id, "worker.approval.requested", request.method, event_id, payload, request.turn_id)
+    return Event(
+        thread_id=thread_id,
+        event_type="worker.approval.requested",
+        method=request.method,
+        event_id=f"approval:{request.approval_id}:requested",
+        payload=msgspec.json.encode(body),
+        turn_id=request.turn_id,
+        artifacts=cut.artifacts,
+    )
 
 
 def _params(message: Message) -> Params:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 FILE = "outbox.sqlite"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
@@ -35,6 +35,10 @@ UPGRADES = {
             position integer primary key autoincrement, seal_no integer not null, digest text not null,
             shown_by text not null, kept_at text not null, lost_at text, shown_seal_no integer, shown_digest text,
             lost_to text, accepted_at text
+        );""",
+    7: """create table artifact (
+            position integer primary key autoincrement, worker_id text not null, artifact_id text not null,
+            content blob not null, unique (worker_id, artifact_id)
         );""",
 }
 """What brings an older file to each version; a new one is made by schema.sql alone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class Mirror:
         self._idle = asyncio.Event()
         self._sending: set[str] = set()
         self._slots = asyncio.Semaphore(SENDING_AT_ONCE)
+        self.settled: Callable[[], None] = lambda: None
+        """Called when the ledger has more events, or will never have some."""
         self.trouble: str | None = None
         """Why the last attempt did not reach the ledger; None: it did."""
 
@@ -185,6 +187,7 @@ class Mirror:
             self._outbox.renumber(db, worker_id, named[0].producer_seq)
 
         await self._database.run(settle)
+        self.settled()
 
     async def _give_up(self, worker_id: str, refused: Waiting, error: Problem) -> None:
         """The ledger will never take this event: say so in its place."""
@@ -213,6 +216,7 @@ class Mirror:
 
     async def _settle(self, batch: Sequence[Waiting]) -> None:
         await self._database.run(lambda db: self._outbox.settle(db, [one.position for one in batch]))
+        self.settled()
 
 
 def _wire(event: Waiting) -> dict[str, Any]:

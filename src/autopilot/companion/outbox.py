@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from autopilot.companion import artifacts
 from autopilot.companion.codex.translate import Event
 
 MAX_BYTES = 256 * 1024 * 1024
-"""Of payloads waiting, before previews are dropped."""
+"""Of payloads and artifacts waiting, before previews are dropped."""
 MAX_KNOWN = 1_000_000
 """Ids remembered; about 60 MB."""
 BATCH_EVENTS = 200
@@ -41,11 +42,14 @@ class Outbox:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self.bytes = 0
-        """Of payloads waiting."""
+        """Of payloads and artifacts waiting."""
 
     def load(self, db: sqlite3.Connection) -> None:
         """Find out how much waits; call once after opening."""
-        self.bytes = db.execute("select coalesce(sum(length(payload)), 0) from outbox").fetchone()[0]
+        self.bytes = db.execute(
+            "select (select coalesce(sum(length(payload)), 0) from outbox)"
+            " + (select coalesce(sum(length(content)), 0) from artifact)"
+        ).fetchone()[0]
 
     def put(self, db: sqlite3.Connection, worker_id: str, events: Iterable[Event], *, parked: bool = False) -> int:
         """Store what is new of `events`; how many that was."""
@@ -74,6 +78,14 @@ class Outbox:
             ).fetchone()
             if row is not None:
                 self.bytes -= row["size"]
+
+    def settle_artifacts(self, db: sqlite3.Connection, worker_id: str, artifact_ids: Sequence[str]) -> None:
+        """The ledger has these artifacts, or will never want them: they go."""
+        self.bytes -= artifacts.settle(db, worker_id, artifact_ids)
+
+    def holds(self, db: sqlite3.Connection, worker_id: str) -> bool:
+        """Whether any event of this worker is still here, parked ones included."""
+        return db.execute("select 1 from outbox where worker_id = ? limit 1", (worker_id,)).fetchone() is not None
 
     def renumber(self, db: sqlite3.Connection, worker_id: str, expected: int) -> None:
         """The ledger counts otherwise (one side was restored from a backup): go on at `expected`."""
@@ -119,6 +131,7 @@ class Outbox:
         """Somebody else tells all this: nothing of it is to be sent, and all may be put again; how many went."""
         rows = db.execute("select position from outbox where worker_id = ?", (worker_id,)).fetchall()
         self.settle(db, [row["position"] for row in rows])
+        self.bytes -= artifacts.settle(db, worker_id)
         self.forget_all(db, worker_id)
         return len(rows)
 
@@ -149,7 +162,7 @@ class Outbox:
                 *(event.payload, event.preview, parked, parked),
             ),
         )
-        self.bytes += len(event.payload)
+        self.bytes += len(event.payload) + artifacts.put(db, worker_id, event.artifacts)
         return 1
 
     def _make_room(self, db: sqlite3.Connection, event: Event) -> bool:

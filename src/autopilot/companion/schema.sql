@@ -31,6 +31,16 @@ create table outbox (
 );
 create index outbox_worker on outbox (worker_id, position);
 
+-- What events refer to because it is too large for them, until the ledger has it. A row is there with its event, in one
+-- transaction.
+create table artifact (
+    position integer primary key autoincrement,
+    worker_id text not null,
+    artifact_id text not null,
+    content blob not null,                     -- UTF-8, redacted
+    unique (worker_id, artifact_id)
+);
+
 -- Event ids that were put once, so that a copy from Codex's history is not put again. The oldest are forgotten beyond a
 -- bound: the ledger knows them all.
 create table known (

@@ -19,11 +19,10 @@ from autopilot.contract import (
     ApprovalKind,
     ApprovalOption,
     ApprovalRisk,
+    ArtifactRef,
+    decode,
 )
 
-DIFF_CHARACTERS = 64 * 1024
-"""Shown of one file."""
-ALL_DIFFS_CHARACTERS = 512 * 1024
 FILES = 500
 
 ONCE_ONLY = frozenset({"humanCommand", "writeStdin"})
@@ -73,11 +72,12 @@ def file_form(params: Params, item: Params | None) -> Form:
     """`item/fileChange/requestApproval`; Codex sends no diff with it: `item` has it, if we heard of it."""
     changes = _changes(forms.rows((item or {}).get("changes")))
     root, reason = forms.word(params, "grantRoot"), forms.word(params, "reason")
+    unknown = "too large to be shown here" if item else "not known: the change was begun before Autopilot listened"
     facts = forms.facts(
         ("reason", "Why", reason),
         ("grant_root", "And from now on anything below", root),
         ("files", "Files", [f"{one.kind} {one.path}" for one in changes]),
-        ("diff", "Diff", None if changes else "not known: the change was begun before Autopilot listened"),
+        ("diff", "Diff", None if changes else unknown),
     )
     removes = any(one.kind == "delete" for one in changes)
     return Form(
@@ -266,22 +266,21 @@ def _risk_of_words(command: str) -> ApprovalRisk:
 
 
 def _changes(told: list[dict[str, Any]]) -> list[ApprovalChange]:
-    """The files, with as much of their diffs as there is room for."""
-    room = ALL_DIFFS_CHARACTERS
+    """The files, with their diffs as far as their event has them (large.py)."""
     found: list[ApprovalChange] = []
     for one in told[:FILES]:
         kind = one.get("kind")
         kind = kind if isinstance(kind, dict) else {"type": kind}
         diff = one.get("diff") if isinstance(one.get("diff"), str) else None
-        kept = None if diff is None else diff[: min(DIFF_CHARACTERS, room)]
-        room -= len(kept or "")
+        artifact = one.get("artifact")
         found.append(
             ApprovalChange(
                 path=forms.text(one.get("path") or "?"),
                 kind=forms.text(kind.get("type") or "update"),
-                diff=kept,
+                diff=diff,
                 move_path=forms.word(kind, "move_path"),
-                truncated=True if kept != diff or one.get("truncated") else None,
+                truncated=True if artifact is not None else None,
+                artifact=None if artifact is None else decode(ArtifactRef, artifact),
             )
         )
     return found
@@ -289,7 +288,8 @@ def _changes(told: list[dict[str, Any]]) -> list[ApprovalChange]:
 
 def _legacy_change(path: str, change: dict[str, Any]) -> dict[str, Any]:
     diff = change.get("unified_diff") or change.get("content")
-    return {"path": path, "kind": {"type": change.get("type"), "move_path": change.get("move_path")}, "diff": diff}
+    kind = {"type": change.get("type"), "move_path": change.get("move_path")}
+    return {"path": path, "kind": kind, "diff": diff, "artifact": change.get("artifact")}
 
 
 def _yes_or_no(once: str, lasting: str) -> list[ApprovalOption]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from autopilot.companion.codex import large
 from autopilot.companion.codex.messages import ABSENT, EMPTY, Message
 
 SOURCE = "autopilot-desktop"
@@ -55,6 +56,8 @@ class Event:
     item_type: str | None = None
     preview: bool = False
     """A delta: may be lost without loss of truth."""
+    artifacts: tuple[large.Artifact, ...] = ()
+    """What the payload leaves out, and refers to."""
 
 
 class _Thread(msgspec.Struct, frozen=True):
@@ -133,11 +136,15 @@ def translate(message: Message, named: Names, *, fallback_id: str, now: datetime
 
 
 def make(named: Names, method: str, params: Any, *, event_id: str, occurred_at: datetime, **more: Any) -> Event:
-    """An event in the desktop's payload form; `more` are further members of the payload."""
+    """An event in the desktop's payload form; `more` are further members of the payload.
+
+    What is too large for it becomes artifacts. Previews are not: the truth that they preview is.
+    """
     assert named.thread_id is not None
-    payload = encode_payload(method, params, occurred_at, **more)
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        payload = encode_payload(method, _truncated(named, len(payload)), occurred_at, **more)
+    payload, artifacts = encode_payload(method, params, occurred_at, **more), ()
+    if len(payload) > (large.EVENT_BYTES if method in DELTAS else large.LONG_BYTES):
+        cut = large.cut(params, _about(named))
+        payload, artifacts = encode_payload(method, cut.params, occurred_at, **cut.members, **more), cut.artifacts
     return Event(
         thread_id=named.thread_id,
         event_type="worker.error" if method == "error" else "worker.event",
@@ -148,6 +155,7 @@ def make(named: Names, method: str, params: Any, *, event_id: str, occurred_at: 
         item_id=named.item_id,
         item_type=named.item_type,
         preview=method in DELTAS,
+        artifacts=artifacts,
     )
 
 
@@ -186,14 +194,14 @@ def moment(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _truncated(named: Names, size: int) -> dict[str, Any]:
-    """What stands for params that are too big for the ledger: whom they were about, and how big they were."""
+def _about(named: Names) -> dict[str, Any]:
+    """What stands for params of which not even an outline fits: whom they were about."""
     marker: dict[str, Any] = {"threadId": named.thread_id, "turnId": named.turn_id}
     if named.item_type is not None:
         marker["item"] = {"type": named.item_type, "id": named.item_id}
     elif named.item_id is not None:
         marker["itemId"] = named.item_id
-    return marker | {"truncated": {"bytes": size, "limit": MAX_PAYLOAD_BYTES}}
+    return marker
 
 
 def _read(raw: msgspec.Raw, shape: type[Shape]) -> Shape:
