@@ -155,6 +155,7 @@ def test_a_file_of_the_second_version_knows_which_codex_its_threads_were_of(tmp_
     made.execute("alter table open_item drop column told")
     made.execute("drop table approval")
     made.execute("drop table seal_head")
+    made.execute("drop table artifact")
     made.execute("insert into setting values ('codex_incarnation', 'the-first')")
     made.execute("pragma user_version = 2")
     made.close()
