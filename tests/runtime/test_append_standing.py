@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import asyncpg
 import pytest
@@ -72,6 +74,26 @@ async def test_a_companions_counted_events_under_its_lease_need_no_more(runtime)
 
     assert (await executed(companion, "d", 5)).json["error"]["details"][0]["expected"] == 4
     assert await runtime.pool.fetchval("select producer_seq from producer") == 3
+
+
+async def test_every_row_is_stored_as_it_was_placed_whatever_stands_beside_it(runtime):
+    workers = {name: await insert_worker(runtime, name) for name in ("w", "v")}
+    await asyncio.gather(*(runtime.ledger.append(batch(name, draft("first"))) for name in workers))
+    plain, wide, unnamed = draft("a;\\{}", said="one"), draft("b,'\"", said="two\nlines \u2028 \U0001f9ed"), draft("c")
+    unnamed.digest = None
+
+    appends = (
+        runtime.ledger.append(batch(name, *drafts))
+        for name, *drafts in (("w", plain, wide), ("v", wide, plain), ("w", unnamed), ("v", draft("d")))
+    )
+    assert await statements_of(runtime, asyncio.gather(*appends)) == STATEMENTS
+
+    for name, drafts in (("w", [plain, wide, unnamed]), ("v", [wide, plain, draft("d")])):
+        stored = await runtime.pool.fetch("select * from event where worker_no = $1 order by seq", workers[name])
+        assert [(row["event_id"], row["digest"]) for row in stored[1:]] == [(d.event_id, d.digest) for d in drafts]
+        assert [json.loads(row["frame"])["payload"] for row in stored[1:]] == [d.value for d in drafts]
+        assert [row["end_byte"] for row in stored] == list(accumulate(len(row["frame"].encode()) for row in stored))
+        assert {row["event_type"] for row in stored} == {"worker.event"}
 
 
 async def test_facts_are_kept_as_ever(runtime):

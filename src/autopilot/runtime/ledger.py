@@ -31,8 +31,9 @@ from autopilot.runtime.tail_workers import WorkerTail
 
 SQL = load("autopilot.runtime", "ledger")
 
-PREPARE = "set enable_seqscan = off"
-"""Every read of an append is by key; a plan made while a table was small must not outlive that."""
+PREPARE = "set enable_seqscan = off; set plan_cache_mode = force_generic_plan"
+"""Every read of an append is by key, however many there are: one plan is right for all of them, and a plan made while a
+table was small must not outlive that."""
 
 Interrupt = Callable[["LedgerTx", Worker, str], Awaitable[Entry | None]]
 """Ask, on a transaction, a locked worker to end this turn; once. What its machine is handed."""

@@ -10,6 +10,7 @@ import msgspec
 
 from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.runtime.app import Runtime
+from autopilot.runtime.append_identity import digest
 from autopilot.runtime.ledger_rows import Batch, Draft, Worker, actor_of
 
 OWNER = Claims(user_id=1, device_id="device-1", scopes=frozenset({"administer"}), surface="ios")
@@ -20,7 +21,7 @@ STRANGER = Claims(user_id=2, device_id="device-2", scopes=frozenset({"administer
 def draft(event_id: str, event_type: str = "worker.event", **payload: Any) -> Draft:
     """A draft of the owner's."""
     text = msgspec.json.encode(payload).decode()
-    return Draft(event_type, text, payload, event_id, actor_of(OWNER), digest=text.encode())
+    return Draft(event_type, text, payload, event_id, actor_of(OWNER), digest=digest(b"", text))
 
 
 def batch(worker_id: str, *drafts: Draft, claims: Claims = OWNER, generation: int | None = None) -> Batch:

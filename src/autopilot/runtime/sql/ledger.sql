@@ -53,13 +53,14 @@ select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.end_by
 from unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[])
     as n (worker_no, seq, event_id, event_type, digest, frame, end_byte);
 
--- append_standing: the same where every head and every counter still is where it was left; else nothing at all
+-- append_standing: the same for `worker.event` where every head and every counter still is where it was left; else
+-- nothing at all. One element a worker, with all of its rows in it: ids between spaces, frames between line ends.
 with believed as (
-    select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $11::bigint[], $12::timestamptz[])
+    select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
         as b (worker_no, from_seq, latest_seq, log_bytes, updated_at)
 ),
 counted as (
-    select * from unnest($14::bigint[], $15::text[], $16::bigint[], $17::bigint[])
+    select * from unnest($11::bigint[], $12::text[], $13::bigint[], $14::bigint[])
         as c (worker_no, machine_id, from_seq, producer_seq)
 ),
 held as (
@@ -75,7 +76,7 @@ followed as (
     where p.producer_seq = c.from_seq for update of p
 ),
 sound as (
-    select 1 where (select count(*) from held) = cardinality($1) and (select count(*) from followed) = cardinality($14)
+    select 1 where (select count(*) from held) = cardinality($1) and (select count(*) from followed) = cardinality($11)
 ),
 head as (
     update worker_head h
@@ -88,9 +89,14 @@ counter as (
     from sound, followed f where p.worker_no = f.worker_no and p.machine_id = f.machine_id
 )
 insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
-select n.worker_no, n.seq, n.event_id, n.event_type, n.digest, n.frame, n.end_byte, $13::timestamptz
-from sound, unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::bigint[])
-    as n (worker_no, seq, event_id, event_type, digest, frame, end_byte);
+select b.worker_no, b.from_seq + n.place, n.event_id, 'worker.event',
+       nullif(substring(b.digests from 16 * n.place::int - 15 for 16), '\x00000000000000000000000000000000'),
+       n.frame, n.end_byte, $10::timestamptz
+from sound,
+     unnest($1::bigint[], $2::bigint[], $6::text[], $7::bytea[], $8::text[], $9::text[])
+         as b (worker_no, from_seq, event_ids, digests, frames, end_bytes),
+     rows from (string_to_table(b.event_ids, ' '), string_to_table(b.frames, E'\n'), unnest(b.end_bytes::bigint[]))
+         with ordinality as n (event_id, frame, end_byte, place);
 
 -- save_states: turning points and derived facts of workers
 update worker_state s
