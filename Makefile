@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 CODEX169 := .codex169/node_modules/.bin/codex
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen record-baseline docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen record-baseline record-sessions docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -55,7 +55,7 @@ $(CODEX169):
 	@npm install --silent --no-audit --no-fund --prefix .codex169 @openai/codex@0.169.0
 
 test-codex169: setup $(CODEX169)  ## Every test of the companion on Codex 0.169.0, through npm (`make test` runs the core of them)
-	TEST_CODEX="$(CURDIR)/$(CODEX169)" $(BIN)/pytest -q -n 2 -m e2e tests/companion $(ARGS)
+	TEST_CODEX="$(CURDIR)/$(CODEX169)" $(BIN)/pytest -q -n 3 -m e2e tests/companion $(ARGS)
 
 lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .
@@ -66,6 +66,9 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 
 record-baseline: setup  ## Record what a new Codex says of its protocol: CODEX=/path/to/codex
 	$(BIN)/python tools/record_baseline.py $(CODEX)
+
+record-sessions: setup  ## Record what a new Codex says in the tests' scenarios: CODEX=/path/to/codex
+	$(BIN)/python tools/record_sessions.py $(CODEX) $(SCENARIOS)
 
 gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen

@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.companion.installation import Installation, installed
+from tests.companion.launching import make_codex_home, make_launch, make_project
+from tests.companion.replay import RECORDINGS
 
 from autopilot.companion.codex import binary, drift
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import Message, decode
-from autopilot.companion.codex.process import Launch, child_environment
-from autopilot.testing.model import ScriptedModel, config_toml, model_catalog
-
-RECORDINGS = Path(__file__).parent / "recordings"
+from autopilot.companion.codex.process import Launch
+from autopilot.testing.model import ScriptedModel
 
 
 def recorded(name: str) -> list[Message]:
@@ -56,12 +56,7 @@ async def model() -> AsyncIterator[ScriptedModel]:
 @pytest.fixture
 def codex_home(tmp_path: Path, model: ScriptedModel) -> Path:
     """A CODEX_HOME that knows only the scripted model."""
-    home = tmp_path / "codex-home"
-    home.mkdir()
-    catalog = home / "catalog.json"
-    catalog.write_text(json.dumps(model_catalog()))
-    (home / "config.toml").write_text(config_toml(model.base_url, catalog, retries=0))
-    return home
+    return make_codex_home(tmp_path, model)
 
 
 @pytest.fixture
@@ -71,27 +66,16 @@ def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary, codex_sc
     The companion finds that it asked this Codex for its schema before, as it does from its second start on: to ask
     takes as long as to start Codex.
     """
-    (tmp_path / "home").mkdir()
     data = tmp_path / "autopilot" / "companion"
     data.mkdir(parents=True, mode=0o700)
     shutil.copy(codex_schema, data)
-    base = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
-    return Launch(
-        binary=codex_binary,
-        codex_home=codex_home,
-        run_dir=tmp_path / "autopilot" / "run",
-        log_path=tmp_path / "codex.log",
-        environ=child_environment(base, codex_home, tmp_path / "scratch"),
-    )
+    return make_launch(tmp_path, codex_home, codex_binary)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder for Codex to work in."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "hello.txt").write_text("hello\n")
-    return folder
+    return make_project(tmp_path)
 
 
 @pytest.fixture
