@@ -74,8 +74,11 @@ async def test_the_past_is_repriced_only_when_that_is_meant(desk, capsys):
     await prices.put(desk.file(TABLE), options=desk.options)
     dearer = desk.file(TABLE.replace("output = 10", "output = 20"))
 
-    with pytest.raises(Conflict, match=r"would cost something else: gpt-5 from 2026-01-01"):
+    with pytest.raises(CommandFailed, match=r"else: gpt-5 from 2026-01-01\. If you mean that, say --reprice") as told:
         await prices.put(dearer, options=desk.options)
+    assert told.value.exit_code == Exit.CONFLICT
+    with pytest.raises(Conflict):
+        await prices.put(dearer, options=desk.json)
     await prices.put(dearer, reprice=True, options=desk.json)
 
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["version"] == 2

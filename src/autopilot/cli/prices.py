@@ -20,7 +20,7 @@ from autopilot.contract import PriceTable, SetPrices
 from autopilot.contract.errors import Conflict, Unprocessable
 
 HEADINGS = ("MODEL", "FROM", "INPUT", "CACHED", "OUTPUT")
-INVALID = "prices_invalid"
+INVALID, REPRICES = "prices_invalid", "reprices"
 
 
 async def show(
@@ -65,6 +65,11 @@ async def put(
             table = await _set(client, said, whichever=expected is None)
         except Unprocessable as error:
             raise told(terminal, file, error, INVALID) from error
+        except Conflict as error:
+            if terminal.as_json or error.reason_code != REPRICES:
+                raise
+            words = f"{error.message.partition(';')[0]}. If you mean that, say --reprice."
+            raise CommandFailed(words, Exit.CONFLICT, reason_code=REPRICES) from error
     if options.json:
         terminal.result(table)
     terminal.say(f"The price table is version {table.version} now.")
