@@ -32,12 +32,13 @@ class EchoRuntime:
     def reset(self) -> None:
         """As new, for the next test that shares it."""
         self.calls: list[RuntimeRequest] = []
+        self.audited: list[RuntimeRequest] = []  # what the API hands over of its own accord, whenever it comes to it
         self.chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
         self.answer: Callable[[RuntimeRequest], Awaitable[RuntimeResponse]] | None = None
         self.closed = asyncio.Event()
 
     async def call(self, request: RuntimeRequest) -> RuntimeResponse:
-        self.calls.append(request)
+        (self.audited if request.path == "/audit/records" else self.calls).append(request)
         if self.answer is not None:
             return await self.answer(request)
         if request.path.endswith(("/stream", "/feed")):

@@ -65,7 +65,7 @@ async def test_reuse_after_the_grace_revokes_the_whole_family(api: ServedApi):
     assert (await refresh(api, second["refresh_token"])).status_code == 401
     row = await api.pool.fetchrow("select end_reason from api.session")
     assert row["end_reason"] == "refresh_reused"
-    assert "refresh_reused" in [line["action"] for line in await api.pool.fetch("select action from api.sign_in_audit")]
+    assert "refresh_reused" in [line["action"] for line in await api.pool.fetch("select action from api.audit")]
 
 
 async def test_reuse_once_the_successor_was_used_revokes_the_family_even_within_the_grace(api: ServedApi):

@@ -173,7 +173,7 @@ async def test_no_secret_is_stored_in_the_clear(api: ServedApi):
     code = await api.code_for("ada@example.org")
 
     stored = ""
-    for table in ("session", "access_token", "refresh_token", "login_code", "sign_in_audit", "device"):
+    for table in ("session", "access_token", "refresh_token", "login_code", "audit", "device"):
         for row in await api.pool.fetch(f"select * from api.{table}"):
             stored += repr(dict(row))
     for secret in (signed["token"], signed["refresh_token"], code):
@@ -185,7 +185,7 @@ async def test_the_audit_says_who_signed_in_where_from_and_with_which_request(ap
     signed = await api.sign_in("ada@example.org", **{"x-request-id": "req-1", "x-autopilot-surface": "cli"})
     await api.client.post("/api/auth/signout", headers=bearer(signed["token"]))
 
-    rows = await api.pool.fetch("select * from api.sign_in_audit order by audit_no")
+    rows = await api.pool.fetch("select * from api.audit order by audit_no")
     assert [row["action"] for row in rows] == ["code_requested", "signed_in", "signed_out"]
     assert (rows[1]["user_id"], rows[1]["surface"], rows[1]["x_request_id"]) == (signed["userId"], "cli", "req-1")
     assert {row["address"] for row in rows} == {"127.0.0.1"}

@@ -51,6 +51,7 @@ CALLS = {
     f"GET {BASE}/policies/history",
     f"GET {BASE}/policies/version",
     f"GET {BASE}/spend",
+    f"GET {BASE}/audit",
     f"GET {BASE}/stream",
     f"POST {BASE}/stop-all",
     "POST /api/auth/email",

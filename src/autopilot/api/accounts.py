@@ -1,4 +1,4 @@
-"""Who there is: accounts, the owner of the installation, and the audit of sign-ins.
+"""Who there is: accounts, and the owner of the installation.
 
 Relies on the schema `api` (migrations/0001_accounts.sql). The first account is the owner. An installation may have an
 owner before anyone signed in (its companion needs one): that owner has no address yet, and whoever signs in first, or
@@ -8,7 +8,7 @@ owner before anyone signed in (its companion needs one): that owner has no addre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import asyncpg
 
@@ -16,8 +16,6 @@ from autopilot.api.address import folded_email, plain_email
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "accounts")
-
-Action = Literal["code_requested", "code_refused", "signed_in", "signed_out", "refresh_reused", "token_minted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +26,6 @@ class Account:
     email: str | None
     """None: the owner nobody has claimed by signing in."""
     is_owner: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Where a sign-in call comes from, for the audit."""
-
-    address: str = "local"
-    surface: str = "sdk"
-    x_request_id: str | None = None
 
 
 def _account(row: Any) -> Account:
@@ -90,18 +79,3 @@ async def may_sign_up(pool: asyncpg.Pool, email: str, *, sign_up: str, owner_ema
         return folded_email(owner_email) == folded_email(email)
     first = await pool.fetchrow(SQL.find_owner)
     return first is None or first["email"] is None
-
-
-async def record(
-    connection: Any,
-    action: Action,
-    caller: Caller,
-    *,
-    user_id: int | None = None,
-    email_key: str | None = None,
-    session_id: str | None = None,
-) -> None:
-    """Write one line of the audit of sign-ins."""
-    await connection.execute(
-        SQL.record, action, user_id, email_key, session_id, caller.address, caller.surface, caller.x_request_id
-    )

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from autopilot import contract
 from autopilot.api.address import Addresses
+from autopilot.api.audit_outbox import AuditOutbox
 from autopilot.api.codes import Codes
 from autopilot.api.grants import Grants
 from autopilot.api.http.auth import AuthRoutes
@@ -59,6 +60,7 @@ class Api:
     watch: StreamWatch
     postman: Postman
     revocations: Revocations
+    audit: AuditOutbox
     clock: Clock
 
     async def sweep(self) -> None:
@@ -141,6 +143,7 @@ def _parts(
         ),
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
+        audit=AuditOutbox(pool, port, clock),
         clock=clock,
     )
 
@@ -168,6 +171,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
         async with asyncio.TaskGroup() as group:
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
+            works |= {"audit": api.audit.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

@@ -13,9 +13,9 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import accounts, opaque
-from autopilot.api.accounts import Caller
+from autopilot.api import audit, opaque
 from autopilot.api.address import folded_email, plain_email
+from autopilot.api.audit import Caller
 from autopilot.contract.errors import RateLimited, Unauthorized
 from autopilot.db.queries import load
 
@@ -57,7 +57,7 @@ class Codes:
             await connection.execute(
                 SQL.create_code, plain_email(email), email_key, digest, caller.address, self.life_seconds, self.attempts
             )
-            await accounts.record(connection, "code_requested", caller, email_key=email_key)
+            await audit.record(connection, "code_requested", caller, subject=f"email:{email_key}")
         return code
 
     async def take(self, connection: Any, code: str, *, email: str | None, caller: Caller) -> str | None:
@@ -72,7 +72,9 @@ class Codes:
             await connection.execute(SQL.use_codes, hits[0]["email_key"])
             return str(hits[0]["email"])
         await connection.execute(SQL.count_attempt, [row["code_no"] for row in rows])
-        await accounts.record(connection, "code_refused", caller, email_key=_key_or_none(email))
+        tried = _key_or_none(email)
+        subject = f"email:{tried}" if tried else None
+        await audit.record(connection, "code_refused", caller, outcome="refused", subject=subject)
         return None
 
     async def sweep(self) -> None:

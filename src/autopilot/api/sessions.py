@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import asyncpg
 
-from autopilot.api import accounts, opaque
-from autopilot.api.accounts import Account, Caller
+from autopilot.api import audit, opaque
+from autopilot.api.accounts import Account
+from autopilot.api.audit import Actor, Caller
 from autopilot.contract import Device
 from autopilot.contract.errors import Unauthorized
 from autopilot.db.queries import load
@@ -34,11 +35,17 @@ class Tokens:
     """What a device gets, and only here in the clear."""
 
     account: Account
+    device_id: str
     session_id: str
     access: str
     refresh: str
     expires_in: int
     """Seconds the access token lives."""
+
+    @property
+    def actor(self) -> Actor:
+        """Whom the audit names as having signed in."""
+        return Actor(user_id=self.account.user_id, device_id=self.device_id, session_id=self.session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Sessions:
         refresh = opaque.refresh_token()
         await self._keep_refresh(connection, session_id, refresh)
         access = await self._new_access(connection, session_id)
-        return Tokens(account, session_id, access, refresh, int(self.lifetimes.access))
+        return Tokens(account, device_id, session_id, access, refresh, int(self.lifetimes.access))
 
     async def refresh(self, token: str, caller: Caller) -> Tokens:
         """The next access and refresh token of a session.
@@ -102,11 +109,11 @@ class Sessions:
                 await connection.execute(SQL.touch_device, family["device_id"])
                 access = await self._new_access(connection, family["session_id"])
                 account = Account(family["user_id"], family["email"], family["is_owner"])
-                return Tokens(account, family["session_id"], access, successor, int(self.lifetimes.access))
+                seconds = int(self.lifetimes.access)
+                return Tokens(account, family["device_id"], family["session_id"], access, successor, seconds)
             await self._end(connection, family["session_id"], "refresh_reused", caller)
-            await accounts.record(
-                connection, "refresh_reused", caller, user_id=family["user_id"], session_id=family["session_id"]
-            )
+            actor = Actor(user_id=family["user_id"], device_id=family["device_id"], session_id=family["session_id"])
+            await audit.record(connection, "refresh_reused", caller, actor=actor, outcome="refused")
         self.ended.set()
         raise _refresh_refused()
 
@@ -122,11 +129,12 @@ class Sessions:
             return None
         return opaque.successor(token, found["successor_salt"])
 
-    async def end(self, session_id: str, user_id: int, caller: Caller) -> None:
-        """Sign out: no token of the session speaks for anyone from now on."""
+    async def end(self, actor: Actor, caller: Caller) -> None:
+        """Sign out the actor's session: no token of it speaks for anyone from now on."""
+        assert actor.session_id is not None
         async with self.pool.acquire() as connection, connection.transaction():
-            if await self._end(connection, session_id, "signed_out", caller):
-                await accounts.record(connection, "signed_out", caller, user_id=user_id, session_id=session_id)
+            if await self._end(connection, actor.session_id, "signed_out", caller):
+                await audit.record(connection, "signed_out", caller, actor=actor)
         self.ended.set()
 
     async def ended_by_hand(self, refresh_token: str) -> bool:

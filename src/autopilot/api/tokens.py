@@ -10,8 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import accounts
-from autopilot.api.accounts import Account, Caller
+from autopilot.api import accounts, audit
+from autopilot.api.accounts import Account
+from autopilot.api.audit import Caller
 from autopilot.api.sessions import DeviceNote, Lifetimes, Sessions, Tokens
 from autopilot.contract import SignedIn, User
 
@@ -46,13 +47,8 @@ async def mint(
         tokens = await sessions.open(
             connection, account, DeviceNote(surface=surface, name=name), scopes=asked, machine_id=machine_id
         )
-        await accounts.record(
-            connection,
-            "token_minted",
-            Caller(surface=surface),
-            user_id=account.user_id,
-            session_id=tokens.session_id,
-        )
+        detail = {"scopes": sorted(asked), "machine_id": machine_id}
+        await audit.record(connection, "token_minted", Caller(surface=surface), actor=tokens.actor, detail=detail)
     return signed_in(tokens)
 
 

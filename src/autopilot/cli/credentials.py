@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from autopilot.api import accounts
-from autopilot.api.accounts import Caller
+from autopilot.api.audit import Caller
 from autopilot.api.codes import Codes
 from autopilot.api.mail import CodeMail
 from autopilot.api.sessions import Lifetimes, Sessions

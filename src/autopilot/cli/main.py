@@ -53,6 +53,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "logout": ("login:logout", "End that session."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
+        "audit list": ("audit_list:audited", "Show who did what."),
         "audit verify": ("audit:verify", "Prove that no log was altered."),
         "audit heads": ("audit_heads:heads", "Show the heads of the chain of seals that this machine keeps."),
         "audit accept": ("audit_heads:accept", "Say that a kept head is lost by right."),

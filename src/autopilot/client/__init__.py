@@ -8,6 +8,7 @@ Guide: docs/guide/sdk.md.
 from __future__ import annotations
 
 from autopilot.client.approvals import ApprovalPage, has_approval_ended
+from autopilot.client.audit import AuditPage
 from autopilot.client.backoff import Backoff, BackoffPolicy
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, SystemClock
@@ -33,6 +34,7 @@ from autopilot.client.workers import WorkerPage, has_ended
 
 __all__ = [
     "ApprovalPage",
+    "AuditPage",
     "Backoff",
     "BackoffPolicy",
     "Clock",

@@ -11,6 +11,7 @@ import httpx2
 
 from autopilot.client.approvals import ApprovalCalls
 from autopilot.client.artifacts import ArtifactCalls
+from autopilot.client.audit import AuditCalls
 from autopilot.client.calls import as_message
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import EverythingFollower
@@ -24,7 +25,7 @@ from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls):
+class RuntimeCodexClient(MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.

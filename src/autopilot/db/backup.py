@@ -146,6 +146,8 @@ async def _load_room(connection: asyncpg.Connection, schema: str, archive: Archi
     constraints = await _foreign_keys(connection, schema)
     for table, name, _ in constraints:
         await connection.execute(f'alter table "{schema}"."{table}" drop constraint "{name}"')
+    for table in room.tables:  # what a trigger would refuse or add anew is in the archive as it was
+        await connection.execute(f'alter table "{schema}"."{table}" disable trigger user')
     for table, facts in room.tables.items():
         await connection.execute(f'delete from "{schema}"."{table}"')  # noqa: S608 - rows that a migration put in
         done = await connection.copy_to_table(
@@ -160,6 +162,8 @@ async def _load_room(connection: asyncpg.Connection, schema: str, archive: Archi
             say(f"{schema}.{table}", facts.rows)
     for table, name, definition in constraints:
         await connection.execute(f'alter table "{schema}"."{table}" add constraint "{name}" {definition}')
+    for table in room.tables:
+        await connection.execute(f'alter table "{schema}"."{table}" enable trigger user')
     for name, at in room.sequences.items():
         await connection.execute("select setval($1::regclass, $2, $3)", f"{schema}.{name}", at.last_value, at.is_called)
 

@@ -23,6 +23,7 @@ from autopilot.ops.metrics import Metrics
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
+from autopilot.runtime.audit_routes import AuditRoutes
 from autopilot.runtime.counts import Counts
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger
@@ -75,6 +76,7 @@ class Runtime:
                     pool, self.tail, self.notices, self.machines.machines, hearing=self.hearing, settings=settings
                 ).routes(),
                 *self.machines.routes(),
+                *AuditRoutes(pool).routes(),
             ]
         )
         self.background: list[Callable[[], Awaitable[None]]] = [

@@ -18,7 +18,7 @@ from autopilot.contract import SealHead
 from autopilot.contract.errors import Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import machine_facts, permissions, seal_heads
+from autopilot.runtime import audit_log, machine_facts, permissions, seal_heads
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.machine_facts import Fact
@@ -111,7 +111,7 @@ class Machines:
         self._pool = pool
         self._hearing = hearing
 
-    async def register(self, claims: Claims, said: Registration) -> Machine:
+    async def register(self, claims: Claims, said: Registration, x_request_id: str | None = None) -> Machine:
         """Make a machine, or refresh what is said of it; the first principal to register an id owns it.
 
         Raises:
@@ -138,6 +138,11 @@ class Machines:
             await connection.execute(_SQL.touch, said.machine_id, now)
             made = await machine(connection, said.machine_id)
             made.facts = (await machine_facts.of(connection, [said.machine_id])).get(said.machine_id, [])
+            if made.registered_at == now:
+                subject, detail = f"machine:{said.machine_id}", {"name": said.name, "platform": said.platform}
+                await audit_log.note(
+                    connection, claims, "machine_registered", x_request_id=x_request_id, subject=subject, detail=detail
+                )
         self._tell(made)
         return made
 

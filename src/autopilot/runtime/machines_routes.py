@@ -53,7 +53,7 @@ class MachineRoutes:
             codex_version=said.codex_version,
             desktop_session_id=said.desktop_session_id,
         )
-        registered = await self._machines.register(request.claims, registration)
+        registered = await self._machines.register(request.claims, registration, request.headers.get("x-request-id"))
         return data_response(200, registered.body())
 
     async def heartbeat(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:

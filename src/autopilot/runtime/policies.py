@@ -7,6 +7,7 @@ Source: docs/protocol.md, "Policy".
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from autopilot.contract import PolicyFormat, PolicySubject, SetPolicy
 from autopilot.contract.errors import NotFound, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.ops.log import get_logger
-from autopilot.runtime import permissions, policy, policy_store
+from autopilot.runtime import audit_log, permissions, policy, policy_store
 from autopilot.runtime.ledger_rows import actor_of, instant
 from autopilot.runtime.policy_builtin import OPEN_LANES, OPEN_NETWORK_ACCESS, OPEN_SANDBOX_MODES
 from autopilot.runtime.policy_document import INSTALLATION, USER, Documents, Subject
@@ -69,6 +70,7 @@ class PolicyRoutes:
         subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else own_subject(claims)
         async with self._pool.acquire() as conn, conn.transaction():
             await refuse_revoked(conn, claims)
+            x_request_id = request.headers.get("x-request-id")
             added = await policy_store.add(
                 conn,
                 subject,
@@ -77,8 +79,12 @@ class PolicyRoutes:
                 contents,
                 expected_version=said.expected_version,
                 actor=actor_of(claims),
-                x_request_id=request.headers.get("x-request-id"),
+                x_request_id=x_request_id,
             )
+            about = f"policy:{subject.kind}" + (f":{subject.id}" if subject.id else "")
+            digest = hashlib.sha256(said.text.encode("utf-8", "surrogatepass")).hexdigest()
+            detail = {"version": added["version"], "text_sha256": digest}
+            await audit_log.note(conn, claims, "policy_set", x_request_id=x_request_id, subject=about, detail=detail)
         log.info("policy.set", subject=subject.kind, version=added["version"])
         return data_response(200, _body(added))
 

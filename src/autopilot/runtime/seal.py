@@ -19,6 +19,7 @@ import structlog
 from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
+from autopilot.runtime.seal_audit import AuditLog
 from autopilot.runtime.seal_chain import FIRST, Floor, Head, Seal, fold, genesis, written
 from autopilot.runtime.seal_keys import SealKey
 from autopilot.runtime.seal_sources import Log, Source
@@ -27,7 +28,7 @@ from autopilot.runtime.seal_workers import WorkerLogs
 log = structlog.get_logger("autopilot.runtime.seal")
 
 SQL = load("autopilot.runtime", "seal")
-SOURCES: Sequence[Source] = (WorkerLogs(),)
+SOURCES: Sequence[Source] = (AuditLog(), WorkerLogs())
 """All that is sealed."""
 INTERVAL_SECONDS = 10.0
 ROUND_LOGS = 100

@@ -1,7 +1,7 @@
 """What happened, line by line, for people who audit: who, from which device, by which request, under which policy.
 
-Events, each with the seal that covers it; and requests that were addressed to machines, which are in no log. Only
-reads, in one snapshot, in bounded memory. Says nothing about whether a log is whole: seal_verify.py does.
+Events, each with the seal that covers it; requests that were addressed to machines, which are in no log; the audit log.
+Only reads, in one snapshot, in bounded memory. Says nothing about whether a log is whole: seal_verify.py does.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ _RULE = ("rule_id", "document", "version")
 async def lines(
     conn: Any, *, log_id: str | None = None, from_seq: int | None = None, to_seq: int | None = None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Events in the order of workers and seqs, then the machines' requests; in a transaction; bounds are inclusive.
+    """Events in the order of workers and seqs, then the machines' requests and the audit log; in a transaction.
 
     `seal` is null where no seal covers the event yet, `policy_version` where no policy judged, `rule` where none
-    decided. Requests to machines come only where neither a log nor a range is asked for.
+    decided. Requests to machines and the audit log come only where neither a log nor a range is asked for;
+    its bounds are inclusive.
     """
     async for record in conn.cursor(SQL.events, log_id, from_seq, to_seq, prefetch=100):
         yield _event(record)
     if log_id is None and from_seq is None and to_seq is None:
         async for record in conn.cursor(SQL.machine_requests, prefetch=100):
             yield _machine_request(record)
+        async for record in conn.cursor(SQL.audit, prefetch=100):
+            yield _audited(record)
 
 
 def _event(record: Any) -> dict[str, Any]:
@@ -88,3 +91,22 @@ def _decided(event_type: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _rule(said: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: said.get(name) for name in _RULE} if said.get("rule_id") else None
+
+
+def _audited(record: Any) -> dict[str, Any]:
+    actor = {name: record[name] for name in ("user_id", "device_id", "machine_id", "surface", "guest_scope")}
+    return {
+        "source": "audit",
+        "seq": record["seq"],
+        "seal": record["seal_no"],
+        "audit_id": record["audit_id"],
+        "event_type": f"audit.{record['action']}",
+        "occurred_at": instant(record["at"]),
+        **_who(actor),
+        "x_request_id": record["x_request_id"],
+        "outcome": record["outcome"],
+        "session_id": record["session_id"],
+        "address": record["address"],
+        "subject": record["subject"],
+        "detail": msgspec.json.decode(record["detail"]),
+    }

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.api import accounts
-from autopilot.api.accounts import Caller
+from autopilot.api import accounts, audit
 from autopilot.api.address import Addresses, plain_email
+from autopilot.api.audit import Actor, Caller
 from autopilot.api.codes import Codes, refusal
 from autopilot.api.database import answering
 from autopilot.api.grants import Grants
@@ -112,7 +112,7 @@ class AuthRoutes:
         """End the session of the token, and its streams."""
         grant = await self.door.enter(request.scope)
         with answering():
-            await self.sessions.end(grant.session_id, grant.user_id, self._caller(request, grant.claims.surface))
+            await self.sessions.end(Actor.of(grant.claims), self._caller(request, grant.claims.surface))
         self.grants.forget(grant.session_id)
         self.watch.end_session(grant.session_id)
         return json_answer(encode(SignedOut(ok=True)))
@@ -129,7 +129,7 @@ class AuthRoutes:
     async def _open(self, connection: Any, email: str, caller: Caller) -> Tokens:
         account = await accounts.find_or_create(connection, email, owner_email=self.settings.owner_email)
         tokens = await self.sessions.open(connection, account, DeviceNote(surface=caller.surface))
-        await accounts.record(connection, "signed_in", caller, user_id=account.user_id, session_id=tokens.session_id)
+        await audit.record(connection, "signed_in", caller, actor=tokens.actor)
         return tokens
 
     def _counted(self, request: Request) -> Caller:

@@ -46,6 +46,7 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET POST", "/prices", None),
     ("POST", "/policies/test/approval", None),
     ("GET", "/spend", None),
+    ("GET", "/audit", None),
     ("GET", "/stream", None),
     ("POST", "/stop-all", None),
 )

@@ -17,7 +17,3 @@ returning user_id, email, is_owner;
 -- claim_owner: The unclaimed owner gets the address of whoever signs in first.
 update api.user_account set email = $1, email_key = $2 where is_owner and email is null
 returning user_id, email, is_owner;
-
--- record: One line of the audit of sign-ins.
-insert into api.sign_in_audit (action, user_id, email_key, session_id, address, surface, x_request_id)
-values ($1, $2, $3, $4, $5, $6, $7);

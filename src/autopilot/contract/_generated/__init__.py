@@ -55,6 +55,8 @@ if TYPE_CHECKING:
         ListArtifactsResponse,
         StoreArtifactsResponse,
     )
+    from autopilot.contract._generated.audit import AuditLine, AuditOutcome, AuditSource
+    from autopilot.contract._generated.audit_service import SearchAuditResponse
     from autopilot.contract._generated.errors import ErrorBody, ErrorCode, ErrorInfo
     from autopilot.contract._generated.event import (
         Actor,
@@ -241,6 +243,9 @@ MODULES = {
     "ArtifactPart": "artifact",
     "ArtifactRef": "artifact",
     "ArtifactState": "artifact",
+    "AuditLine": "audit",
+    "AuditOutcome": "audit",
+    "AuditSource": "audit",
     "Backend": "worker",
     "BackendKind": "worker",
     "BackendState": "worker",
@@ -347,6 +352,7 @@ MODULES = {
     "SandboxBinding": "sandbox",
     "Scope": "account",
     "SealHead": "machine",
+    "SearchAuditResponse": "audit_service",
     "SendMachineRequestResponse": "machine_service",
     "SendRequestResponse": "worker_service",
     "SeqFact": "worker",
@@ -421,6 +427,9 @@ __all__ = [
     "ArtifactPart",
     "ArtifactRef",
     "ArtifactState",
+    "AuditLine",
+    "AuditOutcome",
+    "AuditSource",
     "Backend",
     "BackendKind",
     "BackendState",
@@ -527,6 +536,7 @@ __all__ = [
     "SandboxBinding",
     "Scope",
     "SealHead",
+    "SearchAuditResponse",
     "SendMachineRequestResponse",
     "SendRequestResponse",
     "SeqFact",

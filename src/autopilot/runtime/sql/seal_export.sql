@@ -16,3 +16,11 @@ select target_id as machine_id, request_id, method, state, created_at, actor, x_
 from receipt
 where target_kind = 'machine'
 order by created_at, target_id, request_id;
+
+-- audit: entries of the audit log, each with the seal that covers it
+select a.*, s.seal_no
+from audit_entry a
+left join lateral (
+    select seal_no from seal where source = 'audit' and to_seq >= a.seq order by to_seq limit 1
+) s on true
+order by a.seq;

@@ -1,0 +1,83 @@
+"""Hands the audit to the runtime, whose log of it is sealed with all others. At least once, in order of writing.
+
+Owns the rows of `api.untold_audit`, which the database adds with each line of the audit: one is deleted after the
+runtime's answer, not before. So a runtime that is away, or an API that dies in between, makes it later, never
+forgotten; the runtime knows a line again by its `audit_id`. Source: docs/runtime-contract.md, "Audit".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+import asyncpg
+
+from autopilot.api.audit import SQL
+from autopilot.contract.errors import Unavailable
+from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import get_logger
+
+INTERVAL_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+AT_ONCE = 200
+OK = 200
+THE_API = Claims(guest_scope="audit", surface="runtime")
+"""In whose name lines are handed over; no client can have these claims, nor reach the path."""
+FIELDS = (
+    "audit_id", "action", "outcome", "user_id", "guest_scope", "device_id", "session_id", "machine_id", "surface",
+    "address", "x_request_id", "subject",
+)  # fmt: skip
+
+log = get_logger("autopilot.api")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOutbox:
+    """Keep `run` running."""
+
+    pool: asyncpg.Pool
+    port: RuntimePort
+    clock: Clock
+
+    async def run(self) -> None:
+        """Tell what is untold, every two seconds, until cancelled; also what another process left."""
+        while True:
+            while await self.tell() == AT_ONCE:
+                pass
+            await self.clock.sleep(INTERVAL_SECONDS)
+
+    async def tell(self) -> int:
+        """Tell the oldest of what the runtime does not know; how many lines it took."""
+        rows = await self.pool.fetch(SQL.untold, AT_ONCE)
+        if not rows or not await self._told(rows):
+            return 0
+        await self.pool.execute(SQL.told, [row["audit_no"] for row in rows])
+        return len(rows)
+
+    async def _told(self, rows: list[Any]) -> bool:
+        request = RuntimeRequest(
+            claims=THE_API,
+            method="POST",
+            path="/audit/records",
+            headers={"x-request-id": uuid.uuid4().hex},
+            body=json.dumps({"records": [_body(row) for row in rows]}).encode(),
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self.port.call(request)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("audit.not_told", lines=len(rows), error=str(error))
+            return False
+        if response.status != OK:
+            log.warning("audit.not_told", lines=len(rows), status=response.status)
+        return response.status == OK
+
+
+def _body(row: Any) -> dict[str, Any]:
+    at = row["at"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {**{name: row[name] for name in FIELDS}, "at": at, "detail": json.loads(row["detail"])}

@@ -1,0 +1,57 @@
+"""The call about the audit: who did what, and what was refused (docs/protocol.md, "Audit")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from autopilot.client.calls import Calls, many, path_of
+from autopilot.contract import AuditLine
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """One page, the latest first."""
+
+    lines: Sequence[AuditLine]
+    next: str | None
+    """Where the next page begins; None: this is the last."""
+
+
+class AuditCalls(Calls):
+    """What one may ask of the audit."""
+
+    async def audit(
+        self,
+        *,
+        user_id: int | None = None,
+        action: str | None = None,
+        x_request_id: str | None = None,
+        device_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> AuditPage:
+        """One's own acts; with the scope `admin` everybody's. `since` is included, `until` is not; both know a zone.
+
+        Raises:
+            Forbidden: another user's acts, without `admin`.
+        """
+        query = {
+            "user_id": user_id,
+            "action": action,
+            "x_request_id": x_request_id,
+            "device_id": device_id,
+            "from": _time(since),
+            "to": _time(until),
+            "limit": limit,
+            "before": before,
+        }
+        reply = await self._http.call("audit.search", "GET", path_of("audit"), query=query)
+        return AuditPage(many(AuditLine, reply), reply.body.get("next"))
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
