@@ -29,6 +29,7 @@ ARGUMENTS = {
     "deny": ["ap_1"],
     "answer": ["ap_1", "yes"],
     "trace": ["r"],
+    "artifact": ["w", "0" * 32],
     "audit accept": ["1:" + "0" * 64],
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],

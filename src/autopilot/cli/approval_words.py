@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from autopilot.cli.paint import SHORT_ID, diff_text, printable
+from autopilot.cli.paint import SHORT_ID, diff_text, printable, size_words
 from autopilot.cli.workers import ago
 from autopilot.client import has_approval_ended
-from autopilot.contract import Approval, ApprovalQuestion
+from autopilot.contract import Approval, ApprovalChange, ApprovalQuestion
+from autopilot.ops.program import autopilot
 
 RISK_STYLE = {"low": "green", "medium": "yellow", "high": "bold red"}
 _ENDS = {
@@ -102,11 +103,18 @@ def _evidence(approval: Approval, *, full: bool) -> Iterator[Text]:
         yield _text(f"  {change.kind} {change.path}{moved}", "bold magenta")
         yield diff_text(change.diff or "", change.kind, full=full)
         if change.truncated:
-            yield _text("  (the rest of it is left out)", "dim")
+            yield _text(f"  ({_rest(approval.worker_id, change)})", "dim")
     if evidence.diff and not evidence.changes:
         yield diff_text(evidence.diff, "update", full=full)
     for question in evidence.questions:
         yield from _question(question)
+
+
+def _rest(worker_id: str, change: ApprovalChange) -> str:
+    if change.artifact is None:
+        return "the rest of it is left out"
+    command = f"{autopilot('artifact')} {worker_id} {change.artifact.artifact_id}"
+    return f"whole: {size_words(change.artifact.bytes)}: {command}"
 
 
 def _question(question: ApprovalQuestion) -> Iterator[Text]:

@@ -32,6 +32,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "show": ("workers:show", "Show everything known about one."),
         "machines": ("machines:machines", "List your machines."),
         "watch": ("watch:watch", "Follow one live."),
+        "artifacts": ("artifacts:artifacts", "List what was too large for its events."),
+        "artifact": ("artifacts:artifact", "Print one of them."),
         "send": ("ask:send", "Say something to Codex."),
         "request": ("ask:request", "Send any request, and print its answer."),
         "approvals": ("approvals:approvals", "List what Codex asks you, or follow it."),

@@ -37,6 +37,8 @@ from autopilot.ops.program import autopilot
 
 LONGEST_LINES = 40
 """Of a command's output, a diff or a result that comes at once; `--full` shows all."""
+MOST_WHOLES = 3
+"""Named of one item."""
 STEP_MARKS = {"completed": "[x]", "inProgress": "[>]", "pending": "[ ]"}
 QUIET_REQUESTS = frozenset({"delivered", "acknowledged", "completed"})
 BAD_ENDS = frozenset({"failed", "interrupted", "declined", "unfinished"})
@@ -45,8 +47,10 @@ BAD_ENDS = frozenset({"failed", "interrupted", "declined", "unfinished"})
 class Painter:
     """Prints items as they come and change."""
 
-    def __init__(self, console: Console, *, full: bool = False) -> None:
+    def __init__(self, console: Console, *, full: bool = False, worker_id: str | None = None) -> None:
+        """`worker_id`: whose timeline it is, for commands that name it."""
         self._console = console
+        self._worker = worker_id
         self._full = full
         self._shown: dict[str, str] = {}  # key -> text printed so far, of items that stream
         self._done: dict[str, Any] = {}  # key -> what was printed of it last, of items printed at once
@@ -92,6 +96,7 @@ class Painter:
             self._done[item.key] = True
             self._finish_output(item)
             self.end_line()
+            self._wholes(item)
             self._console.print(clean(_command_end(item), style="red" if item.exit_code else "dim"))
 
     def _finish_output(self, item: CommandExecution) -> None:
@@ -114,8 +119,17 @@ class Painter:
         for change in item.changes:
             self._heading(f"{change.action or 'change'} {change.path}" + _moved(change), "bold magenta")
             self._console.print(diff_text(change.diff, change.action, full=self._full))
+        self._wholes(item)
         if item.status in BAD_ENDS:
             self._console.print(clean(f"(the change is {item.status})", style="red"))
+
+    def _wholes(self, item: Item) -> None:
+        """Say where the whole of what is shown in part is."""
+        for whole in item.wholes[:MOST_WHOLES]:
+            command = f"{autopilot('artifact')} {self._worker or 'WORKER'} {whole.artifact_id}"
+            self._console.print(clean(f"(whole: {size_words(whole.bytes)}: {command})", style="dim italic"))
+        if len(item.wholes) > MOST_WHOLES:
+            self._console.print(clean(f"(and {len(item.wholes) - MOST_WHOLES} more)", style="dim italic"))
 
     def _plan(self, item: Plan) -> None:
         if item.steps and self._once(item, item.steps):
@@ -135,6 +149,7 @@ class Painter:
             self._console.print(clean(item.error, style="red"))
         elif item.result:
             self._console.print(clean(self._shortened(item.result), style="dim"))
+        self._wholes(item)
 
     def _other(self, item: OtherItem) -> None:
         if not item.preview and self._once(item, item.status):
@@ -281,6 +296,14 @@ _DRAWS: dict[type[Item], Callable[[Painter, Any], None]] = {
     Asked: Painter._asked,  # noqa: SLF001
     Lifecycle: Painter._lifecycle,  # noqa: SLF001
 }
+
+
+def size_words(size: int) -> str:
+    """So many bytes, in a unit that fits."""
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_:
+            return f"{size / bytes_:.1f} {unit}"
+    return f"{size} bytes"
 
 
 def shortened(text: str, *, full: bool) -> str:

@@ -51,7 +51,7 @@ async def watch(
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         worker_id = await _worker(client, worker, terminal)
-        view = View(client, worker_id, terminal, Painter(terminal.out, full=full), until_idle)
+        view = View(client, worker_id, terminal, Painter(terminal.out, full=full, worker_id=worker_id), until_idle)
         return await view.run(start)
 
 

@@ -17,6 +17,7 @@ from autopilot.client.timeline_items import (
     Tokens,
     ToolCall,
     UserMessage,
+    Whole,
     clip,
     joined,
     json_text,
@@ -26,7 +27,21 @@ Raw = Mapping[str, Any]
 Read = Callable[[Raw, int], dict[str, Any]]
 
 _STATUSES = {"inProgress": "open", "in_progress": "open"}
+MOST_WHOLES = 100
+"""Kept of one item."""
 _NOT_SHOWN = frozenset({"id", "type", "status", "startedAtMs", "completedAtMs"})
+
+
+def wholes_of(payload: dict[str, Any]) -> tuple[Whole, ...]:
+    """What this event has only parts of, as far as it says it rightly."""
+    return tuple(
+        Whole(artifact_id=ref["artifact_id"], path=ref["path"], bytes=ref["bytes"])
+        for ref in list_of(payload, "artifacts")[:MOST_WHOLES]
+        if isinstance(ref, dict)
+        and isinstance(ref.get("artifact_id"), str)
+        and isinstance(ref.get("path"), str)
+        and isinstance(ref.get("bytes"), int)
+    )
 
 
 def kind_of(raw: Raw) -> type[Item]:

@@ -22,6 +22,7 @@ from autopilot.client.timeline_codex import (
     status_of,
     text_of,
     tokens_of,
+    wholes_of,
 )
 from autopilot.client.timeline_items import (
     AgentMessage,
@@ -117,6 +118,7 @@ class Step:
             self._key,
             status=status_of(raw, completed=completed),
             preview=not completed or "truncated" in self._params,
+            wholes=wholes_of(self._payload),
             **content_of(raw, self._limit),
         )
 
@@ -190,7 +192,12 @@ class Step:
 
     def turn_diff(self) -> None:
         """All that a turn changed so far."""
-        self._put(TurnDiff, f"diff:{self._turn_id}", diff=clip(text_of(self._params, "diff"), self._limit))
+        self._put(
+            TurnDiff,
+            f"diff:{self._turn_id}",
+            diff=clip(text_of(self._params, "diff"), self._limit),
+            wholes=wholes_of(self._payload),
+        )
 
     def turn_plan(self) -> None:
         """The steps of a turn."""

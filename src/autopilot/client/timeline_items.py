@@ -35,6 +35,16 @@ def tail(text: str, limit: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What an item shows only a part of: an artifact of the worker (`client.read_artifact`)."""
+
+    artifact_id: str
+    path: str
+    """Where in the event's payload the part is: a JSON Pointer."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """What all kinds have."""
 
@@ -53,6 +63,8 @@ class Item:
     """One of Status; an unknown word of a later Codex is kept."""
     preview: bool = False
     """Its content comes from deltas, or is not whole yet; the truth may still come."""
+    wholes: tuple[Whole, ...] = ()
+    """What was too large for its event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +314,7 @@ def weight_of(value: Any) -> int:
         return len(value)
     if isinstance(value, tuple):
         return sum(weight_of(part) for part in value)
-    if isinstance(value, (Item, Change, PlanStep)):
+    if isinstance(value, (Item, Change, PlanStep, Whole)):
         return 200 + sum(weight_of(getattr(value, field.name)) for field in fields(value))
     return 0
 
@@ -329,7 +341,7 @@ def json_text(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (PlanStep, Change, Tokens)):
+    if isinstance(value, (PlanStep, Change, Tokens, Whole)):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     return [_plain(part) for part in value] if isinstance(value, tuple) else value
 
@@ -340,6 +352,8 @@ def _typed(name: str, value: Any) -> Any:
             return tuple(PlanStep(**step) for step in value)
         case "changes":
             return tuple(Change(**change) for change in value)
+        case "wholes":
+            return tuple(Whole(**whole) for whole in value)
         case "labels":
             return tuple((option_id, label) for option_id, label in value)
         case "turn" | "thread":
