@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from autopilot.companion.app import run
+from autopilot.companion.daemon import run
 from autopilot.companion.settings import CompanionSettings
 from autopilot.contract.redaction import redact
 from autopilot.ops import log

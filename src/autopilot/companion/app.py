@@ -1,4 +1,4 @@
-"""The companion, put together: `run` is the whole daemon, from the first file to a clean end.
+"""The companion, put together: all its parts for one Codex and one API, from the first file to a clean end.
 
 Owns the order of things at the start and at the end. At a clean end it says so in the logs of threads with a running
 turn, ends the Codex it started, sends what it can within a second, and gives its leases back.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import uuid
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,14 @@ import msgspec
 import structlog
 
 from autopilot import __version__
-from autopilot.client import FileTokenStore, RuntimeCodexClient
+from autopilot.client import RuntimeCodexClient
 from autopilot.companion import demo, identity
 from autopilot.companion.approvals_answers import Answers
 from autopilot.companion.approvals_asking import Asking
 from autopilot.companion.artifacts import Uploads
-from autopilot.companion.codex import binary, questions
+from autopilot.companion.codex import questions
 from autopilot.companion.codex.messages import CodexError, Message
-from autopilot.companion.codex.process import AppServer, Launch, child_environment
+from autopilot.companion.codex.process import AppServer, Launch
 from autopilot.companion.codex.shared import SharedServer
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.codex.supervisor import Session as CodexSession
@@ -45,19 +42,15 @@ from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.seal_heads import SealHeads
 from autopilot.companion.settings import CompanionSettings
-from autopilot.companion.sign_in import Say, signed_in
 from autopilot.companion.standing import Standing
 from autopilot.companion.stop import Stops
 from autopilot.companion.threads import Naming, Thread, Threads
-from autopilot.contract.errors import AutopilotError
+from autopilot.companion.upkeep import Upkeep
 from autopilot.ops.clock import Clock
-from autopilot.ops.lifecycle import stop_on_signals, supervise
-from autopilot.ops.log import current_traceparent
+from autopilot.ops.lifecycle import supervise
 
 HOME = "machine/home"
 """The fact that tells the home folder of the machine's user: what policies mean by `~`."""
-STATUS_SECONDS = 60.0
-ROOM_SECONDS = 5.0
 APPROVAL_TTL_MS = 86_400_000
 DRAIN_SECONDS = 0.7
 RELEASE_SECONDS = 0.4
@@ -199,8 +192,17 @@ class Companion:
             clock,
             spoken_for=lambda worker_id: worker_id in self.leases.elsewhere,
         )
-        self._strangers: asyncio.Queue[str] = asyncio.Queue(1000)
-        self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(1000)
+        self.upkeep = Upkeep(
+            self.codex,
+            database=self.database,
+            outbox=self.outbox,
+            threads=self.threads,
+            recovery=self.recovery,
+            leases=self.leases,
+            mirror=self.mirror,
+            standing=self.standing,
+            clock=clock,
+        )
         self._wire()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -237,13 +239,13 @@ class Companion:
                         "feed-ack": self.feed.acknowledge,
                         "desk": self.desk.run,
                         "answers": self.answers.run,
-                        "adoption": self._adopt,
+                        "adoption": self.upkeep.adopt,
                         "following": self.following.run,
                         "standing": self.standing.run,
-                        "rereading": self._reread,
+                        "rereading": self.upkeep.reread,
                         "comparing": self.recovery.compare_the_rest,
-                        "status": self._status,
-                        "room": self._room,
+                        "status": self.upkeep.status,
+                        "room": self.upkeep.room,
                     }.items()
                 ]
                 await stopping.wait()
@@ -292,7 +294,7 @@ class Companion:
         self.recovery.began = self._began
         self.recorder.written = self.mirror.wake
         self.recorder.failed = self.codex.reconnect
-        self.recorder.stranger = self._stranger
+        self.recorder.stranger = self.upkeep.stranger
         self.recorder.asked = self.answers.wake
         self.recovery.begins = self.answers.begin
         self.recovery.taken_up = self.answers.taken_up
@@ -302,7 +304,7 @@ class Companion:
         self.leases.write = self._write
         self.leases.others_changed = self.places.changed = self.recovery.changed = self.standing.wake
         self.execution.holder = self._holder
-        self.leases.forgotten = self._forgot
+        self.leases.forgotten = self.upkeep.forgotten
 
     async def _began(self, session: CodexSession) -> None:
         """A session with Codex is caught up."""
@@ -347,141 +349,6 @@ class Companion:
         thread = self.threads.get(thread_id)
         return None if thread is None else self.leases.elsewhere.get(thread.worker_id)
 
-    def _stranger(self, thread_id: str) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._strangers.put_nowait(thread_id)
-
-    def _forgot(self, thread: Thread) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._forgotten.put_nowait(thread)
-
-    async def _reread(self) -> None:
-        """Send again what the ledger has lost."""
-        while True:
-            thread = await self._forgotten.get()
-            try:
-                await self.recovery.reread(thread)
-                log.warning("thread.sent_again", thread_id=thread.thread_id)
-            except CodexError as error:
-                log.warning("thread.not_sent_again", thread_id=thread.thread_id, error=str(error))
-
-    async def _adopt(self) -> None:
-        """Hear of threads that others opened on this Codex."""
-        while True:
-            thread_id = await self._strangers.get()
-            try:
-                await self.recovery.adopt(thread_id)
-                self.leases.wake()
-            except CodexError as error:
-                log.info("thread.not_adopted", thread_id=thread_id, error=str(error))
-
-    async def _room(self) -> None:
-        """Once the outbox has room again after it was full: say what was left out, and read it from Codex."""
-        while True:
-            await self.clock.sleep(ROOM_SECONDS)
-            left_out = await self.database.run(self.outbox.left_out)
-            if left_out:
-                log.warning("outbox.was_full", left_out=left_out)
-                await self.recovery.refill(left_out)
-
-    async def _status(self) -> None:
-        """One line a minute: how things are."""
-        while True:
-            await self.clock.sleep(STATUS_SECONDS)
-            waiting = await self.database.run(self._tend)
-            session = self.codex.session
-            log.info(
-                "companion.status",
-                codex=self.codex.trouble or (session.connection.version if session else "not connected"),
-                ledger=self.mirror.trouble or "reached",
-                server=self.standing.codex().server,
-                others=self.standing.owners().message,
-                workers=sum(thread.is_open for thread in self.threads),
-                waiting_events=waiting,
-                waiting_bytes=self.outbox.bytes,
-            )
-
-    def _tend(self, db: Any) -> int:
-        self.outbox.trim(db)
-        return self.outbox.depth(db)
-
 
 class _Started(msgspec.Struct, frozen=True):
     thread: msgspec.Raw
-
-
-async def run(
-    settings: CompanionSettings,
-    clock: Clock,
-    *,
-    environ: Mapping[str, str] | None = None,
-    say: Say = lambda _word: None,
-) -> None:
-    """The companion's process: until SIGTERM. `say` takes a word to whoever supervises it.
-
-    Raises:
-        CodexUnavailable: there is no Codex to run.
-        RuntimeError: another companion runs in this data folder.
-    """
-    environ = os.environ if environ is None else environ
-    async with stop_on_signals() as stopping, contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_only_one(settings.data))
-        chosen = await binary.find(environ)
-        log.info("codex.found", path=str(chosen.path), version=chosen.version, source=chosen.source)
-        launch, defaults = await _launch(settings, chosen, environ)
-        client = await stack.enter_async_context(_client(settings, clock, say))
-        companion = Companion(settings, launch, client, clock, defaults)
-        await companion.run(stopping)
-
-
-async def _launch(
-    settings: CompanionSettings, chosen: binary.CodexBinary, environ: Mapping[str, str]
-) -> tuple[Launch, dict[str, Any]]:
-    """How to start Codex, and what its threads are started with by default."""
-    defaults: dict[str, Any] = {}
-    codex_home = settings.codex_home
-    arguments: tuple[str, ...] = ()
-    if settings.demo_model_url:
-        await asyncio.to_thread(demo.prepare, settings.home, settings.demo_model_url)
-        await demo.begin_repository(settings.home)
-        codex_home = demo.codex_home(settings.home)
-        defaults = await demo.thread_defaults(chosen, settings.home, environ)
-    launch = Launch(
-        binary=chosen,
-        codex_home=codex_home,
-        run_dir=settings.home / "run",
-        log_path=settings.home / "logs" / "codex.log",
-        environ=child_environment(environ, codex_home, settings.home / "run" / "tmp"),
-        arguments=arguments,
-        mark=settings.demo_model_url or "",
-    )
-    return launch, defaults
-
-
-@contextlib.asynccontextmanager
-async def _client(settings: CompanionSettings, clock: Clock, say: Say) -> AsyncIterator[RuntimeCodexClient]:
-    """The SDK's client, with the settings' token or the paired credentials."""
-    store = FileTokenStore(settings.data / "credentials.json")
-    machine_id = identity.load_or_create(settings.home).machine_id
-    async with (
-        signed_in(settings, store, machine_id, clock=clock, say=say) as (base_url, tokens),
-        RuntimeCodexClient(base_url, tokens, surface="companion", clock=clock, trace=_trace) as client,
-    ):
-        yield client
-
-
-def _trace() -> dict[str, str]:
-    traceparent = current_traceparent()
-    return {} if traceparent is None else {"traceparent": traceparent}
-
-
-@contextlib.contextmanager
-def _only_one(data: Path):  # noqa: ANN202  # a generator of nothing
-    """Hold the data folder: two companions on one file would both be right, and both wrong."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (data / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AutopilotError(f"another companion runs in {data}") from error
-        yield

@@ -1,0 +1,119 @@
+"""What is done beside the work, a little at a time: adopt, read again, make up for lost room, say how things are.
+
+Owns the bounded queues of threads that somebody else opened, and of those that the ledger has lost; what finds no place
+in them is met again when a session with Codex begins. Each method named for a task runs for ever, under a supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+
+import structlog
+
+from autopilot.companion.codex.messages import CodexError
+from autopilot.companion.codex.supervisor import Codex
+from autopilot.companion.database import Database
+from autopilot.companion.leases import Leases
+from autopilot.companion.mirror import Mirror
+from autopilot.companion.outbox import Outbox
+from autopilot.companion.recovery import Recovery
+from autopilot.companion.standing import Standing
+from autopilot.companion.threads import Thread, Threads
+from autopilot.ops.clock import Clock
+
+STATUS_SECONDS = 60.0
+ROOM_SECONDS = 5.0
+WAITING_THREADS = 1000
+
+log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """One for each companion."""
+
+    def __init__(
+        self,
+        codex: Codex,
+        *,
+        database: Database,
+        outbox: Outbox,
+        threads: Threads,
+        recovery: Recovery,
+        leases: Leases,
+        mirror: Mirror,
+        standing: Standing,
+        clock: Clock,
+    ) -> None:
+        self._codex = codex
+        self._database = database
+        self._outbox = outbox
+        self._threads = threads
+        self._recovery = recovery
+        self._leases = leases
+        self._mirror = mirror
+        self._standing = standing
+        self._clock = clock
+        self._strangers: asyncio.Queue[str] = asyncio.Queue(WAITING_THREADS)
+        self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(WAITING_THREADS)
+
+    def stranger(self, thread_id: str) -> None:
+        """A thread lives of which we don't hear everything."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._strangers.put_nowait(thread_id)
+
+    def forgotten(self, thread: Thread) -> None:
+        """The ledger has less of this thread than it was sent."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._forgotten.put_nowait(thread)
+
+    async def adopt(self) -> None:
+        """Hear of threads that others opened on this Codex."""
+        while True:
+            thread_id = await self._strangers.get()
+            try:
+                await self._recovery.adopt(thread_id)
+                self._leases.wake()
+            except CodexError as error:
+                log.info("thread.not_adopted", thread_id=thread_id, error=str(error))
+
+    async def reread(self) -> None:
+        """Send again what the ledger has lost."""
+        while True:
+            thread = await self._forgotten.get()
+            try:
+                await self._recovery.reread(thread)
+                log.warning("thread.sent_again", thread_id=thread.thread_id)
+            except CodexError as error:
+                log.warning("thread.not_sent_again", thread_id=thread.thread_id, error=str(error))
+
+    async def room(self) -> None:
+        """Once the outbox has room again after it was full: say what was left out, and read it from Codex."""
+        while True:
+            await self._clock.sleep(ROOM_SECONDS)
+            left_out = await self._database.run(self._outbox.left_out)
+            if left_out:
+                log.warning("outbox.was_full", left_out=left_out)
+                await self._recovery.refill(left_out)
+
+    async def status(self) -> None:
+        """One line a minute: how things are."""
+        while True:
+            await self._clock.sleep(STATUS_SECONDS)
+            waiting = await self._database.run(self._tend)
+            session = self._codex.session
+            log.info(
+                "companion.status",
+                codex=self._codex.trouble or (session.connection.version if session else "not connected"),
+                ledger=self._mirror.trouble or "reached",
+                server=self._standing.codex().server,
+                others=self._standing.owners().message,
+                workers=sum(thread.is_open for thread in self._threads),
+                waiting_events=waiting,
+                waiting_bytes=self._outbox.bytes,
+            )
+
+    def _tend(self, db: sqlite3.Connection) -> int:
+        self._outbox.trim(db)
+        return self._outbox.depth(db)
