@@ -66,6 +66,11 @@ def of_log(path: Path, ids: frozenset[str]) -> Iterator[Hop]:
                     yield hop
 
 
+def request_ids(found: Iterable[Hop]) -> set[str]:
+    """The request ids that lines of logs say they are about."""
+    return {name for hop in found if isinstance(name := hop.facts.get("request_id"), str)}
+
+
 def _of_line(name: str, raw: bytes, ids: frozenset[str]) -> Hop | None:
     try:
         line = json.loads(raw)
