@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,7 +91,8 @@ async def test_over_cut_connections_the_same_is_shown_and_the_cuts_are_remarked(
 async def test_a_lost_connection_says_what_is_shown_and_a_found_one_where_it_is() -> None:
     watching, _ = await seen("s06_patch_auto", Fault("cut", 8_000))
 
-    assert "-- connection lost" in watching.err.getvalue()
+    lost = r"^-- \d\d:\d\d:\d\d UTC: connection lost \(the connection broke off\); everything up to event \d+ is shown"
+    assert re.search(lost, watching.err.getvalue(), re.MULTILINE)
     assert "is shown; trying again" in watching.err.getvalue()
 
 

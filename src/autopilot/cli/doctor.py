@@ -76,4 +76,4 @@ async def _server(options: Options) -> list[Finding]:
 def _say(terminal: Terminal, finding: Finding) -> None:
     advice = f"  [dim]→ {escape(finding.advice)}[/dim]" if finding.advice else ""
     mark = f"[{STYLES[finding.verdict]}]{finding.verdict:<8}[/]"
-    terminal.say(f"{mark} {escape(f'{finding.about:<12}')} {escape(finding.says)}{advice}")
+    terminal.prose(f"{escape(finding.says)}{advice}", lead=f"{mark} {escape(f'{finding.about:<12}')} ")

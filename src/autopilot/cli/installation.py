@@ -147,10 +147,8 @@ class Installation:
             return ["No Codex was found. Install it, or: pip install 'autopilot-codex[codex]'"]
         if not self._plays_demo(codex):
             return [codex.words]
-        return [
-            f"{codex.words}. Nobody is signed in to it, so this is a demo: real Codex, with a scripted",
-            "model in place of OpenAI's. `codex login`, then start again, makes it real.",
-        ]
+        demo = "Nobody is signed in to it, so this is a demo: real Codex, with a scripted model in place of OpenAI's."
+        return [f"{codex.words}. {demo} `codex login`, then start again, makes it real."]
 
     def _plays_demo(self, codex: CodexHere) -> bool:
         return self.plan.demo if self.plan.demo is not None else not codex.has_model

@@ -207,7 +207,9 @@ class Painter:
             self._console.print(clean(f"  ({how})", style="dim"))
         else:
             self.end_line()
-            self._console.print(clean(f"{item.title or item.approval_id}: {_answered(item)}", style="yellow"))
+            self._console.print(
+                clean(f"{item.title or item.approval_id[:SHORT_ID]}: {_answered(item)}", style="yellow")
+            )
 
     def _lifecycle(self, item: Lifecycle) -> None:
         if self._once(item, item.event):

@@ -15,8 +15,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from autopilot.contract.errors import AutopilotError, Problem
+
+NARROW_INDENT = 4
+"""Where a lead would take more than half of a narrow terminal, what it leads stands below it, so far in."""
 
 
 class Terminal:
@@ -36,6 +40,22 @@ class Terminal:
         """A line of a result for a person; not with `--json`."""
         if not self.as_json:
             self.out.print(text, markup=markup)
+
+    def prose(self, text: str, *, lead: str = "  ") -> None:
+        """A paragraph of a result, in markup: wrapped at its words where a person looks, and hanging below `lead`."""
+        if self.as_json:
+            return
+        head, body, width = Text.from_markup(lead), Text.from_markup(text), self.out.width
+        if not self.out.is_terminal:
+            self.out.print(head + body)
+            return
+        hanging = head.cell_len if head.cell_len <= width // 2 else NARROW_INDENT
+        if hanging != head.cell_len:
+            self.out.print(head)
+            head = Text(" " * hanging)
+        for line in body.wrap(self.out, max(width - hanging, 1)):
+            self.out.print(head + line)
+            head = Text(" " * hanging)
 
     def remark(self, text: str) -> None:
         """A line beside the result."""

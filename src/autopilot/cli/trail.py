@@ -51,7 +51,9 @@ class Trail:
                 await self._receipt_of(worker_id)
                 return
         newest = PAGES_LOOKED_AT * PAGE if worker else NEWEST
-        self.looked_at.append(f"the newest {newest} events of each worker" if not worker else f"its newest {newest} events")
+        self.looked_at.append(
+            f"the newest {newest} events of each worker" if not worker else f"its newest {newest} events"
+        )
 
     async def _recent_workers(self) -> Sequence[str]:
         return [found.worker_id for found in (await self.client.list_workers(limit=WORKERS_LOOKED_AT)).workers]

@@ -32,6 +32,8 @@ Beginning = Literal["recent", "start", "now"]
 PAGE = 200
 LOOK_EVERY_SECONDS = 10.0
 """How often health is looked at, beside the stream."""
+STILL_SECONDS = 60.0
+"""How often it is said again that there is no connection."""
 FIRST_WORKER_SECONDS = 0.5
 FACTS = {"api": "the API", "machine": "the companion", "codex": "Codex"}
 """Facts of health whose changes are told, and what they are called; the age of the log is no news in a stream of it."""
@@ -73,7 +75,8 @@ class View:
     painter: Painter
     until_idle: bool
     timeline: Timeline = field(default_factory=Timeline)
-    _lost: bool = False
+    _lost_at: float | None = None
+    """When that the connection is lost was last said, by the monotonic clock; None: it is there."""
     _api: ApiFact = field(default_factory=ApiFact)
     _told: dict[str, str] = field(default_factory=dict)
     """The state of each fact of health, as it was told last."""
@@ -156,12 +159,14 @@ class View:
         return ended
 
     def _tell_connection(self, state: ConnectionState) -> None:
-        if state.kind == "waiting" and not self._lost:
-            self._lost = True
+        now = self.client.clock.monotonic()
+        if state.kind == "waiting" and (self._lost_at is None or now - self._lost_at > STILL_SECONDS):
+            what = "connection lost" if self._lost_at is None else "still no connection"
+            self._lost_at = now
             why = f" ({state.error.message})" if state.error else ""
-            self._remark(f"connection lost{why}; everything up to event {self.timeline.seq} is shown; trying again")
-        elif state.kind == "live" and self._lost:
-            self._lost = False
+            self._remark(f"{what}{why}; everything up to event {self.timeline.seq} is shown; trying again")
+        elif state.kind == "live" and self._lost_at is not None:
+            self._lost_at = None
             self._remark(f"connected again, caught up at event {self.timeline.seq}")
 
     async def _look_after_health(self) -> None:
@@ -183,7 +188,7 @@ class View:
 
     def _remark(self, text: str) -> None:
         self.painter.end_line()
-        self.terminal.remark(f"[yellow]-- {escape(text)}[/yellow]")
+        self.terminal.remark(f"[yellow]-- {self.client.clock.now():%H:%M:%S} UTC: {escape(text)}[/yellow]")
 
 
 def _exit_of(ended: TurnEnded) -> Exit:

@@ -31,7 +31,7 @@ class Welcome:
     owner_email: str
     code: str | None
     codex: list[str]
-    """What is known of Codex, as lines."""
+    """What is known of Codex, in sentences."""
     startup_seconds: float
 
     @property
@@ -47,11 +47,12 @@ class Welcome:
         terminal.say(f"\n[bold green]Autopilot is ready[/bold green] [dim]({self.startup_seconds:.1f} s)[/dim]\n")
         terminal.say(f"  [bold]{self.url}[/bold]")
         for line in (*self._sign_in(), *(escape(line) for line in self.codex)):
-            terminal.say(f"  {line}")
+            terminal.prose(line)
         watch, send = autopilot("watch"), autopilot('send "…"')
-        terminal.say(f"\n  In a second terminal:  {escape(watch):<{len(send)}}   follow the session live")
-        terminal.say(f"                         {escape(send)}   ask it to do something")
-        terminal.say("  Here: Ctrl-C stops everything.\n")
+        terminal.say("\n  In a second terminal:")
+        terminal.prose("follow the session live", lead=f"    {escape(watch):<{len(send)}}   ")
+        terminal.prose("ask it to do something", lead=f"    {escape(send)}   ")
+        terminal.prose("Here: Ctrl-C stops everything.\n")
         self._other_devices(terminal)
 
     def _sign_in(self) -> list[str]:
@@ -62,14 +63,14 @@ class Welcome:
     def _other_devices(self, terminal: Terminal) -> None:
         if self.reachable_from_elsewhere:
             terminal.say(qr(self.url), markup=False)
-            terminal.say(
-                "  Plain HTTP: whoever shares this network can read along. Put TLS in front for anything else."
+            terminal.prose(
+                "Plain HTTP: whoever shares this network can read along. Put TLS in front for anything else."
             )
         elif self.listening:
-            terminal.say("  No network address was found that another device could reach, so there is no QR code.")
+            terminal.prose("No network address was found that another device could reach, so there is no QR code.")
         else:
             command = escape(autopilot("up --listen"))
-            terminal.say(f"  [dim]Only this machine can open that. For your phone: {command}[/dim]")
+            terminal.prose(f"[dim]Only this machine can open that. For your phone: {command}[/dim]")
 
 
 def qr(url: str) -> str:

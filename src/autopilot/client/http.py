@@ -324,11 +324,25 @@ def _is_media(response: httpx2.Response, media_type: str) -> bool:
 def _network_error(error: Exception, request_id: str) -> NetworkError:
     never_sent = isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout))
     return NetworkError(
-        f"no answer: {type(error).__name__}{f' ({error})' if str(error) else ''}",
+        _words(error),
         request_id=request_id,
+        cause=type(error).__name__,
         reason_code="timeout" if isinstance(error, httpx2.TimeoutException) else "connection",
         outcome="not_recorded" if never_sent else "unknown",
     )
+
+
+def _words(error: Exception) -> str:
+    """What happened to the connection, for a person; `cause` in the details names the library's error."""
+    match error:
+        case httpx2.TimeoutException():
+            return "no answer in time"
+        case httpx2.ConnectError():
+            return "nobody answers there"
+        case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
+            return "the connection broke off"
+        case _:
+            return f"no answer: {str(error) or type(error).__name__}"
 
 
 def _not_ours(response: httpx2.Response, message: str, request_id: str) -> UnknownError:
