@@ -40,16 +40,14 @@ def home(tmp_path: Path) -> Home:
 
 
 @asynccontextmanager
-async def answering(status: str, *headers: str) -> AsyncIterator[str]:
+async def answering(status: str, *headers: str, contract: bool = True) -> AsyncIterator[str]:
     """A server that says the same to everybody; its URL."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(
-            "\r\n".join(
-                [f"HTTP/1.1 {status}", "x-autopilot-contract: 1", *headers, "Content-Length: 0", "", ""]
-            ).encode()
-        )
+        ours = ["x-autopilot-contract: 1"] if contract else []
+        head = [f"HTTP/1.1 {status}", *ours, *headers, "Content-Length: 0", "", ""]
+        writer.write("\r\n".join(head).encode())
         await writer.drain()
         writer.close()
 
@@ -101,6 +99,43 @@ async def test_a_server_that_does_not_answer_is_a_problem(monkeypatch: pytest.Mo
     assert [finding.verdict for finding in await server.answers(url)] == [Verdict.PROBLEM]
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_about_this_machines_own_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with answering("200 OK") as url:
+        assert [finding.verdict for finding in await server.answers(url)] == [Verdict.OK]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "garbage::", "http://127.0.0.1:1"])
+async def test_a_proxy_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+
+    (finding,) = await server.answers("http://autopilot.example")
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert "proxy" in f"{finding.says} {finding.advice}"
+
+
+async def test_something_else_that_answers_there_is_told_from_a_server_that_is_not_ready() -> None:
+    async with answering("404 Not Found", contract=False) as url:
+        (finding,) = await server.answers(url)
+
+    assert finding.verdict is Verdict.PROBLEM
+    assert "no Autopilot" in finding.says
+
+
+async def test_a_database_folder_of_another_version_is_found_while_nothing_runs(home: Home) -> None:
+    (absent,) = await database_check.database(None, home, {})
+    home.postgres.mkdir()
+    (home.postgres / "PG_VERSION").write_text("9\n")
+    (other,) = await database_check.database(None, home, {})
+
+    assert (absent.verdict, other.verdict) == (Verdict.NOTE, Verdict.PROBLEM)
+    assert "made by Postgres 9" in other.says
+
+
 async def test_a_server_that_is_not_ready_is_a_problem() -> None:
     async with answering("503 Service Unavailable") as url:
         assert [finding.verdict for finding in await server.answers(url)] == [Verdict.PROBLEM]
@@ -130,6 +165,18 @@ async def test_a_machine_without_codex_is_told_how_to_get_one(home: Home, tmp_pa
     (finding,) = await codex({"AUTOPILOT_CODEX": str(tmp_path / "none"), "HOME": str(tmp_path)}, home)
 
     assert finding.verdict is Verdict.PROBLEM
+    assert finding.advice
+
+
+async def test_a_codex_that_is_too_old_is_told_from_one_that_is_only_silent(home: Home, tmp_path: Path) -> None:
+    old = tmp_path / "codex"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "codex-cli 0.20.0" || exit 2\n')
+    old.chmod(0o755)
+
+    *_, finding = await codex({"AUTOPILOT_CODEX": str(old), "HOME": str(tmp_path)}, home)
+
+    assert (finding.verdict, finding.about) == (Verdict.PROBLEM, "protocol")
+    assert "too old" in finding.says
     assert finding.advice
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -102,20 +103,25 @@ class Http:
         rng: Callable[[], float] = random.random,
         trace: Trace | None = None,
     ) -> None:
-        """`transport` replaces the network (an ASGI app in tests); `tokens` None: nothing here needs one."""
+        """`transport` replaces the network (an ASGI app in tests); `tokens` None: nothing here needs one.
+
+        Raises:
+            NetworkError: the environment names a proxy that can't be used.
+        """
         self.base_url = base_url.rstrip("/")
         self.clock = clock
         self.rng = rng
         self._tokens = tokens
         self._trace = trace
-        self._client = httpx2.AsyncClient(
-            transport=transport,
-            headers={"user-agent": f"autopilot-{surface}/{__version__}", "x-autopilot-surface": surface},
-            timeout=httpx2.Timeout(UNARY_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-            follow_redirects=False,
-            trust_env=not is_loopback(self.base_url),
-        )
+        with proxies_understood():
+            self._client = httpx2.AsyncClient(
+                transport=transport,
+                headers={"user-agent": f"autopilot-{surface}/{__version__}", "x-autopilot-surface": surface},
+                timeout=httpx2.Timeout(UNARY_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                follow_redirects=False,
+                trust_env=not is_loopback(self.base_url),
+            )
 
     async def __aenter__(self) -> Self:
         return self
@@ -303,6 +309,21 @@ class _Operation:
             log.record("client.call", status=self._status, **fields)
         else:
             log.record("client.call_ended", ended_by=type(error).__name__, **fields)
+
+
+@contextmanager
+def proxies_understood() -> Iterator[None]:
+    """Within it, a proxy of the environment that can't be used is one of our errors: one by SOCKS, or no URL at all.
+
+    Raises:
+        NetworkError: with what is wrong with it.
+    """
+    try:
+        yield
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        said = "proxies by SOCKS are not supported" if isinstance(error, ImportError) else str(error)
+        message = f"the proxy that the environment names (http_proxy, https_proxy, all_proxy) can't be used: {said}"
+        raise NetworkError(message, reason_code="proxy", outcome="not_recorded") from error
 
 
 def is_loopback(base_url: str) -> bool:

@@ -9,6 +9,7 @@ from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.cli.demo import codex_here
 from autopilot.cli.home import Home
 from autopilot.companion import standing
+from autopilot.companion.codex.binary import OLDEST, numbers
 from autopilot.companion.codex.drift import check as compared
 from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.ops.program import autopilot
@@ -27,8 +28,17 @@ async def codex(environ: Mapping[str, str], home: Home) -> list[Finding]:
     try:
         difference = await compared(found.binary, home.companion)
     except CodexUnavailable as error:
-        return [version, signed_in, warning("protocol", f"Codex did not tell its schema: {error}")]
+        return [version, signed_in, _untold(found.binary.version, error)]
     return [version, signed_in, _protocol(difference.verdict, difference.sentence())]
+
+
+def _untold(version: str, error: CodexUnavailable) -> Finding:
+    """A Codex that does not say what it speaks: too old, or something else is wrong with it."""
+    oldest = ".".join(map(str, OLDEST))
+    if numbers(version) < OLDEST:
+        advice = "update it, or unset AUTOPILOT_CODEX to have the pinned one"
+        return problem("protocol", f"Codex {version} is too old: {oldest} is the oldest that is supported", advice)
+    return warning("protocol", f"Codex did not tell its schema: {error}")
 
 
 def _protocol(verdict: str, words: str) -> Finding:

@@ -11,8 +11,8 @@ import httpx2
 
 from autopilot.cli.checks.finding import Finding, note, ok, problem, warning
 from autopilot.client import RuntimeCodexClient
-from autopilot.client.http import is_loopback
-from autopilot.contract.errors import AutopilotError, Unauthorized, from_response
+from autopilot.client.http import is_loopback, proxies_understood
+from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, from_response
 from autopilot.ops.program import autopilot
 
 ANSWER_SECONDS = 5.0
@@ -27,8 +27,12 @@ async def answers(url: str) -> list[Finding]:
     """Whether the server is ready, and whether its clock agrees with ours."""
     here = is_loopback(url)
     try:
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS, trust_env=not here) as client:
+        with proxies_understood():
+            client = httpx2.AsyncClient(timeout=ANSWER_SECONDS, trust_env=not here)
+        async with client:
             response = await client.get(f"{url}/readyz")
+    except NetworkError as error:
+        return [problem("server", error.message, "set another proxy, or none")]
     except httpx2.HTTPError as error:
         away = f"{url} does not answer ({type(error).__name__})"
         return [problem("server", away, autopilot("up") if here else f"look whether it runs there{_way(url)}")]
