@@ -5,6 +5,7 @@ Owns the stream frame's text, which is built here once and never again. Does no 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -197,14 +198,21 @@ def text_or_null(value: str | None) -> str:
 
 def actor_of(claims: Claims) -> str:
     """The envelope's `actor`, from the token."""
+    return _actor(claims.user_id, claims.device_id, claims.machine_id, claims.surface, claims.guest_scope)
+
+
+@functools.lru_cache(maxsize=1000)
+def _actor(
+    user_id: int | None, device_id: str | None, machine_id: str | None, surface: str, guest_scope: str | None
+) -> str:
     actor: dict[str, Any] = {
-        "user_id": claims.user_id,
-        "device_id": claims.device_id,
-        "machine_id": claims.machine_id,
-        "surface": claims.surface,
+        "user_id": user_id,
+        "device_id": device_id,
+        "machine_id": machine_id,
+        "surface": surface,
     }
-    if claims.guest_scope is not None:
-        actor["guest_scope"] = claims.guest_scope
+    if guest_scope is not None:
+        actor["guest_scope"] = guest_scope
     return json.dumps(actor, ensure_ascii=False, separators=(",", ":"))
 
 

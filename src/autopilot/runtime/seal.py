@@ -34,8 +34,8 @@ INTERVAL_SECONDS = 10.0
 ROUND_LOGS = 100
 ROUND_ENTRIES = 5000
 """Of one round, which is one transaction."""
-REST = 9
-"""After a round, so many times its own length is rest: sealing takes a tenth of a core from appends at most."""
+REST = 19
+"""After a round, so many times its own length is rest: sealing takes a twentieth of a core from appends at most."""
 _TURN = (0x4155544F, 11)
 """Key of the advisory lock."""
 

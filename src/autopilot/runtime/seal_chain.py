@@ -20,7 +20,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST = bytes(32)
 """What the first seal has in the place of the one before it."""
 _MICROSECOND = timedelta(microseconds=1)
-_NONE = 0xFFFF_FFFF
+_length = struct.Struct(">I").pack
+_number = struct.Struct(">q").pack
+_NONE = _length(0xFFFF_FFFF)
 """The length of a field that is null."""
 
 
@@ -34,23 +36,19 @@ def written(kind: str, *fields: bytes | str | int | datetime | None) -> bytes:
     parts = [b"autopilot ", kind.encode(), b" 1\x00"]
     for field in fields:
         if field is None:
-            parts.append(struct.pack(">I", _NONE))
-            continue
-        raw = _raw(field)
-        parts += (struct.pack(">I", len(raw)), raw)
+            parts.append(_NONE)
+        else:
+            raw = _raw(field)
+            parts += (_length(len(raw)), raw)
     return b"".join(parts)
 
 
 def _raw(field: bytes | str | int | datetime) -> bytes:
-    match field:
-        case bytes():
-            return field
-        case str():
-            return field.encode(errors="surrogatepass")
-        case int():
-            return struct.pack(">q", field)
-        case datetime():
-            return struct.pack(">q", (field - EPOCH) // _MICROSECOND)
+    if isinstance(field, str):
+        return field.encode(errors="surrogatepass")
+    if isinstance(field, bytes):
+        return field
+    return _number(field if isinstance(field, int) else (field - EPOCH) // _MICROSECOND)
 
 
 def genesis(source: str, log_id: str) -> bytes:

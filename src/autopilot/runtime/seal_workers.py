@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from autopilot.db.queries import load
+from autopilot.runtime.ledger_rows import text
 from autopilot.runtime.seal_chain import digest_of, written
 from autopilot.runtime.seal_keys import KEY_ID_LENGTH, PublicKeys, SealKey
 from autopilot.runtime.seal_sources import Entry, Log
@@ -32,6 +33,9 @@ class _Method(msgspec.Struct):
     method: Any = None
 
 
+_METHOD = msgspec.json.Decoder(_Method)
+
+
 def pruned_frame(frame: str) -> str:
     """The envelope with nothing left of its payload but the method.
 
@@ -39,12 +43,17 @@ def pruned_frame(frame: str) -> str:
         ValueError: it is no frame of ours.
     """
     begin, end = _bounds(frame)
+    return f"{frame[:begin]}{_stub(frame[begin:end].encode(errors='replace'))}{frame[end:]}"
+
+
+def _stub(payload: bytes) -> str:
+    """What a payload becomes."""
     try:
-        method = msgspec.json.decode(frame[begin:end].encode(errors="replace"), type=_Method).method
+        method = _METHOD.decode(payload).method
     except msgspec.DecodeError:  # admitted by a laxer reader: it has no method that could be shown
         method = None
-    stub = json.dumps({"method": method, "pruned": True}, ensure_ascii=False, separators=(",", ":"))
-    return f"{frame[:begin]}{stub}{frame[end:]}"
+    shown = text(method) if isinstance(method, str) else json.dumps(method, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"method":{shown},"pruned":true}}'
 
 
 def _bounds(frame: str) -> tuple[int, int]:
@@ -67,7 +76,8 @@ def leaf_of(record: Any) -> bytes:
         kept, payload = frame, (record["pruned_proof"] or b"")[:_DIGEST_BYTES]
     else:
         begin, end = _bounds(frame)
-        kept, payload = pruned_frame(frame), hashlib.sha256(frame[begin:end].encode()).digest()
+        raw = frame[begin:end].encode()
+        kept, payload = f"{frame[:begin]}{_stub(raw)}{frame[end:]}", hashlib.sha256(raw).digest()
     return digest_of(
         "event",
         record["seq"],
