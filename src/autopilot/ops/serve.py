@@ -13,7 +13,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp, Scope
@@ -153,6 +153,9 @@ class Wire:
 
     __slots__ = ("_cycle", "_transport", "bytes_written")
 
+    _latest: ClassVar[tuple[bytes, bytes]] = b"", b""
+    """A body and its chunk: many readers are given the very same body one after the other."""
+
     def __init__(self, cycle: RequestResponseCycle, transport: GatheringTransport) -> None:
         self._cycle = cycle
         self._transport = transport
@@ -173,7 +176,9 @@ class Wire:
             return False
         if cycle.scope["method"] == "HEAD":
             return False
-        self._transport.write_at_once(b"%x\r\n%b\r\n" % (len(body), body))
+        if body is not Wire._latest[0]:
+            Wire._latest = body, b"%x\r\n%b\r\n" % (len(body), body)
+        self._transport.write_at_once(Wire._latest[1])
         self.bytes_written += len(body)
         return True
 

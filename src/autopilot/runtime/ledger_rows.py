@@ -181,7 +181,7 @@ class Span:
 
 def instant(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds and `Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def text(value: str) -> str:
