@@ -6,7 +6,7 @@ import ast
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,9 @@ import pytest
 from tests.companion.installation import Installation, method
 
 import autopilot.companion
+from autopilot.cli.checks import codex as checks
+from autopilot.cli.checks.finding import Verdict
+from autopilot.cli.home import Home
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import gate, standing
 from autopilot.companion.app import Companion
@@ -204,15 +207,35 @@ async def known(monkeypatch: pytest.MonkeyPatch, cache: Path, vocabulary: Vocabu
     return made
 
 
-def lacks(monkeypatch: pytest.MonkeyPatch, installation: Installation, lost: str) -> None:
-    """Have the schema of this Codex lack a method, and not be known from before; all else is the real one."""
+def speaks(monkeypatch: pytest.MonkeyPatch, installation: Installation, **changed: list[str]) -> None:
+    """Have the schema of this Codex say these names, and not be known from before; all else is the real one."""
     (installation.settings.data / f"codex-{installation.launch.binary.version}.json").unlink()
 
     async def ask(binary: CodexBinary) -> Vocabulary:
-        seen = drift.nearest(binary.version)
-        return replace(seen, version=binary.version, methods=without(seen.methods, lost))
+        return replace(drift.nearest(binary.version), version=binary.version, **changed)
 
     monkeypatch.setattr(schema, "ask", ask)
+
+
+def lacks(monkeypatch: pytest.MonkeyPatch, installation: Installation, lost: str) -> None:
+    """Have the schema of this Codex lack a method."""
+    known = drift.nearest(installation.launch.binary.version)
+    speaks(monkeypatch, installation, methods=without(known.methods, lost))
+
+
+def only_the_other_is_recorded(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> None:
+    """Have this Codex, which speaks for itself, compared with the recorded version that it is not."""
+    others = tuple(one for one in drift.recorded() if one.version != installation.launch.binary.version)
+    monkeypatch.setattr(drift, "recorded", lambda: others)
+
+
+def asks_something_new(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> None:
+    known = drift.nearest(installation.launch.binary.version)
+    speaks(monkeypatch, installation, questions=[*known.questions, NEW_QUESTION])
+
+
+def lacks_its_models(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> None:
+    lacks(monkeypatch, installation, "model/list")
 
 
 def drift_of(machine: Machine) -> dict | None:
@@ -220,30 +243,44 @@ def drift_of(machine: Machine) -> dict | None:
 
 
 @pytest.mark.e2e
-async def test_a_broken_method_fails_its_requests_and_is_said_while_the_rest_runs(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("verdict", "differs", "found"),
+    [
+        ("additive", only_the_other_is_recorded, Verdict.OK),
+        ("unknown_questions", asks_something_new, Verdict.WARNING),
+        ("breaking", lacks_its_models, Verdict.PROBLEM),
+    ],
+)
+async def test_what_became_of_the_protocol_is_said_by_doctor_in_health_and_in_the_log_of_each_worker(
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    differs: Callable[[pytest.MonkeyPatch, Installation], None],
+    found: Verdict,
 ) -> None:
-    lacks(monkeypatch, installation, "model/list")
-    async with installation.companion():
+    differs(monkeypatch, installation)
+    async with installation.companion() as companion:
         machine = await installation.state(Machine, lambda one: drift_of(one) is not None)
         worker = await installation.start_thread()
-        refused = await installation.owner.request(worker, "model/list", {})
         turn = await installation.turn(worker, {"say": "works"})
-        await installation.log_until(worker, method("turn/completed"))
+        await installation.log_until(worker, method("turn/completed"), method(standing.DRIFT))
+        companion.codex.reconnect()  # the thread is taken up again: nothing is said twice
+        asked = await installation.owner.request(worker, "model/list", {})
+        log = await installation.whole_log(worker)
         health = (await installation.owner.worker(worker)).health.codex
-    status = standing.read(installation.home / "companion")
+        said = await checks.companion(Home(installation.home))
+    environ = {"AUTOPILOT_CODEX": str(installation.launch.binary.path), "CODEX_HOME": str(installation.home)}
+    installed = await checks.codex(environ, Home(installation.home))
 
-    told = drift_of(machine)
-    assert told is not None
-    assert (told["verdict"], told["broken"]) == ("breaking", {"model/list": ["is gone"]})
-    assert (refused.state, turn.state) == ("failed", "completed")
-    assert refused.error is not None
-    assert refused.error["code"] == "codex_drift"
+    (told,) = [event.payload["params"] for event in log if method(standing.DRIFT)(event)]
+    assert told.items() >= (drift_of(machine) or {}).items() > {}.items()
+    assert told["verdict"] == verdict
+    assert (turn.state, asked.state) == ("completed", "failed" if verdict == "breaking" else "completed")
+    assert (asked.error or {}).get("code") == ("codex_drift" if verdict == "breaking" else None)
     assert health.detail is not None
-    assert health.detail["drift"] == "breaking"
-    assert status is not None
-    assert status.drift is not None
-    assert status.drift.verdict == "breaking"
+    assert health.detail["drift"] == verdict
+    assert [one.says for one in said if one.about == "protocol"] == ([] if verdict == "additive" else [told["message"]])
+    assert [one.verdict for one in installed if one.about == "protocol"] == [found]
 
 
 @pytest.mark.e2e

@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from autopilot import __version__
@@ -29,6 +28,7 @@ from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.codex.supervisor import Session as CodexSession
 from autopilot.companion.database import FILE, Database
 from autopilot.companion.desk import Desk
+from autopilot.companion.drift_log import DriftLog
 from autopilot.companion.execution import Execution
 from autopilot.companion.facts import MachineFacts
 from autopilot.companion.feed import Feed
@@ -298,6 +298,7 @@ class Companion:
         self.recorder.asked = self.answers.wake
         self.recovery.begins = self.answers.begin
         self.recovery.taken_up = self.answers.taken_up
+        self.recovery.heard = DriftLog(self.codex, self.gate, self.recorder).tell
         self.recovery.ended = self.answers.codex_ended
         self.mirror.settled = self.uploads.wake
         self.leases.gained = self._gained
@@ -316,8 +317,7 @@ class Companion:
     async def _play_first_turn(self) -> None:
         """The demo's worker is there from the start, with something to see in it."""
         started = await self.codex.call("thread/start", self.execution.defaults)
-        thread = await self.recovery.introduce(msgspec.json.decode(started, type=_Started).thread)
-        thread.subscribed = True
+        thread = await self.recovery.started(started)
         self.leases.wake()
         said = [{"type": "text", "text": demo.FIRST_PROMPT}]
         await self.codex.call("turn/start", {"threadId": thread.thread_id, "input": said})
@@ -348,7 +348,3 @@ class Companion:
     def _holder(self, thread_id: str) -> Holder | None:
         thread = self.threads.get(thread_id)
         return None if thread is None else self.leases.elsewhere.get(thread.worker_id)
-
-
-class _Started(msgspec.Struct, frozen=True):
-    thread: msgspec.Raw

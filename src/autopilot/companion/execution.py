@@ -246,17 +246,12 @@ class Execution:
         return str(request.params.get("threadId") or (thread.thread_id if thread else None))
 
     async def _new_worker(self, raw: msgspec.Raw, effect: str = "started_thread") -> Outcome:
-        thread = await self._recovery.introduce(msgspec.json.decode(raw, type=_Started).thread)
-        thread.subscribed = True  # whoever starts a thread hears of it
+        thread = await self._recovery.started(raw)
         response = msgspec.json.decode(raw) | {"worker_id": thread.worker_id}
         return completed(response, effect=effect)
 
     async def _call(self, method: str, params: Any) -> msgspec.Raw:
         return await self._codex.call(method, params)
-
-
-class _Started(msgspec.Struct, frozen=True):
-    thread: msgspec.Raw
 
 
 WAYS_OUT = ("thread/resume", "thread/fork")

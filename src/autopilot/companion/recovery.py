@@ -68,6 +68,8 @@ class Recovery:
         """Called before anything is caught up."""
         self.taken_up: Callable[[Thread], Awaitable[None]] | None = None
         """Called when a thread is heard of, and what was missed of it is filled in."""
+        self.heard: Callable[[Thread], Awaitable[None]] | None = None
+        """Called when a thread is heard of from now on: taken up, or started by us."""
         self.ended: Callable[[], Awaitable[None]] | None = None
         """Called when the Codex that was connected is no more."""
         self.began: Callable[[Session], Awaitable[None]] | None = None
@@ -132,6 +134,7 @@ class Recovery:
                 await self._read(thread, self._take_up)
                 if thread.subscribed and self.taken_up is not None:
                     await self.taken_up(thread)
+                await self._hear(thread)
 
     async def _compare(self, thread: Thread) -> None:
         """Fill in what was missed; where a turn runs, hear of it from now on."""
@@ -234,6 +237,17 @@ class Recovery:
         event = translate.make(named, "thread/started", params, event_id=event_id, occurred_at=now, backfilled=True)
         await self._recorder.record([event])
         return thread
+
+    async def started(self, raw: msgspec.Raw) -> Thread:
+        """The worker of a thread that we have started, by Codex's answer to that: whoever starts one hears of it."""
+        thread = await self.introduce(msgspec.json.decode(raw, type=_Thread).thread)
+        thread.subscribed = True
+        await self._hear(thread)
+        return thread
+
+    async def _hear(self, thread: Thread) -> None:
+        if thread.subscribed and self.heard is not None:
+            await self.heard(thread)
 
     async def _adopt_loaded(self, thread_id: str) -> None:
         """A thread that the user's own programs had open when we came."""
