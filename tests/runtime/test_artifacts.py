@@ -13,6 +13,8 @@ from autopilot.contract.port import Claims
 from autopilot.ops.clock import SystemClock
 from autopilot.runtime.app import Runtime, build
 from autopilot.runtime.retention import Retention
+from autopilot.runtime.seal_keys import PublicKeys, SealKey
+from autopilot.runtime.seal_verify import Report, Verifier
 from autopilot.runtime.settings import RuntimeChoices, RuntimeSettings
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, Answer, call, insert_worker
@@ -348,3 +350,27 @@ async def test_lists_go_on_where_they_ended(worker: Runtime):
     found = [one["artifact_id"] for one in first.data + rest.data]
     assert sorted(found) == sorted(ref["artifact_id"] for ref in refs)
     assert rest.json["next"] is None
+
+
+async def test_an_artifact_that_somebody_altered_is_found(worker: Runtime):
+    plain, secret = "a" * 70_000, f"{KEY} " + "b" * 70_000
+    refs = [refers(plain), refers(secret)]
+    await announce(worker, *refs, refers("not there yet"))
+    await put(worker, refs[0], plain)
+    await put(worker, refs[1], secret)
+    keys = PublicKeys([SealKey(worker.settings.seal_key).public])
+
+    async def verified() -> Report:
+        async with worker.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            return await Verifier(conn, keys).verify("w")
+
+    report = await verified()
+    assert (report.findings, report.artifacts) == ([], 2)
+    for changed in (
+        "update artifact_chunk set content = 'other' where content like 'aaa%'",
+        "update artifact set sha256 = sha256('x') where not redacted",
+        "delete from artifact_chunk where content like '[redacted]%'",
+    ):
+        await worker.pool.execute(changed)
+        (*_, found) = (await verified()).findings
+        assert (found.kind, found.log_id, found.from_seq) == ("artifact", "w", 1)

@@ -111,6 +111,7 @@ def _plain(report: Report) -> dict[str, Any]:
         "logs": report.logs,
         "events": report.events,
         "pruned": report.pruned,
+        "artifacts": report.artifacts,
         "seals": report.seals,
         "head": _head(report),
         "sealed_at": report.sealed_at and instant(report.sealed_at),
@@ -131,7 +132,9 @@ def _say(terminal: Terminal, report: Report) -> None:
     if len(report.unsealed) > MOST_TAILS:
         terminal.say(f"[dim]not sealed[/dim]   {len(report.unsealed) - MOST_TAILS} more logs have newer events")
     pruned = f" ({report.pruned:,} of them without their payload)" if report.pruned else ""
-    counts = f"{report.events:,} sealed events{pruned}, in {_many(report.logs, 'log')}, {_many(report.seals, 'seal')}"
+    beside = f", {_many(report.artifacts, 'artifact')}" if report.artifacts else ""
+    counts = f"{report.events:,} sealed events{pruned}, in {_many(report.logs, 'log')}{beside}, "
+    counts += _many(report.seals, "seal")
     if report.whole:
         terminal.say(f"Unbroken up to the last seal: {counts}.")
     else:

@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 
+from autopilot.runtime import seal_artifacts
 from autopilot.runtime.seal import SOURCES, SQL
 from autopilot.runtime.seal_chain import FIRST, Floor, Head, Seal, fold, genesis, written
 from autopilot.runtime.seal_keys import PublicKeys
 from autopilot.runtime.seal_sources import Entry, Log, Source
+from autopilot.runtime.seal_workers import NAME
 
 MOST_FINDINGS = 1000
 """Beyond so many, looking on tells nothing new."""
@@ -31,8 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One place where a log or the chain is not what was sealed."""
 
     kind: str
-    """`altered`, `removed`, `inserted`, `moved`, `cut_off`, `emptied`, `floor`, `log_removed`, `seal_removed`,
-    `seal_altered`, `seal_forged`, `seal_range` or `rolled_back`."""
+    """`altered`, `removed`, `inserted`, `moved`, `cut_off`, `emptied`, `floor`, `log_removed`, `artifact`,
+    `seal_removed`, `seal_altered`, `seal_forged`, `seal_range` or `rolled_back`."""
     says: str
     """The same as a sentence."""
     log_id: str | None = None
@@ -64,6 +66,8 @@ class Report:
     events: int = 0
     """That a seal covers and that are here, pruned ones included."""
     pruned: int = 0
+    artifacts: int = 0
+    """That are stored, and were compared with what their events say."""
     seals: int = 0
     head: Head | None = None
     sealed_at: datetime | None = None
@@ -85,7 +89,7 @@ class Verifier:
     """One verification; `conn` is in a repeatable-read transaction, its search path the runtime's."""
 
     def __init__(self, conn: Any, keys: PublicKeys, sources: Sequence[Source] = SOURCES) -> None:
-        self._conn = conn
+        self.connection = self._conn = conn
         self._keys = keys
         self._sources = sources
         self.report = Report()
@@ -226,6 +230,16 @@ class _LogCheck:
         if first:
             self._begin(floor.floor_seq if floor else self._log.oldest_seq)
         await self._tail(sealed_seq)
+        await self._artifacts()
+
+    async def _artifacts(self) -> None:
+        """What lies beside the log: of workers only."""
+        if self._source.name != NAME:
+            return
+        async for found in seal_artifacts.broken(self._verifier.connection, self._log.log_id):
+            self._verifier.report.artifacts += 1
+            if found is not None:
+                self._say("artifact", found.seq, found.seq, found.what)
 
     def _begin(self, seq: int) -> None:
         if self._log.oldest_seq != seq:

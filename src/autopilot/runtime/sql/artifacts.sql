@@ -82,7 +82,7 @@ delete from artifact_use where worker_no = $1 and seq < $2;
 delete from artifact where worker_no = $1 and last_seq < $2;
 
 -- of_log: what can be checked of a worker's artifacts, with the events that say what they are
-select a.artifact_no, a.artifact_id, a.last_seq, a.bytes, a.sha256, a.stored_sha256, a.redacted, a.truncated,
+select a.artifact_no, a.artifact_id, a.last_seq, a.bytes, a.stored_bytes, a.sha256, a.stored_sha256, a.redacted,
        e.frame, e.pruned
 from artifact a
 join worker w using (worker_no)
