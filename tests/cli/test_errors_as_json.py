@@ -33,6 +33,8 @@ ARGUMENTS = {
     "audit accept": ["1:" + "0" * 64],
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
+    "devices rename": ["dev_1", "Old phone"],
+    "devices revoke": ["dev_1"],
     "policy test": ["thread/list"],
     "policy test-approval": ["command"],
     "prices set": [str(DOCS)],

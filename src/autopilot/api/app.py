@@ -23,14 +23,17 @@ from autopilot import contract
 from autopilot.api.address import Addresses
 from autopilot.api.audit_outbox import AuditOutbox
 from autopilot.api.codes import Codes
+from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
+from autopilot.api.http.devices import DeviceRoutes
 from autopilot.api.http.docs import DocsRoutes
 from autopilot.api.http.door import Door
 from autopilot.api.http.edge import Edge
 from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
+from autopilot.api.http.reception import Reception
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.revocations import Revocations
@@ -91,6 +94,8 @@ def build(
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     addresses = Addresses(settings.trusted_proxies)
     door = _door(settings, limits, clock, api.grants, addresses)
+    body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
+    reception, devices = Reception(door, addresses, body_limits), Devices(api.sessions)
     auth = AuthRoutes(
         settings=settings,
         codes=api.codes,
@@ -98,15 +103,15 @@ def build(
         grants=api.grants,
         watch=api.watch,
         postman=api.postman,
-        door=door,
-        addresses=addresses,
+        devices=devices,
+        reception=reception,
         rate=Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic),
-        body_limits=BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds),
     )
     facade = Facade(port, door, api.watch, BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds))
     app = Starlette(
         routes=[
             *auth.routes(),
+            *DeviceRoutes(devices, api.grants, api.watch, reception).routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
         ],

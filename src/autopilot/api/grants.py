@@ -60,6 +60,7 @@ class Grants:
         self._remember_seconds = remember_seconds
         self._known: dict[bytes, Grant] = {}
         self._strangers: dict[bytes, float] = {}
+        self._due: set[str] = set()
 
     async def find(self, token: str) -> Grant | None:
         """The grant of a token, or None where it is unknown, expired or of an ended session.
@@ -82,8 +83,26 @@ class Grants:
             _remember(self._strangers, digest, asked_at + STRANGER_SECONDS)
             return None
         grant = self._grant(digest, row, asked_at)
+        if row["is_due"]:
+            self._due.add(grant.session_id)
         _remember(self._known, digest, grant)
         return grant
+
+    def is_due(self, grant: Grant) -> bool:
+        """Whether nobody has noted for a minute that this device is heard; tells one caller."""
+        if grant.session_id not in self._due:
+            return False
+        self._due.discard(grant.session_id)
+        return True
+
+    async def heard(self, grant: Grant, address: str) -> None:
+        """Note that a device was heard, and from where.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        with answering(outcome="not_recorded"):
+            await self._pool.execute(SQL.touch_device, grant.claims.device_id, address)
 
     def forget(self, session_id: str) -> None:
         """What is remembered of a session holds no longer."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -19,7 +18,6 @@ import asyncpg
 from autopilot.api import audit, opaque
 from autopilot.api.accounts import Account
 from autopilot.api.audit import Actor, Caller
-from autopilot.contract import Device
 from autopilot.contract.errors import Unauthorized
 from autopilot.db.queries import load
 
@@ -63,6 +61,8 @@ class DeviceNote:
 
     surface: str
     name: str = ""
+    platform: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Sessions:
     ) -> Tokens:
         """A new device with a session and its first tokens, within the caller's transaction."""
         device_id, session_id = opaque.identifier("dev_"), opaque.identifier("ses_")
-        await connection.execute(SQL.create_device, device_id, account.user_id, device.name, device.surface)
+        said = (device.name, device.surface, device.platform, device.address)
+        await connection.execute(SQL.create_device, device_id, account.user_id, *said)
         await connection.execute(SQL.create_session, session_id, account.user_id, device_id, sorted(scopes), machine_id)
         refresh = opaque.refresh_token()
         await self._keep_refresh(connection, session_id, refresh)
@@ -106,7 +107,7 @@ class Sessions:
                 raise _refresh_refused()
             successor = await self._successor(connection, family["session_id"], token, found)
             if successor is not None:
-                await connection.execute(SQL.touch_device, family["device_id"])
+                await connection.execute(SQL.touch_device, family["device_id"], caller.address)
                 access = await self._new_access(connection, family["session_id"])
                 account = Account(family["user_id"], family["email"], family["is_owner"])
                 seconds = int(self.lifetimes.access)
@@ -142,19 +143,6 @@ class Sessions:
         row = await self.pool.fetchrow(SQL.end_of_family, opaque.token_digest(refresh_token))
         return row is not None and (row["revoked_at"] is not None or row["end_reason"] in {"signed_out", "revoked"})
 
-    async def device(self, device_id: str | None) -> Device | None:
-        """The device of a session."""
-        row = await self.pool.fetchrow(SQL.find_device, device_id)
-        if row is None:
-            return None
-        return Device(
-            device_id=row["device_id"],
-            name=row["name"] or None,
-            surface=row["surface"],
-            created_at=_rfc3339(row["created_at"]),
-            last_seen_at=_rfc3339(row["last_seen_at"]),
-        )
-
     async def sweep(self) -> None:
         """Forget tokens that ended."""
         await self.pool.execute(SQL.sweep_access)
@@ -172,10 +160,6 @@ class Sessions:
         token = opaque.access_token()
         await connection.execute(SQL.create_access_token, opaque.token_digest(token), session_id, self.lifetimes.access)
         return token
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _refresh_refused() -> Unauthorized:

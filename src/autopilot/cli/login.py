@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from platform import release, system
+from socket import gethostname
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -20,6 +22,7 @@ async def login(
     ] = None,
     *,
     email: Annotated[str | None, Parameter(help="Your address; asked for when missing.")] = None,
+    name: Annotated[str | None, Parameter(help="What your list of devices calls this one; else its host name.")] = None,
     code: Annotated[str | None, Parameter(help="A code you already have.")] = None,
     options: Options = DEFAULT,
 ) -> None:
@@ -32,7 +35,8 @@ async def login(
             with terminal.busy("asking for a code"):
                 await session.request_code(address)
             code = _ask("Code (from the e-mail, or the server's console): ")
-        user = await session.verify(code, email=address)
+        called, platform = name or this_device(), f"{system()} {release()}".strip()
+        user = await session.verify(code, email=address, device_name=called[:100], device_platform=platform[:100])
     logins.remember(url, os.environ)
     if options.json:
         terminal.result({"url": url, "user_id": user.id, "email": user.email})
@@ -52,6 +56,11 @@ async def logout(*, options: Options = DEFAULT) -> None:
     if options.json:
         terminal.result({"url": url, "signed_out": True})
     terminal.say(f"Signed out of {url}.", markup=False)
+
+
+def this_device() -> str:
+    """What this machine is called, without its domain."""
+    return "".join(letter for letter in gethostname().partition(".")[0] if letter.isprintable()) or "a computer"
 
 
 def _ask(question: str) -> str:

@@ -53,6 +53,9 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "token": ("token:token", "Print a token for scripts."),
         "login": ("login:login", "Sign in to a server elsewhere."),
         "logout": ("login:logout", "End that session."),
+        "devices list": ("devices:devices", "List the devices that are signed in for you."),
+        "devices rename": ("devices:rename", "Call one of them something else."),
+        "devices revoke": ("devices:revoke", "Sign one out, or all others."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit list": ("audit_list:audited", "Show who did what."),
@@ -81,6 +84,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 """Group -> command -> where it is, and what the list of commands says of it."""
 FAMILIES = {
     "audit": "Prove that no log was altered; see what happened.",
+    "devices": "See what is signed in for you, and sign it out.",
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
     "rebuild": "Make anew what follows from the logs.",

@@ -14,6 +14,7 @@ from autopilot.client.artifacts import ArtifactCalls
 from autopilot.client.audit import AuditCalls
 from autopilot.client.calls import as_message
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.devices import DeviceCalls
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
@@ -25,7 +26,9 @@ from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
-class RuntimeCodexClient(MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls):
+class RuntimeCodexClient(
+    MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls, DeviceCalls
+):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 
     An async context manager; without one, call `aclose`. Safe to share among the tasks of one event loop.

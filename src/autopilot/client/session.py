@@ -158,20 +158,23 @@ class Session:
         """Have a code sent to `email`. Answers the same whether or not anybody has that address."""
         await self._call("auth.email", "/api/auth/email", encode(EmailSignIn(email=email)))
 
-    async def verify(self, code: str, *, email: str | None = None) -> User:
-        """Turn the code into a session of this device.
+    async def verify(
+        self, code: str, *, email: str | None = None, device_name: str | None = None, device_platform: str | None = None
+    ) -> User:
+        """Turn the code into a session of this device, which is listed by this name and platform.
 
         Raises:
             Unauthorized: not this code, or no longer.
             NetworkError: as `renew`; the code was not used.
         """
         async with self._alone():
-            signed_in = await self._verified(code, email)
+            said = VerifyCode(email=email, code=code, device_name=device_name, device_platform=device_platform)
+            signed_in = await self._verified(said)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
-    async def _verified(self, code: str, email: str | None) -> SignedIn:
-        reply = await self._call("auth.verify", "/api/auth/verify", encode(VerifyCode(email=email, code=code)))
+    async def _verified(self, said: VerifyCode) -> SignedIn:
+        reply = await self._call("auth.verify", "/api/auth/verify", encode(said))
         signed_in = _decoded(reply)
         self._keep(self._credentials(reply, email=signed_in.user.email))
         return signed_in

@@ -36,4 +36,6 @@ class Door:
             raise unknown_token()
         limit = self._executors if grant.claims.machine_id else self._clients
         limit.admit(grant.session_id, reason_code="session_rate")
+        if self._grants.is_due(grant):
+            await self._grants.heard(grant, self._addresses.of(scope.get("client"), scope["headers"]))
         return grant

@@ -1,5 +1,5 @@
 -- create_device: A device that signs in.
-insert into api.device (device_id, user_id, name, surface) values ($1, $2, $3, $4);
+insert into api.device (device_id, user_id, name, surface, platform, address) values ($1, $2, $3, $4, $5, $6);
 
 -- create_session: One sign-in of one device.
 insert into api.session (session_id, user_id, device_id, scopes, machine_id) values ($1, $2, $3, $4, $5);
@@ -14,7 +14,8 @@ values ($1, $2, clock_timestamp() + make_interval(secs => $3));
 
 -- find_grant: Whom an access token speaks for, while it does.
 select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, u.email, u.is_owner,
-    extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left
+    extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left,
+    d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
@@ -56,11 +57,13 @@ where t.token_digest = $1;
 update api.refresh_token set replaced_at = clock_timestamp(), successor_salt = $2, successor_digest = $3
 where token_digest = $1 and replaced_at is null;
 
--- touch_device: The device was heard of.
-update api.device set last_seen_at = clock_timestamp() where device_id = $1;
+-- touch_device: The device was heard of, if that was not noted within the last minute.
+update api.device set last_seen_at = clock_timestamp(), address = $2
+where device_id = $1 and (last_seen_at < clock_timestamp() - interval '1 minute' or address is distinct from $2);
 
 -- find_device: The device of a session.
-select device_id, name, surface, created_at, last_seen_at from api.device where device_id = $1;
+select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at, d.address, s.scopes, s.machine_id
+from api.device d join api.session s using (device_id) where s.session_id = $1;
 
 -- end_session: No token of it speaks for anyone from now on; the runtime is to be told of its device.
 with ended as (

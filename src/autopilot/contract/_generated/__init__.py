@@ -11,6 +11,8 @@ if TYPE_CHECKING:
         EmailSignInSent,
         Me,
         RefreshBody,
+        RenameDevice,
+        Revoked,
         Scope,
         SignedIn,
         SignedOut,
@@ -57,6 +59,11 @@ if TYPE_CHECKING:
     )
     from autopilot.contract._generated.audit import AuditLine, AuditOutcome, AuditSource
     from autopilot.contract._generated.audit_service import SearchAuditResponse
+    from autopilot.contract._generated.device_service import (
+        ListDevicesResponse,
+        RenameDeviceResponse,
+        RevokeDevicesResponse,
+    )
     from autopilot.contract._generated.errors import ErrorBody, ErrorCode, ErrorInfo
     from autopilot.contract._generated.event import (
         Actor,
@@ -303,6 +310,7 @@ MODULES = {
     "LeaseState": "worker",
     "ListApprovalsResponse": "approval_service",
     "ListArtifactsResponse": "artifact_service",
+    "ListDevicesResponse": "device_service",
     "ListEventsResponse": "worker_service",
     "ListMachinesResponse": "machine_service",
     "ListPolicyVersionsResponse": "policy_service",
@@ -340,6 +348,8 @@ MODULES = {
     "RegisterMachineResponse": "machine_service",
     "ReleaseLease": "machine",
     "ReleaseLeaseResponse": "worker_service",
+    "RenameDevice": "account",
+    "RenameDeviceResponse": "device_service",
     "RenewalState": "machine",
     "ReportReceiptsResponse": "machine_service",
     "ReportedState": "request",
@@ -348,6 +358,8 @@ MODULES = {
     "RequestOutcome": "request",
     "RequestState": "request",
     "RequestTarget": "request",
+    "RevokeDevicesResponse": "device_service",
+    "Revoked": "account",
     "Role": "worker",
     "SandboxBinding": "sandbox",
     "Scope": "account",
@@ -487,6 +499,7 @@ __all__ = [
     "LeaseState",
     "ListApprovalsResponse",
     "ListArtifactsResponse",
+    "ListDevicesResponse",
     "ListEventsResponse",
     "ListMachinesResponse",
     "ListPolicyVersionsResponse",
@@ -524,6 +537,8 @@ __all__ = [
     "RegisterMachineResponse",
     "ReleaseLease",
     "ReleaseLeaseResponse",
+    "RenameDevice",
+    "RenameDeviceResponse",
     "RenewalState",
     "ReportReceiptsResponse",
     "ReportedState",
@@ -532,6 +547,8 @@ __all__ = [
     "RequestOutcome",
     "RequestState",
     "RequestTarget",
+    "RevokeDevicesResponse",
+    "Revoked",
     "Role",
     "SandboxBinding",
     "Scope",

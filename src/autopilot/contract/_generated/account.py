@@ -11,6 +11,8 @@ __all__ = [
     "EmailSignInSent",
     "Me",
     "RefreshBody",
+    "RenameDevice",
+    "Revoked",
     "Scope",
     "SignedIn",
     "SignedOut",
@@ -68,6 +70,10 @@ class VerifyCode:
     """The address the code was sent to; may be missing where the code alone is enough."""
     code: str
     """The code."""
+    device_name: str | None = None
+    """What its owner calls the device that signs in."""
+    device_platform: str | None = None
+    """What it runs on, for people: `iOS 26`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +123,33 @@ class Device:
     created_at: str | None = None
     """When it was first seen."""
     last_seen_at: str | None = None
-    """When it was last seen."""
+    """When it was last seen, to the minute."""
+    platform: str | None = None
+    """What it runs on, for people."""
+    address: str | None = None
+    """The network address it was last seen at: an IPv4 address or an IPv6 /64."""
+    current: bool | None = None
+    """Whether it is the one that asks."""
+    scopes: tuple[str, ...] = ()
+    """What its session may do, of Scope. (`Scope`)"""
+    machine_id: str | None = None
+    """The machine that its session is bound to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameDevice:
+    """Body that renames a device."""
+
+    name: str
+    """What to call it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """What a revocation ended."""
+
+    revoked: int
+    """How many sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

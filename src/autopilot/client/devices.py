@@ -1,0 +1,39 @@
+"""The calls about devices: what is signed in for a user (docs/protocol.md, "Devices")."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from autopilot.client.calls import Calls, many, one
+from autopilot.contract import Device, RenameDevice, Revoked, encode
+
+
+class DeviceCalls(Calls):
+    """What one may do about one's devices."""
+
+    async def devices(self) -> list[Device]:
+        """Those that are signed in, the last one heard of first; `current` is the one that asks."""
+        return many(Device, await self._http.call("devices.list", "GET", "/api/devices"))
+
+    async def rename_device(self, device_id: str, name: str) -> Device:
+        """Call a device `name`.
+
+        Raises:
+            NotFound: one has no such device.
+        """
+        path = f"/api/devices/{quote(device_id, safe='')}/rename"
+        body = encode(RenameDevice(name=name))
+        return one(Device, await self._http.call("devices.rename", "POST", path, body=body))
+
+    async def revoke_device(self, device_id: str) -> Revoked:
+        """End its session: its tokens at once, its streams within two seconds.
+
+        Raises:
+            NotFound: one has no such device, or it is signed out already.
+        """
+        path = f"/api/devices/{quote(device_id, safe='')}/revoke"
+        return one(Revoked, await self._http.call("devices.revoke", "POST", path))
+
+    async def revoke_other_devices(self) -> Revoked:
+        """The same for all devices but the one that asks."""
+        return one(Revoked, await self._http.call("devices.revoke_others", "POST", "/api/devices/revoke-others"))
