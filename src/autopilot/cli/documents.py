@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
-from autopilot.contract.errors import Unprocessable
+from autopilot.contract import SetPolicy, SetPrices
+from autopilot.contract.errors import Conflict, Unprocessable
+
+Document = TypeVar("Document", SetPolicy, SetPrices)
+InForce = TypeVar("InForce")
 
 STANDARD_INPUT = "-"
 
@@ -30,6 +37,23 @@ def text_of(file: str) -> str:
 def format_of(file: str) -> str:
     """`json` by its name, else `toml`."""
     return "json" if file.endswith(".json") else "toml"
+
+
+async def put_in_force(
+    setting: Callable[[Document], Awaitable[InForce]], document: Document, *, whichever: bool
+) -> InForce:
+    """Set it; `whichever`: in the place of any version, which a token with `admin` alone may not look up.
+
+    Raises:
+        Conflict: another version than the expected one is in force.
+    """
+    try:
+        return await setting(document)
+    except Conflict as error:
+        latest = error.details[0].get("latest_version") if error.details else None
+        if not whichever or not isinstance(latest, int):
+            raise
+    return await setting(replace(document, expected_version=latest))
 
 
 def told(terminal: Terminal, file: str, error: Unprocessable, reason_code: str) -> Exception:

@@ -7,22 +7,20 @@ a line, `file:line: path and what is wrong`, as compilers do.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
-from autopilot.cli.documents import format_of, text_of, told
+from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
-from autopilot.client import RuntimeCodexClient
 from autopilot.contract import Policies, PolicyDenial, PolicyDocument, PolicySection, PolicyVerdict, SetPolicy
-from autopilot.contract.errors import Conflict, Unprocessable
+from autopilot.contract.errors import Unprocessable
 
 Subject = Literal["user", "installation"]
 HEADINGS = ("ABOUT", "POLICY", "ALLOWS", "DENIES")
@@ -70,7 +68,7 @@ async def put(
     async with connected(options) as client:
         try:
             policy = document_of(file, text, subject, expected or 0)
-            document = await _set(client, policy, whichever=expected is None)
+            document = await put_in_force(client.set_policy, policy, whichever=expected is None)
         except Unprocessable as error:
             raise told(terminal, file, error, INVALID) from error
     if options.json:
@@ -150,17 +148,6 @@ def _say(terminal: Terminal, found: Policies) -> None:
     if not found.documents:
         terminal.say("No documents: the built-in rules alone hold.")
     print_table(terminal.out, HEADINGS, rows_of(found.effective))
-
-
-async def _set(client: RuntimeCodexClient, policy: SetPolicy, *, whichever: bool) -> PolicyDocument:
-    """Put it in force; `whichever`: in the place of any version, which a token with `admin` alone may not look up."""
-    try:
-        return await client.set_policy(policy)
-    except Conflict as error:
-        latest = error.details[0].get("latest_version") if error.details else None
-        if not whichever or not isinstance(latest, int):
-            raise
-    return await client.set_policy(replace(policy, expected_version=latest))
 
 
 def document_of(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
-from autopilot.cli.documents import format_of, text_of, told
+from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.money import amount
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
-from autopilot.client import RuntimeCodexClient
 from autopilot.contract import PriceTable, SetPrices
 from autopilot.contract.errors import Conflict, Unprocessable
 
@@ -62,7 +60,7 @@ async def put(
     said = SetPrices(format=format_of(file), text=text_of(file), expected_version=expected or 0, reprice=reprice)
     async with connected(options) as client:
         try:
-            table = await _set(client, said, whichever=expected is None)
+            table = await put_in_force(client.set_prices, said, whichever=expected is None)
         except Unprocessable as error:
             raise told(terminal, file, error, INVALID) from error
         except Conflict as error:
@@ -87,14 +85,3 @@ def rows_of(table: PriceTable) -> list[tuple[str, ...]]:
         )
         for price in table.prices
     ]
-
-
-async def _set(client: RuntimeCodexClient, said: SetPrices, *, whichever: bool) -> PriceTable:
-    """Put it in force; `whichever`: in the place of any version, which a token with `admin` alone may not look up."""
-    try:
-        return await client.set_prices(said)
-    except Conflict as error:
-        latest = error.details[0].get("latest_version") if error.details else None
-        if not whichever or not isinstance(latest, int):
-            raise
-    return await client.set_prices(replace(said, expected_version=latest))

@@ -43,23 +43,12 @@ class Terminal:
 
     def prose(self, text: str, *, lead: str = "  ") -> None:
         """A paragraph of a result, in markup: wrapped at its words where a person looks, and hanging below `lead`."""
-        if self.as_json:
-            return
-        head, body, width = Text.from_markup(lead), Text.from_markup(text), self.out.width
-        if not self.out.is_terminal:
-            self.out.print(head + body)
-            return
-        hanging = head.cell_len if head.cell_len <= width // 2 else NARROW_INDENT
-        if hanging != head.cell_len:
-            self.out.print(head)
-            head = Text(" " * hanging)
-        for line in body.wrap(self.out, max(width - hanging, 1)):
-            self.out.print(head + line)
-            head = Text(" " * hanging)
+        if not self.as_json:
+            _paragraph(self.out, text, lead)
 
     def remark(self, text: str) -> None:
-        """A line beside the result."""
-        self.err.print(text)
+        """A line beside the result, in markup."""
+        _paragraph(self.err, text)
 
     def problem(self, error: AutopilotError, word: str) -> None:
         """Say what went wrong, in a sentence; with `--json` in the contract's error form.
@@ -75,7 +64,7 @@ class Terminal:
             sys.stderr.write(json.dumps({"error": body}) + "\n")
             return
         traces = f" [dim](x-request-id {escape(request_id)})[/dim]" if request_id else ""
-        self.err.print(f"[red]autopilot:[/red] {escape(error.message)}{traces}")
+        _paragraph(self.err, f"[red]autopilot:[/red] {escape(error.message)}{traces}")
 
     @contextmanager
     def busy(self, doing: str) -> Iterator[None]:
@@ -85,6 +74,20 @@ class Terminal:
             return
         with self.err.status(escape(doing)):
             yield
+
+
+def _paragraph(console: Console, text: str, lead: str = "") -> None:
+    head, body, width = Text.from_markup(lead), Text.from_markup(text), console.width
+    if not console.is_terminal:
+        console.print(head + body)
+        return
+    hanging = head.cell_len if head.cell_len <= width // 2 else NARROW_INDENT
+    if hanging != head.cell_len:
+        console.print(head)
+        head = Text(" " * hanging)
+    for line in body.wrap(console, max(width - hanging, 1)):
+        console.print(head + line)
+        head = Text(" " * hanging)
 
 
 def _request_id(error: BaseException | None) -> str | None:

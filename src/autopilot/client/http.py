@@ -357,13 +357,22 @@ def _words(error: Exception) -> str:
     """What happened to the connection, for a person; `cause` in the details names the library's error."""
     match error:
         case httpx2.TimeoutException():
-            return "no answer in time"
+            return f"no answer from {_asked(error)} in time"
         case httpx2.ConnectError():
-            return "nobody answers there"
+            return f"nobody answers at {_asked(error)}"
         case httpx2.RemoteProtocolError() | httpx2.ReadError() | httpx2.WriteError():
             return "the connection broke off"
         case _:
             return f"no answer: {str(error) or type(error).__name__}"
+
+
+def _asked(error: httpx2.RequestError) -> str:
+    """The server that an error is about, without the path and query."""
+    try:
+        url = error.request.url
+    except RuntimeError:  # an error that was made without a request
+        return "the server"
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _not_ours(response: httpx2.Response, message: str, request_id: str) -> UnknownError:
