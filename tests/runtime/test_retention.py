@@ -100,3 +100,47 @@ def test_pruning_keeps_the_envelopes_order():
     frame = '{"workerId":"w","seq":1,"eventType":"worker.event","payload":{"a":1},"occurredAt":"t","eventId":"e"}'
 
     assert pruned_frame(frame) == frame.replace('{"a":1}', '{"method":null,"pruned":true}')
+
+
+async def test_a_log_that_was_altered_is_left_alone_and_told_of_and_the_others_go_on(runtime, retention):
+    for worker_id in ("v", "x"):
+        await insert_worker(runtime, worker_id)
+        await runtime.ledger.append(batch(worker_id, *(draft(f"e{n}", method="m", text="x") for n in range(1, 5))))
+    await runtime.pool.execute("update event set occurred_at = now() - interval '40 days' where seq <= 3")
+    await runtime.pool.execute(
+        "update event set frame = 'altered' from worker w"
+        " where w.worker_no = event.worker_no and worker_id = 'v' and seq = 2"
+    )
+    broken = []
+    careful = Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock(), lambda: broken.append("a log"))
+
+    await keeping(careful, keep_payloads_days=30).sweep()
+
+    pruned = "select count(*) from event join worker using (worker_no) where worker_id = $1 and pruned"
+    assert [await runtime.pool.fetchval(pruned, worker_id) for worker_id in ("w", "v", "x")] == [3, 0, 3]
+    assert broken == ["a log"]
+
+
+async def test_a_log_whose_end_is_missing_is_not_cut_off(runtime, retention):
+    await runtime.pool.execute("update event set occurred_at = now() - interval '100 days' where seq <= 4")
+    await runtime.pool.execute("delete from event where seq > 4")
+    broken = []
+    careful = Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock(), lambda: broken.append("a log"))
+
+    await keeping(careful, keep_events_days=90).sweep()
+
+    assert broken == ["a log"]
+    assert await runtime.pool.fetchval("select count(*) from event") == 4
+
+
+async def test_what_was_emptied_by_age_is_not_looked_at_again(runtime, retention):
+    await runtime.pool.execute("update event set occurred_at = now() - interval '40 days' where seq <= 6")
+    aging = keeping(retention, keep_payloads_days=30)
+    await aging.sweep()
+    assert await runtime.pool.fetchval("select seq from prune_mark") == 6
+
+    await runtime.pool.execute("update event set occurred_at = now() - interval '40 days' where seq <= 8")
+    await aging.sweep()
+
+    assert await runtime.pool.fetchval("select seq from prune_mark") == 8
+    assert await runtime.pool.fetchval("select count(*) from event where pruned") == 8

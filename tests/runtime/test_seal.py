@@ -167,6 +167,7 @@ async def test_a_log_with_a_missing_row_is_not_cut_off_below_which_nobody_would_
 W = "where worker_no = (select worker_no from worker where worker_id = 'w') and seq = 8"
 
 BREAKS: dict[str, tuple[str, str]] = {
+    "overwritten": (f"update event set frame = 'x' {W}", "altered"),
     "altered": (f"update event set frame = replace(frame, 'item/8', 'item/9') {W}", "altered"),
     "removed": (f"delete from event {W}", "removed"),
     "inserted": (

@@ -84,7 +84,7 @@ class Runtime:
             self.tail.hub.run,
             self.ledger.run,
             self.hearing.run,
-            Retention(self.ledger, pool, settings, clock).run,
+            Retention(self.ledger, pool, settings, clock, counts.log_broken).run,
             Sealer(pool, settings.seal_key, clock).run,
             *self.machines.background,
         ]

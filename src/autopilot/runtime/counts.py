@@ -20,8 +20,15 @@ class Counts:
         self._denials = metrics.counter(
             "policy_denials", "Requests and answers that a policy refused, each once, by reason.", ("reason_code",)
         )
+        self._broken_logs = metrics.counter(
+            "retention_broken_logs", "Logs left alone in a sweep, because a row was altered or is missing."
+        )
         for word in WORDS:
             self._denials.labels(f"{DENIED}{word}")
+
+    def log_broken(self) -> None:
+        """Retention has left a log alone."""
+        self._broken_logs.inc()
 
     def committed(self, tx: LedgerTx) -> None:
         """Count what this transaction has refused."""

@@ -5,13 +5,16 @@ payloads, events. A pruned row keeps seq, type and method, so that every cursor 
 stale (410). Owns `worker_head.oldest_seq`. Takes the worker's lock for one bounded batch at a time, and for previews
 not at all, so that appends wait milliseconds. The latest event always stays.
 
+A sweep looks at one row of each log to see whether anything has come of age, and finds the rest by seq. A log with a
+row that was altered by somebody else is left alone and told of; the others go on.
+
 What goes is sealed first, and what stays of it still proves that nothing else went (seal.py, seal_workers.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -36,20 +39,32 @@ SQL = load("autopilot.runtime", "retention")
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
 """What is read at once to be emptied, under the worker's lock: so many bytes, or one event."""
+LOGS = 100
 SWEEP_SECONDS = 3600.0
+
+Forget = Callable[[Any, datetime], Awaitable[None]]
 
 
 class Retention:
     """Forgets what is older than the settings say."""
 
-    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, settings: RuntimeSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        pool: asyncpg.Pool,
+        settings: RuntimeSettings,
+        clock: Clock,
+        tell_broken: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`tell_broken`: called for each log that is left alone in a sweep."""
         self._ledger = ledger
         self._pool = pool
         self._settings = settings
         self._clock = clock
         self._sealer = Sealer(pool, settings.seal_key, clock)
         self._logs = WorkerLogs()
-        self._previews = Previews(pool, self._prune_previews)
+        self._previews = Previews(pool, self._prune_previews, self._broken)
+        self._tell_broken = tell_broken
 
     async def run(self) -> None:
         """Sweep every hour until cancelled; a sweep that fails is made up for by the next."""
@@ -58,8 +73,6 @@ class Retention:
                 await self.sweep()
             except (asyncpg.PostgresError, *AWAY):
                 log.warning("retention.sweep_failed", exc_info=True)
-            except ValueError:
-                log.exception("retention.row_broken")  # altered by somebody else: `audit verify` says which
             await self._clock.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
@@ -68,20 +81,65 @@ class Retention:
         if choices.keep_previews_days is not None:
             await self._previews.sweep(choices.keep_previews_days)
         if choices.keep_payloads_days is not None:
-            for worker_id, seq in await self._older(SQL.payloads_older, choices.keep_payloads_days):
-                await self.prune_payloads(worker_id, below_seq=seq + 1)
+            await self._sweep(SQL.payloads_waiting, choices.keep_payloads_days, self._empty_older)
         if choices.keep_events_days is not None:
-            for worker_id, seq in await self._older(SQL.events_older, choices.keep_events_days):
-                await self.raise_floor(worker_id, floor_seq=seq + 1)
+            await self._sweep(SQL.events_waiting, choices.keep_events_days, self._cut_older)
 
-    async def prune_payloads(self, worker_id: str, *, below_seq: int) -> int:
-        """Empty the payloads of all events below a seq; how many were emptied now."""
+    async def _sweep(self, waiting: str, days: int, forget: Forget) -> None:
+        """One step of forgetting, log by log; one that was altered is left alone, and keeps no other from its turn."""
+        cutoff, after = await self._pool.fetchval(PREVIEWS_SQL.cutoff, timedelta(days=days)), 0
+        while found := await self._pool.fetch(waiting, cutoff, after, LOGS):
+            for one in found:
+                after = one["worker_no"]
+                try:
+                    await forget(one, cutoff)
+                except ValueError:
+                    self._broken(one["worker_id"])
+
+    async def _empty_older(self, found: Any, cutoff: datetime) -> None:
+        """Empty the payloads of a log that happened before the cutoff. Raises ValueError as `prune_payloads`."""
+        number, after = found["worker_no"], found["after_seq"]
+        last = await self._last_before(cutoff, number, after + 1, found["latest_seq"])
+        await self.prune_payloads(found["worker_id"], below_seq=last + 1, after_seq=after)
+        await self._pool.execute(SQL.save_mark, number, last)
+
+    async def _cut_older(self, found: Any, cutoff: datetime) -> None:
+        """Raise the floor of a log over what happened before the cutoff. Raises ValueError: rows are missing."""
+        last = await self._last_before(cutoff, found["worker_no"], found["oldest_seq"], found["latest_seq"])
+        await self.raise_floor(found["worker_id"], floor_seq=last + 1)
+
+    async def _last_before(self, cutoff: datetime, number: int, first_seq: int, latest_seq: int) -> int:
+        """The last event of a log before the cutoff, below its latest one; the first of these happened before it.
+
+        Raises:
+            ValueError: rows are missing.
+        """
+        last, after = first_seq, latest_seq
+        while after - last > 1:
+            middle = (last + after) // 2
+            happened = await self._pool.fetchval(SQL.time_at, number, middle)
+            if happened is None:
+                raise ValueError("the end of the log is missing")
+            last, after = (middle, after) if happened < cutoff else (last, middle)
+        return last
+
+    def _broken(self, worker_id: str) -> None:
+        """Say that a log is left alone; `audit verify` says what is wrong with it."""
+        log.error("retention.log_broken", worker_id=worker_id)
+        self._tell_broken()
+
+    async def prune_payloads(self, worker_id: str, *, below_seq: int, after_seq: int = 0) -> int:
+        """Empty the payloads of all events after a seq and below another; how many were emptied now.
+
+        Raises:
+            ValueError: one of them is not in the form it was written in; of those before it most are emptied.
+        """
         pruned = 0
         while True:
             async with self._ledger.transaction() as tx:
                 worker = await tx.lock_worker(worker_id)
                 number, top = worker.worker_no, min(below_seq, worker.latest_seq)
-                records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS, BATCH_BYTES)
+                records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS, BATCH_BYTES, after_seq)
                 if not records:
                     return pruned
                 await self._prune(tx.conn, worker_id, number, records)
@@ -101,7 +159,7 @@ class Retention:
                 if floor <= worker.oldest_seq:
                     return deleted
                 if not await set_floor(tx.conn, self._sealer.key, self._logs, _log_of(worker), floor):
-                    log.error("retention.log_broken", worker_id=worker_id)
+                    self._broken(worker_id)
                     return deleted
                 await tx.conn.execute(SQL.delete_below, worker.worker_no, floor)
                 await artifacts_store.forget_below(tx.conn, worker.worker_no, floor)
@@ -134,11 +192,6 @@ class Retention:
             [proof_of(self._sealer.key, worker_id, record) for record in records],
         )
         await artifacts_store.release(conn, number, [record["seq"] for record in records])
-
-    async def _older(self, query: str, days: int) -> list[tuple[str, int]]:
-        """The last seq of each worker that is older than so many days."""
-        records = await self._pool.fetch(query, timedelta(days=days))
-        return [(record["worker_id"], record["seq"]) for record in records]
 
 
 def _log_of(worker: Worker) -> Log:

@@ -34,9 +34,11 @@ Empty = Callable[[str, int, Sequence[int]], Awaitable[None]]
 class Previews:
     """One round after the other."""
 
-    def __init__(self, pool: asyncpg.Pool, empty: Empty) -> None:
+    def __init__(self, pool: asyncpg.Pool, empty: Empty, broken: Callable[[str], None]) -> None:
+        """`broken`: told of each log that is left alone, because `empty` raised ValueError."""
         self._pool = pool
         self._empty = empty
+        self._broken = broken
 
     async def sweep(self, days: int) -> int:
         """Empty what is spent, and whose end is older than so many days; how many events were emptied."""
@@ -46,9 +48,13 @@ class Previews:
             for log in logs:
                 if room <= 0:
                     return emptied
-                looked, found = await self._sweep(log, cutoff, room)
-                room, emptied = room - looked, emptied + found
                 after = log["worker_no"]
+                try:
+                    looked, found = await self._sweep(log, cutoff, room)
+                except ValueError:
+                    self._broken(log["worker_id"])
+                    continue
+                room, emptied = room - looked, emptied + found
         return emptied
 
     async def _sweep(self, log: Any, cutoff: datetime, most: int) -> tuple[int, int]:

@@ -1,5 +1,8 @@
 """The sealer: closes ranges of append-only logs into one signed chain, some seconds behind the appends.
 
+A round looks at what has moved since a mark that it keeps, and at a few logs more, in turn, so that whatever the mark
+might miss is found too: it costs what has changed, not how many logs there are.
+
 Owns the tables `seal` and `seal_floor`. One sealer works at a time in the whole installation, by an advisory lock of
 its transaction: one that is killed leaves nothing, and nobody waits for it. Takes no lock of a log and waits for none:
 it reads what is committed. A round is bounded; what it did not reach comes in the next. Relies on a `Source`.
@@ -9,7 +12,7 @@ Source: docs/protocol.md, "Tamper evidence".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -34,10 +37,24 @@ INTERVAL_SECONDS = 10.0
 ROUND_LOGS = 100
 ROUND_ENTRIES = 5000
 """Of one round, which is one transaction."""
+WALK_LOGS = 200
+"""Looked at in each round, whether or not they moved."""
+SLACK = timedelta(minutes=1)
+"""How far the time that an append stamps may be behind the beginning of its transaction."""
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 REST = 19
 """After a round, so many times its own length is rest: sealing takes a twentieth of a core from appends at most."""
 _TURN = (0x4155544F, 11)
 """Key of the advisory lock."""
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """How far a source was looked through."""
+
+    since: datetime = BEGINNING
+    """What moved before is sealed."""
+    walked_no: int = 0
+    """The last log of the walk."""
 
 
 class ChainBroken(Exception):
@@ -54,6 +71,8 @@ class Sealer:
         self._sources = sources
         self._seen: Head | None = None
         self._told: set[tuple[str, int]] = set()
+        self._marks: dict[str, _Mark] = {}
+        """By source."""
         self.key = SealKey(seed)
 
     async def run(self) -> None:
@@ -87,7 +106,11 @@ class Sealer:
             ChainBroken: as `seal_all`.
         """
         async with self._pool.acquire() as conn, conn.transaction():
-            return await self._round(conn) if await conn.fetchval(SQL.try_turn, *_TURN) else 0
+            if not await conn.fetchval(SQL.try_turn, *_TURN):
+                return 0
+            sealed, marks = await self._round(conn)
+        self._marks = marks
+        return sealed
 
     async def seal_log(self, source: Source, log_id: str, up_to_seq: int) -> int:
         """Seal one log at least up to a seq that is committed, waiting for the turn; the last seq that is sealed.
@@ -105,14 +128,30 @@ class Sealer:
                 if after >= up_to_seq or await self._seal(conn, source, found, after, ROUND_ENTRIES) == 0:
                     return after
 
-    async def _round(self, conn: Any) -> int:
+    async def _round(self, conn: Any) -> tuple[int, dict[str, _Mark]]:
+        """How many entries were sealed, and where the next round may begin once this one is committed."""
         room = ROUND_ENTRIES
+        marks: dict[str, _Mark] = {}
         for source in self._sources:
-            for found, sealed_seq in await source.waiting(conn, ROUND_LOGS):
-                if room <= 0:
-                    break
-                room -= await self._seal(conn, source, found, sealed_seq, room)
-        return ROUND_ENTRIES - room
+            mark = self._marks.get(source.name, _Mark())
+            settled = await conn.fetchval(SQL.horizon, SLACK)
+            found = await source.waiting(conn, mark.since, ROUND_LOGS)
+            if len(found) == ROUND_LOGS:
+                settled = min(settled, found[-1].moved_at)
+            strays = await source.walk(conn, mark.walked_no, WALK_LOGS)
+            for one in found:
+                sealed = await self._seal(conn, source, one.log, one.sealed_seq, room) if room > 0 else 0
+                room -= sealed
+                reached = max(one.sealed_seq, one.log.oldest_seq - 1) + sealed
+                is_done = reached >= one.log.latest_seq or (source.name, one.log.log_no) in self._told
+                settled = settled if is_done else min(settled, one.moved_at)
+            known = {one.log.log_no for one in found}
+            for one in strays:
+                if room > 0 and one.log.log_no not in known and one.sealed_seq < one.log.latest_seq:
+                    room -= await self._seal(conn, source, one.log, one.sealed_seq, room)
+            walked_no = strays[-1].log.log_no if strays else 0
+            marks[source.name] = _Mark(max(mark.since, settled), walked_no)
+        return ROUND_ENTRIES - room, marks
 
     async def _seal(self, conn: Any, source: Source, found: Log, sealed_seq: int, most: int) -> int:
         """Add one seal over what follows the last one of this log; how many entries it covers."""

@@ -13,6 +13,9 @@ import msgspec
 
 from autopilot.runtime.seal_keys import PublicKeys
 
+MALFORMED = "is not in the form it was written in"
+"""The trouble of a row of which no leaf can be made: retention can't empty it either, and leaves its log alone."""
+
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """One log as it stands."""
@@ -21,6 +24,16 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     log_id: str
     oldest_seq: int
     latest_seq: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A log, as the sealer looks at it."""
+
+    log: Log
+    sealed_seq: int
+    """The last seq that a seal covers; 0: none."""
+    moved_at: datetime
+    """When an entry was last added."""
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -40,11 +53,15 @@ class Source(Protocol):
     name: str
     """Of its seals; never changes."""
 
-    async def waiting(self, conn: Any, limit: int) -> Sequence[tuple[Log, int]]:
-        """Logs with entries that no seal covers, and the last seq that one does (0: none).
+    async def waiting(self, conn: Any, since: datetime, limit: int) -> Sequence[Waiting]:
+        """Logs that have moved since then, with entries that no seal covers: at most `limit`, in the order they moved.
 
-        At most `limit`, the longest waiting first.
+        By an index: what has not moved since then costs nothing.
         """
+        ...
+
+    async def walk(self, conn: Any, after_no: int, limit: int) -> Sequence[Waiting]:
+        """The next logs by number, sealed or not."""
         ...
 
     async def log(self, conn: Any, log_id: str) -> Log | None:

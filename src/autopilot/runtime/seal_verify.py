@@ -20,7 +20,7 @@ from autopilot.runtime import seal_artifacts
 from autopilot.runtime.seal import SOURCES, SQL
 from autopilot.runtime.seal_chain import FIRST, Floor, Head, Seal, fold, genesis, written
 from autopilot.runtime.seal_keys import PublicKeys
-from autopilot.runtime.seal_sources import Entry, Log, Source
+from autopilot.runtime.seal_sources import MALFORMED, Entry, Log, Source
 from autopilot.runtime.seal_workers import NAME
 
 MOST_FINDINGS = 1000
@@ -268,7 +268,7 @@ class _LogCheck:
                 if entry.seq > self._expected:
                     self._say("removed", self._expected, entry.seq - 1, "is gone", "are gone")
                 if entry.trouble is not None:
-                    self._say("emptied" if "emptied" in entry.trouble else "moved", entry.seq, entry.seq, entry.trouble)
+                    self._say(_kind_of(entry.trouble), entry.seq, entry.seq, entry.trouble)
                 self._expected = entry.seq + 1
                 yield entry
             await self._advance()
@@ -297,3 +297,10 @@ class _LogCheck:
 
     def _say(self, kind: str, first: int, last: int, one: str, many: str | None = None) -> None:
         self._verifier.found_in(self._log, kind, first, last, one if first == last else many or one)
+
+
+def _kind_of(trouble: str) -> str:
+    """What a row's own trouble is called."""
+    if trouble == MALFORMED:
+        return "altered"
+    return "emptied" if "emptied" in trouble else "moved"

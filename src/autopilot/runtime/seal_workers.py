@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from autopilot.db.queries import load
 from autopilot.runtime.ledger_rows import text
 from autopilot.runtime.seal_chain import digest_of, written
 from autopilot.runtime.seal_keys import KEY_ID_LENGTH, PublicKeys, SealKey
-from autopilot.runtime.seal_sources import Entry, Log
+from autopilot.runtime.seal_sources import MALFORMED, Entry, Log, Waiting
 
 SQL = load("autopilot.runtime", "seal_workers")
 NAME = "worker"
@@ -103,10 +104,13 @@ class WorkerLogs:
 
     name = NAME
 
-    async def waiting(self, conn: Any, limit: int) -> Sequence[tuple[Log, int]]:
+    async def waiting(self, conn: Any, since: datetime, limit: int) -> Sequence[Waiting]:
         """See `Source`."""
-        records = await conn.fetch(SQL.waiting, NAME, limit)
-        return [(_log(record), record["sealed_seq"]) for record in records]
+        return [_waiting(record) for record in await conn.fetch(SQL.waiting, NAME, limit, since)]
+
+    async def walk(self, conn: Any, after_no: int, limit: int) -> Sequence[Waiting]:
+        """See `Source`."""
+        return [_waiting(record) for record in await conn.fetch(SQL.walk, NAME, limit, after_no)]
 
     async def log(self, conn: Any, log_id: str) -> Log | None:
         """See `Source`."""
@@ -128,6 +132,10 @@ class WorkerLogs:
         return [_entry(log, record, proofs) for record in records]
 
 
+def _waiting(record: Any) -> Waiting:
+    return Waiting(_log(record), record["sealed_seq"], record["updated_at"])
+
+
 def _log(record: Any) -> Log:
     return Log(
         log_no=record["worker_no"],
@@ -142,7 +150,7 @@ def _entry(log: Log, record: Any, proofs: PublicKeys | None) -> Entry:
     try:
         leaf = leaf_of(record)
     except ValueError:  # there is no leaf that any seal can have been over
-        leaf, trouble = bytes(_DIGEST_BYTES), "is not in the form it was written in"
+        leaf, trouble = bytes(_DIGEST_BYTES), MALFORMED
     if proofs is not None and trouble is None:
         trouble = _trouble(log, record, leaf, proofs)
     return Entry(record["seq"], leaf, record["occurred_at"], trouble, record["pruned"])

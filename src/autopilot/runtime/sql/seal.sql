@@ -21,6 +21,11 @@ select to_seq, state from seal where source = $1 and log_no = $2 order by to_seq
 -- state_before: the state of a log at the end of the last seal that ends before a seq
 select to_seq, state from seal where source = $1 and log_no = $2 and to_seq < $3 order by to_seq desc limit 1;
 
+-- horizon: what commits from now on has moved its log after this time, give or take the interval
+select least(clock_timestamp(), min(xact_start)) - $1::interval
+from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid();
+
 -- add: one more link
 insert into seal (seal_no, source, log_no, log_id, from_seq, to_seq, state, sealed_at, previous, digest, key_id, signature)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);

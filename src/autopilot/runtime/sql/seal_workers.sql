@@ -1,13 +1,22 @@
--- waiting: worker logs with rows that no seal covers, those with the oldest activity first
-select w.worker_no, w.worker_id, h.oldest_seq, h.latest_seq, coalesce(s.to_seq, 0) as sealed_seq
+-- waiting: worker logs that have moved since then, with rows that no seal covers; those with the oldest activity first
+select w.worker_no, w.worker_id, h.oldest_seq, h.latest_seq, h.updated_at, coalesce(s.to_seq, 0) as sealed_seq
 from worker_head h
 join worker w using (worker_no)
 left join lateral (
     select to_seq from seal where source = $1 and log_no = h.worker_no order by to_seq desc limit 1
 ) s on true
-where h.latest_seq > coalesce(s.to_seq, 0)
+where h.updated_at >= $3 and h.latest_seq > coalesce(s.to_seq, 0)
 order by h.updated_at, h.worker_no
 limit $2;
+
+-- walk: the next logs by number, whatever their activity, with how far each is sealed
+select w.worker_no, w.worker_id, h.oldest_seq, h.latest_seq, h.updated_at, coalesce(s.to_seq, 0) as sealed_seq
+from (select * from worker_head where worker_no > $3 order by worker_no limit $2) h
+join worker w using (worker_no)
+left join lateral (
+    select to_seq from seal where source = $1 and log_no = h.worker_no order by to_seq desc limit 1
+) s on true
+order by w.worker_no;
 
 -- log: one of them
 select worker_no, worker_id, oldest_seq, latest_seq
