@@ -33,6 +33,7 @@ from autopilot.contract import HeartbeatResult, SealHead
 from autopilot.ops.clock import SystemClock
 from autopilot.runtime.app import Runtime, build
 from autopilot.runtime.seal import Sealer
+from autopilot.runtime.seal_workers import WorkerLogs
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.clock import FakeClock
 from autopilot.testing.runtime import batch, draft, insert_worker
@@ -168,7 +169,7 @@ class Setting:
     owner: RuntimeCodexClient
 
     async def seal(self) -> None:
-        await Sealer(self.runtime.pool, self.seed, SystemClock()).seal_all()
+        await Sealer(self.runtime.pool, self.seed, SystemClock(), (WorkerLogs(),)).seal_all()
 
     async def append(self, event_id: str) -> None:
         await self.runtime.ledger.append(batch("w", draft(event_id, method=f"method/{event_id}")))
@@ -192,7 +193,7 @@ async def setting(
         monkeypatch.setenv("AUTOPILOT_HOME", str(tmp_path))
         monkeypatch.setenv("DATABASE_URL", dsn)
         runtime = await build(settings, dsn=dsn)
-        runtime.background = [runtime.ledger.run]  # nothing is sealed but by the test
+        runtime.background = [runtime.ledger.run]  # nothing is sealed but by the test: the worker's log alone
         await stack.enter_async_context(runtime)
         api = await stack.enter_async_context(serving(dsn, runtime))
         executor = await tokens.mint(api.pool, scopes=("execute",), machine_id="m1", surface="companion")

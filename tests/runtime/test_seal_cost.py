@@ -29,7 +29,8 @@ FILL = """
         select worker_no, 1, 'e', 'worker.event', now(), '{}', 2 from worker;
     insert into seal (seal_no, source, log_no, log_id, from_seq, to_seq, state, sealed_at, previous, digest, key_id,
             signature)
-        select worker_no, 'worker', worker_no, worker_id, 1, 1, '\\x00', now(), '\\x00', '\\x00', 'k', '\\x00' from worker;
+        select worker_no, 'worker', worker_no, worker_id, 1, 1, '\\x00', now(), '\\x00', '\\x00', 'k', '\\x00'
+        from worker;
 """
 
 

@@ -7,12 +7,13 @@ pruned. Never writes.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from autopilot.db.queries import load
 from autopilot.runtime.seal_chain import digest_of
 from autopilot.runtime.seal_keys import PublicKeys
-from autopilot.runtime.seal_sources import Entry, Log
+from autopilot.runtime.seal_sources import Entry, Log, Waiting
 
 SQL = load("autopilot.runtime", "seal_audit")
 NAME = "audit"
@@ -30,12 +31,16 @@ class AuditLog:
 
     name = NAME
 
-    async def waiting(self, conn: Any, limit: int) -> Sequence[tuple[Log, int]]:  # noqa: ARG002 - there is only one
+    async def waiting(self, conn: Any, since: datetime, limit: int) -> Sequence[Waiting]:  # noqa: ARG002 - there is only one log, and its head is one row
         """See `Source`."""
         record = await conn.fetchrow(SQL.log, NAME)
         if record is None or record["latest_seq"] <= record["sealed_seq"]:
             return []
-        return [(_log(record), record["sealed_seq"])]
+        return [Waiting(_log(record), record["sealed_seq"], record["updated_at"])]
+
+    async def walk(self, conn: Any, after_no: int, limit: int) -> Sequence[Waiting]:  # noqa: ARG002 - `waiting` always looks
+        """See `Source`."""
+        return []
 
     async def log(self, conn: Any, log_id: str) -> Log | None:
         """See `Source`."""

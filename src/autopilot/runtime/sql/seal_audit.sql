@@ -1,5 +1,5 @@
 -- log: the audit log; none while nothing was ever written to it
-select h.log_no, h.latest_seq, coalesce(s.to_seq, 0) as sealed_seq
+select h.log_no, h.latest_seq, h.updated_at, coalesce(s.to_seq, 0) as sealed_seq
 from audit_head h
 left join lateral (
     select to_seq from seal where source = $1 and log_no = h.log_no order by to_seq desc limit 1
