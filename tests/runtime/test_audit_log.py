@@ -12,8 +12,10 @@ from autopilot.contract.port import Claims
 from autopilot.ops.clock import SystemClock
 from autopilot.runtime.app import Runtime
 from autopilot.runtime.seal import Sealer
+from autopilot.runtime.seal_audit import AuditLog
 from autopilot.runtime.seal_keys import PublicKeys
 from autopilot.runtime.seal_verify import Report, Verifier
+from autopilot.runtime.seal_workers import WorkerLogs
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, batch, call, draft, insert_worker
 
@@ -46,7 +48,9 @@ async def sealed(runtime: Runtime) -> Runtime:
     await hand_over(runtime, line(1), line(2, action="device_revoked", subject="device:x"), line(3, user_id=2))
     await insert_worker(runtime, "w")
     await runtime.ledger.append(batch("w", draft("e1")))
-    await Sealer(runtime.pool, b"s" * 32, SystemClock()).seal_all()
+    sealer = Sealer(runtime.pool, b"s" * 32, SystemClock())  # these wait for the turn of the one in the background
+    await sealer.seal_log(AuditLog(), "audit", 3)
+    await sealer.seal_log(WorkerLogs(), "w", 1)
     return runtime
 
 
