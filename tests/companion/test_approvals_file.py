@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from tests.companion.test_questions import Row, possible, sessions
 
-from autopilot.companion import approvals
+from autopilot.companion import approvals, approvals_ends
 from autopilot.companion.approvals_asking import Asking
 from autopilot.companion.codex import questions
 from autopilot.companion.codex.forms import Choice
@@ -266,3 +266,49 @@ async def test_an_item_that_failed_without_having_begun_shows_no_decision(tmp_pa
         await made.hear(*messages(rows))
 
         assert await made.ends() == [("superseded", "unknown", None)] * 3
+
+
+@pytest.mark.parametrize(("shared", "answers"), [(False, 1), (True, 0)], ids=["our own Codex", "the shared one"])
+async def test_a_question_of_a_hidden_thread_is_nobodys_and_our_codex_does_not_wait_for_it(
+    tmp_path: Path, *, shared: bool, answers: int
+) -> None:
+    """Handmade: no Codex was seen to ask so. Reviews ask nothing, and sub-agents are threads of their own."""
+    hidden = {"method": "thread/started", "params": {"thread": {"id": "h", "ephemeral": True, "parentThreadId": "t"}}}
+    params = {"threadId": "h", "turnId": "u", "itemId": "i", "command": "touch x", "cwd": "/p"}
+    question = {"method": "item/commandExecution/requestApproval", "id": 0, "params": params}
+    async with bench(tmp_path, "t", shared=shared) as made:
+        await made.hear(*(decode(msgspec.json.encode(one)) for one in (hidden, question)))
+
+        assert await made.told() == []
+        assert len(made.answered) == answers
+        assert all(answer.error is not None for _, answer in made.answered)
+
+
+async def test_what_codex_says_closes_a_question_at_once_or_by_the_clock_half_a_second_later(tmp_path: Path) -> None:
+    """Half of the second that is promised: the rest is for the way to the ledger, on which nothing waits by design."""
+
+    def asks(number: int, name: str, **more: Any) -> dict[str, Any]:
+        params = {"threadId": "t", "turnId": "u", "itemId": f"i{number}", "cwd": "/p", **more}
+        return {"method": name, "id": number, "params": params}
+
+    def resolved(number: int) -> dict[str, Any]:
+        return {"method": "serverRequest/resolved", "params": {"threadId": "t", "requestId": number}}
+
+    async with bench(tmp_path, "t") as made:
+        words = [
+            asks(0, "item/tool/requestUserInput", questions=[]),
+            asks(1, "item/commandExecution/requestApproval", command="true"),
+            resolved(0),
+            resolved(1),
+        ]
+        await made.hear(*(decode(msgspec.json.encode(one)) for one in words))
+        at_once = await made.ends()
+        await made.clock.advance(approvals_ends.ITEM_SECONDS - 0.01)
+        early = await made.database.run(lambda db: approvals_ends.overdue(db, made.clock.now()))
+        await made.clock.advance(0.01)
+        over, more = await made.database.run(lambda db: approvals_ends.overdue(db, made.clock.now()))
+
+    assert at_once == [("superseded", "unknown", None)]
+    assert early == ([], True)
+    assert ([one.event_type for one in over], more) == (["worker.approval.superseded"], False)
+    assert approvals_ends.ITEM_SECONDS <= 0.5

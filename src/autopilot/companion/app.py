@@ -212,6 +212,8 @@ class Companion:
         try:
             await self.database.run(self.outbox.load)
             await self.database.run(self.threads.load)
+            if not any(True for _ in self.threads):  # a new file: whatever an older one knew of its Codex is lost
+                self.asking.forgotten = await self.codex.server.rename()
             await self._run_until(stopping)
         finally:
             await self.database.close()

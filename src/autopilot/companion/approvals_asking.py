@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import msgspec
 
@@ -56,6 +57,8 @@ class Asking:
     """Whether others answer its questions, too."""
     heard: set[str] = field(default_factory=set)
     """The questions of the present session."""
+    forgotten: str | None = None
+    """What this very Codex was called before the companion lost its file: what it asks may have been asked then."""
 
     def begin(self, incarnation: str, *, shared: bool) -> None:
         """A session with this Codex begins: it repeats what is open."""
@@ -99,10 +102,18 @@ class Asking:
             answerable=not unknown,
             ttl_ms=None if self.shared or unknown else self.ttl_ms,
         )
-        events = [_event(request, cut, translate.timestamp(now))]
+        events = [*self._asked_before(thread, row, now), _event(request, cut, translate.timestamp(now))]
         if asked.refused:
             events.append(approvals_ends.closed(db, row, now, reason=UNSUPPORTED))
         return events
+
+    def _asked_before(self, thread: Thread, row: Row, now: datetime) -> list[Event]:
+        """The end of the same question under the name that was forgotten: its answer, if there was one, is lost."""
+        if self.forgotten is None or self.shared:
+            return []
+        codex_id = msgspec.json.decode(row.codex_id)
+        before = approval_id(thread.worker_id, self.forgotten, codex_id, row.item_id)
+        return [approvals_ends.lost(row.thread_id, before, row.turn_id, now)]
 
 
 def _item(db: sqlite3.Connection, row: Row) -> Params | None:

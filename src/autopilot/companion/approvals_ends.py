@@ -24,6 +24,8 @@ from autopilot.contract import ApprovalEffect, ApprovalEnd, ApprovalOutcome, App
 ITEM_SECONDS = 0.5
 """After a question was resolved the item shows within milliseconds how; a command that says nothing shows nothing."""
 
+FILE_LOST = "companion_file_lost"
+"""Why an approval is closed whose answer, if it had one, was lost with the companion's file; it is asked anew."""
 RESOLVED = "serverRequest/resolved"
 OUTPUT = "item/commandExecution/outputDelta"
 GONE = frozenset({"thread/closed", "thread/deleted"})
@@ -164,15 +166,25 @@ def _ended(
     words: bool = False,
 ) -> Event:
     approvals.end(db, row, now.timestamp(), words=words)
-    end = ApprovalEnd(approval_id=row.approval_id, outcome=outcome, reason=reason)
+    return _told(
+        row.thread_id, row.turn_id, ApprovalEnd(approval_id=row.approval_id, outcome=outcome, reason=reason), state, now
+    )
+
+
+def lost(thread_id: str, approval_id: str, turn_id: str | None, now: datetime) -> Event:
+    """The end of a question that is not on this file: the companion lost the one on which it was."""
+    return _told(thread_id, turn_id, ApprovalEnd(approval_id=approval_id, reason=FILE_LOST), ApprovalState.CLOSED, now)
+
+
+def _told(thread_id: str, turn_id: str | None, end: ApprovalEnd, state: ApprovalState, now: datetime) -> Event:
     body = {
         "source": translate.SOURCE,
         "method": "approval/ended",
         "approval": encode(end),
         "occurred_at": translate.timestamp(now),
     }
-    payload, event_id = msgspec.json.encode(body), f"approval:{row.approval_id}:{state}"
-    return Event(row.thread_id, f"worker.approval.{state}", "approval/ended", event_id, payload, row.turn_id)
+    payload, event_id = msgspec.json.encode(body), f"approval:{end.approval_id}:{state}"
+    return Event(thread_id, f"worker.approval.{state}", "approval/ended", event_id, payload, turn_id)
 
 
 def _ours(row: Row) -> ApprovalOutcome:

@@ -186,8 +186,13 @@ class Recorder:
         method = str(message.method)
         if method == questions.CURRENT_TIME or (method in questions.SECRETS and not self._asking.shared):
             await self._answer(message, questions.answer_of_machine(method, self._clock.now()))
-        elif translate.names(message.params).thread_id is None and not self._asking.shared:
+        elif not self._asking.shared and self._is_nobodys(message):
             await self._answer(message, questions.unsupported(method))
+
+    def _is_nobodys(self, message: Message) -> bool:
+        """Whether it names no thread, or one that Codex's programs hide: no person can be asked, and Codex waits."""
+        thread_id = translate.names(message.params).thread_id
+        return thread_id is None or self._threads.is_hidden(thread_id)
 
     async def _batch(self) -> list[Message | _Mark]:
         """What has come, at least one unless held previews are due first."""

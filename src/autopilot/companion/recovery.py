@@ -87,7 +87,8 @@ class Recovery:
         unfinished = await self._database.run(registry.unfinished)
         open_threads = self._latest_first()
         ran = [one for one in open_threads[RESUMED_AT_ONCE:] if one.active_turn or one.thread_id in unfinished]
-        loaded = await self._places.loaded() if session.shared else []
+        known = bool(open_threads)  # a file that knows none is new: what an older one knew may still be loaded
+        loaded = await self._places.loaded() if session.shared or not known else []
         for thread in [*open_threads[:RESUMED_AT_ONCE], *ran]:
             if thread.thread_id in loaded or self._places.may_be_taken_up(thread, session):
                 await self.resume(thread)

@@ -28,6 +28,8 @@ from autopilot.ops.clock import Clock
 
 ASK_SECONDS = 5.0
 """Codex answers each of these calls within 10 ms."""
+HANGING_ASK_SECONDS = 1.0
+"""One that is known to answer nothing is given another chance, a short one."""
 END_SECONDS = 5.0
 LOOK_SECONDS = 0.05
 LAST_WORDS_SECONDS = 2.0
@@ -299,11 +301,13 @@ class Stops:
         Raises:
             CodexError: as `Codex.call`.
         """
+        hangs = self._codex.liveness.unresponsive_since is not None
+        seconds = HANGING_ASK_SECONDS if hangs else ASK_SECONDS
         try:
-            async with asyncio.timeout(ASK_SECONDS):
-                return await self._codex.call(method, params, within_seconds=ASK_SECONDS)
+            async with asyncio.timeout(seconds):
+                return await self._codex.call(method, params, within_seconds=seconds)
         except TimeoutError:
-            raise CodexSilent(f"Codex did not answer {method} within {ASK_SECONDS:g} s") from None
+            raise CodexSilent(f"Codex did not answer {method} within {seconds:g} s") from None
 
 
 def _key(process: Process) -> tuple[int, str]:

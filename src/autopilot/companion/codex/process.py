@@ -119,6 +119,19 @@ class AppServer:
         record = self.record or await asyncio.to_thread(self._read_record)
         return record is not None and _lives(record)
 
+    async def rename(self) -> str | None:
+        """Give one that an earlier companion left running another incarnation; the former one, None where none runs.
+
+        For a companion that has lost its file: it does not know what was asked, answered or said under that name.
+        """
+        record = await asyncio.to_thread(self._read_record)
+        if record is None or not _lives(record):
+            return None
+        renamed = msgspec.structs.replace(record, incarnation=uuid.uuid4().hex[:16])
+        await asyncio.to_thread(_write_private, self.launch.pid_file, msgspec.json.encode(renamed))
+        log.warning("codex.renamed", pid=record.pid, was=record.incarnation, now=renamed.incarnation)
+        return record.incarnation
+
     async def stop(self) -> None:
         """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`."""
         record = self.record
