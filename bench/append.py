@@ -14,6 +14,7 @@ import time
 
 import lab
 import raw
+from figures import record
 from wire import Wire
 
 WORKERS = "/api/runtime/codex/workers"
@@ -89,7 +90,7 @@ async def main() -> None:
                 "share": lab.share(ours, limit),
                 "all_shares": [lab.share(*pair) for pair in pairs],
             }
-    lab.record("append", figures)
+    record("append", figures)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 import lab
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import WorkerSummary
+from figures import record
 from nchan import free_port, listening
 from wire import Wire
 
@@ -88,7 +89,7 @@ async def main() -> None:
                     asked += 1
                     text = [{"type": "text", "text": "Do the next task."}]
                     await client.request(worker.worker_id, "turn/start", {"input": text}, wait_ms=0)
-    lab.record(
+    record(
         "codex",
         {
             "turns": ended,

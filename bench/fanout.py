@@ -15,6 +15,7 @@ import lab
 import nchan
 import procfs
 import swarm
+from figures import record
 from wire import Wire
 
 FOLLOWERS = 1000
@@ -108,7 +109,7 @@ async def main() -> None:
         {name: round(a[name] / b[name], 2) for name in ("p50_ms", "p99_ms", "cpu_us_per_delivery")}
         for a, b in zip(ours, theirs, strict=True)
     ]
-    lab.record(
+    record(
         "fanout",
         {
             "followers": FOLLOWERS,

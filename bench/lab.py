@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -18,7 +15,6 @@ from autopilot.db.embedded import EmbeddedPostgres
 from nchan import free_port, listening
 
 AUTOPILOT = Path(sys.executable).with_name("autopilot")
-RESULTS = Path(__file__).with_name("results")
 
 
 @dataclass
@@ -77,25 +73,3 @@ async def running() -> AsyncIterator[Lab]:
 def share(ours: float, theirs: float) -> str:
     """A ratio as a person reads it."""
     return f"{100 * ours / theirs:.0f} %"
-
-
-def commit() -> str:
-    """The commit that is measured, with a plus where the tree differs from it."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip() or "unknown"
-
-
-def record(name: str, figures: dict[str, object]) -> None:
-    """Print the figures; with BENCH_RECORD=1 keep them under bench/results/ with the commit they are of."""
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    text = json.dumps({"commit": commit(), "machine": machine, **figures}, indent=2)
-    print(f"{name}: {text}", flush=True)
-    if os.environ.get("BENCH_RECORD") == "1":
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -13,6 +13,7 @@ import append
 import lab
 import raw
 import swarm
+from figures import record
 from wire import Wire
 
 EVENTS = 1000
@@ -36,7 +37,7 @@ async def main() -> None:
             await asyncio.sleep(0.002)
         await asyncio.sleep(0.5)
         swarm.close(followers)
-    lab.record(
+    record(
         "latency",
         {
             "events": tally.deliveries,

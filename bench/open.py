@@ -19,6 +19,7 @@ import asyncpg
 import append
 import lab
 import procfs
+from figures import record
 from wire import Wire
 
 ITEMS = 50_000
@@ -193,7 +194,7 @@ async def main() -> None:
         artifact_id = await fill(at, output)
         figures = {f"last_{limit}": await measure(at, limit) for limit in PAGES}
         figures["artifact"] = await read(at, artifact_id, output)
-    lab.record("open", {"items": ITEMS, "output_megabytes": OUTPUT_BYTES / 1e6, **figures})
+    record("open", {"items": ITEMS, "output_megabytes": OUTPUT_BYTES / 1e6, **figures})
 
 
 if __name__ == "__main__":

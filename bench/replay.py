@@ -12,6 +12,7 @@ import time
 import append
 import lab
 import raw
+from figures import record
 from wire import Wire
 
 EVENTS = 100_000
@@ -56,7 +57,7 @@ async def main() -> None:
             streamed, ours = await replay(at, "replay:1")
             pairs.append((ours, limit))
         ours, limit = sorted(pairs, key=lambda pair: pair[1] / pair[0])[len(pairs) // 2]
-    lab.record(
+    record(
         "replay",
         {
             "events": EVENTS,

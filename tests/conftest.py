@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests import endurance
 
 from autopilot.testing.postgres import TestCluster, running_cluster
 
@@ -20,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("endurance" if config.getoption("--endurance") else "autopilot")
+    if config.getoption("--endurance") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(endurance.Record())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
