@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.companion.older_files import bring_back
 
 from autopilot.companion import inbox
 from autopilot.companion.database import SCHEMA_VERSION, Database, open_file
@@ -22,6 +23,7 @@ from autopilot.companion.feed import Feed
 from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
+from autopilot.companion.presence import Presence
 from autopilot.companion.threads import Naming, Threads
 from autopilot.contract import FeedEntry, FeedRequest, ReceiptReport
 from autopilot.contract import Machine as Registered
@@ -121,16 +123,16 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await database.open()
     threads = Threads(Naming())
     nothing = cast("Any", None)  # neither a stop nor a worker's answer is asked for here
+    client = cast("Any", told)
+    presence = Presence(client, MACHINE, facts=MachineFacts(), heads=nothing, clock=clock, session_id="s")
     leases = Leases(
-        cast("Any", told),
+        client,
         MACHINE,
+        presence,
         threads=threads,
         database=database,
         outbox=nothing,
         clock=clock,
-        facts=MachineFacts(),
-        heads=nothing,
-        session_id="s",
         heartbeat_seconds=30.0,
     )
     desk = Desk(
@@ -290,14 +292,7 @@ async def test_an_entry_without_a_body_that_was_never_seen_is_nothing(bench):
 def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path):
     path = tmp_path / "companion.sqlite"
     made = open_file(path)
-    made.execute("alter table inbox drop column expires_at")
-    made.execute("alter table thread drop column incarnation")
-    made.execute("alter table thread drop column elsewhere")
-    made.execute("alter table open_item drop column told")
-    made.execute("drop table approval")
-    made.execute("drop table seal_head")
-    made.execute("drop table artifact")
-    made.execute("pragma user_version = 1")
+    bring_back(made, 1)
     made.close()
 
     again = open_file(path)

@@ -27,6 +27,7 @@ from autopilot.companion.facts import MachineFacts
 from autopilot.companion.identity import Machine
 from autopilot.companion.leases import Leases
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.presence import Presence
 from autopilot.companion.seal_heads import MOST_LOST, Kept, SealHeads
 from autopilot.companion.threads import Naming, Threads
 from autopilot.contract import HeartbeatResult, SealHead
@@ -203,16 +204,16 @@ async def setting(
         kept_in = Database(home.companion / FILE)
         await kept_in.open()
         stack.push_async_callback(kept_in.close)
+        clock = SystemClock()
+        heads = SealHeads(kept_in, facts, clock, server=client.base_url)
         leases = Leases(
             await stack.enter_async_context(client),
             MACHINE,
+            Presence(client, MACHINE, facts=facts, heads=heads, clock=clock, session_id="s"),
             threads=Threads(Naming()),
             database=kept_in,
             outbox=Outbox(),
-            clock=SystemClock(),
-            facts=facts,
-            heads=SealHeads(kept_in, facts, SystemClock(), server=client.base_url),
-            session_id="s",
+            clock=clock,
             heartbeat_seconds=30.0,
         )
         await leases.register()

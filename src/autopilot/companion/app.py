@@ -38,6 +38,7 @@ from autopilot.companion.leases import Holder, Leases
 from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
 from autopilot.companion.places import Places
+from autopilot.companion.presence import Presence
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.seal_heads import SealHeads
@@ -112,16 +113,22 @@ class Companion:
             if settings.join_shared_codex
             else None,
         )
+        presence = Presence(
+            client,
+            self.machine,
+            facts=self.facts,
+            heads=SealHeads(self.database, self.facts, clock, server=client.base_url),
+            clock=clock,
+            session_id=self.session_id,
+        )
         self.leases = Leases(
             client,
             self.machine,
+            presence,
             threads=self.threads,
             database=self.database,
             outbox=self.outbox,
             clock=clock,
-            facts=self.facts,
-            heads=SealHeads(self.database, self.facts, clock, server=client.base_url),
-            session_id=self.session_id,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         self.mirror = Mirror(

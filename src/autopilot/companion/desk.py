@@ -156,7 +156,7 @@ class Desk:
         thread = self._threads.of_worker(request.worker_id)
         if thread is not None and not thread.is_open:
             return STOPPED
-        late = request.expires_at is not None and self._leases.server_now() >= request.expires_at
+        late = request.expires_at is not None and self._leases.presence.server_now() >= request.expires_at
         return TOO_LATE if late else None
 
     async def _refuse(self, request: Request, error: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ class Feed:
         Raises:
             AutopilotError: the feed can't be read on (begin again from what is acknowledged).
         """
-        while not self._leases.registered:
+        while not self._leases.presence.registered:
             await self._clock.sleep(UNREGISTERED_SECONDS)
         cursor = await self._database.run(_acknowledged)
         while True:
@@ -154,7 +154,9 @@ class Feed:
             elif kind in {"worker.approval.expired", "worker.approval.closed"}:
                 await self._approval_over(kind, envelope.get("payload") or {})
             else:
-                ack = handshake.ack(thread, envelope, session_id=self._session_id, now=self._leases.server_now())
+                ack = handshake.ack(
+                    thread, envelope, session_id=self._session_id, now=self._leases.presence.server_now()
+                )
                 if ack is not None and await self._recorder.record([ack]):
                     log.info("handshake.acknowledged", worker_id=thread.worker_id, event_id=ack.event_id)
 

@@ -7,7 +7,6 @@ lost is claimed anew under a new generation; the mirror then sends its backlog u
 from __future__ import annotations
 
 import asyncio
-import platform
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,23 +14,18 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from autopilot import __version__
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion.database import Database
-from autopilot.companion.facts import MachineFacts
 from autopilot.companion.identity import Machine
 from autopilot.companion.outbox import Outbox
-from autopilot.companion.seal_heads import SealHeads
+from autopilot.companion.presence import Presence
 from autopilot.companion.threads import Thread, Threads
-from autopilot.contract import HeartbeatResult, HeartbeatWorker, MachineFact, RegisterMachine
+from autopilot.contract import HeartbeatWorker
 from autopilot.contract.errors import (
     AutopilotError,
     Conflict,
-    InvalidRequest,
     NotFound,
-    PayloadTooLarge,
     Problem,
-    Unprocessable,
 )
 from autopilot.ops.clock import Clock
 
@@ -65,25 +59,21 @@ class Leases:
         self,
         client: RuntimeCodexClient,
         machine: Machine,
+        presence: Presence,
         *,
         threads: Threads,
         database: Database,
         outbox: Outbox,
         clock: Clock,
-        facts: MachineFacts,
-        heads: SealHeads,
-        session_id: str,
         heartbeat_seconds: float,
     ) -> None:
         self._client = client
         self._machine = machine
+        self.presence = presence
         self._threads = threads
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._facts = facts
-        self._heads = heads
-        self._session_id = session_id
         self._heartbeat_seconds = heartbeat_seconds
         self._ttl_ms = max(TTL_MS, int(heartbeat_seconds * 2000))
         self._held: dict[str, int] = {}
@@ -92,11 +82,6 @@ class Leases:
         self._not_before: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._claimed = asyncio.Condition()
-        self._codex_version: str | None = None
-        self._registered: str | None = None
-        """What was last registered; None: not in this life."""
-        self.ahead = timedelta(0)
-        """How far the server's clock is ahead of ours, as the last registration or lease told."""
         self.forgotten: Callable[[Thread], None] = lambda _thread: None
         """Called when the runtime has lost what it had of a thread."""
         self.write: Callable[[Thread], Awaitable[bool]] = _nobody_asks
@@ -112,12 +97,8 @@ class Leases:
 
     def wake(self, *, codex_version: str | None = None) -> None:
         """There may be something to claim, or to say about the machine."""
-        self._codex_version = codex_version or self._codex_version
+        self.presence.codex_version = codex_version or self.presence.codex_version
         self._wake.set()
-
-    def server_now(self) -> datetime:
-        """The server's time, as well as we know it: behind by the time its last answer was on its way, never ahead."""
-        return self._clock.now() + self.ahead
 
     async def until_held(self, worker_id: str, within_seconds: float) -> bool:
         """Wait until the runtime knows this worker as ours; False when that takes longer."""
@@ -161,71 +142,31 @@ class Leases:
     async def tell_facts(self) -> None:
         """Say what is new about the machine without waiting for the next sign of life, forever."""
         while True:
-            await self._facts.news.wait()
+            await self.presence.facts.news.wait()
             await self._clock.sleep(NEWS_SECONDS)
-            self._facts.news.clear()
+            self.presence.facts.news.clear()
             try:
-                if self.registered:
+                if self.presence.registered:
                     await self.heartbeat()
             except AutopilotError as error:  # the next heartbeat says it
                 log.info("facts.not_told", error=str(error), code=error.code)
 
     async def register(self) -> None:
         """Say that this machine exists and what runs here, unless that is known."""
-        saying = f"{self._codex_version}"
-        if self._registered == saying:
-            return
-        about = RegisterMachine(
-            machine_id=self._machine.machine_id,
-            name=self._machine.name,
-            platform=f"{platform.system()} {platform.machine()}",
-            companion_version=__version__,
-            codex_version=self._codex_version,
-            desktop_session_id=self._session_id,
-        )
-        registered = await self._client.register_machine(about)
-        if registered.last_heard_at is not None:  # just now
-            self.ahead = datetime.fromisoformat(registered.last_heard_at) - self._clock.now()
-        self._registered = saying
-        self._facts.tell_again()
-        log.info("machine.registered", machine_id=self._machine.machine_id, codex_version=self._codex_version)
-        self.gained()
-
-    @property
-    def registered(self) -> bool:
-        """Whether the runtime knows this machine."""
-        return self._registered is not None
+        if await self.presence.register():
+            self.gained()
 
     async def heartbeat(self) -> None:
         """One sign of life for everything held, and what the answer means."""
         sent = dict(self._held)
         held = [HeartbeatWorker(worker_id=worker, generation=number) for worker, number in sent.items()]
-        try:
-            answer = await self._beat(held, self._facts.pending())
-        except NotFound:
-            self._registered = None
-            raise
+        answer = await self.presence.beat(held)
         for lease in answer.workers:
             if lease.state == "renewed" or lease.worker_id not in sent:
                 continue
             log.info("lease.not_renewed", worker_id=lease.worker_id, state=lease.state)
             await self.lost(lease.worker_id, lease.state, sent[lease.worker_id])
         self._wake.set()
-
-    async def _beat(self, held: list[HeartbeatWorker], facts: tuple[MachineFact, ...]) -> HeartbeatResult:
-        """Leases live by this call: facts that the runtime does not take are let go of, and it is made without them."""
-        machine_id, kept = self._machine.machine_id, await self._heads.kept()
-        said = {"desktop_session_id": self._session_id, "kept_seal": None if kept is None else kept.head}
-        try:
-            answer = await self._client.heartbeat(machine_id, held, facts=facts, **said)
-        except (InvalidRequest, Unprocessable, PayloadTooLarge) as refused:
-            if not facts:
-                raise
-            log.warning("facts.refused", methods=[fact.method for fact in facts], error=refused.message)
-            answer = await self._client.heartbeat(machine_id, held, **said)
-        self._facts.told(facts)
-        await self._heads.answered(kept, answer)
-        return answer
 
     def drop(self, worker_id: str, generation: int) -> bool:
         """Hold this lease no more; False where another one is held by now, of which this says nothing."""
@@ -335,7 +276,7 @@ class Leases:
         if self.elsewhere.pop(thread.worker_id, None) is not None:
             self.others_changed()
         expires = datetime.fromisoformat(grant.expires_at)
-        self.ahead = expires - timedelta(milliseconds=self._ttl_ms) - self._clock.now()
+        self.presence.heard_at(expires - timedelta(milliseconds=self._ttl_ms))
         await self._save(thread)
         log.info("lease.claimed", worker_id=thread.worker_id, generation=grant.generation)
         async with self._claimed:
