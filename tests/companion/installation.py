@@ -78,15 +78,8 @@ class Installation:
             self.served.url, self.machine_token, surface="companion", transport=transport
         ) as client:
             made = Companion(settings, self.launch, client, SystemClock(), {})
-            stopping = asyncio.Event()
-            async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(made.run(stopping))
-                try:
-                    await made.codex.ready(PATIENCE_SECONDS)
-                    yield made
-                finally:
-                    stopping.set()
-                    await running
+            async with at_work(made):
+                yield made
 
     async def start_process(self, **environment: str) -> Running:
         """A companion as a process of its own, to be killed."""
@@ -164,6 +157,20 @@ class Installation:
         while page := await self.owner.events(worker_id, after=len(found), limit=500):
             found += page
         return found
+
+
+@asynccontextmanager
+async def at_work(companion: Companion) -> AsyncIterator[None]:
+    """With its Codex ready; ended cleanly."""
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(companion.run(stopping))
+        try:
+            await companion.codex.ready(PATIENCE_SECONDS)
+            yield
+        finally:
+            stopping.set()
+            await running
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.companion.installation import PATIENCE_SECONDS, Installation
+from tests.companion.installation import Installation, at_work
 
 from autopilot.api import tokens
 from autopilot.client import RuntimeCodexClient
@@ -74,12 +73,5 @@ async def machine_of(
     async with RuntimeCodexClient(base_url, executor.token, surface="companion") as client:
         made = Companion(settings, launch, client, WrongClock(wrong_by), {})
         made.leases._ttl_ms = SHORT_LEASE_MS
-        stopping = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(made.run(stopping))
-            try:
-                await made.codex.ready(PATIENCE_SECONDS)
-                yield made
-            finally:
-                stopping.set()
-                await running
+        async with at_work(made):
+            yield made

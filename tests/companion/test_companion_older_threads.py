@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from tests.companion.installation import Installation, assert_sound, method, methods
+from tests.companion.older_files import bring_back
 from tests.companion.test_companion_ends import HALF, completed, ended_without_us, in_history
 from tests.companion.test_companion_threads import ignore, text
 
@@ -150,14 +151,8 @@ def test_a_file_of_the_second_version_knows_which_codex_its_threads_were_of(tmp_
     path = tmp_path / "companion.sqlite"
     made = open_file(path)
     made.execute("insert into thread (thread_id, worker_id, active_at) values ('t', 'desktopw:t', 0)")
-    made.execute("alter table thread drop column incarnation")
-    made.execute("alter table thread drop column elsewhere")
-    made.execute("alter table open_item drop column told")
-    made.execute("drop table approval")
-    made.execute("drop table seal_head")
-    made.execute("drop table artifact")
+    bring_back(made, 2)
     made.execute("insert into setting values ('codex_incarnation', 'the-first')")
-    made.execute("pragma user_version = 2")
     made.close()
 
     again = open_file(path)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from autopilot.companion import whole_file
 from autopilot.companion.codex import translate
 from autopilot.companion.codex.process import start_time
 from autopilot.companion.codex.supervisor import Codex
@@ -124,7 +125,7 @@ class Standing:
                 self._said |= new
                 pid = os.getpid()
                 status = Status(pid, start_time(pid) or "", codex, owners, drift)
-                await asyncio.to_thread(_write, self._path, msgspec.json.encode(status))
+                await asyncio.to_thread(whole_file.replace, self._path, msgspec.json.encode(status))
 
     def codex(self) -> CodexStanding:
         """As it is now."""
@@ -170,10 +171,3 @@ def read(data: Path) -> Status | None:
         return msgspec.json.decode((data / FILE).read_bytes(), type=Status)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    with open(fresh, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # an opener
-        file.write(data)
-    fresh.replace(path)

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from autopilot.companion import whole_file
 from autopilot.companion.codex import questions, reliance, schema
 from autopilot.companion.codex.binary import CodexBinary, numbers
 from autopilot.companion.codex.schema import FILES, Vocabulary
@@ -145,7 +146,7 @@ async def vocabulary(binary: CodexBinary, cache: Path) -> Vocabulary:
     if kept is not None and kept.identity == identity and _is_complete(kept.vocabulary):
         return kept.vocabulary
     seen = await schema.ask(binary)
-    await asyncio.to_thread(_keep, path, _Kept(identity, seen))
+    await asyncio.to_thread(whole_file.replace, path, msgspec.json.encode(_Kept(identity, seen)))
     return seen
 
 
@@ -178,10 +179,3 @@ def _read(path: Path) -> _Kept | None:
         return msgspec.json.decode(path.read_bytes(), type=_Kept)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _keep(path: Path, kept: _Kept) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(path)

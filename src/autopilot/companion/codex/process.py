@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from autopilot.companion import processes
+from autopilot.companion import processes, whole_file
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.ops.clock import Clock
@@ -128,7 +128,7 @@ class AppServer:
         if record is None or not _lives(record):
             return None
         renamed = msgspec.structs.replace(record, incarnation=uuid.uuid4().hex[:16])
-        await asyncio.to_thread(_write_private, self.launch.pid_file, msgspec.json.encode(renamed))
+        await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(renamed))
         log.warning("codex.renamed", pid=record.pid, was=record.incarnation, now=renamed.incarnation)
         return record.incarnation
 
@@ -176,7 +176,7 @@ class AppServer:
             fingerprint=self.launch.fingerprint,
             version=self.launch.binary.version,
         )
-        await asyncio.to_thread(_write_private, self.launch.pid_file, msgspec.json.encode(self.record))
+        await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(self.record))
         log.info("codex.started", pid=self._child.pid, version=self.launch.binary.version)
         await self._listening()
 
@@ -250,11 +250,3 @@ def child_environment(environ: Mapping[str, str], codex_home: Path, scratch: Pat
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept["TMPDIR"] = str(scratch)
     return kept
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Replace a 0600 file at once."""
-    fresh = path.with_suffix(".new")
-    with open(fresh, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # an opener
-        file.write(data)
-    fresh.replace(path)
