@@ -35,6 +35,8 @@ from autopilot.testing.clock import FakeClock
 
 RECORDINGS = Path(__file__).parent / "recordings"
 GOLDEN = ".golden"
+NOT_ASKED = {"thread/loaded/list": {"result": {"data": []}}}
+"""What a Codex answers that began with the recording: it has nothing in its memory yet."""
 
 Row = dict[str, Any]
 
@@ -63,7 +65,7 @@ class RecordedCodex:
             CodexRefused: it was refused, or nobody asked it.
         """
         known = self._answers[_subject({"method": method, "params": params})]
-        answer = known.pop(0) if known else {"error": {"code": -32600, "message": "nobody asked that"}}
+        answer = known.pop(0) if known else NOT_ASKED.get(method, {"error": {"code": -32600, "message": "not asked"}})
         if "error" in answer:
             raise CodexRefused(answer["error"]["code"], answer["error"]["message"])
         return msgspec.Raw(msgspec.json.encode(answer["result"]))
