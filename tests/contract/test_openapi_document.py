@@ -58,6 +58,7 @@ CALLS = {
     "POST /api/auth/verify",
     "POST /api/auth/refresh",
     "POST /api/auth/signout",
+    "POST /api/auth/step-up",
     "GET /api/me",
     "GET /api/devices",
     "POST /api/devices/{deviceId}/rename",

@@ -9,7 +9,7 @@ from autopilot.testing.approvals import approval_of, asked, decide, ended, quest
 from autopilot.testing.machines import leased
 from autopilot.testing.runtime import OWNER, call, frames
 
-ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}))
+ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}), step_up=True)
 TOUCH = "[[approvals.rule]]\nname = 'touch'\nkind = 'command'\ncommand = ['touch']\ndecision = 'accept'\n"
 DECLINE = "[[approvals.rule]]\nname = 'no'\nkind = 'command'\ndecision = 'decline'\n"
 

@@ -11,7 +11,7 @@ from autopilot.testing.approvals import question
 from autopilot.testing.machines import Companion, ask, leased, receipt
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, call, frames
 
-ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}))
+ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}), step_up=True)
 
 
 async def put(runtime, text, *, subject="user", expected=0, claims=OWNER, text_format="toml"):
@@ -266,7 +266,7 @@ async def history(runtime, query="", claims=OWNER):
 
 
 async def test_the_history_says_who_changed_what_when_and_from_which_device(runtime):
-    other = Claims(user_id=1, device_id="device-9", scopes=frozenset({"administer"}), surface="cli")
+    other = Claims(user_id=1, device_id="device-9", scopes=frozenset({"administer"}), surface="cli", step_up=True)
     for number in range(3):
         await put(runtime, f"# {number} \u00fc", expected=number, claims=other if number else OWNER)
     await put(runtime, "", subject="installation", claims=ADMIN)

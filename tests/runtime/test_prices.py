@@ -13,7 +13,7 @@ from autopilot.contract.port import Claims
 from autopilot.runtime.spend_counts import Counts
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, call, insert_worker
 
-ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}))
+ADMIN = Claims(user_id=9, device_id="device-admin", scopes=frozenset({"administer", "admin"}), step_up=True)
 FIRST = date(2026, 11, 1)
 WAYS = ("day", "worker", "thread", "model", "machine")
 

@@ -34,11 +34,13 @@ from autopilot.api.http.edge import Edge
 from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
 from autopilot.api.http.reception import Reception
+from autopilot.api.http.step_up import StepUpRoutes
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.step_up import StepUp
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
 from autopilot.contract.errors import InvalidRequest, MethodNotAllowed, NotFound
@@ -96,6 +98,8 @@ def build(
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
     reception, devices = Reception(door, addresses, body_limits), Devices(api.sessions)
+    step_up = StepUp(api.codes)
+    rate = Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic)
     auth = AuthRoutes(
         settings=settings,
         codes=api.codes,
@@ -105,12 +109,14 @@ def build(
         postman=api.postman,
         devices=devices,
         reception=reception,
-        rate=Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic),
+        step_up=step_up,
+        rate=rate,
     )
     facade = Facade(port, door, api.watch, BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds))
     app = Starlette(
         routes=[
             *auth.routes(),
+            *StepUpRoutes(step_up, api.grants, api.postman, reception, rate).routes(),
             *DeviceRoutes(devices, api.grants, api.watch, reception).routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),

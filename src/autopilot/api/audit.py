@@ -28,6 +28,8 @@ Action = Literal[
     "token_minted",
     "device_renamed",
     "device_revoked",
+    "stepped_up",
+    "step_up_refused",
 ]
 Outcome = Literal["done", "refused"]
 

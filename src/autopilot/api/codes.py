@@ -15,7 +15,7 @@ import asyncpg
 
 from autopilot.api import audit, opaque
 from autopilot.api.address import folded_email, plain_email
-from autopilot.api.audit import Caller
+from autopilot.api.audit import Action, Actor, Caller
 from autopilot.contract.errors import RateLimited, Unauthorized
 from autopilot.db.queries import load
 
@@ -34,8 +34,10 @@ class Codes:
     attempts: int
     per_hour: int
 
-    async def issue(self, email: str, caller: Caller) -> str:
+    async def issue(self, email: str, caller: Caller, *, session_id: str | None = None) -> str:
         """A new code for an address (which may have no account), to be mailed.
+
+        With `session_id` it signs nobody in, and steps up that session alone.
 
         Raises:
             ValueError: it can't be a mail address.
@@ -45,7 +47,7 @@ class Codes:
         code = opaque.sign_in_code()
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL.lock_email, email_key)
-            recent = await connection.fetchrow(SQL.count_recent, email_key, WINDOW_SECONDS)
+            recent = await connection.fetchrow(SQL.count_recent, email_key, WINDOW_SECONDS, session_id)
             assert recent is not None
             if recent["sent"] >= self.per_hour:
                 raise RateLimited(
@@ -54,38 +56,44 @@ class Codes:
                     retry_after_seconds=max(1.0, recent["oldest_forgotten_in_seconds"]),
                 )
             digest = opaque.code_digest(self.key, email_key, code)
-            await connection.execute(
-                SQL.create_code, plain_email(email), email_key, digest, caller.address, self.life_seconds, self.attempts
-            )
-            await audit.record(connection, "code_requested", caller, subject=f"email:{email_key}")
+            row = (plain_email(email), email_key, digest, caller.address, self.life_seconds, self.attempts, session_id)
+            await connection.execute(SQL.create_code, *row)
+            subject, actor = f"email:{email_key}", Actor(session_id=session_id)
+            await audit.record(connection, "code_requested", caller, actor=actor, subject=subject)
         return code
 
-    async def take(self, connection: Any, code: str, *, email: str | None, caller: Caller) -> str | None:
+    async def take(
+        self, connection: Any, code: str, *, email: str | None, caller: Caller, session_id: str | None = None
+    ) -> str | None:
         """Use up a code: the e-mail address that it proves, or None where it proves nothing.
 
         Runs within the caller's transaction, which must be committed in either case: a wrong guess counts.
         """
-        rows = await self._candidates(connection, email, caller)
+        rows = await self._candidates(connection, email, caller, session_id)
         written = opaque.folded_code(code)
         hits = [row for row in rows if self._matches(row, written)]
         if len({row["email_key"] for row in hits}) == 1:
-            await connection.execute(SQL.use_codes, hits[0]["email_key"])
+            await connection.execute(SQL.use_codes, hits[0]["email_key"], session_id)
             return str(hits[0]["email"])
         await connection.execute(SQL.count_attempt, [row["code_no"] for row in rows])
         tried = _key_or_none(email)
         subject = f"email:{tried}" if tried else None
-        await audit.record(connection, "code_refused", caller, outcome="refused", subject=subject)
+        action: Action = "code_refused" if session_id is None else "step_up_refused"
+        actor = Actor(session_id=session_id)
+        await audit.record(connection, action, caller, actor=actor, outcome="refused", subject=subject)
         return None
 
     async def sweep(self) -> None:
         """Forget codes that count for nothing any more."""
         await self.pool.execute(SQL.sweep)
 
-    async def _candidates(self, connection: Any, email: str | None, caller: Caller) -> list[Any]:
+    async def _candidates(
+        self, connection: Any, email: str | None, caller: Caller, session_id: str | None
+    ) -> list[Any]:
         if email is None:
             return list(await connection.fetch(SQL.live_of_address, caller.address))
         email_key = _key_or_none(email)
-        return list(await connection.fetch(SQL.live_of_email, email_key)) if email_key else []
+        return list(await connection.fetch(SQL.live_of_email, email_key, session_id)) if email_key else []
 
     def _matches(self, row: Any, written: str) -> bool:
         return hmac.compare_digest(row["code_digest"], opaque.code_digest(self.key, row["email_key"], written))

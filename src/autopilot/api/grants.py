@@ -120,6 +120,7 @@ class Grants:
         return {row["token_digest"] for row in rows}
 
     def _grant(self, digest: bytes, row: Any, asked_at: float) -> Grant:
+        step_up_seconds: float = row["step_up_seconds_left"] or 0.0
         claims = Claims(
             user_id=row["user_id"],
             device_id=row["device_id"],
@@ -127,14 +128,16 @@ class Grants:
             machine_id=row["machine_id"],
             scopes=frozenset(row["scopes"]),
             surface=row["surface"],
+            step_up=step_up_seconds > 0.0,
         )
+        left_seconds = [self._remember_seconds, row["seconds_left"], *([step_up_seconds] if claims.step_up else [])]
         return Grant(
             token_digest=digest,
             session_id=row["session_id"],
             claims=claims,
             email=row["email"],
             is_owner=row["is_owner"],
-            good_until=asked_at + min(self._remember_seconds, row["seconds_left"]),
+            good_until=asked_at + min(left_seconds),
         )
 
 

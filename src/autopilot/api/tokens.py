@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import accounts, audit
+from autopilot.api import accounts, audit, step_up
 from autopilot.api.accounts import Account
 from autopilot.api.audit import Caller
 from autopilot.api.sessions import DeviceNote, Lifetimes, Sessions, Tokens
@@ -31,7 +31,7 @@ async def mint(
     lifetimes: Lifetimes | None = None,
     owner_email: str | None = None,
 ) -> SignedIn:
-    """A new session of a user, as if signed in; the account is made on first use.
+    """A new session of a user, as if signed in, stepped up unless it is a machine's; the account is made on first use.
 
     `email` None means the owner of the installation (made without an address if nobody signed in yet). `owner_email`:
     who the owner will be where nobody signed in yet; None: whoever is first, this `email` too.
@@ -47,6 +47,8 @@ async def mint(
         tokens = await sessions.open(
             connection, account, DeviceNote(surface=surface, name=name), scopes=asked, machine_id=machine_id
         )
+        if machine_id is None:
+            await step_up.mark(connection, tokens.session_id, "local")
         detail = {"scopes": sorted(asked), "machine_id": machine_id}
         await audit.record(connection, "token_minted", Caller(surface=surface), actor=tokens.actor, detail=detail)
     return signed_in(tokens)

@@ -8,6 +8,7 @@ else the session of `autopilot login`. Every call leaves its line in the client'
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -87,4 +88,11 @@ async def token_source(target: Target, environ: Mapping[str, str]) -> AsyncItera
         yield local_tokens(target.home, target.running, environ)
     else:
         async with session_of(target.url, environ) as session:
+            session.ask_code = _ask_code if sys.stdin.isatty() else None
             yield session
+
+
+async def _ask_code() -> str:
+    sys.stderr.write("This takes a fresh proof of who you are; a code is on its way to your mail.\nCode: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

@@ -18,6 +18,7 @@ from autopilot.api.codes import Codes
 from autopilot.api.mail import CodeMail
 from autopilot.api.sessions import Lifetimes, Sessions
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.step_up import at_the_machine
 from autopilot.api.tokens import mint
 from autopilot.cli.home import Home, Running
 from autopilot.client.tokens import Credentials, FileTokenStore
@@ -151,11 +152,22 @@ class LocalTokens:
             return kept.access_token
         return await self._new()
 
-    async def _new(self) -> str:
+    async def step_up(self) -> str | None:
+        """A token that is stepped up: whoever has the database at hand has proved enough.
+
+        Raises:
+            Unavailable: as `access_token`.
+        """
+        return await self._new(stepped_up=True)
+
+    async def _new(self, *, stepped_up: bool = False) -> str:
         wanted = Wanted(scopes=LOCAL_SCOPES, surface="cli", name="this machine", lifetimes=self.lifetimes)
         try:
             async with await open_pool(self.database_url, max_size=1, schema="api") as pool:
-                return (await ensure(pool, self.store, wanted, self.base_url)).access_token
+                token = (await ensure(pool, self.store, wanted, self.base_url)).access_token
+                if stepped_up:
+                    await at_the_machine(pool, token)
+                return token
         except (asyncpg.PostgresError, *AWAY) as error:
             raise Unavailable(
                 "the installation's database is not available", reason_code="database", outcome="not_recorded"

@@ -53,6 +53,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "token": ("token:token", "Print a token for scripts."),
         "login": ("login:login", "Sign in to a server elsewhere."),
         "logout": ("login:logout", "End that session."),
+        "step-up": ("step_up:step_up", "Prove again who you are."),
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),

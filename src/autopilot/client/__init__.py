@@ -27,6 +27,7 @@ from autopilot.client.tokens import (
     KeyringTokenStore,
     MemoryTokenStore,
     SignInAgain,
+    StepUpSource,
     TokenSource,
     TokenStore,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Session",
     "SessionState",
     "SignInAgain",
+    "StepUpSource",
     "SystemClock",
     "Timeline",
     "TimelineLimits",

@@ -23,8 +23,8 @@ from autopilot import __version__
 from autopilot.client import log
 from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
-from autopilot.client.tokens import TokenSource
-from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError, from_response
+from autopilot.client.tokens import StepUpSource, TokenSource
+from autopilot.contract.errors import AutopilotError, Forbidden, NetworkError, Unauthorized, UnknownError, from_response
 
 UNARY_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -205,6 +205,13 @@ class Http:
             return await attempt(token)
         except Unauthorized:
             return await attempt(await self._tokens.renew(token))
+        except Forbidden as error:
+            if error.reason_code != "step_up_required" or not isinstance(self._tokens, StepUpSource):
+                raise
+            stepped_up = await self._tokens.step_up()
+            if stepped_up is None:
+                raise
+            return await attempt(stepped_up)
 
     def _request(
         self,

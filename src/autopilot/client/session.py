@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -22,7 +22,7 @@ from autopilot.client import log
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Trace
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
-from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, User, VerifyCode, decode, encode
+from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, StepUp, User, VerifyCode, decode, encode
 from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError
 
 REFRESH_AHEAD_SECONDS = 60.0
@@ -73,6 +73,8 @@ class Session:
         self._state: SessionState | None = None
         self._refused: str | None = None  # a refresh token that the server will not take again
         self._current: Credentials | None = None  # what the store said last: a keyring is slow to ask
+        self.ask_code: Callable[[], Awaitable[str]] | None = None
+        """Asks a person for the code that was mailed for a step-up; None: nobody is there to ask."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -151,6 +153,46 @@ class Session:
         self._keep(renewed)
         log.record("session.refreshed", user_id=renewed.user_id)
         return renewed.access_token
+
+    # Step-up (a StepUpSource).
+
+    async def step_up(self) -> str | None:
+        """See StepUpSource: has a code mailed and asks for it, where there is somebody to ask."""
+        if self.ask_code is None:
+            return None
+        await self.request_step_up()
+        return await self.finish_step_up(await self.ask_code())
+
+    async def request_step_up(self) -> None:
+        """Have a code mailed that steps this session up.
+
+        Raises:
+            SignInAgain: nobody is signed in.
+            Conflict: `no_address`.
+        """
+        await self._step(StepUp())
+
+    async def finish_step_up(self, code: str) -> str:
+        """Give the code; a token that is stepped up from its first use on, at every node.
+
+        Raises:
+            Unauthorized: not this code, or no longer.
+        """
+        token = await self._step(StepUp(code=code))
+        return await self.renew(token)
+
+    async def _step(self, body: StepUp) -> str:
+        token = await self.access_token()
+        await self._http.call(
+            "auth.step_up",
+            "POST",
+            "/api/auth/step-up",
+            body=encode(body),
+            headers={"authorization": f"Bearer {token}"},
+            timeout_seconds=AUTH_TIMEOUT_SECONDS,
+            retry=False,
+        )
+        return token
 
     # Signing in and out.
 

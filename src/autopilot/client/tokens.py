@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from autopilot.client import log
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
@@ -90,6 +90,19 @@ class TokenSource(Protocol):
         Raises:
             SignInAgain: there is none.
             NetworkError, Unavailable: not now.
+        """
+        ...
+
+
+@runtime_checkable
+class StepUpSource(Protocol):
+    """A token source that can prove anew who uses it (docs/protocol.md, "Step-up")."""
+
+    async def step_up(self) -> str | None:
+        """A token of a session that is stepped up; None: it can't be proved here and now.
+
+        Raises:
+            Unauthorized: the proof was refused.
         """
         ...
 

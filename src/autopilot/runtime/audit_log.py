@@ -20,7 +20,7 @@ from autopilot.db.queries import load
 
 SQL = load("autopilot.runtime", "audit")
 
-RuntimeAction = Literal["policy_set", "machine_registered"]
+RuntimeAction = Literal["policy_set", "prices_set", "machine_registered"]
 """What the runtime itself writes; the API's words are in autopilot.api.audit."""
 
 

@@ -98,10 +98,11 @@ def _whose(claims: Claims, query: Mapping[str, str]) -> tuple[int | None, str | 
     """Whose acts are asked for: one's own, unless one manages the installation.
 
     Raises:
-        Forbidden: somebody else's, without the scope.
+        Forbidden: somebody else's, without the scope, or with it but without step-up.
     """
     asked = integer_of(query, "user_id", low=1, high=2**63 - 1, default=None)
     if "admin" in claims.scopes:
+        permissions.require_step_up(claims)
         return asked, None
     if asked not in (None, claims.user_id):
         raise Forbidden("the acts of others take the scope admin", reason_code="scope", scope="admin")

@@ -54,6 +54,21 @@ def require_scope(claims: Claims, *scopes: str) -> None:
         raise Forbidden(f"the token lacks the scope {needed}", reason_code="scope", scope=scopes[0])
 
 
+def require_step_up(claims: Claims) -> None:
+    """The session's user has proved within the last minutes who they are.
+
+    Raises:
+        Forbidden: `step_up_required`; `how` says where that is done.
+    """
+    if not claims.step_up:
+        raise Forbidden(
+            "prove first who you are: this takes a session that was stepped up within the last ten minutes",
+            reason_code="step_up_required",
+            how="POST /api/auth/step-up",
+            methods=["email_code"],
+        )
+
+
 def observe(claims: Claims, worker: Worker) -> None:
     """May read this worker. An `execute` token reads what its machine executes, and what no machine ever did.
 

@@ -65,6 +65,7 @@ class PolicyRoutes:
         """200 and the new version."""
         claims, said = request.claims, self._bodies.policy(request)
         permissions.require_scope(claims, "admin" if said.subject == INSTALLATION else "administer")
+        permissions.require_step_up(claims)
         check(said, "")
         contents = read(said.text, said.format)
         subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else own_subject(claims)

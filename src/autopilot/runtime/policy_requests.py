@@ -19,7 +19,7 @@ from autopilot.runtime import policy, policy_store, spend_budgets
 from autopilot.runtime.ledger_rows import Draft, Worker
 from autopilot.runtime.machines import Machine
 from autopilot.runtime.policy import DENIED, Verdict
-from autopilot.runtime.policy_builtin import ALWAYS, DESKTOP, GATEWAY
+from autopilot.runtime.policy_builtin import ALWAYS, DESKTOP, GATEWAY, NEVER, OPEN_SANDBOX_MODES
 from autopilot.runtime.policy_question import Place, of_request
 from autopilot.runtime.requests_bodies import Call
 from autopilot.runtime.requests_notes import note
@@ -61,6 +61,13 @@ async def place_of_worker(conn: Any, claims: Claims, worker: Worker) -> Place:
     mode = await conn.fetchval(policy_store.SQL.execution_mode, worker.worker_no)
     home = None if worker.lease is None else await home_of_machine(conn, worker.lease.machine_id)
     return Place(_lane(claims, mode), _fact(facts, "cwd"), _fact(facts, "model"), home)
+
+
+def takes_step_up(call: Call) -> bool:
+    """Whether a request asks for full access: a sandbox that holds nothing back, or to be asked for nothing."""
+    asked = of_request(call.method, call.params)
+    sandboxed = all(named.value in OPEN_SANDBOX_MODES for named in asked.sandboxes)
+    return not sandboxed or any(named.value == NEVER for named in asked.approval_policies)
 
 
 def receipt_error(verdict: Verdict, call: Call) -> dict[str, Any]:

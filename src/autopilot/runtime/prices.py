@@ -19,7 +19,7 @@ from autopilot.contract.errors import Conflict, Unprocessable
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.log import get_logger
-from autopilot.runtime import permissions, price_table
+from autopilot.runtime import audit_log, permissions, price_table
 from autopilot.runtime.ledger_rows import actor_of, instant
 from autopilot.runtime.price_table import Price, PriceTable, Repriced
 from autopilot.runtime.requests_bodies import Bodies
@@ -56,6 +56,7 @@ class PriceRoutes:
         """200 and the new version."""
         claims, said = request.claims, self._bodies.prices(request)
         permissions.require_scope(claims, "admin")
+        permissions.require_step_up(claims)
         _check(said)
         table = price_table.read(said.text, said.format)
         async with self._pool.acquire() as conn, conn.transaction():
@@ -69,6 +70,8 @@ class PriceRoutes:
                 raise _another(version, await conn.fetchval(SQL.latest_version))
             columns = [[getattr(price, name) for price in table.prices] for name in Price.__dataclass_fields__]
             await conn.execute(SQL.add_prices, row["version"], *columns)
+            detail = {"version": row["version"], "reprice": bool(said.reprice)}
+            await audit_log.note(conn, claims, "prices_set", x_request_id=x_request_id, subject="prices", detail=detail)
         log.info("prices.set", version=row["version"], reprice=bool(said.reprice))
         return data_response(200, _body(row, table.prices))
 

@@ -84,6 +84,7 @@ class Requests:
             _refuse_stop(call)
             verdict = await policy_requests.judge_worker(tx.conn, asker.claims, worker, call)
             if verdict.allowed:
+                _require_step_up(asker, call)
                 check_params(call.method, call.params)
             return await self.accept(tx, worker, asker, call, verdict)
 
@@ -104,6 +105,7 @@ class Requests:
                 _refuse_stop(call)
                 verdict = await policy_requests.judge_machine(tx.conn, asker.claims, addressed, call)
                 if verdict.allowed:
+                    _require_step_up(asker, call)
                     check_params(call.method, call.params)
                 now = await tx.conn.fetchval("select clock_timestamp()")
                 if await self._store(tx, target, machine_id, asker=asker, call=call, now=now, verdict=verdict):
@@ -284,6 +286,16 @@ def _entry(target: Target, machine_id: str, call: Call) -> Entry:
     """What hands a request over."""
     worker_id = target.id if target.kind == "worker" else None
     return Entry(machine_id, "request", call.method in URGENT, worker_id, None, call.request_id)
+
+
+def _require_step_up(asker: Asker, call: Call) -> None:
+    """Before anything is stored: stepped up, the very same request is taken.
+
+    Raises:
+        Forbidden: `step_up_required`.
+    """
+    if policy_requests.takes_step_up(call):
+        permissions.require_step_up(asker.claims)
 
 
 def _refuse_stop(call: Call) -> None:

@@ -13,9 +13,9 @@ from autopilot.runtime.app import Runtime
 from autopilot.runtime.append_identity import digest
 from autopilot.runtime.ledger_rows import Batch, Draft, Worker, actor_of
 
-OWNER = Claims(user_id=1, device_id="device-1", scopes=frozenset({"administer"}), surface="ios")
+OWNER = Claims(user_id=1, device_id="device-1", scopes=frozenset({"administer"}), surface="ios", step_up=True)
 OBSERVER = Claims(user_id=1, device_id="device-3", scopes=frozenset({"observe"}), surface="web")
-STRANGER = Claims(user_id=2, device_id="device-2", scopes=frozenset({"administer"}), surface="ios")
+STRANGER = Claims(user_id=2, device_id="device-2", scopes=frozenset({"administer"}), surface="ios", step_up=True)
 
 
 def draft(event_id: str, event_type: str = "worker.event", **payload: Any) -> Draft:

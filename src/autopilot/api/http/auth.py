@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.api import accounts, audit
+from autopilot.api import accounts, audit, step_up
 from autopilot.api.address import plain_email
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.codes import Codes, refusal
@@ -26,6 +26,7 @@ from autopilot.api.limits import Limit
 from autopilot.api.mail import CodeMail, Postman
 from autopilot.api.sessions import DeviceNote, Sessions, Tokens
 from autopilot.api.settings import ApiSettings
+from autopilot.api.step_up import StepUp
 from autopilot.api.tokens import signed_in
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import (
@@ -56,6 +57,7 @@ class AuthRoutes:
     watch: StreamWatch
     postman: Postman
     devices: Devices
+    step_up: StepUp
     reception: Reception
     rate: Limit
 
@@ -123,13 +125,17 @@ class AuthRoutes:
         grant = await self.reception.read(request)
         with answering():
             device = await self.devices.current(Actor.of(grant.claims))
+            until = await self.step_up.until(Actor.of(grant.claims))
         user = User(id=grant.user_id, email=grant.email or "")
         scopes = tuple(sorted(grant.claims.scopes))
-        return json_answer(encode(Me(user=user, scopes=scopes, device=device, machine_id=grant.claims.machine_id)))
+        machine_id = grant.claims.machine_id
+        found = Me(user=user, scopes=scopes, device=device, machine_id=machine_id, stepped_up_until=until)
+        return json_answer(encode(found))
 
     async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> Tokens:
         account = await accounts.find_or_create(connection, email, owner_email=self.settings.owner_email)
         tokens = await self.sessions.open(connection, account, device)
+        await step_up.mark(connection, tokens.session_id, "email_code")
         await audit.record(connection, "signed_in", caller, actor=tokens.actor)
         return tokens
 

@@ -15,7 +15,8 @@ values ($1, $2, clock_timestamp() + make_interval(secs => $3));
 -- find_grant: Whom an access token speaks for, while it does.
 select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, u.email, u.is_owner,
     extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left,
-    d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due
+    d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due,
+    extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id

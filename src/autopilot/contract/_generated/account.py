@@ -16,6 +16,9 @@ __all__ = [
     "Scope",
     "SignedIn",
     "SignedOut",
+    "StepUp",
+    "StepUpMethod",
+    "SteppedUp",
     "User",
     "VerifyCode",
 ]
@@ -32,6 +35,13 @@ class Scope(StrEnum):
     """Execute for the workers of one machine."""
     ADMIN = "admin"
     """Manage the installation."""
+
+
+class StepUpMethod(StrEnum):
+    """A way to prove who uses a session."""
+
+    EMAIL_CODE = "email_code"
+    """A code sent to the user's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,30 @@ class VerifyCode:
     """What its owner calls the device that signs in."""
     device_platform: str | None = None
     """What it runs on, for people: `iOS 26`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepUp:
+    """Body that proves again who uses a session."""
+
+    method: str | None = None
+    """How; without it, `email_code`. (`StepUpMethod`)"""
+    code: str | None = None
+    """The proof; without it, a code is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteppedUp:
+    """Answer to a step-up: a code is on its way, or the session is stepped up."""
+
+    ok: bool
+    """Always true."""
+    stepped_up: bool
+    """Whether the session is stepped up now."""
+    expires_in: int
+    """For how many seconds it is; or how long the code is good for."""
+    methods: tuple[str, ...] = ()
+    """The ways there are. (`StepUpMethod`)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +200,5 @@ class Me:
     """The device whose session it is."""
     machine_id: str | None = None
     """The machine that an `execute` token is bound to."""
+    stepped_up_until: str | None = None
+    """Until when the session is stepped up; null: it is not."""
