@@ -29,7 +29,8 @@ from autopilot.contract import Envelope, Health, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError, StaleCursor
 
 APPROVAL = "worker.approval."
-RECONCILE_SECONDS = 30.0
+RECONCILE_SECONDS = 10.0
+"""With the 45 s after which a machine counts as away: whatever stands still is shown within a minute."""
 HISTORY_EVENTS = 1000
 """How far before its end a worker's log is read when its screen opens."""
 
