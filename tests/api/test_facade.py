@@ -184,7 +184,7 @@ async def test_another_method_is_405_and_says_which_there_are(
 @pytest.mark.parametrize("segment", [b"%2e%2e", b"%2E", b"..", b"."])
 async def test_an_id_that_no_path_can_hold_never_reaches_the_runtime(api: ServedApi, token: str, segment: bytes):
     line = b"GET " + WORKERS.encode() + b"/" + segment + b"/stream HTTP/1.1\r\n"
-    status, _, body = await raw(api, line + b"host: x\r\nauthorization: Bearer " + token.encode() + b"\r\n\r\n")
+    status, _, body = await raw(api, line + b"host: localhost\r\nauthorization: Bearer " + token.encode() + b"\r\n\r\n")
 
     assert status == 422
     assert json.loads(body)["error"]["details"][0] == {"reason_code": "dot_segment", "field": "worker_id"}
@@ -245,7 +245,7 @@ async def test_a_body_of_exactly_the_limit_passes(api: ServedApi, token: str):
 async def test_a_body_that_never_comes_is_408(database: str):
     async with serving(database, EchoRuntime(), limits=Limits(body_idle_seconds=0.1)) as api:
         token = (await api.mint("ada@example.org")).token
-        head = f"POST {WORKERS}/w/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n"
+        head = f"POST {WORKERS}/w/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
         status, headers, body = await raw(api, head.encode() + b'content-length: 9\r\n\r\n{"a"')
 
         assert status == 408

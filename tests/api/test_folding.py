@@ -32,12 +32,33 @@ def test_a_network_address_is_what_one_household_has(client: tuple[str, int] | N
         ("10.0.0.1", b"nonsense", "10.0.0.1"),
         ("10.0.0.1", b"", "10.0.0.1"),
         ("192.0.2.1", b"203.0.113.5", "192.0.2.1"),
+        ("10.0.0.1", b"203.0.113.5:4711", "203.0.113.5"),
+        ("10.0.0.1", b"[2001:db8:1:2::5]:4711", "2001:db8:1:2::/64"),
+        ("10.0.0.1", b"2001:db8:1:2::5", "2001:db8:1:2::/64"),
+        ("::ffff:10.0.0.1", b"::ffff:203.0.113.5", "203.0.113.5"),
+        ("10.0.0.1", b"10.0.0.7, 10.0.0.9", "10.0.0.7"),
+        ("10.0.0.1", b"6.6.6.6, nonsense, 10.0.0.9", "10.0.0.9"),
+        ("10.0.0.1", b"6.6.6.6,", "10.0.0.1"),
+        ("10.0.0.1", b"203.0.113.5\x00", "10.0.0.1"),
+        ("10.0.0.1", b"127.0.0.1.evil.example.com", "10.0.0.1"),
     ],
 )
 def test_only_a_trusted_proxy_is_believed_about_who_calls(client: str, forwarded: bytes, counted: str):
     addresses = Addresses("10.0.0.0/24, 127.0.0.1")
 
     assert addresses.of((client, 1), [(b"x-forwarded-for", forwarded)]) == counted
+
+
+def test_forwarding_headers_that_no_trusted_proxy_writes_are_not_read():
+    headers = [(b"forwarded", b"for=6.6.6.6"), (b"x-real-ip", b"6.6.6.6"), (b"x_forwarded_for", b"6.6.6.6")]
+
+    assert Addresses("10.0.0.1").of(("10.0.0.1", 1), headers) == "10.0.0.1"
+
+
+def test_several_forwarding_headers_are_one_chain_and_the_last_word_is_the_proxys():
+    headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"7.7.7.7, 203.0.113.5")]
+
+    assert Addresses("10.0.0.1").of(("10.0.0.1", 1), headers) == "203.0.113.5"
 
 
 def test_folding_never_joins_two_mailboxes():

@@ -177,6 +177,13 @@ async def test_what_is_not_http_gets_the_contracts_error(server: Server) -> None
     assert problem(await say(server, b"\x16\x03\x01\x02\x00 hello\r\n\r\n")) == (400, "malformed_http")
 
 
+async def test_what_the_server_itself_refuses_carries_the_security_headers(server: Server) -> None:
+    head = (await say(server, b"nonsense\r\n\r\n")).lower()
+
+    for header in (b"x-content-type-options: nosniff", b"frame-ancestors 'none'", b"referrer-policy: no-referrer"):
+        assert header in head
+
+
 async def test_a_head_that_does_not_come_is_408_and_silence_is_only_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
     async with Server(Starlette(routes=[Route("/", hello)])).running() as running:

@@ -40,17 +40,37 @@ class Addresses:
             address = self._forwarded(headers) or address
         return _counted(address)
 
+    def is_proxy(self, client: tuple[str, int] | None) -> bool:
+        """Whether a trusted proxy is at the other end of the connection."""
+        address = _parsed(client[0]) if client and self._trusted else None
+        return address is not None and self._trusts(address)
+
     def _forwarded(self, headers: Headers) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """The last address in the chain that no trusted proxy has."""
+        """The last address in the chain that no trusted proxy has; where all have one, the first.
+
+        What stands left of it was the caller's to write. Only X-Forwarded-For: a proxy that knows nothing of
+        `Forwarded` (RFC 7239) passes on what the caller wrote there.
+        """
         chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+        nearest = None
         for name in reversed(chain.split(",")):
-            address = _parsed(name.strip())
-            if address is None or not self._trusts(address):
+            address = _parsed(_without_port(name.strip()))
+            if address is None:
+                return nearest
+            if not self._trusts(address):
                 return address
-        return None
+            nearest = address
+        return nearest
 
     def _trusts(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
+
+
+def _without_port(name: str) -> str:
+    """Some proxies name the port too: `192.0.2.7:4711`, `[2001:db8::7]:4711`."""
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0] if name.count(":") == 1 else name
 
 
 def _parsed(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

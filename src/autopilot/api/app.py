@@ -40,6 +40,7 @@ from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.site import Site
 from autopilot.api.step_up import StepUp
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
@@ -49,6 +50,7 @@ from autopilot.ops.access import Access
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.ops.lifecycle import supervise
 from autopilot.ops.metrics import Metrics
+from autopilot.ops.settings import SettingsRefused
 
 SWEEP_SECONDS = 600.0
 MINUTE_SECONDS = 60.0
@@ -94,7 +96,7 @@ def build(
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
     api = _parts(settings, pool, port, clock=clock, mailer=mailer or mailer_for(settings), limits=limits)
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
-    addresses = Addresses(settings.trusted_proxies)
+    addresses, site = _surroundings(settings)
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
     reception, devices = Reception(door, addresses, body_limits), Devices(api.sessions)
@@ -123,7 +125,9 @@ def build(
         ],
         middleware=[
             Middleware(Access, metrics=metrics, clock=clock),
-            Middleware(Edge, limits=limits, contract_version=contract.VERSION, public_url=settings.public_url),
+            Middleware(
+                Edge, limits=limits, contract_version=contract.VERSION, public_url=settings.public_url, site=site
+            ),
             Middleware(FacadeFirst, facade=facade),
         ],
         exception_handlers={HTTPException: _framework_refusal},
@@ -132,6 +136,16 @@ def build(
     app.router.redirect_slashes = False
     app.state.api = api
     return app
+
+
+def _surroundings(settings: ApiSettings) -> tuple[Addresses, Site]:
+    try:
+        addresses = Addresses(settings.trusted_proxies)
+        return addresses, Site(
+            addresses, public_url=settings.public_url, hosts=settings.hosts, cors_origins=settings.cors_origins
+        )
+    except ValueError as error:
+        raise SettingsRefused(f"Settings are wrong:\n{error}") from None
 
 
 def _parts(

@@ -50,9 +50,13 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     sign_ins_per_minute: Rate = msgspec.field(name="AUTOPILOT_SIGN_IN_RATE", default=30.0)
     """Sign-in calls a minute of one network address."""
     trusted_proxies: str = msgspec.field(name="AUTOPILOT_TRUSTED_PROXIES", default="")
-    """Addresses or networks, separated by commas, whose X-Forwarded-For is believed."""
+    """Addresses or networks, separated by commas, whose X-Forwarded-For, -Host and -Proto are believed."""
     public_url: str | None = msgspec.field(name="AUTOPILOT_PUBLIC_URL", default=None)
-    """Where clients reach the API. With https:// answers carry Strict-Transport-Security."""
+    """Where clients reach the API: its host is answered to. With https:// answers carry Strict-Transport-Security."""
+    hosts: str = msgspec.field(name="AUTOPILOT_HOSTS", default="")
+    """Further names or addresses, separated by commas, that are answered to."""
+    cors_origins: str = msgspec.field(name="AUTOPILOT_CORS_ORIGINS", default="")
+    """Origins of other sites, separated by commas, whose pages may call the API."""
 
     def lifetimes(self, grace_seconds: float) -> Lifetimes:
         """How long tokens live; `grace_seconds`: within which a lost rotation is given again."""

@@ -75,6 +75,8 @@ class LimitedHttp(HttpToolsProtocol):
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer: it came past every check of the head
         if len(self.headers) >= MAX_HEADERS:
             self._refuse(HeadersTooLarge(f"Over {MAX_HEADERS} headers.", reason_code="too_many", limit=MAX_HEADERS))
         super().on_header(name, value)
@@ -85,6 +87,9 @@ class LimitedHttp(HttpToolsProtocol):
             return
         self._in_head = False
         self._stop_timer()
+        if ambiguity := self._ambiguity():
+            self._refuse(InvalidRequest(ambiguity, reason_code="malformed_http"))
+            return
         self._count(len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers))
         if not self._refused:
             super().on_headers_complete()
@@ -105,6 +110,22 @@ class LimitedHttp(HttpToolsProtocol):
     @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(InvalidRequest(msg, reason_code="malformed_http"))
+
+    def _ambiguity(self) -> str | None:
+        """What a proxy before us may have read in another way; the parser itself refuses the rest.
+
+        The URL of another server (absolute-form, CONNECT) has a host beside `Host`; HTTP/0.9 has no headers; framing of
+        a body that is not plainly `chunked`, or comes with HTTP/1.0, ends in another place for others.
+        """
+        version = self.parser.get_http_version()
+        if not self.url.startswith(b"/"):
+            return "The request's target is no path."
+        if version not in {"1.1", "1.0"}:
+            return "The request is of no version that is spoken here."
+        for name, value in self.headers:
+            if name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
+                return "The request's Transfer-Encoding is not plainly chunked."
+        return None
 
     def _count(self, size: int) -> None:
         self._head_bytes = size if not self._in_head else self._head_bytes + size
@@ -137,7 +158,9 @@ class LimitedHttp(HttpToolsProtocol):
         body = json.dumps(problem.body()).encode()
         head = (
             f"HTTP/1.1 {problem.status} {problem.code}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\ncache-control: no-store\r\n"
+            "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+            "referrer-policy: no-referrer\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         if not self.transport.can_write_eof():

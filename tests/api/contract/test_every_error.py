@@ -164,7 +164,8 @@ async def test_413_one_event_over_its_limit(ada: Person):
 async def test_408_a_body_that_pauses(world: World, database: str):
     async with serving(database, world.runtime, limits=Limits(body_idle_seconds=0.1)) as hasty:
         token = (await hasty.mint("ada@example.org")).token
-        head = f"POST {BASE}/workers HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 9\r\n\r\n"
+        head = f"POST {BASE}/workers HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
+        head += "content-length: 9\r\n\r\n"
         status, _, body = await raw(hasty, head.encode() + b'{"a"')
 
     refusal = json.loads(body)["error"]

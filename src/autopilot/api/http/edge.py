@@ -1,9 +1,9 @@
 """The layer around every route: limits on the head, security headers, and every error in the contract's form.
 
-Relies on ops.access around it for ids, log line and metrics. Whatever happens inside, a client gets an answer of
-docs/protocol.md: an exception that nobody foresaw is 503 `unavailable` with outcome `unknown` (repeating with the same
-ids is safe, which is what such an error leaves to do), its traceback goes to the log only. Never buffers, never touches
-a body.
+Has `Site` judge where a call goes to and comes from. Relies on ops.access around it for ids, log line and metrics.
+Whatever happens inside, a client gets an answer of docs/protocol.md: an exception that nobody foresaw is 503
+`unavailable` with outcome `unknown` (repeating with the same ids is safe, which is what such an error leaves to do),
+its traceback goes to the log only. Never buffers, never touches a body.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autopilot.api.http.answers import send_problem
 from autopilot.api.settings import Limits
+from autopilot.api.site import Site
 from autopilot.contract.errors import HeadersTooLarge, PayloadTooLarge, Problem, RequestTimeout, Unavailable
 from autopilot.ops.log import get_logger
 
@@ -25,8 +26,12 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
-CONTENT_SECURITY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+CONTENT_SECURITY = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+)
 NOT_STORED = (b"cache-control", b"no-store")
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
@@ -36,8 +41,11 @@ log = get_logger("autopilot.api")
 class Edge:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, limits: Limits, contract_version: str, public_url: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limits: Limits, contract_version: str, public_url: str | None, site: Site
+    ) -> None:
         self._app = app
+        self._site = site
         self._limits = limits
         self._fixed = [*SECURITY_HEADERS, (b"x-autopilot-contract", contract_version.encode("ascii"))]
         if (public_url or "").startswith("https://"):
@@ -48,10 +56,16 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, self._fixed)
+        answer = _Answer(send, [*self._fixed, *self._site.cors_headers(scope)])
         try:
             self._check_head(scope)
-            await self._app(scope, receive, answer.send)
+            self._site.check(scope)
+            preflight = self._site.preflight(scope)
+            if preflight is None:
+                await self._app(scope, receive, answer.send)
+            else:
+                await answer.send({"type": "http.response.start", "status": 204, "headers": preflight})
+                await answer.send({"type": "http.response.body", "body": b""})
         except Problem as problem:
             await _answer_problem(answer, problem)
         except ClientDisconnect:
