@@ -66,7 +66,7 @@ async def places(installation: Installation, tmp_path: Path, each: int) -> Async
                 installation, launch=dataclasses.replace(installation.launch, codex_home=codex_home)
             )
             companion = await stack.enter_async_context(machine_of(there, home, url=url))
-            await until(lambda companion=companion: companion.leases.registered)
+            await until(lambda companion=companion: companion.leases.presence.registered)
             made.append(Place(companion, await working(installation, companion.machine.machine_id, each)))
         yield made, network
         for place in made:
