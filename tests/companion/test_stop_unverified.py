@@ -38,6 +38,10 @@ class Codex:
     asked: list[str] = field(default_factory=list)
 
     @property
+    def liveness(self) -> Any:
+        return SimpleNamespace(unresponsive_since=None)
+
+    @property
     def session(self) -> Any:
         return self
 
