@@ -64,6 +64,7 @@ CALLS = {
     "POST /api/devices/{deviceId}/rename",
     "POST /api/devices/{deviceId}/revoke",
     "POST /api/devices/revoke-others",
+    "POST /api/devices/key",
     "GET /api/openapi.json",
     "GET /healthz",
     "GET /readyz",

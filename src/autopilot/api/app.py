@@ -40,6 +40,7 @@ from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.signatures import Signatures
 from autopilot.api.site import Site
 from autopilot.api.step_up import StepUp
 from autopilot.api.watch import StreamWatch
@@ -68,6 +69,7 @@ class Api:
     postman: Postman
     revocations: Revocations
     audit: AuditOutbox
+    signatures: Signatures
     clock: Clock
 
     async def sweep(self) -> None:
@@ -75,6 +77,7 @@ class Api:
         while True:
             await self.sessions.sweep()
             await self.codes.sweep()
+            await self.signatures.sweep()
             await self.clock.sleep(SWEEP_SECONDS)
 
 
@@ -99,7 +102,7 @@ def build(
     addresses, site = _surroundings(settings)
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
-    reception, devices = Reception(door, addresses, body_limits), Devices(api.sessions)
+    reception, devices = Reception(door, addresses, api.signatures, body_limits), Devices(api.sessions)
     step_up = StepUp(api.codes)
     rate = Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic)
     auth = AuthRoutes(
@@ -114,12 +117,13 @@ def build(
         step_up=step_up,
         rate=rate,
     )
-    facade = Facade(port, door, api.watch, BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds))
+    body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
+    facade = Facade(port, door, api.watch, api.signatures, body_limits)
     app = Starlette(
         routes=[
             *auth.routes(),
             *StepUpRoutes(step_up, api.grants, api.postman, reception, rate).routes(),
-            *DeviceRoutes(devices, api.grants, api.watch, reception).routes(),
+            *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
         ],
@@ -169,6 +173,7 @@ def _parts(
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
         audit=AuditOutbox(pool, port, clock),
+        signatures=Signatures(pool, Addresses(settings.trusted_proxies), Limit(0.1, 10, clock.monotonic)),
         clock=clock,
     )
 

@@ -28,6 +28,8 @@ Action = Literal[
     "token_minted",
     "device_renamed",
     "device_revoked",
+    "device_key_registered",
+    "write_refused",
     "stepped_up",
     "step_up_refused",
 ]

@@ -102,6 +102,7 @@ def shown(row: Any, *, current_id: str | None) -> Device:
         current=row["device_id"] == current_id,
         scopes=tuple(sorted(row["scopes"])),
         machine_id=row["machine_id"],
+        signs=row["public_key"] is not None,
     )
 
 

@@ -41,6 +41,8 @@ class Grant:
     claims: Claims
     email: str | None
     is_owner: bool
+    public_key: bytes | None
+    """Of the key that signs the device's writes; None: it has none, and signs nothing."""
     good_until: float
     """By the monotonic clock: this finding is not relied on any longer."""
 
@@ -137,6 +139,7 @@ class Grants:
             claims=claims,
             email=row["email"],
             is_owner=row["is_owner"],
+            public_key=row["public_key"],
             good_until=asked_at + min(left_seconds),
         )
 

@@ -63,6 +63,8 @@ class DeviceNote:
     name: str = ""
     platform: str | None = None
     address: str | None = None
+    public_key: bytes | None = None
+    """Of the key that is to sign its writes, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Sessions:
     ) -> Tokens:
         """A new device with a session and its first tokens, within the caller's transaction."""
         device_id, session_id = opaque.identifier("dev_"), opaque.identifier("ses_")
-        said = (device.name, device.surface, device.platform, device.address)
+        said = (device.name, device.surface, device.platform, device.address, device.public_key)
         await connection.execute(SQL.create_device, device_id, account.user_id, *said)
         await connection.execute(SQL.create_session, session_id, account.user_id, device_id, sorted(scopes), machine_id)
         refresh = opaque.refresh_token()

@@ -36,7 +36,9 @@ async def login(
                 await session.request_code(address)
             code = _ask("Code (from the e-mail, or the server's console): ")
         called, platform = name or this_device(), f"{system()} {release()}".strip()
-        user = await session.verify(code, email=address, device_name=called[:100], device_platform=platform[:100])
+        user = await session.verify(
+            code, email=address, device_name=called[:100], device_platform=platform[:100], with_key=True
+        )
     logins.remember(url, os.environ)
     if options.json:
         terminal.result({"url": url, "user_id": user.id, "email": user.email})

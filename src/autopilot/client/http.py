@@ -24,7 +24,9 @@ from autopilot.client import log
 from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.tokens import StepUpSource, TokenSource
+from autopilot.client.write_signer import SignsWrites
 from autopilot.contract.errors import AutopilotError, Forbidden, NetworkError, Unauthorized, UnknownError, from_response
+from autopilot.contract.write_signature import HEADER, READS
 
 UNARY_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -102,8 +104,11 @@ class Http:
         clock: Clock = SYSTEM_CLOCK,
         rng: Callable[[], float] = random.random,
         trace: Trace | None = None,
+        signs: SignsWrites | None = None,
     ) -> None:
         """`transport` replaces the network (an ASGI app in tests); `tokens` None: nothing here needs one.
+
+        `signs`: whose key signs writes, where it is not `tokens`.
 
         Raises:
             NetworkError: the environment names a proxy that can't be used.
@@ -113,6 +118,7 @@ class Http:
         self.rng = rng
         self._tokens = tokens
         self._trace = trace
+        self._signs = signs or (tokens if isinstance(tokens, SignsWrites) else None)
         with proxies_understood():
             self._client = httpx2.AsyncClient(
                 transport=transport,
@@ -199,11 +205,16 @@ class Http:
 
     async def _authorized(self, attempt: Callable[[str | None], Awaitable[Any]]) -> Any:
         if self._tokens is None:
-            return await attempt(None)
+            try:
+                return await attempt(None)
+            except Unauthorized as error:
+                return await self._signed_anew(error, attempt, None)
         token = await self._tokens.access_token()
         try:
             return await attempt(token)
-        except Unauthorized:
+        except Unauthorized as error:
+            if (error.reason_code or "").startswith("signature_"):
+                return await self._signed_anew(error, attempt, token)
             return await attempt(await self._tokens.renew(token))
         except Forbidden as error:
             if error.reason_code != "step_up_required" or not isinstance(self._tokens, StepUpSource):
@@ -212,6 +223,17 @@ class Http:
             if stepped_up is None:
                 raise
             return await attempt(stepped_up)
+
+    async def _signed_anew(
+        self, error: Unauthorized, attempt: Callable[[str | None], Awaitable[Any]], token: str | None
+    ) -> Any:
+        """The token is good; where only this device's clock is off, the server's counts from now on."""
+        server_time = error.fact("server_time")
+        if error.reason_code != "signature_expired" or self._signs is None or not isinstance(server_time, str):
+            raise error
+        if not self._signs.keep_to(server_time):
+            raise error
+        return await attempt(token)
 
     def _request(
         self,
@@ -231,9 +253,14 @@ class Http:
         if content is not None:
             sent["content-type"] = "application/json"
         params = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        return self._client.build_request(
+        request = self._client.build_request(
             method, self.base_url + path, params=params or None, content=content, headers=sent, timeout=timeout
         )
+        if self._signs is not None and method not in READS:
+            signature = self._signs.sign(method, request.url.raw_path, content or b"")
+            if signature is not None:
+                request.headers[HEADER] = signature
+        return request
 
     async def _answer(self, operation: str, request: httpx2.Request, *, attempt: int) -> Reply:
         with _Operation(self.clock, operation, request, attempt) as running:

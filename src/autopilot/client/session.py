@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -18,10 +18,11 @@ from typing import Any, Literal, Self
 
 import httpx2
 
-from autopilot.client import log
+from autopilot.client import ed25519, log
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Trace
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
+from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, StepUp, User, VerifyCode, decode, encode
 from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError
 
@@ -67,8 +68,10 @@ class Session:
         self._store = store
         self._clock = clock
         self._http = Http(
-            base_url, tokens=None, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace
+            base_url, tokens=None, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace, signs=self
         )
+        self._signer: WriteSigner | None = None
+        self._signing: WriteSigner | None = None  # of a sign-in or sign-out that is under way: what is held is another
         self._listeners: list[Listener] = []
         self._state: SessionState | None = None
         self._refused: str | None = None  # a refresh token that the server will not take again
@@ -149,10 +152,38 @@ class Session:
         except Unauthorized as error:
             self._refused = held.refresh_token
             raise self._over(error) from error
-        renewed = self._credentials(reply, email=held.email)
+        renewed = self._credentials(reply, email=held.email, device_key=held.device_key)
         self._keep(renewed)
         log.record("session.refreshed", user_id=renewed.user_id)
         return renewed.access_token
+
+    # Signed writes (a SignsWrites).
+
+    def sign(self, method: str, target: bytes, body: bytes) -> str | None:
+        """See SignsWrites."""
+        signer = self._signing or self._signer_of(self._current)
+        return None if signer is None else signer.sign(method, target, body)
+
+    def keep_to(self, server_time: str) -> bool:
+        """See SignsWrites."""
+        signer = self._signing or self._signer
+        return signer is not None and signer.keep_to(server_time)
+
+    def _signer_of(self, held: Credentials | None) -> WriteSigner | None:
+        """The signer of the key that is held, made once."""
+        if held is None or held.device_key is None:
+            return None
+        if self._signer is None or self._signer.seed_hex != held.device_key:
+            self._signer = WriteSigner(bytes.fromhex(held.device_key), self._clock.now)
+        return self._signer
+
+    @contextlib.contextmanager
+    def _signing_as(self, signer: WriteSigner | None) -> Iterator[None]:
+        self._signing = signer
+        try:
+            yield
+        finally:
+            self._signing = None
 
     # Step-up (a StepUpSource).
 
@@ -201,24 +232,40 @@ class Session:
         await self._call("auth.email", "/api/auth/email", encode(EmailSignIn(email=email)))
 
     async def verify(
-        self, code: str, *, email: str | None = None, device_name: str | None = None, device_platform: str | None = None
+        self,
+        code: str,
+        *,
+        email: str | None = None,
+        device_name: str | None = None,
+        device_platform: str | None = None,
+        with_key: bool = False,
     ) -> User:
         """Turn the code into a session of this device, which is listed by this name and platform.
+
+        `with_key`: the device gets a key of its own, and signs its writes: its token alone is good for reading only.
 
         Raises:
             Unauthorized: not this code, or no longer.
             NetworkError: as `renew`; the code was not used.
         """
         async with self._alone():
-            said = VerifyCode(email=email, code=code, device_name=device_name, device_platform=device_platform)
-            signed_in = await self._verified(said)
+            seed = ed25519.new_seed() if with_key else None
+            said = VerifyCode(
+                email=email,
+                code=code,
+                device_name=device_name,
+                device_platform=device_platform,
+                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+            )
+            signed_in = await self._verified(said, seed)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
-    async def _verified(self, said: VerifyCode) -> SignedIn:
-        reply = await self._call("auth.verify", "/api/auth/verify", encode(said))
+    async def _verified(self, said: VerifyCode, seed: bytes | None) -> SignedIn:
+        with self._signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
+            reply = await self._call("auth.verify", "/api/auth/verify", encode(said))
         signed_in = _decoded(reply)
-        self._keep(self._credentials(reply, email=signed_in.user.email))
+        self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
         return signed_in
 
     async def sign_out(self) -> None:
@@ -235,9 +282,14 @@ class Session:
         if held is not None:
             bearer = {"authorization": f"Bearer {held.access_token}"}
             try:
-                await self._http.call(
-                    "auth.sign_out", "POST", "/api/auth/signout", headers=bearer, timeout_seconds=AUTH_TIMEOUT_SECONDS
-                )
+                with self._signing_as(self._signer_of(held)):
+                    await self._http.call(
+                        "auth.sign_out",
+                        "POST",
+                        "/api/auth/signout",
+                        headers=bearer,
+                        timeout_seconds=AUTH_TIMEOUT_SECONDS,
+                    )
             except Unauthorized:
                 return  # it was over already
 
@@ -287,7 +339,7 @@ class Session:
             ahead_seconds = min(ahead_seconds, held.lives_seconds * REFRESH_AHEAD_SHARE)
         return held.expires_at - self._clock.now() < timedelta(seconds=ahead_seconds)
 
-    def _credentials(self, body: Any, *, email: str | None) -> Credentials:
+    def _credentials(self, body: Any, *, email: str | None, device_key: str | None) -> Credentials:
         signed_in = _decoded(body)
         return Credentials(
             access_token=signed_in.token,
@@ -297,6 +349,7 @@ class Session:
             email=email or signed_in.user.email,
             base_url=self._http.base_url,
             lives_seconds=signed_in.expires_in,
+            device_key=device_key,
         )
 
     def _over(self, reason: AutopilotError | None) -> SignInAgain:

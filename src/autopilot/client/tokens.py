@@ -50,6 +50,8 @@ class Credentials:
     """The installation they are for: tokens are never sent elsewhere."""
     lives_seconds: float | None = None
     """The access token's whole life; None: unknown."""
+    device_key: str | None = None
+    """The secret half of the key that signs this device's writes, in hex; None: it signs none."""
 
     def __repr__(self) -> str:
         return f"Credentials(user_id={self.user_id}, email={self.email!r}, expires_at={self.expires_at}, tokens hidden)"

@@ -21,11 +21,12 @@ from autopilot.api.database import answering
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
 from autopilot.api.http.answers import json_answer
-from autopilot.api.http.reception import Nothing, Reception, named
+from autopilot.api.http.reception import Nothing, Reception, decoded, named
 from autopilot.api.limits import Limit
 from autopilot.api.mail import CodeMail, Postman
 from autopilot.api.sessions import DeviceNote, Sessions, Tokens
 from autopilot.api.settings import ApiSettings
+from autopilot.api.signatures import key_of, verified
 from autopilot.api.step_up import StepUp
 from autopilot.api.tokens import signed_in
 from autopilot.api.watch import StreamWatch
@@ -88,12 +89,19 @@ class AuthRoutes:
     async def verify(self, request: Request) -> Response:
         """Turn a code into a session."""
         caller = self._counted(request)
-        body = await self.reception.open_body(request, VerifyCode)
+        raw = await self.reception.raw_body(request)
+        body = decoded(VerifyCode, raw)
+        key = key_of(body.public_key)
+        if body.public_key is not None:
+            if key is None:
+                raise Unprocessable("an Ed25519 key is 64 hex digits", reason_code="invalid_value", field="public_key")
+            verified(request.scope, key, raw)  # good once and for this code alone: no nonce has to be kept
         device = DeviceNote(
             surface=caller.surface,
             name=named(body.device_name, "device_name"),
             platform=named(body.device_platform, "device_platform") or None,
             address=caller.address,
+            public_key=key,
         )
         with answering():
             async with self.sessions.pool.acquire() as connection, connection.transaction():

@@ -13,9 +13,10 @@ from autopilot.api.database import answering
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grant, Grants
 from autopilot.api.http.answers import json_answer
-from autopilot.api.http.reception import Nothing, Reception, id_of, named
+from autopilot.api.http.reception import Nothing, Reception, decoded, id_of, named, require_step_up
+from autopilot.api.signatures import Signatures, key_of
 from autopilot.api.watch import StreamWatch
-from autopilot.contract import RenameDevice, encode
+from autopilot.contract import DeviceKey, RenameDevice, encode
 from autopilot.contract.errors import Unprocessable
 
 
@@ -26,6 +27,7 @@ class DeviceRoutes:
     devices: Devices
     grants: Grants
     watch: StreamWatch
+    signatures: Signatures
     reception: Reception
 
     def routes(self) -> list[Route]:
@@ -33,6 +35,7 @@ class DeviceRoutes:
         return [
             Route("/api/devices", self.show, methods=["GET"]),
             Route("/api/devices/revoke-others", self.revoke_others, methods=["POST"]),
+            Route("/api/devices/key", self.register_key, methods=["POST"]),
             Route("/api/devices/{device_id}/rename", self.rename, methods=["POST"]),
             Route("/api/devices/{device_id}/revoke", self.revoke, methods=["POST"]),
         ]
@@ -69,6 +72,20 @@ class DeviceRoutes:
         with answering():
             ended = await self.devices.revoke_others(Actor.of(grant.claims), self._caller(request, grant))
         return self._ended(ended)
+
+    async def register_key(self, request: Request) -> Response:
+        """Have the device that asks sign its writes from now on."""
+        grant, raw = await self.reception.write_raw(request, "administer")
+        require_step_up(grant)
+        key = key_of(decoded(DeviceKey, raw).public_key)
+        if key is None:
+            raise Unprocessable("an Ed25519 key is 64 hex digits", reason_code="invalid_value", field="public_key")
+        await self.signatures.register(request.scope, grant, raw, key)
+        self.grants.forget(grant.session_id)
+        with answering():
+            device = await self.devices.current(Actor.of(grant.claims))
+        assert device is not None
+        return json_answer({"data": encode(device)})
 
     def _ended(self, session_ids: list[str]) -> Response:
         for session_id in session_ids:

@@ -18,6 +18,7 @@ from autopilot.api.http import paths
 from autopilot.api.http.body import BodyLimits, read_body
 from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
+from autopilot.api.signatures import Signatures
 from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
 from autopilot.ops.serve import wire_of
@@ -54,6 +55,7 @@ class Facade:
     port: RuntimePort
     door: Door
     watch: StreamWatch
+    signatures: Signatures
     body_limits: BodyLimits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +70,8 @@ class Facade:
             wire = wire_of(scope)
             is_there = wire is not None and wire.has_whole_body()
             body = await read_body(headers, receive, self.body_limits, is_there=is_there)
+            if grant.public_key is not None:
+                await self.signatures.check(scope, grant, body)
         response = await self.port.call(
             RuntimeRequest(
                 claims=grant.claims,

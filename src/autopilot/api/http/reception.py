@@ -17,6 +17,7 @@ from autopilot.api.audit import Caller
 from autopilot.api.grants import Grant
 from autopilot.api.http.body import BodyLimits, json_object, read_body
 from autopilot.api.http.door import Door
+from autopilot.api.signatures import Signatures
 from autopilot.contract import DecodeError, decode
 from autopilot.contract.errors import Forbidden, Unprocessable
 
@@ -37,6 +38,7 @@ class Reception:
 
     door: Door
     addresses: Addresses
+    signatures: Signatures
     body_limits: BodyLimits
 
     async def read(self, request: Request, *scopes: str) -> Grant:
@@ -58,10 +60,22 @@ class Reception:
             PayloadTooLarge, RequestTimeout, InvalidRequest: as `read_body`.
             Others: as `read`.
         """
+        grant, raw = await self.write_raw(request, *scopes)
+        return grant, decoded(shape, raw)
+
+    async def write_raw(self, request: Request, *scopes: str) -> tuple[Grant, bytes]:
+        """The same with the body as it came.
+
+        Raises:
+            Unauthorized: also where the device has a key, and the call is not rightly signed.
+            Others: as `write`.
+        """
         grant = await self.door.enter(request.scope)
         _require(grant, scopes)
-        raw = await self._raw(request)
-        return grant, decoded(shape, raw)
+        raw = await self.raw_body(request)
+        if grant.public_key is not None:
+            await self.signatures.check(request.scope, grant, raw)
+        return grant, raw
 
     async def open_body(self, request: Request, shape: type[Shape]) -> Shape:
         """The decoded body of a call that needs no token.
@@ -69,14 +83,15 @@ class Reception:
         Raises:
             Unprocessable, PayloadTooLarge, RequestTimeout, InvalidRequest: as `write`.
         """
-        return decoded(shape, await self._raw(request))
+        return decoded(shape, await self.raw_body(request))
 
     def caller(self, request: Request, surface: str) -> Caller:
         """Where the call comes from, for the audit."""
         address = self.addresses.of(request.scope.get("client"), request.scope["headers"])
         return Caller(address=address, surface=surface, x_request_id=request.scope["state"].get("x_request_id"))
 
-    async def _raw(self, request: Request) -> bytes:
+    async def raw_body(self, request: Request) -> bytes:
+        """The body of a call, within the limits."""
         return await read_body(dict(request.scope["headers"]), request.receive, self.body_limits)
 
 
@@ -120,6 +135,21 @@ def id_of(request: Request, name: str) -> str:
     if _ID.fullmatch(written) is None:
         raise Unprocessable(f"{name} is no id", reason_code="invalid_value", field=name)
     return written
+
+
+def require_step_up(grant: Grant) -> None:
+    """The session's user has proved within the last minutes who they are.
+
+    Raises:
+        Forbidden: `step_up_required`.
+    """
+    if not grant.claims.step_up:
+        raise Forbidden(
+            "prove first who you are",
+            reason_code="step_up_required",
+            how="POST /api/auth/step-up",
+            methods=["email_code"],
+        )
 
 
 def _require(grant: Grant, scopes: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 -- create_device: A device that signs in.
-insert into api.device (device_id, user_id, name, surface, platform, address) values ($1, $2, $3, $4, $5, $6);
+insert into api.device (device_id, user_id, name, surface, platform, address, public_key)
+values ($1, $2, $3, $4, $5, $6, $7);
 
 -- create_session: One sign-in of one device.
 insert into api.session (session_id, user_id, device_id, scopes, machine_id) values ($1, $2, $3, $4, $5);
@@ -16,7 +17,8 @@ values ($1, $2, clock_timestamp() + make_interval(secs => $3));
 select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, u.email, u.is_owner,
     extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left,
     d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due,
-    extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left
+    extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left,
+    d.public_key
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
@@ -63,7 +65,8 @@ update api.device set last_seen_at = clock_timestamp(), address = $2
 where device_id = $1 and (last_seen_at < clock_timestamp() - interval '1 minute' or address is distinct from $2);
 
 -- find_device: The device of a session.
-select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at, d.address, s.scopes, s.machine_id
+select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at, d.address, d.public_key, s.scopes,
+    s.machine_id
 from api.device d join api.session s using (device_id) where s.session_id = $1;
 
 -- end_session: No token of it speaks for anyone from now on; the runtime is to be told of its device.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autopilot.contract._generated.account import (
         Device,
+        DeviceKey,
         EmailSignIn,
         EmailSignInSent,
         Me,
@@ -276,6 +277,7 @@ MODULES = {
     "DecideApprovalResponse": "approval_service",
     "Decision": "approval",
     "Device": "account",
+    "DeviceKey": "account",
     "EmailSignIn": "account",
     "EmailSignInSent": "account",
     "Envelope": "stream",
@@ -468,6 +470,7 @@ __all__ = [
     "DecideApprovalResponse",
     "Decision",
     "Device",
+    "DeviceKey",
     "EmailSignIn",
     "EmailSignInSent",
     "Envelope",

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 __all__ = [
     "Device",
+    "DeviceKey",
     "EmailSignIn",
     "EmailSignInSent",
     "Me",
@@ -84,6 +85,8 @@ class VerifyCode:
     """What its owner calls the device that signs in."""
     device_platform: str | None = None
     """What it runs on, for people: `iOS 26`."""
+    public_key: str | None = None
+    """The Ed25519 key that signs the device's writes, this one already; in hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +171,16 @@ class Device:
     """What its session may do, of Scope. (`Scope`)"""
     machine_id: str | None = None
     """The machine that its session is bound to."""
+    signs: bool | None = None
+    """Whether its writes must be signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKey:
+    """Body that registers a device's key; the call is signed by it."""
+
+    public_key: str
+    """An Ed25519 key, in hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
