@@ -97,9 +97,10 @@ def build(
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
-    api = _parts(settings, pool, port, clock=clock, mailer=mailer or mailer_for(settings), limits=limits)
-    metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     addresses, site = _surroundings(settings)
+    mailer = mailer or mailer_for(settings)
+    api = _parts(settings, pool, port, clock=clock, mailer=mailer, limits=limits, addresses=addresses)
+    metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
     reception, devices = Reception(door, addresses, api.signatures, body_limits), Devices(api.sessions)
@@ -153,7 +154,14 @@ def _surroundings(settings: ApiSettings) -> tuple[Addresses, Site]:
 
 
 def _parts(
-    settings: ApiSettings, pool: asyncpg.Pool, port: RuntimePort, *, clock: Clock, mailer: Mailer, limits: Limits
+    settings: ApiSettings,
+    pool: asyncpg.Pool,
+    port: RuntimePort,
+    *,
+    clock: Clock,
+    mailer: Mailer,
+    limits: Limits,
+    addresses: Addresses,
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
@@ -173,7 +181,7 @@ def _parts(
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
         audit=AuditOutbox(pool, port, clock),
-        signatures=Signatures(pool, Addresses(settings.trusted_proxies), Limit(0.1, 10, clock.monotonic)),
+        signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,
     )
 
