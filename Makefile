@@ -80,7 +80,7 @@ endurance: setup  ## Every seeded suite with its full count of seeds (hours); AR
 
 bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each against a peer or limit of the same run (10 minutes)
 	@tools/system-packages nginx-light libnginx-mod-nchan
-	@for name in append replay open latency fanout codex; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in append replay open latency fanout codex hostile; do $(BIN)/python bench/$$name.py || exit 1; done
 
 staging: setup  ## Four chains of calls against any deployment: make staging URL=https://… (after autopilot login there)
 	AUTOPILOT_STAGING_URL=$(URL) $(BIN)/pytest -q tests/e2e/test_staging.py

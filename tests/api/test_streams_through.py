@@ -11,7 +11,7 @@ import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, eventually, serving
 
 from autopilot.api.settings import Limits
-from autopilot.contract.errors import Unavailable
+from autopilot.contract.errors import RateLimited, Unavailable
 
 Following = tuple[httpx2.Response, AsyncIterator[bytes]]
 STREAM = "/api/runtime/codex/workers/w/stream"
@@ -141,10 +141,10 @@ async def test_while_accounts_cannot_be_read_streams_go_on_for_a_while_and_then_
 
     clock = FakeClock()
     watch = StreamWatch(
-        Blind(), clock, seconds=1.0, limit=10, session_limit=10
+        Blind(), clock, seconds=1.0, limit=10, session_limit=10, user_limit=10, address_limit=10
     )  # the database's part is what is missing
     grant = await api.app.state.api.grants.find(token)
-    stream = watch.open(grant)
+    stream = watch.open(grant, "local")
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watch.run())
         await clock.until_sleeping()
@@ -153,3 +153,25 @@ async def test_while_accounts_cannot_be_read_streams_go_on_for_a_while_and_then_
         await clock.advance(3)
         assert stream.reason == "unavailable"
         running.cancel()
+
+
+async def test_a_user_and_an_address_have_so_many_streams_and_calls(database: str):
+    limits = Limits(streams_per_user=2, streams_per_address=3, sessions_per_user=0.000001)
+    async with serving(database, EchoRuntime(), limits=limits) as api:
+        grants, watch = api.app.state.api.grants, api.app.state.api.watch
+        ada, bob = await api.mint("ada@example.org"), await api.mint("bob@example.org")
+        also_ada = await grants.find((await api.mint("ada@example.org")).token)
+        of_ada, of_bob = await grants.find(ada.token), await grants.find(bob.token)
+
+        held = [watch.open(of_ada, "192.0.2.1"), watch.open(of_ada, "192.0.2.2")]
+        with pytest.raises(RateLimited):
+            watch.open(also_ada, "192.0.2.3")
+        held += [watch.open(of_bob, "192.0.2.1"), watch.open(of_bob, "192.0.2.1")]
+        with pytest.raises(RateLimited):
+            watch.open(of_bob, "192.0.2.1")
+        watch.close(held.pop(0))
+        watch.open(also_ada, "192.0.2.1")
+
+        answers = [await api.client.get("/api/me", headers=bearer(bob.token)) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert "user_rate" in answers[-1].text

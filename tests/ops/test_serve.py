@@ -19,6 +19,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from autopilot.ops import serve
+from autopilot.ops.connections import Connections
+from autopilot.ops.metrics import Metrics
 from autopilot.ops.serve import MAX_HEAD_BYTES, MAX_HEADERS, Server
 
 PROGRAM = """
@@ -189,6 +191,82 @@ async def test_a_head_that_does_not_come_is_408_and_silence_is_only_closed(monke
     async with Server(Starlette(routes=[Route("/", hello)])).running() as running:
         assert problem(await say(running, b"GET / HTTP/1.1\r\nX: ")) == (408, "head_timeout")
         assert await say(running) == b""
+
+
+async def test_line_ends_do_not_keep_an_idle_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stop uvicorn's timer, and are no request that would start ours."""
+    monkeypatch.setattr(serve, "HEAD_SECONDS", 0.3)
+    async with Server(Starlette(routes=[Route("/", hello)])).running() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        async with asyncio.timeout(30):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"hello")
+            writer.write(b"\r\n")
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_does_not_read_what_is_ready_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "STALL_SECONDS", 0.05)
+    gone = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 65536
+                await asyncio.sleep(0)
+        finally:
+            gone.set()
+
+    async def stream(_request: Request) -> Response:
+        return StreamingResponse(frames())
+
+    async with asyncio.timeout(30), Server(Starlette(routes=[Route("/", stream)])).running() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n")
+        await gone.wait()
+        writer.close()
+
+
+async def test_those_who_only_hold_on_make_room_for_those_who_ask() -> None:
+    among = Connections(most=5)
+    async with (
+        asyncio.timeout(30),
+        Server(Starlette(routes=[Route("/", hello)]), connections=among).running() as running,
+    ):
+        slow = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(5)]
+        for _, writer in slow:
+            writer.write(b"GET / HTTP/1.1\r\nX: ")
+        ask = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await say(running, ask)).endswith(b"hello")
+        with contextlib.suppress(ConnectionResetError):
+            assert await slow[0][0].read() == b""
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_an_address_has_so_many_connections_and_others_are_not_its_business() -> None:
+    metrics = Metrics()
+    among = Connections(most_of_address=2, metrics=metrics)
+    async with (
+        asyncio.timeout(30),
+        Server(Starlette(routes=[Route("/", hello)]), connections=among).running() as running,
+    ):
+        held = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(2)]
+        while len(among) < len(held):  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionResetError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            assert await reader.read() == b""
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port, local_addr=("127.0.0.2", 0))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"hello")
+        for _, one in (*held, (reader, writer)):
+            one.close()
+
+    assert metrics.registry.get_sample_value("autopilot_connections_refused_total", {"limit": "address"}) == 1.0
 
 
 async def test_an_address_that_is_taken_is_an_error_not_an_exit(server: Server) -> None:

@@ -40,6 +40,11 @@ class Addresses:
             address = self._forwarded(headers) or address
         return _counted(address)
 
+    def of_peer(self, client: tuple[str, int] | None) -> str | None:
+        """What the other end of a connection counts as; None for a trusted proxy and a unix socket."""
+        address = _parsed(client[0]) if client else None
+        return None if address is None or self._trusts(address) else _counted(address)
+
     def is_proxy(self, client: tuple[str, int] | None) -> bool:
         """Whether a trusted proxy is at the other end of the connection."""
         address = _parsed(client[0]) if client and self._trusted else None

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from autopilot import contract
 from autopilot.api.address import Addresses
+from autopilot.api.alarm import Alarm
 from autopilot.api.audit_outbox import AuditOutbox
 from autopilot.api.codes import Codes
 from autopilot.api.devices import Devices
@@ -97,9 +98,10 @@ def build(
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
+    alarm = Alarm(metrics, clock.monotonic)
     addresses, site = _surroundings(settings)
     mailer = mailer or mailer_for(settings)
-    api = _parts(settings, pool, port, clock=clock, mailer=mailer, limits=limits, addresses=addresses)
+    api = _parts(settings, pool, port, clock=clock, mailer=mailer, limits=limits, addresses=addresses, alarm=alarm)
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
@@ -117,6 +119,7 @@ def build(
         reception=reception,
         step_up=step_up,
         rate=rate,
+        alarm=alarm,
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
     facade = Facade(port, door, api.watch, api.signatures, body_limits)
@@ -162,6 +165,7 @@ def _parts(
     mailer: Mailer,
     limits: Limits,
     addresses: Addresses,
+    alarm: Alarm,
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
@@ -169,7 +173,7 @@ def _parts(
     return Api(
         pool=pool,
         sessions=sessions,
-        codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour),
+        codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm),
         grants=grants,
         watch=StreamWatch(
             grants,
@@ -177,6 +181,8 @@ def _parts(
             seconds=limits.watch_seconds,
             limit=limits.streams,
             session_limit=limits.streams_per_session,
+            user_limit=limits.streams_per_user,
+            address_limit=limits.streams_per_address,
         ),
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
@@ -187,15 +193,16 @@ def _parts(
 
 
 def _door(settings: ApiSettings, limits: Limits, clock: Clock, grants: Grants, addresses: Addresses) -> Door:
-    def of_session(per_second: float) -> Limit:
+    def rate(per_second: float) -> Limit:
         return Limit(per_second, per_second * limits.burst_seconds, clock.monotonic)
 
     return Door(
         grants,
         addresses,
         strangers=Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic),
-        clients=of_session(settings.client_per_second),
-        executors=of_session(settings.executor_per_second),
+        clients=rate(settings.client_per_second),
+        executors=rate(settings.executor_per_second),
+        users=rate(settings.client_per_second * limits.sessions_per_user),
     )
 
 

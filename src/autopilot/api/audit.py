@@ -32,6 +32,7 @@ Action = Literal[
     "write_refused",
     "stepped_up",
     "step_up_refused",
+    "guessing_noticed",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -15,6 +15,7 @@ import asyncpg
 
 from autopilot.api import audit, opaque
 from autopilot.api.address import folded_email, plain_email
+from autopilot.api.alarm import Alarm
 from autopilot.api.audit import Action, Actor, Caller
 from autopilot.contract.errors import RateLimited, Unauthorized
 from autopilot.db.queries import load
@@ -33,6 +34,8 @@ class Codes:
     life_seconds: float
     attempts: int
     per_hour: int
+    alarm: Alarm | None = None
+    """Told of every refusal, where codes are taken back."""
 
     async def issue(self, email: str, caller: Caller, *, session_id: str | None = None) -> str:
         """A new code for an address (which may have no account), to be mailed.
@@ -81,6 +84,8 @@ class Codes:
         action: Action = "code_refused" if session_id is None else "step_up_refused"
         actor = Actor(session_id=session_id)
         await audit.record(connection, action, caller, actor=actor, outcome="refused", subject=subject)
+        if self.alarm is not None:
+            await self.alarm.refused(connection, caller, subject)
         return None
 
     async def sweep(self) -> None:

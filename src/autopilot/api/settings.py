@@ -17,6 +17,7 @@ DAY_SECONDS = 86400.0
 
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
 AccessSeconds = Annotated[float, msgspec.Meta(gt=0, le=900)]
 
 
@@ -55,6 +56,8 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """Where clients reach the API: its host is answered to. With https:// answers carry Strict-Transport-Security."""
     hosts: str = msgspec.field(name="AUTOPILOT_HOSTS", default="")
     """Further names or addresses, separated by commas, that are answered to."""
+    address_connections: Count = msgspec.field(name="AUTOPILOT_ADDRESS_CONNECTIONS", default=2000)
+    """Open connections of one network address; trusted proxies have no limit of their own."""
     cors_origins: str = msgspec.field(name="AUTOPILOT_CORS_ORIGINS", default="")
     """Origins of other sites, separated by commas, whose pages may call the API."""
 
@@ -72,7 +75,11 @@ class Limits:
     strangers_per_second: float = 10.0
     """Calls of one network address with a token nobody knows; more are 429 instead of 401."""
     strangers_burst: float = 100.0
+    sessions_per_user: float = 4.0
+    """All sessions of a user together make so many times the calls of one; machines aside."""
     streams_per_session: int = 4000
+    streams_per_user: int = 8000
+    streams_per_address: int = 8000
     streams: int = 20000
     """Open streams of the process."""
     body_bytes: int = 16 * 1024 * 1024

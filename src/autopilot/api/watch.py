@@ -8,7 +8,8 @@ writes a stream's bytes.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Hashable
 
 from autopilot.api.grants import Grant, Grants
 from autopilot.contract.errors import RateLimited, Unavailable
@@ -23,10 +24,11 @@ log = get_logger("autopilot.api")
 class OpenStream:
     """One open stream: ends itself when told."""
 
-    __slots__ = ("_timeout", "grant", "reason")
+    __slots__ = ("_timeout", "address", "grant", "reason")
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: Grant, address: str) -> None:
         self.grant = grant
+        self.address = address
         self.reason: str | None = None
         """Why it is to end: `revoked`, `disconnected`, `shutdown`, `unavailable`."""
         self._timeout: asyncio.Timeout | None = None
@@ -55,13 +57,26 @@ class OpenStream:
 class StreamWatch:
     """Every open stream of this process."""
 
-    def __init__(self, grants: Grants, clock: Clock, *, seconds: float, limit: int, session_limit: int) -> None:
+    def __init__(
+        self,
+        grants: Grants,
+        clock: Clock,
+        *,
+        seconds: float,
+        limit: int,
+        session_limit: int,
+        user_limit: int,
+        address_limit: int,
+    ) -> None:
         self._grants = grants
         self._clock = clock
         self._seconds = seconds
         self._limit = limit
         self._session_limit = session_limit
+        self._user_limit = user_limit
+        self._address_limit = address_limit
         self._count = 0
+        self._of: Counter[tuple[str, Hashable]] = Counter()  # of each user and address
         self._by_session: dict[str, set[OpenStream]] = defaultdict(set)
         self._closing = False
 
@@ -70,15 +85,22 @@ class StreamWatch:
         """Streams open now."""
         return self._count
 
-    def open(self, grant: Grant) -> OpenStream:
+    def open(self, grant: Grant, address: str) -> OpenStream:
         """Register a stream; close it with `close`.
 
         Raises:
-            RateLimited: too many are open.
+            RateLimited: too many are open: of this session, its user, this address, or in all.
         """
-        if self._count >= self._limit or len(self._by_session.get(grant.session_id, ())) >= self._session_limit:
+        if (
+            self._count >= self._limit
+            or len(self._by_session.get(grant.session_id, ())) >= self._session_limit
+            or self._of["user", grant.user_id] >= self._user_limit
+            or self._of["address", address] >= self._address_limit
+        ):
             raise RateLimited("too many open streams", reason_code="too_many_streams", retry_after_seconds=5.0)
-        stream = OpenStream(grant)
+        stream = OpenStream(grant, address)
+        self._of["user", grant.user_id] += 1
+        self._of["address", address] += 1
         self._by_session[grant.session_id].add(stream)
         self._count += 1
         if self._closing:
@@ -91,6 +113,10 @@ class StreamWatch:
         if session is not None and stream in session:
             session.discard(stream)
             self._count -= 1
+            for key in (("user", stream.grant.user_id), ("address", stream.address)):
+                self._of[key] -= 1
+                if not self._of[key]:
+                    del self._of[key]
             if not session:
                 del self._by_session[stream.grant.session_id]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
+from autopilot.ops.connections import Connections
 from autopilot.ops.transport import GatheringTransport
 
 WIRE = "autopilot.wire"
@@ -32,6 +34,8 @@ MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 HEAD_SECONDS = 15.0
 """How long a client may take to send a request's head; then 408. Also ends connections that never say anything."""
+STALL_SECONDS = 120.0
+"""How long a client may leave what is ready for it unread; then its connection is cut."""
 LINGER_SECONDS = 2.0
 """How long a refused client may take to read why."""
 KEEP_ALIVE_SECONDS = 75
@@ -44,18 +48,28 @@ class LimitedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = False
     _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
     _refused = False
+
+    def __init__(self, *args: Any, connections: Connections, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._among = connections
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
         self._gathering = GatheringTransport(transport, self.loop)
         super().connection_made(self._gathering)
-        self._expect_head()
+        if self._among.enter(self, self.client):
+            self._expect_head()
+        else:
+            self.make_room()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_stall_timer()
+        self._among.leave(self)
         super().connection_lost(exc)
 
     @override
@@ -65,6 +79,31 @@ class LimitedHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:  # the parser gathers an unfinished header in memory, and says nothing of it until it ends
             self._count(len(data))
+        elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_head()  # line ends before a request: they stopped the timer of an idle connection
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_stall_timer()
+        self._stall_timer = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    @override
+    def resume_writing(self) -> None:
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # no other was asked for in the meantime
+            self._among.waits(self)
+
+    def make_room(self) -> None:
+        """Close at once, for others."""
+        self._refused = True
+        self._stop_timer()
+        self.transport.abort()
 
     @override
     def on_message_begin(self) -> None:
@@ -92,6 +131,7 @@ class LimitedHttp(HttpToolsProtocol):
             return
         self._count(len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers))
         if not self._refused:
+            self._among.asks(self)
             super().on_headers_complete()
             if self.cycle is not None:
                 extensions: dict[str, Any] = {WIRE: Wire(self.cycle, self._gathering)}
@@ -149,6 +189,11 @@ class LimitedHttp(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _refuse(self, problem: Problem) -> None:
         if self._refused or self.transport.is_closing():
@@ -222,15 +267,20 @@ class Server(uvicorn.Server):
         port: int = 0,
         uds: Path | None = None,
         stopping: asyncio.Event | None = None,
+        connections: Connections | None = None,
         **options: Any,
     ) -> None:
-        """`uds`: a unix socket instead of an address. `stopping`: an event the app already has. Others: uvicorn's."""
+        """`uds`: a unix socket instead of an address. `stopping`: an event the app already has. Others: uvicorn's.
+
+        `connections`: whose limits hold.
+        """
         config = uvicorn.Config(
             app,
             host=host,
             port=port,
             uds=None if uds is None else str(uds),
-            http=LimitedHttp,
+            # pyrefly: ignore[bad-argument-type] - it is called as the class is
+            http=functools.partial(LimitedHttp, connections=Connections() if connections is None else connections),
             ws="none",
             log_config=None,
             access_log=False,

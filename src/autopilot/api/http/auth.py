@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from autopilot.api import accounts, audit, step_up
 from autopilot.api.address import plain_email
+from autopilot.api.alarm import Alarm
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.codes import Codes, refusal
 from autopilot.api.database import answering
@@ -61,6 +62,7 @@ class AuthRoutes:
     step_up: StepUp
     reception: Reception
     rate: Limit
+    alarm: Alarm
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -150,7 +152,7 @@ class AuthRoutes:
     def _counted(self, request: Request) -> Caller:
         hint = request.headers.get(SURFACE_HEADER, "")
         caller = self.reception.caller(request, hint if hint in SURFACES else "sdk")
-        self.rate.admit(caller.address, reason_code="sign_in_rate")
+        self.alarm.admit(self.rate, caller)
         return caller
 
 

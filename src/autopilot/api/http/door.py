@@ -13,29 +13,43 @@ class Door:
     """Lets a call in, or raises."""
 
     def __init__(
-        self, grants: Grants, addresses: Addresses, *, strangers: Limit, clients: Limit, executors: Limit
+        self,
+        grants: Grants,
+        addresses: Addresses,
+        *,
+        strangers: Limit,
+        clients: Limit,
+        executors: Limit,
+        users: Limit,
     ) -> None:
         self._grants = grants
         self._addresses = addresses
         self._strangers = strangers
         self._clients = clients
         self._executors = executors
+        self._users = users
 
     async def enter(self, scope: Scope) -> Grant:
         """The grant of the request's token.
 
         Raises:
             Unauthorized: no token, or one that speaks for nobody.
-            RateLimited: too many calls of this session, or too many unknown tokens from this address.
+            RateLimited: too many calls of this session or of its user, or too many unknown tokens from this address.
             Unavailable: the database can't be asked.
         """
         grant = await self._grants.find(bearer(scope["headers"]))
         if grant is None:
-            address = self._addresses.of(scope.get("client"), scope["headers"])
-            self._strangers.admit(address, reason_code="unknown_tokens")
+            self._strangers.admit(self.address_of(scope), reason_code="unknown_tokens")
             raise unknown_token()
-        limit = self._executors if grant.claims.machine_id else self._clients
-        limit.admit(grant.session_id, reason_code="session_rate")
+        if grant.claims.machine_id:
+            self._executors.admit(grant.session_id, reason_code="session_rate")
+        else:
+            self._clients.admit(grant.session_id, reason_code="session_rate")
+            self._users.admit(grant.user_id, reason_code="user_rate")
         if self._grants.is_due(grant):
-            await self._grants.heard(grant, self._addresses.of(scope.get("client"), scope["headers"]))
+            await self._grants.heard(grant, self.address_of(scope))
         return grant
+
+    def address_of(self, scope: Scope) -> str:
+        """Where the call comes from, as it is counted."""
+        return self._addresses.of(scope.get("client"), scope["headers"])

@@ -98,7 +98,7 @@ class Facade:
         wants_control = b"frames=control" in scope["query_string"].split(b"&")
         stream: OpenStream | None = None
         try:
-            stream = self.watch.open(grant)
+            stream = self.watch.open(grant, self.door.address_of(scope))
             headers = _passed_back(response.headers)
             is_frames = "content-length" not in response.headers
             if not is_frames:  # an artifact: whoever gets less of it is to notice

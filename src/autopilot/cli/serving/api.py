@@ -10,6 +10,7 @@ import sys
 import msgspec
 
 from autopilot.api import app as api_app
+from autopilot.api.address import Addresses
 from autopilot.api.forward import SignedHttpPort
 from autopilot.api.mail import ConsoleMailer
 from autopilot.api.settings import ApiSettings
@@ -30,6 +31,7 @@ from autopilot.contract.port import RuntimePort
 from autopilot.db.away import reached
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import SystemClock
+from autopilot.ops.connections import MOST, Connections, files_for_clients
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.metrics import Metrics
 from autopilot.ops.settings import load
@@ -66,7 +68,13 @@ async def serve_api(
     """
     of_api = msgspec.structs.replace(load(ApiSettings, os.environ), code_key=settings.keys.code)
     mailer = None if of_api.smtp_host else ConsoleMailer(sys.stdout)
-    stopping = asyncio.Event()
+    stopping, metrics = asyncio.Event(), metrics or Metrics(process=True)
     async with await open_pool(settings.dsn, schema="api", application_name="autopilot-api") as pool:
         app = api_app.build(of_api, pool=pool, port=port, mailer=mailer, metrics=metrics, stopping=stopping)
-        await serve_on(app, sock, stop, stopping)
+        connections = Connections(
+            most=min(MOST, files_for_clients()),
+            most_of_address=of_api.address_connections,
+            address_of=Addresses(of_api.trusted_proxies).of_peer,
+            metrics=metrics,
+        )
+        await serve_on(app, sock, stop, stopping, connections=connections)

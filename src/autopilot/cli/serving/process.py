@@ -24,6 +24,7 @@ from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
 from autopilot.contract import redaction
 from autopilot.ops import log
+from autopilot.ops.connections import Connections
 from autopilot.ops.lifecycle import spare_collector
 from autopilot.ops.program import autopilot
 from autopilot.ops.serve import Server
@@ -84,9 +85,16 @@ def listening(host: str, port: int, descriptor: int | None) -> socket.socket:
     return socket.socket(fileno=descriptor) if descriptor is not None else lan.listening_socket(host, port)
 
 
-async def serve_on(app: ASGIApp, sock: socket.socket, stop: asyncio.Event, stopping: asyncio.Event) -> None:
+async def serve_on(
+    app: ASGIApp,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    stopping: asyncio.Event,
+    *,
+    connections: Connections | None = None,
+) -> None:
     """Serve `app` on `sock` until `stop` is set, then end its streams (`stopping`) and itself."""
-    server = Server(app, stopping=stopping)
+    server = Server(app, stopping=stopping, connections=connections)
     spare_collector()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[sock]))

@@ -1,0 +1,70 @@
+"""Somebody who guesses codes is noticed: in the metrics, once in the log, once in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.api.served import EchoRuntime, ServedApi, serving
+
+from autopilot.api import alarm
+from autopilot.api.settings import ApiSettings
+from autopilot.testing.postgres import TestCluster
+
+
+@pytest.fixture
+async def proxied(cluster: TestCluster) -> AsyncIterator[ServedApi]:
+    settings = ApiSettings(sign_ins_per_minute=25.0, trusted_proxies="127.0.0.1")
+    async with cluster.database() as dsn, serving(dsn, EchoRuntime(), settings=settings) as served:
+        yield served
+
+
+async def guess(api: ServedApi, *, address: str, email: str) -> int:
+    headers = {"x-forwarded-for": address}
+    answer = await api.client.post("/api/auth/verify", json={"email": email, "code": "00000000"}, headers=headers)
+    return answer.status_code
+
+
+async def noticed(api: ServedApi) -> list[tuple[str, str]]:
+    rows = await api.pool.fetch("select subject, address from api.audit where action = 'guessing_noticed' order by 1")
+    return [(row["subject"], row["address"]) for row in rows]
+
+
+async def metric(api: ServedApi, name: str) -> float:
+    lines = (await api.client.get("/metrics")).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+async def test_an_address_that_guesses_is_noticed_once(proxied: ServedApi):
+    codes = [await guess(proxied, address="203.0.113.5", email=f"u{n}@example.org") for n in range(30)]
+
+    assert set(codes[:25]) == {401}
+    assert codes[-1] == 429
+    assert await noticed(proxied) == [("address:203.0.113.5", "203.0.113.5")]
+    assert await metric(proxied, 'autopilot_sign_in_refusals_total{reason="code"}') >= 25
+    assert await metric(proxied, 'autopilot_sign_in_refusals_total{reason="rate"}') >= 1
+    assert await metric(proxied, 'autopilot_sign_in_alarms_total{by="address"}') == 1
+
+
+async def test_guesses_at_one_person_from_many_addresses_are_noticed_too(proxied: ServedApi):
+    for n in range(alarm.OF_AN_EMAIL + 3):
+        await guess(proxied, address=f"198.51.100.{n}", email="ada@example.org")
+
+    assert await noticed(proxied) == [("email:ada@example.org", f"198.51.100.{alarm.OF_AN_EMAIL}")]
+
+
+async def test_many_addresses_that_guess_at_many_people_are_noticed_by_their_sum(
+    proxied: ServedApi, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(proxied.app.state.api.codes.alarm._limits, "all", alarm.Limit(1 / 600, 8, lambda: 0.0))
+    for n in range(10):
+        await guess(proxied, address=f"198.51.100.{n}", email=f"u{n}@example.org")
+
+    assert await noticed(proxied) == [("all", "198.51.100.8")]
+
+
+async def test_someone_who_mistypes_is_not(proxied: ServedApi):
+    for _ in range(4):
+        await guess(proxied, address="203.0.113.5", email="ada@example.org")
+
+    assert await noticed(proxied) == []
