@@ -34,10 +34,13 @@ from autopilot.api.http.door import Door
 from autopilot.api.http.edge import Edge
 from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
+from autopilot.api.http.pairing import PairingRoutes
 from autopilot.api.http.reception import Reception
 from autopilot.api.http.step_up import StepUpRoutes
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
+from autopilot.api.pairing import Pairings
+from autopilot.api.pairing_collect import Collector
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
@@ -65,6 +68,7 @@ class Api:
     pool: asyncpg.Pool
     sessions: Sessions
     codes: Codes
+    pairings: Pairings
     grants: Grants
     watch: StreamWatch
     postman: Postman
@@ -79,6 +83,7 @@ class Api:
             await self.sessions.sweep()
             await self.codes.sweep()
             await self.signatures.sweep()
+            await self.pairings.sweep()
             await self.clock.sleep(SWEEP_SECONDS)
 
 
@@ -128,6 +133,7 @@ def build(
             *auth.routes(),
             *StepUpRoutes(step_up, api.grants, api.postman, reception, rate).routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
+            *_pairing(api, reception, limits).routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
         ],
@@ -174,6 +180,7 @@ def _parts(
         pool=pool,
         sessions=sessions,
         codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm),
+        pairings=Pairings(pool, key, limits.pairing_seconds, alarm),
         grants=grants,
         watch=StreamWatch(
             grants,
@@ -189,6 +196,19 @@ def _parts(
         audit=AuditOutbox(pool, port, clock),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,
+    )
+
+
+def _pairing(api: Api, reception: Reception, limits: Limits) -> PairingRoutes:
+    per_minute, monotonic = limits.pairing_tries_per_minute, api.clock.monotonic
+    return PairingRoutes(
+        pairings=api.pairings,
+        collector=Collector(api.pairings, api.sessions),
+        grants=api.grants,
+        watch=api.watch,
+        reception=reception,
+        tries=Limit(per_minute / MINUTE_SECONDS, per_minute, monotonic),
+        polls=Limit(limits.pairing_polls_per_second, limits.pairing_polls_per_second * limits.burst_seconds, monotonic),
     )
 
 

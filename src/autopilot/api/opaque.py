@@ -68,6 +68,10 @@ def code_digest(key: bytes, email_key: str, code: str) -> bytes:
     return hmac.new(key, f"{email_key}\0{code}".encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
 
 
-def _urlsafe(raw: bytes) -> str:
+def same(kept: bytes | None, given: bytes) -> bool:
+    """Whether two digests are the same, in a time that doesn't tell where they differ."""
+    return hmac.compare_digest(kept or b"", given)
 
+
+def _urlsafe(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

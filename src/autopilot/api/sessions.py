@@ -23,7 +23,7 @@ from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "sessions")
 
-EndReason = Literal["signed_out", "refresh_reused", "revoked"]
+EndReason = Literal["signed_out", "refresh_reused", "revoked", "replaced"]
 PERSON_SCOPES = frozenset({"observe", "administer"})
 """What signing in by e-mail gives; `admin` needs step-up, `execute` needs a machine."""
 
@@ -86,13 +86,27 @@ class Sessions:
         machine_id: str | None = None,
     ) -> Tokens:
         """A new device with a session and its first tokens, within the caller's transaction."""
-        device_id, session_id = opaque.identifier("dev_"), opaque.identifier("ses_")
+        device_id = opaque.identifier("dev_")
         said = (device.name, device.surface, device.platform, device.address, device.public_key)
         await connection.execute(SQL.create_device, device_id, account.user_id, *said)
+        made = (opaque.access_token(), opaque.refresh_token())
+        return await self.open_on(connection, account, device_id, made, scopes=scopes, machine_id=machine_id)
+
+    async def open_on(
+        self,
+        connection: Any,
+        account: Account,
+        device_id: str,
+        made: tuple[str, str],
+        *,
+        scopes: Iterable[str],
+        machine_id: str | None,
+    ) -> Tokens:
+        """A session of a known device with these tokens (access, refresh), within the caller's transaction."""
+        session_id, (access, refresh) = opaque.identifier("ses_"), made
         await connection.execute(SQL.create_session, session_id, account.user_id, device_id, sorted(scopes), machine_id)
-        refresh = opaque.refresh_token()
         await self._keep_refresh(connection, session_id, refresh)
-        access = await self._new_access(connection, session_id)
+        await self._keep_access(connection, session_id, access)
         return Tokens(account, device_id, session_id, access, refresh, int(self.lifetimes.access))
 
     async def refresh(self, token: str, caller: Caller) -> Tokens:
@@ -160,8 +174,11 @@ class Sessions:
 
     async def _new_access(self, connection: Any, session_id: str) -> str:
         token = opaque.access_token()
-        await connection.execute(SQL.create_access_token, opaque.token_digest(token), session_id, self.lifetimes.access)
+        await self._keep_access(connection, session_id, token)
         return token
+
+    async def _keep_access(self, connection: Any, session_id: str, token: str) -> None:
+        await connection.execute(SQL.create_access_token, opaque.token_digest(token), session_id, self.lifetimes.access)
 
 
 def _refresh_refused() -> Unauthorized:

@@ -96,6 +96,11 @@ class Limits:
     code_attempts: int = 5
     codes_per_hour: int = 10
     """Codes sent to one e-mail address."""
+    pairing_seconds: float = 300.0
+    pairing_tries_per_minute: float = 10.0
+    """Pairings that one network address asks for, claims or looks for."""
+    pairing_polls_per_second: float = 10.0
+    """Looks at pairings, of one network address."""
     grace_seconds: float = 60.0
     """The very same refresh retried within this time gets the very same successor (docs/protocol.md, "Refresh")."""
     remember_seconds: float = 1.0

@@ -16,6 +16,8 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
+from autopilot.client.pairing import Approver, Invitation, Joiner
+from autopilot.client.pairing_words import PairingTampered
 from autopilot.client.session import Session, SessionState
 from autopilot.client.store import WorkerStore, WorkerView
 from autopilot.client.timeline import Timeline
@@ -35,6 +37,7 @@ from autopilot.client.workers import WorkerPage, has_ended
 
 __all__ = [
     "ApprovalPage",
+    "Approver",
     "AuditPage",
     "Backoff",
     "BackoffPolicy",
@@ -49,8 +52,11 @@ __all__ = [
     "Follower",
     "HandshakeClient",
     "HandshakeTimeout",
+    "Invitation",
+    "Joiner",
     "KeyringTokenStore",
     "MemoryTokenStore",
+    "PairingTampered",
     "RuntimeCodexClient",
     "Session",
     "SessionState",

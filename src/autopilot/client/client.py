@@ -19,6 +19,7 @@ from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
+from autopilot.client.pairing import Approver
 from autopilot.client.policies import PolicyCalls
 from autopilot.client.prices import PriceCalls
 from autopilot.client.spend import SpendCalls
@@ -81,6 +82,10 @@ class RuntimeCodexClient(
         `cursor` is a follower's `resume_at`; None: events from now on. What a phone keeps open.
         """
         return EverythingFollower(self._http, workers, cursor=cursor, policy=policy)
+
+    def approver(self) -> Approver:
+        """The side of a pairing that lets a device or machine in; one for each pairing."""
+        return Approver(self._http)
 
     async def me(self) -> Me:
         """Whom the token speaks for."""

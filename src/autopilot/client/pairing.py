@@ -1,0 +1,263 @@
+"""Pairing, both sides of it, without a screen: what to send, when, and the words to show (docs/protocol.md, "Pairing").
+
+`Approver` is the side of a person who is signed in, `Joiner` what is to be let in. Each looks at what the server says
+against what it sent and saw itself, and raises where that differs: no words are shown then. Relies on whoever shows
+them to call `step` about once a second. Never prints; keeps tokens nowhere but in the store that it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from autopilot.client.calls import as_message, one
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.http import Http
+from autopilot.client.pairing_words import PairingTampered, commitment_of, fresh_nonce
+from autopilot.client.tokens import Credentials, TokenStore
+from autopilot.contract import (
+    AnswerPairing,
+    AskPairing,
+    ClaimPairing,
+    CollectPairing,
+    DecidePairing,
+    FindPairing,
+    OfferPairing,
+    Pairing,
+    PairingDevice,
+    RequestPairing,
+    SignedIn,
+    StartedPairing,
+    encode,
+)
+
+POLL_SECONDS = 1.0
+OVER = frozenset({"done", "declined", "expired"})
+PATH = "/api/pairing"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a QR code or link says: which server, and the secret."""
+
+    server: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Invitation(server={self.server!r}, secret hidden)"
+
+
+def app_link(server: str, secret: str) -> str:
+    """The link that the app opens, for a QR code. The secret is in the fragment, which travels to no server."""
+    return f"autopilot://pair?{urlencode({'server': server})}#{secret}"
+
+
+def web_link(server: str, secret: str) -> str:
+    """The link that a browser opens; the secret as above."""
+    return f"{server.rstrip('/')}/pair#{secret}"
+
+
+def read_link(written: str) -> Invitation | None:
+    """What a link or QR code says; None where it is none of ours."""
+    try:
+        parts = urlsplit(written.strip())
+        if parts.scheme == "autopilot" and parts.netloc == "pair":
+            server = parse_qs(parts.query).get("server", [""])[0]
+        elif parts.scheme in {"http", "https"} and parts.path.endswith("/pair"):
+            server = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/pair')}"
+        else:
+            return None
+        known = urlsplit(server).scheme in {"http", "https"} and bool(urlsplit(server).hostname)
+    except ValueError:
+        return None
+    return Invitation(server.rstrip("/"), parts.fragment) if known and parts.fragment else None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What this side knows of a pairing: what it sent itself, and what it saw first, against what is said later."""
+
+    nonce: str
+    is_starter: bool
+    device: PairingDevice | None = None
+    """Of `Joiner`: what it said of itself."""
+    first: Pairing | None = None
+
+    def check(self, pairing: Pairing) -> Pairing:
+        """The pairing, where all that was settled is as it was.
+
+        Raises:
+            PairingTampered: it isn't.
+        """
+        first = self.first or pairing
+        settled = replace(
+            pairing,
+            pairing_id=first.pairing_id,
+            way=first.way,
+            kind=first.kind,
+            commitment=commitment_of(self.nonce) if self.is_starter else first.commitment,
+            claimer_nonce=first.claimer_nonce or pairing.claimer_nonce,
+            device=self.device or first.device or pairing.device,
+        )
+        own = pairing.starter_nonce if self.is_starter else pairing.claimer_nonce
+        if settled != pairing or own not in {None, self.nonce}:
+            raise PairingTampered("the server says something else now than before, or than this side sent")
+        self.first = pairing
+        return pairing
+
+
+@dataclass(slots=True)
+class Approver:
+    """The side of a person who is signed in: `offer` or `find`, then `step` until there are words, then decide."""
+
+    http: Http
+    nonce: str = field(default_factory=fresh_nonce, repr=False)
+    _seen: Seen | None = field(default=None, init=False)
+    _pairing_id: str = field(default="", init=False)
+
+    async def offer(self, kind: str) -> StartedPairing:
+        """Begin one; its secret and code are to be shown.
+
+        Raises:
+            RateLimited: too many are under way.
+        """
+        body = encode(OfferPairing(kind=kind, commitment=commitment_of(self.nonce)))
+        started = one(StartedPairing, await self.http.call("pairing.offer", "POST", PATH, body=body, retry=False))
+        self._saw(started.pairing, is_starter=True)
+        return started
+
+    async def find(self, credential: str) -> Pairing:
+        """Take up what asks to be let in, by its secret or short code.
+
+        Raises:
+            NotFound: nothing asks so.
+        """
+        body = encode(FindPairing(credential=credential))
+        found = one(Pairing, await self.http.call("pairing.find", "POST", f"{PATH}/find", body=body))
+        return self._saw(found, is_starter=False)
+
+    async def step(self) -> Pairing:
+        """Look, and send this side's nonce when it is its turn.
+
+        Raises:
+            PairingTampered: show nothing, decline.
+        """
+        pairing = self._saw(one(Pairing, await self.http.call("pairing.show", "GET", self._path())))
+        assert self._seen is not None
+        if pairing.state == ("answered" if self._seen.is_starter else "claimed"):
+            body = encode(AnswerPairing(nonce=self.nonce))
+            reply = await self.http.call("pairing.nonce", "POST", self._path("/nonce"), body=body)
+            pairing = self._saw(one(Pairing, reply))
+        return pairing
+
+    async def accept(self, words: tuple[str, ...]) -> Pairing:
+        """Let it in: a person said that these words are on both screens.
+
+        Raises:
+            Forbidden: `step_up_required`.
+            Conflict: it is over, or these are not its words.
+        """
+        return await self._decide(DecidePairing(accept=True, words=" ".join(words)))
+
+    async def decline(self) -> Pairing:
+        """Let it not in.
+
+        Raises:
+            Conflict: it is over.
+        """
+        return await self._decide(DecidePairing(accept=False))
+
+    async def _decide(self, decision: DecidePairing) -> Pairing:
+        body = encode(decision)
+        return one(Pairing, await self.http.call("pairing.decide", "POST", self._path("/decision"), body=body))
+
+    def _path(self, rest: str = "") -> str:
+        return f"{PATH}/{quote(self._pairing_id, safe='')}{rest}"
+
+    def _saw(self, pairing: Pairing, *, is_starter: bool = False) -> Pairing:
+        if self._seen is None:
+            self._seen, self._pairing_id = Seen(self.nonce, is_starter), pairing.pairing_id
+        return self._seen.check(pairing)
+
+
+@dataclass(slots=True)
+class Joiner:
+    """What is to be let in: `request` or `claim` first, then `step` until it is confirmed, then `collect`."""
+
+    http: Http
+    device: PairingDevice
+    nonce: str = field(default_factory=fresh_nonce, repr=False)
+    ticket: str = field(default_factory=fresh_nonce, repr=False)
+    clock: Clock = SYSTEM_CLOCK
+    _seen: Seen | None = field(default=None, init=False)
+    _credential: str = field(default="", init=False, repr=False)
+
+    async def request(self, kind: str) -> StartedPairing:
+        """Begin one; its secret and code are to be shown.
+
+        Raises:
+            RateLimited: too many are under way.
+        """
+        body = RequestPairing(kind=kind, commitment=commitment_of(self.nonce), ticket=self.ticket, device=self.device)
+        reply = await self.http.call("pairing.request", "POST", f"{PATH}/request", body=encode(body), retry=False)
+        started = one(StartedPairing, reply)
+        self._credential = started.secret
+        self._saw(started.pairing, is_starter=True)
+        return started
+
+    async def claim(self, credential: str) -> Pairing:
+        """Take up an offer, by its secret or short code.
+
+        Raises:
+            NotFound: there is none, or somebody else took it up.
+        """
+        body = encode(ClaimPairing(credential=credential, ticket=self.ticket, device=self.device))
+        self._credential = credential
+        claimed = one(Pairing, await self.http.call("pairing.claim", "POST", f"{PATH}/claim", body=body))
+        return self._saw(claimed, is_starter=False)
+
+    async def step(self) -> Pairing:
+        """Look, and send this side's nonce when it is its turn.
+
+        Raises:
+            PairingTampered: show nothing, give up.
+        """
+        pairing = await self._ask(AskPairing(ticket=self.ticket))
+        assert self._seen is not None
+        if pairing.state == ("answered" if self._seen.is_starter else "claimed"):
+            pairing = await self._ask(AskPairing(ticket=self.ticket, nonce=self.nonce))
+        return pairing
+
+    async def collect(self, store: TokenStore) -> SignedIn:
+        """Fetch the tokens of a confirmed pairing into `store`. Repeating it is safe until they are used.
+
+        Raises:
+            Conflict: it is not confirmed yet.
+            NotFound: it was declined, or is over.
+        """
+        body = encode(CollectPairing(ticket=self.ticket, credential=self._credential))
+        async with store.exclusive():
+            reply = await self.http.call("pairing.collect", "POST", f"{PATH}/collect", body=body)
+            made = as_message(SignedIn, reply.body, reply.request_id)
+            store.save(
+                Credentials(
+                    access_token=made.token,
+                    refresh_token=made.refresh_token,
+                    expires_at=self.clock.now() + timedelta(seconds=made.expires_in),
+                    user_id=made.userId,
+                    email=made.user.email,
+                    base_url=self.http.base_url,
+                    lives_seconds=made.expires_in,
+                )
+            )
+        return made
+
+    async def _ask(self, asked: AskPairing) -> Pairing:
+        reply = await self.http.call("pairing.state", "POST", f"{PATH}/state", body=encode(asked))
+        return self._saw(one(Pairing, reply))
+
+    def _saw(self, pairing: Pairing, *, is_starter: bool = False) -> Pairing:
+        if self._seen is None:
+            self._seen = Seen(self.nonce, is_starter, self.device)
+        return self._seen.check(pairing)
