@@ -103,7 +103,10 @@ async def test_five_wrong_guesses_use_the_code_up_and_each_is_a_line_of_the_audi
     wrong = f"{(int(code) + 1) % 10**8:08}"
     assert [(await step(api, token, code=wrong)).status_code for _ in range(5)] == [401] * 5
     assert (await step(api, token, code=code)).status_code == 401
-    assert await api.pool.fetchval("select count(*) from api.audit where action = 'step_up_refused'") == 6
+    lines = await api.pool.fetch("select user_id, device_id from api.audit where action = 'step_up_refused'")
+    assert len(lines) == 6
+    assert {line["user_id"] for line in lines} == {1}
+    assert None not in {line["device_id"] for line in lines}
 
 
 async def test_asking_for_sign_in_codes_keeps_nobody_from_stepping_up(api: ServedApi):

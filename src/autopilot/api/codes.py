@@ -16,7 +16,7 @@ import asyncpg
 from autopilot.api import audit, opaque
 from autopilot.api.address import folded_email, plain_email
 from autopilot.api.alarm import Alarm
-from autopilot.api.audit import Action, Actor, Caller
+from autopilot.api.audit import NOBODY, Action, Actor, Caller
 from autopilot.contract.errors import RateLimited, Unauthorized
 from autopilot.db.queries import load
 
@@ -37,10 +37,10 @@ class Codes:
     alarm: Alarm | None = None
     """Told of every refusal, where codes are taken back."""
 
-    async def issue(self, email: str, caller: Caller, *, session_id: str | None = None) -> str:
+    async def issue(self, email: str, caller: Caller, *, actor: Actor = NOBODY) -> str:
         """A new code for an address (which may have no account), to be mailed.
 
-        With `session_id` it signs nobody in, and steps up that session alone.
+        With the actor of a session it signs nobody in, and steps up that session alone.
 
         Raises:
             ValueError: it can't be a mail address.
@@ -50,7 +50,7 @@ class Codes:
         code = opaque.sign_in_code()
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL.lock_email, email_key)
-            recent = await connection.fetchrow(SQL.count_recent, email_key, WINDOW_SECONDS, session_id)
+            recent = await connection.fetchrow(SQL.count_recent, email_key, WINDOW_SECONDS, actor.session_id)
             assert recent is not None
             if recent["sent"] >= self.per_hour:
                 raise RateLimited(
@@ -59,30 +59,28 @@ class Codes:
                     retry_after_seconds=max(1.0, recent["oldest_forgotten_in_seconds"]),
                 )
             digest = opaque.code_digest(self.key, email_key, code)
-            row = (plain_email(email), email_key, digest, caller.address, self.life_seconds, self.attempts, session_id)
-            await connection.execute(SQL.create_code, *row)
-            subject, actor = f"email:{email_key}", Actor(session_id=session_id)
-            await audit.record(connection, "code_requested", caller, actor=actor, subject=subject)
+            good_for = (self.life_seconds, self.attempts, actor.session_id)
+            await connection.execute(SQL.create_code, plain_email(email), email_key, digest, caller.address, *good_for)
+            await audit.record(connection, "code_requested", caller, actor=actor, subject=f"email:{email_key}")
         return code
 
     async def take(
-        self, connection: Any, code: str, *, email: str | None, caller: Caller, session_id: str | None = None
+        self, connection: Any, code: str, *, email: str | None, caller: Caller, actor: Actor = NOBODY
     ) -> str | None:
         """Use up a code: the e-mail address that it proves, or None where it proves nothing.
 
         Runs within the caller's transaction, which must be committed in either case: a wrong guess counts.
         """
-        rows = await self._candidates(connection, email, caller, session_id)
+        rows = await self._candidates(connection, email, caller, actor.session_id)
         written = opaque.folded_code(code)
         hits = [row for row in rows if self._matches(row, written)]
         if len({row["email_key"] for row in hits}) == 1:
-            await connection.execute(SQL.use_codes, hits[0]["email_key"], session_id)
+            await connection.execute(SQL.use_codes, hits[0]["email_key"], actor.session_id)
             return str(hits[0]["email"])
         await connection.execute(SQL.count_attempt, [row["code_no"] for row in rows])
         tried = _key_or_none(email)
         subject = f"email:{tried}" if tried else None
-        action: Action = "code_refused" if session_id is None else "step_up_refused"
-        actor = Actor(session_id=session_id)
+        action: Action = "code_refused" if actor.session_id is None else "step_up_refused"
         await audit.record(connection, action, caller, actor=actor, outcome="refused", subject=subject)
         if self.alarm is not None:
             await self.alarm.refused(connection, caller, subject)

@@ -33,12 +33,13 @@ async def mark(connection: Any, session_id: str, method: Method) -> None:
 async def at_the_machine(pool: asyncpg.Pool, access_token: str) -> bool:
     """Step up the session of a token for whoever has the database at hand; False where there is no such session."""
     async with pool.acquire() as connection, connection.transaction():
-        session_id = await connection.fetchval(SQL.session_of, opaque.token_digest(access_token))
-        if session_id is None:
+        row = await connection.fetchrow(SQL.session_of, opaque.token_digest(access_token))
+        if row is None:
             return False
-        await mark(connection, session_id, "local")
+        actor = Actor(user_id=row["user_id"], device_id=row["device_id"], session_id=row["session_id"])
+        await mark(connection, row["session_id"], "local")
         caller, detail = Caller(surface="cli"), {"method": "local"}
-        await audit.record(connection, "stepped_up", caller, actor=Actor(session_id=session_id), detail=detail)
+        await audit.record(connection, "stepped_up", caller, actor=actor, detail=detail)
     return True
 
 
@@ -57,14 +58,14 @@ class StepUp:
         """
         if email is None:
             raise Conflict("you have no e-mail address yet: sign in with one first", reason_code="no_address")
-        return await self.codes.issue(email, caller, session_id=actor.session_id), email
+        return await self.codes.issue(email, caller, actor=actor), email
 
     async def finish(self, actor: Actor, email: str | None, code: str, caller: Caller) -> bool:
         """Whether the code was the right one; if so the session is stepped up from now on."""
         if email is None or actor.session_id is None:
             return False
         async with self.codes.pool.acquire() as connection, connection.transaction():
-            proved = await self.codes.take(connection, code, email=email, caller=caller, session_id=actor.session_id)
+            proved = await self.codes.take(connection, code, email=email, caller=caller, actor=actor)
             if proved is None:
                 return False
             await mark(connection, actor.session_id, "email_code")

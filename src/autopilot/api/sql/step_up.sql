@@ -7,5 +7,5 @@ returning stepped_up_until;
 select stepped_up_until from api.session where session_id = $1 and stepped_up_until > clock_timestamp();
 
 -- session_of: The session of an access token that still speaks for a person.
-select t.session_id from api.access_token t join api.session s using (session_id)
+select s.session_id, s.user_id, s.device_id from api.access_token t join api.session s using (session_id)
 where t.token_digest = $1 and s.ended_at is null and s.machine_id is null;
