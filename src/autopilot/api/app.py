@@ -37,6 +37,8 @@ from autopilot.api.http.health import HealthRoutes
 from autopilot.api.http.pairing import PairingRoutes
 from autopilot.api.http.reception import Reception
 from autopilot.api.http.step_up import StepUpRoutes
+from autopilot.api.http.teams import TeamRoutes
+from autopilot.api.invitations import Invitations
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
 from autopilot.api.pairing import Pairings
@@ -47,6 +49,7 @@ from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.signatures import Signatures
 from autopilot.api.site import Site
 from autopilot.api.step_up import StepUp
+from autopilot.api.teams import Teams
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
 from autopilot.contract.errors import InvalidRequest, MethodNotAllowed, NotFound
@@ -69,6 +72,7 @@ class Api:
     sessions: Sessions
     codes: Codes
     pairings: Pairings
+    invitations: Invitations
     grants: Grants
     watch: StreamWatch
     postman: Postman
@@ -84,6 +88,7 @@ class Api:
             await self.codes.sweep()
             await self.signatures.sweep()
             await self.pairings.sweep()
+            await self.invitations.sweep()
             await self.clock.sleep(SWEEP_SECONDS)
 
 
@@ -128,12 +133,22 @@ def build(
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
     facade = Facade(port, door, api.watch, api.signatures, body_limits)
+    teams = TeamRoutes(
+        teams=Teams(pool),
+        invitations=api.invitations,
+        grants=api.grants,
+        watch=api.watch,
+        postman=api.postman,
+        reception=reception,
+        public_url=settings.public_url,
+    )
     app = Starlette(
         routes=[
             *auth.routes(),
             *StepUpRoutes(step_up, api.grants, api.postman, reception, rate).routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
+            *teams.routes(),
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
         ],
@@ -181,6 +196,7 @@ def _parts(
         sessions=sessions,
         codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm),
         pairings=Pairings(pool, key, limits.pairing_seconds, alarm),
+        invitations=Invitations(pool),
         grants=grants,
         watch=StreamWatch(
             grants,

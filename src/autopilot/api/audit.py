@@ -41,6 +41,13 @@ Action = Literal[
     "stepped_up",
     "step_up_refused",
     "guessing_noticed",
+    "team_created",
+    "team_invited",
+    "team_invitation_withdrawn",
+    "team_joined",
+    "team_left",
+    "team_member_removed",
+    "team_role_changed",
 ]
 Outcome = Literal["done", "refused"]
 

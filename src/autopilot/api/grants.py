@@ -1,13 +1,15 @@
-"""From a Bearer token to the claims it stands for.
+"""From a Bearer token to the claims it stands for, roles in teams included.
 
-Relies on the schema `api`; a lookup is remembered for at most a second, so that ending a session is noticed within one.
+Relies on the schema `api`; a lookup is remembered for at most a second, so that ending a session or a membership is
+noticed within one.
 Never reads a body or a header other than `authorization`; never decides what the claims allow.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -111,15 +113,20 @@ class Grants:
         for digest in [digest for digest, grant in self._known.items() if grant.session_id == session_id]:
             del self._known[digest]
 
-    async def live(self, token_digests: list[bytes]) -> set[bytes]:
-        """Those of these tokens that still speak for someone.
+    def forget_user(self, user_id: int) -> None:
+        """What is remembered of a user's roles holds no longer."""
+        for digest in [digest for digest, grant in self._known.items() if grant.user_id == user_id]:
+            del self._known[digest]
+
+    async def live(self, token_digests: list[bytes]) -> dict[bytes, Mapping[str, str]]:
+        """Those of these tokens that still speak for someone, each with the roles that its user has in teams.
 
         Raises:
             Unavailable: the database can't be asked.
         """
         with answering(outcome="not_recorded"):
             rows = await self._pool.fetch(SQL.live_tokens, token_digests)
-        return {row["token_digest"] for row in rows}
+        return {row["token_digest"]: _roles(row["roles"]) for row in rows}
 
     def _grant(self, digest: bytes, row: Any, asked_at: float) -> Grant:
         step_up_seconds: float = row["step_up_seconds_left"] or 0.0
@@ -129,6 +136,7 @@ class Grants:
             session_id=row["session_id"],
             machine_id=row["machine_id"],
             scopes=frozenset(row["scopes"]),
+            roles=_roles(row["roles"]),
             surface=row["surface"],
             step_up=step_up_seconds > 0.0,
         )
@@ -142,6 +150,10 @@ class Grants:
             public_key=row["public_key"],
             good_until=asked_at + min(left_seconds),
         )
+
+
+def _roles(found: str | None) -> Mapping[str, str]:
+    return json.loads(found) if found else {}
 
 
 def _remember(kept: dict[bytes, Kept], digest: bytes, what: Kept) -> None:

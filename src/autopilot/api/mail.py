@@ -1,7 +1,7 @@
-"""How a sign-in code reaches a person: by SMTP, or printed on the server's console where no mail is set up.
+"""How a sign-in code or an invitation reaches a person: by SMTP, or on the console where no mail is set up.
 
 The answer to a sign-in call never waits for the mail (it would tell whether one was sent): `Postman` delivers from a
-bounded queue, in the app's own task. Never logs a code, never raises to the caller of the API.
+bounded queue, in the app's own task. Never logs a code or a secret, never raises to the caller of the API.
 """
 
 from __future__ import annotations
@@ -42,11 +42,65 @@ class CodeMail:
         half = len(self.code) // 2
         return f"{self.code[:half]} {self.code[half:]}"
 
+    @property
+    def subject(self) -> str:
+        """What the mail is about."""
+        return f"{self.spaced_code} is your Autopilot sign-in code"
+
+    @property
+    def text(self) -> str:
+        """What the mail says."""
+        return (
+            f"Your sign-in code is\n\n    {self.spaced_code}\n\nIt is good for {self.minutes} minutes, once.\n"
+            "If you did not ask for it, somebody typed your address: nothing has happened, ignore this mail.\n"
+        )
+
+    @property
+    def line(self) -> str:
+        """The same for the console."""
+        return f"sign-in code for {self.email}: {self.spaced_code} (good for {self.minutes} minutes)"
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationMail:
+    """One invitation into a team, for one address."""
+
+    email: str
+    team: str
+    role: str
+    secret: str
+    days: int
+    public_url: str | None
+
+    @property
+    def subject(self) -> str:
+        """What the mail is about."""
+        return f"You are invited to the team {self.team}"
+
+    @property
+    def text(self) -> str:
+        """What the mail says. The secret is no part of a link: an URL is logged along its way."""
+        where = f" on {self.public_url}" if self.public_url else ""
+        return (
+            f"You are invited to the team {self.team}{where}, as {self.role}.\n"
+            "Sign in with this address, then accept (`autopilot teams accept` asks for the secret) with\n\n"
+            f"    {self.secret}\n\nIt is good for {self.days} days, once, for this address.\n"
+            "If you don't know the team, ignore this mail.\n"
+        )
+
+    @property
+    def line(self) -> str:
+        """The same for the console."""
+        return f"invitation for {self.email} to {self.team}: {self.secret} (good for {self.days} days)"
+
+
+Mail = CodeMail | InvitationMail
+
 
 class Mailer(Protocol):
-    """Hands a code over."""
+    """Hands a mail over."""
 
-    async def send(self, mail: CodeMail) -> None:
+    async def send(self, mail: Mail) -> None:
         """Hand it over.
 
         Raises:
@@ -56,17 +110,15 @@ class Mailer(Protocol):
 
 
 class ConsoleMailer:
-    """Prints the code where the operator sees it."""
+    """Prints it where the operator sees it."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
-    async def send(self, mail: CodeMail) -> None:
+    async def send(self, mail: Mail) -> None:
         """Print one line."""
         stream = self._stream or sys.stderr
-        stream.write(
-            f"autopilot: sign-in code for {mail.email}: {mail.spaced_code} (good for {mail.minutes} minutes)\n"
-        )
+        stream.write(f"autopilot: {mail.line}\n")
         stream.flush()
 
 
@@ -76,20 +128,17 @@ class SmtpMailer:
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
-    async def send(self, mail: CodeMail) -> None:
+    async def send(self, mail: Mail) -> None:
         """Submit it; bounded by SMTP_SECONDS at every step."""
         await asyncio.to_thread(self._submit, self._message(mail))
 
-    def _message(self, mail: CodeMail) -> EmailMessage:
+    def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = f"{mail.spaced_code} is your Autopilot sign-in code"
+        message["Subject"] = mail.subject
         message["From"] = self._settings.smtp_from
         message["To"] = mail.email
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(
-            f"Your sign-in code is\n\n    {mail.spaced_code}\n\nIt is good for {mail.minutes} minutes, once.\n"
-            "If you did not ask for it, somebody typed your address: nothing has happened, ignore this mail.\n"
-        )
+        message.set_content(mail.text)
         return message
 
     def _submit(self, message: EmailMessage) -> None:
@@ -121,9 +170,9 @@ class Postman:
     def __init__(self, mailer: Mailer, clock: Clock) -> None:
         self._mailer = mailer
         self._clock = clock
-        self._queue: asyncio.Queue[CodeMail] = asyncio.Queue(QUEUED_MAILS)
+        self._queue: asyncio.Queue[Mail] = asyncio.Queue(QUEUED_MAILS)
 
-    def post(self, mail: CodeMail) -> None:
+    def post(self, mail: Mail) -> None:
         """Queue a mail.
 
         Raises:
@@ -150,7 +199,7 @@ class Postman:
         """Wait until everything that was posted was delivered or given up."""
         await self._queue.join()
 
-    async def _deliver(self, mail: CodeMail) -> None:
+    async def _deliver(self, mail: Mail) -> None:
         for pause_seconds in (*RETRY_SECONDS, None):
             try:
                 await self._mailer.send(mail)

@@ -1,4 +1,4 @@
-"""Ends streams whose token no longer speaks for anyone.
+"""Ends streams whose token no longer speaks for anyone, or for somebody with other roles than when it was opened.
 
 Relies on `grants.Grants`. One query a second covers every open stream of the process; a sign-out in this process ends
 its streams at once. While the database can't be asked, streams go on for `SILENCE_SECONDS`, then end. Never reads or
@@ -30,7 +30,7 @@ class OpenStream:
         self.grant = grant
         self.address = address
         self.reason: str | None = None
-        """Why it is to end: `revoked`, `disconnected`, `shutdown`, `unavailable`."""
+        """Why it is to end: `revoked`, `roles`, `disconnected`, `shutdown`, `unavailable`."""
         self._timeout: asyncio.Timeout | None = None
 
     def ends_with(self, timeout: asyncio.Timeout) -> None:
@@ -125,6 +125,16 @@ class StreamWatch:
         for stream in tuple(self._by_session.get(session_id, ())):
             stream.end("revoked")
 
+    def end_user(self, user_id: int) -> None:
+        """End the streams of a user whose roles have changed here: they come back with those they have now.
+
+        Not of their machines: these have no roles.
+        """
+        for session in tuple(self._by_session.values()):
+            for stream in tuple(session):
+                if stream.grant.user_id == user_id and stream.grant.claims.machine_id is None:
+                    stream.end("roles")
+
     def end_all(self, reason: str = "shutdown") -> None:
         """End every stream, and each that is opened later."""
         self._closing = True
@@ -145,7 +155,7 @@ class StreamWatch:
                     self._end_each("unavailable")
 
     async def look(self) -> None:
-        """End the streams whose token is gone.
+        """End the streams whose token is gone, and those whose user has other roles now.
 
         Raises:
             Unavailable: the database can't be asked.
@@ -155,8 +165,11 @@ class StreamWatch:
             return
         live = await self._grants.live(list({stream.grant.token_digest for stream in streams}))
         for stream in streams:
-            if stream.grant.token_digest not in live:
+            roles = live.get(stream.grant.token_digest)
+            if roles is None:
                 stream.end("revoked")
+            elif roles != stream.grant.claims.roles:
+                stream.end("roles")
 
     def _end_each(self, reason: str) -> None:
         for session in tuple(self._by_session.values()):

@@ -57,6 +57,15 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),
+        "teams list": ("teams:teams", "List the teams you are in."),
+        "teams show": ("teams:show", "Show who is in one."),
+        "teams create": ("teams:create", "Make one."),
+        "teams invite": ("teams:invite", "Mail somebody an invitation."),
+        "teams withdraw": ("teams:withdraw", "Take an invitation back."),
+        "teams accept": ("teams:accept", "Join one."),
+        "teams role": ("teams:role", "Give a member another role."),
+        "teams remove": ("teams:remove", "End a membership."),
+        "teams leave": ("teams:leave", "Leave one."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit list": ("audit_list:audited", "Show who did what."),
@@ -88,6 +97,7 @@ FAMILIES = {
     "devices": "See what is signed in for you, and sign it out.",
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
+    "teams": "Share machines with others.",
     "rebuild": "Make anew what follows from the logs.",
 }
 """First word of commands of two -> what the list says of them."""

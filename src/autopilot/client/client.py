@@ -23,12 +23,13 @@ from autopilot.client.pairing import Approver
 from autopilot.client.policies import PolicyCalls
 from autopilot.client.prices import PriceCalls
 from autopilot.client.spend import SpendCalls
+from autopilot.client.teams import TeamCalls
 from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
 
 
 class RuntimeCodexClient(
-    MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls, DeviceCalls
+    MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls, DeviceCalls, TeamCalls
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

@@ -14,9 +14,9 @@ from autopilot.contract.errors import MethodNotAllowed, Problem, Unauthorized
 encoder = msgspec.json.Encoder()
 
 
-def json_answer(content: Any) -> Response:
+def json_answer(content: Any, *, status: int = 200) -> Response:
     """A JSON answer."""
-    return Response(encoder.encode(content), media_type="application/json")
+    return Response(encoder.encode(content), status, media_type="application/json")
 
 
 def problem_headers(problem: Problem) -> list[tuple[bytes, bytes]]:

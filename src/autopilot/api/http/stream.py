@@ -21,8 +21,8 @@ BYE_SECONDS = 1.0
 """A client that doesn't read its bye in this time isn't told."""
 CLOSE_SECONDS = 1.0
 
-RETRY_MS = {"revoked": 0, "shutdown": 1000, "unavailable": 2000}
-"""When a client should come back; after `revoked` at once, with a refreshed token."""
+RETRY_MS = {"revoked": 0, "roles": 0, "shutdown": 1000, "unavailable": 2000}
+"""When a client should come back; after `revoked` and `roles` at once, after the former with a refreshed token."""
 
 log = get_logger("autopilot.api")
 

@@ -18,15 +18,19 @@ select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, 
     extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left,
     d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due,
     extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left,
-    d.public_key
+    d.public_key,
+    (select json_object_agg(m.team_id, m.role) from api.membership m where m.user_id = s.user_id
+        and s.machine_id is null)::text as roles
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
 join api.user_account u on u.user_id = s.user_id
 where t.token_digest = $1 and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null;
 
--- live_tokens: Those of the given access tokens that still speak for someone.
-select t.token_digest
+-- live_tokens: Those of the given access tokens that still speak for someone, and the roles of whom they speak for.
+select t.token_digest,
+    (select json_object_agg(m.team_id, m.role) from api.membership m where m.user_id = s.user_id
+        and s.machine_id is null)::text as roles
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
