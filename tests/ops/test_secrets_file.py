@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autopilot.ops.secrets_file import load_or_create
+from autopilot.ops.secrets_file import load_or_create, put
 from autopilot.ops.settings import SettingsRefused
 
 
@@ -46,3 +46,22 @@ def test_an_empty_one_is_not_taken_for_a_secret(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsRefused, match="is empty"):
         load_or_create(path)
+
+
+def test_one_in_a_folder_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "open" / "key"
+    load_or_create(path)
+    path.parent.chmod(0o755)
+
+    with pytest.raises(SettingsRefused, match="open to others"):
+        load_or_create(path)
+
+
+def test_a_replaced_one_is_private_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    load_or_create(tmp_path / "key")
+
+    put(tmp_path / "key", "another")
+
+    assert load_or_create(tmp_path / "key") == "another"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    assert [item.name for item in tmp_path.iterdir()] == ["key"]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
 
 from autopilot.api.forward import SignedHttpPort
-from autopilot.contract.port import RuntimeRequest
+from autopilot.cli.home import Home
+from autopilot.cli.key_rotation import PURPOSES, SETTLE_SECONDS, KeyFiles
+from autopilot.cli.keys import Keys, KeySettings
+from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.serve import Server
 from autopilot.ops.signature import SigningKey
 from autopilot.runtime.app import Runtime, build
 from autopilot.runtime.http import app as http_app
+from autopilot.runtime.seal import Sealer
+from autopilot.runtime.seal_verify import Verifier
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.testing.clock import FakeClock
 from autopilot.testing.machines import Companion, ask, leased
 from autopilot.testing.runtime import OWNER, call, insert_worker
 
@@ -104,3 +111,118 @@ async def test_an_api_that_still_signs_with_the_previous_key_is_let_in_until_it_
         await port.aclose()
 
     assert answer.status == status
+
+
+class Turning(FakeClock):
+    """While a rotation waits, the load goes on: so many more calls are answered."""
+
+    def __init__(self, load: Load) -> None:
+        super().__init__()
+        self._load = load
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds == SETTLE_SECONDS
+        await self._load.more(10)
+
+
+class Load:
+    """Clients that go on calling through the API's hop, and what they were answered."""
+
+    def __init__(self, port: SignedHttpPort) -> None:
+        self._port = port
+        self.statuses: list[int] = []
+        self.written: list[str] = []
+        self._answered = asyncio.Condition()
+        self.ended = False
+
+    async def run(self, name: str) -> None:
+        number = 0
+        while not self.ended:
+            number += 1
+            event_id = f"{name}-{number}"
+            event = {"event_type": "worker.event", "event_id": event_id, "payload": {"n": number}}
+            answers = [await self._append(event), await self._append(event)]  # as after a lost answer
+            async with self._answered:
+                self.statuses += [answer.status for answer in answers]
+                self.written.append(event_id)
+                self._answered.notify_all()
+
+    async def _append(self, event: dict[str, Any]) -> RuntimeResponse:
+        body = msgspec.json.encode({"event": event})
+        headers = {"content-type": "application/json"}
+        return await self._port.call(RuntimeRequest(OWNER, "POST", "/workers/log/events", "", headers, body))
+
+    async def more(self, calls: int) -> None:
+        """Return once so many more are answered."""
+        wanted = len(self.statuses) + calls
+        async with self._answered:
+            await self._answered.wait_for(lambda: len(self.statuses) >= wanted)
+
+
+async def test_every_key_is_replaced_under_load_and_nothing_is_refused_lost_or_unprovable(database, tmp_path):
+    home = Home(tmp_path).make()
+    keys = Keys(KeySettings(home=home.path), home)
+    _ = keys.codes  # made at an API's start
+    settings = msgspec.structs.replace(OLD, keys_now=keys.runtime_now)
+    stopping, clock = asyncio.Event(), SystemClock()
+    async with asyncio.timeout(60), runtime_with(settings, database) as runtime:
+        app = http_app.build(runtime, keys=keys.verifying_now, clock=clock, stopping=stopping)
+        async with Server(app, stopping=stopping).running() as server:
+            port = SignedHttpPort(server.url, keys.signing_now, clock)
+            await leased(runtime)
+            await insert_worker(runtime, "log")
+            load = Load(port)
+            async with asyncio.TaskGroup() as group:
+                for name in ("a", "b"):
+                    group.create_task(load.run(name))
+                for number, purpose in enumerate(PURPOSES):
+                    await ask(runtime, "turn/start", f"r{number}", {"input": [{"text": f"password=exact{number}"}]})
+                    await load.more(6)
+                    await KeyFiles(home.secrets, purpose, keys.settings).rotate(Turning(load))
+                    await load.more(6)
+                load.ended = True
+            entries = await Companion(runtime).feed()
+            sealer = Sealer(runtime.pool, lambda: settings.keys.seal, clock)
+            await sealer.seal_all()
+            async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+                report = await Verifier(conn, keys.seal_public).verify()
+                stored = await conn.fetchval(
+                    "select count(*) from event join worker using (worker_no) where worker_id = 'log'"
+                )
+            await port.aclose()
+
+    assert set(load.statuses) == {202}
+    assert stored == len(load.written)
+    asked = [entry["body"]["params"]["input"][0]["text"] for entry in entries if entry["kind"] == "request"]
+    assert asked == [f"password=exact{number}" for number in range(len(PURPOSES))]
+    assert report.whole
+
+
+async def test_seals_of_before_and_after_a_rotation_verify_together(database, tmp_path):
+    home = Home(tmp_path).make()
+    keys = Keys(KeySettings(home=home.path), home)
+    settings = msgspec.structs.replace(OLD, keys_now=keys.runtime_now)
+    async with asyncio.timeout(60), runtime_with(settings, database) as runtime:
+        sealer = Sealer(runtime.pool, lambda: settings.keys.seal, SystemClock())
+        await insert_worker(runtime, "w")
+        await call(runtime, "POST", "/workers/w/events", {"event": EVENT})
+        await sealed(runtime, sealer)
+        await KeyFiles(home.secrets, "seal", keys.settings).rotate(SystemClock())
+        await call(runtime, "POST", "/workers/w/events", {"event": {**EVENT, "event_id": "after"}})
+        await sealed(runtime, sealer)
+        async with runtime.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            report = await Verifier(conn, keys.seal_public).verify()
+            signers = await conn.fetchval("select count(distinct key_id) from seal")
+
+    assert report.whole
+    assert report.unsealed == []
+    assert signers == 2
+
+
+async def sealed(runtime: Runtime, sealer: Sealer) -> None:
+    """Seal what there is; the runtime's own sealer may have the turn meanwhile."""
+    while await runtime.pool.fetchval(
+        """select coalesce(sum(latest_seq), 0) > coalesce((select sum(to_seq - from_seq + 1) from seal
+               where source = 'worker'), 0) from worker_head"""
+    ):
+        await sealer.seal_all()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -102,16 +102,31 @@ def build(
     metrics: Metrics | None = None,
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
+    code_keys: Callable[[], tuple[bytes, ...]] | None = None,
 ) -> Starlette:
     """The ASGI app.
 
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
+    `code_keys`: says what keys the digests of sign-in codes, asked at each; else the settings' one.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
     alarm = Alarm(metrics, clock.monotonic)
     addresses, site = _surroundings(settings)
     mailer = mailer or mailer_for(settings)
-    api = _parts(settings, pool, port, clock=clock, mailer=mailer, limits=limits, addresses=addresses, alarm=alarm)
+    codes = Codes(
+        pool, code_keys or _code_keys(settings), limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm
+    )
+    api = _parts(
+        settings,
+        pool,
+        port,
+        codes=codes,
+        clock=clock,
+        mailer=mailer,
+        limits=limits,
+        addresses=addresses,
+        alarm=alarm,
+    )
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
@@ -177,11 +192,17 @@ def _surroundings(settings: ApiSettings) -> tuple[Addresses, Site]:
         raise SettingsRefused(f"Settings are wrong:\n{error}") from None
 
 
+def _code_keys(settings: ApiSettings) -> Callable[[], tuple[bytes, ...]]:
+    key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
+    return lambda: (key,)
+
+
 def _parts(
     settings: ApiSettings,
     pool: asyncpg.Pool,
     port: RuntimePort,
     *,
+    codes: Codes,
     clock: Clock,
     mailer: Mailer,
     limits: Limits,
@@ -189,13 +210,12 @@ def _parts(
     alarm: Alarm,
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
-    key = settings.code_key.reveal().encode() if settings.code_key else secrets.token_bytes(32)
     sessions = Sessions(pool, settings.lifetimes(limits.grace_seconds))
     return Api(
         pool=pool,
         sessions=sessions,
-        codes=Codes(pool, key, limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm),
-        pairings=Pairings(pool, key, limits.pairing_seconds, alarm),
+        codes=codes,
+        pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
         invitations=Invitations(pool),
         grants=grants,
         watch=StreamWatch(

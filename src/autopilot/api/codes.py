@@ -8,6 +8,7 @@ of them. Never tells whether an address has an account: every refusal is the sam
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,8 @@ class Codes:
     """Sends out and takes back sign-in codes."""
 
     pool: asyncpg.Pool
-    key: bytes
+    keys: Callable[[], tuple[bytes, ...]]
+    """Key the digests, asked at each: the first makes them, all are accepted."""
     life_seconds: float
     attempts: int
     per_hour: int
@@ -58,7 +60,7 @@ class Codes:
                     reason_code="too_many_codes",
                     retry_after_seconds=max(1.0, recent["oldest_forgotten_in_seconds"]),
                 )
-            digest = opaque.code_digest(self.key, email_key, code)
+            digest = opaque.code_digest(self.keys()[0], email_key, code)
             good_for = (self.life_seconds, self.attempts, actor.session_id)
             await connection.execute(SQL.create_code, plain_email(email), email_key, digest, caller.address, *good_for)
             await audit.record(connection, "code_requested", caller, actor=actor, subject=f"email:{email_key}")
@@ -99,7 +101,8 @@ class Codes:
         return list(await connection.fetch(SQL.live_of_email, email_key, session_id)) if email_key else []
 
     def _matches(self, row: Any, written: str) -> bool:
-        return hmac.compare_digest(row["code_digest"], opaque.code_digest(self.key, row["email_key"], written))
+        digests = [opaque.code_digest(key, row["email_key"], written) for key in self.keys()]
+        return any(hmac.compare_digest(row["code_digest"], digest) for digest in digests)
 
 
 def refusal() -> Unauthorized:

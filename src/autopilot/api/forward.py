@@ -8,7 +8,7 @@ whatever pieces the network made of them. Never retries what could take effect t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx2
 
@@ -43,7 +43,10 @@ PLAIN_TEXT = "text/plain"
 class SignedHttpPort:
     """RuntimePort over HTTP, to a URL or a unix socket."""
 
-    def __init__(self, base_url: str, key: SigningKey, clock: Clock, *, uds: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, key: SigningKey | Callable[[], SigningKey], clock: Clock, *, uds: str | None = None
+    ) -> None:
+        """`key`: what signs, or what says it, asked for each call."""
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
         self._client = httpx2.AsyncClient(
             base_url=base_url,
@@ -51,7 +54,7 @@ class SignedHttpPort:
             headers={"accept-encoding": "identity"},
             trust_env=False,
         )
-        self._key = key
+        self._key = (lambda: key) if isinstance(key, SigningKey) else key
         self._clock = clock
 
     async def call(self, request: RuntimeRequest) -> RuntimeResponse:
@@ -84,7 +87,7 @@ class SignedHttpPort:
             timeout=_patience(request),
         )
         built.headers[SIGNATURE_HEADER] = sign(
-            self._key,
+            self._key(),
             method=request.method,
             target=built.url.raw_path.decode("ascii"),
             body=request.body,

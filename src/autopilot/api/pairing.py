@@ -7,6 +7,7 @@ Source: docs/protocol.md, "Pairing".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -50,7 +51,8 @@ class Pairings:
     """Keeps the pairings that are under way."""
 
     pool: asyncpg.Pool
-    code_key: bytes
+    code_keys: Callable[[], tuple[bytes, ...]]
+    """Key the digests of short codes, asked at each: the first makes them, all are accepted."""
     life_seconds: float
     alarm: Alarm
     """Told of every refusal."""
@@ -221,7 +223,7 @@ class Pairings:
         commitment, user_id, ticket_digest, name, platform, *rest = said
         for _ in range(LOCATOR_TRIES):
             code = pairing_secrets.new_code()
-            kept = (opaque.token_digest(secret), code.locator, code.digest(self.code_key), CODE_ATTEMPTS)
+            kept = (opaque.token_digest(secret), code.locator, code.digest(self.code_keys()[0]), CODE_ATTEMPTS)
             who = (commitment, user_id, ticket_digest, name, platform)
             if await connection.fetchval(SQL.start, *identity, *kept, *who, self.life_seconds, *rest):
                 return code
@@ -238,7 +240,7 @@ class Pairings:
         else:
             row = await connection.fetchrow(SQL.by_locator, code.locator, way)
             kept = row["code_digest"] if row is not None else b""
-            is_right = opaque.same(kept, code.digest(self.code_key))
+            is_right = any(opaque.same(kept, code.digest(key)) for key in self.code_keys())
             is_right = is_right and row is not None and row["is_live"] and row["code_attempts_left"] > 0
         if is_right:
             return row

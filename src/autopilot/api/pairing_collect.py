@@ -66,7 +66,7 @@ class Collector:
         code = pairing_secrets.read_code(credential)
         if code is None:
             return opaque.same(row["secret_digest"], opaque.token_digest(credential))
-        return opaque.same(row["code_digest"], code.digest(self.pairings.code_key))
+        return any(opaque.same(row["code_digest"], code.digest(key)) for key in self.pairings.code_keys())
 
     async def _open(self, connection: Any, row: Any, ticket: str, caller: Caller) -> Collected:
         account = await _account(connection, row)

@@ -189,7 +189,9 @@ async def settle_owner(pool: asyncpg.Pool, wanted: str) -> str:
 async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str | None:
     """A sign-in code for the owner, to be shown on this terminal; None when too many were made this hour."""
     limits = Limits()
-    codes = Codes(pool, key.reveal().encode(), limits.code_seconds, limits.code_attempts, limits.codes_per_hour)
+    codes = Codes(
+        pool, lambda: (key.reveal().encode(),), limits.code_seconds, limits.code_attempts, limits.codes_per_hour
+    )
     try:
         code = await codes.issue(email, Caller(surface="cli"))
     except RateLimited:

@@ -246,7 +246,6 @@ class Installation:
         return {
             "DATABASE_URL": await asyncio.shield(self._database),
             "AUTOPILOT_OWNER_EMAIL": self._owner_email,
-            "AUTOPILOT_CODE_KEY": self.plan.keys.code.reveal(),
         }
 
     async def _announce(self) -> None:

@@ -1,21 +1,26 @@
 """The keys of an installation: from the environment where several machines share them, else files made on first use.
 
-Beside a key there may be the one before it, in `<purpose>.previous.key`: it makes nothing new, and what it made holds
-until that file is removed. Source: SECURITY.md, "Replacing a key".
+Beside a key there may be those before it, in `<purpose>.previous.key`, one a line: they make nothing new, and what they
+made holds until that file is removed. There may be the one after it, in `<purpose>.next.key`: it makes nothing yet, and
+what another process made with it holds. `…_now` follow the files while a process runs.
+Source: SECURITY.md, "Replacing a key".
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from autopilot.cli.home import Home
+from autopilot.ops.following import Following
 from autopilot.ops.secrets_file import load_if_there, load_or_create
 from autopilot.ops.settings import ProcessSettings, Secret, SettingsRefused
 from autopilot.ops.signature import SigningKey
 from autopilot.runtime.seal_keys import PublicKeys, SealKey
+from autopilot.runtime.settings import RuntimeKeys
 
 
 class KeySettings(ProcessSettings, frozen=True, kw_only=True):
@@ -41,7 +46,7 @@ class Keys:
 
     @property
     def digest(self) -> tuple[bytes, ...]:
-        """Of events and requests: the key, and the previous one where there is one."""
+        """Of events and requests: the key that makes digests, then the others that are accepted."""
         return self._ring(self.settings.digest_key, "digest")
 
     @property
@@ -84,24 +89,79 @@ class Keys:
 
     @property
     def code(self) -> Secret:
-        """Of sign-in codes."""
+        """Of sign-in codes: the key that makes their digests."""
         return Secret(self._text(self.settings.code_key, "code.key"))
 
+    @property
+    def codes(self) -> tuple[bytes, ...]:
+        """Of sign-in codes, likewise."""
+        return tuple(text.encode() for text in self._texts(self.settings.code_key, "code"))
+
+    @property
+    def runtime(self) -> RuntimeKeys:
+        """All that a runtime needs."""
+        return RuntimeKeys(self.digest, self.delivery, self.seal)
+
+    @property
+    def runtime_now(self) -> Callable[[], RuntimeKeys]:
+        """The same, following the files."""
+        return Following(self.home.secrets, lambda: self.runtime)
+
+    @property
+    def codes_now(self) -> Callable[[], tuple[bytes, ...]]:
+        """`codes`, following the files."""
+        return Following(self.home.secrets, lambda: self.codes)
+
+    @property
+    def signing_now(self) -> Callable[[], SigningKey]:
+        """What signs now, following the files."""
+        ring = Following(self.home.secrets, lambda: self.signing)
+        return lambda: ring()[0]
+
+    @property
+    def verifying_now(self) -> Mapping[str, bytes]:
+        """Secrets that verify, by the names of their keys, following the files."""
+        return _Verifying(Following(self.home.secrets, lambda: {key.key_id: key.secret for key in self.signing}))
+
     def _ring(self, given: Secret | None, purpose: str) -> tuple[bytes, ...]:
-        """The key of a purpose, and the one before it.
+        """The keys of a purpose.
 
         Raises:
             SettingsRefused: one is not hexadecimal, or its file can be read by others.
         """
-        previous = load_if_there(self.home.secrets / f"{purpose}.previous.key")
-        texts = [self._text(given, f"{purpose}.key"), *([] if previous is None else [previous])]
         try:
-            return tuple(bytes.fromhex(text) for text in texts)
+            return tuple(bytes.fromhex(text) for text in self._texts(given, purpose))
         except ValueError:
-            raise SettingsRefused(f"the {purpose} key, or the one before it, is not hexadecimal.") from None
+            raise SettingsRefused(f"the {purpose} key, or one beside it, is not hexadecimal.") from None
+
+    def _texts(self, given: Secret | None, purpose: str) -> tuple[str, ...]:
+        """As they are written: the one that makes, those before it, the one after it."""
+        while True:
+            coming = load_if_there(self.home.secrets / f"{purpose}.next.key")
+            current = self._text(given, f"{purpose}.key")
+            previous = load_if_there(self.home.secrets / f"{purpose}.previous.key") or ""
+            texts = tuple(dict.fromkeys([current, *previous.split(), *(() if coming is None else (coming,))]))
+            if current == self._text(given, f"{purpose}.key"):  # else it was replaced while we read
+                return texts
 
     def _text(self, given: Secret | None, file_name: str) -> str:
         return given.reveal() if given else load_or_create(self.home.secrets / file_name)
+
+
+class _Verifying(Mapping[str, bytes]):
+    """A mapping as it is at each look."""
+
+    def __init__(self, now: Callable[[], Mapping[str, bytes]]) -> None:
+        self._now = now
+
+    def __getitem__(self, key_id: str) -> bytes:
+        return self._now()[key_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
 
 
 def _key_id(key: bytes) -> str:

@@ -73,6 +73,9 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "audit heads": ("audit_heads:heads", "Show the heads of the chain of seals that this machine keeps."),
         "audit accept": ("audit_heads:accept", "Say that a kept head is lost by right."),
         "audit export": ("audit:export", "Print what happened as JSON Lines."),
+        "keys list": ("keys_commands:keys", "List the keys of this installation."),
+        "keys rotate": ("keys_commands:rotate", "Replace one while everything runs."),
+        "keys forget": ("keys_commands:forget", "Accept its predecessors no longer."),
         "policy show": ("policy:show", "Show what may be asked for."),
         "policy set": ("policy:put", "Put a document in force."),
         "policy test": ("policy:attempt", "Ask whether a request would be let through."),
@@ -95,6 +98,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 FAMILIES = {
     "audit": "Prove that no log was altered; see what happened.",
     "devices": "See what is signed in for you, and sign it out.",
+    "keys": "See the keys of this installation, and replace them.",
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
     "teams": "Share machines with others.",

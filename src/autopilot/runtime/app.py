@@ -85,7 +85,7 @@ class Runtime:
             self.ledger.run,
             self.hearing.run,
             Retention(self.ledger, pool, settings, clock, counts.log_broken).run,
-            Sealer(pool, settings.seal_key, clock).run,
+            Sealer(pool, lambda: settings.keys.seal, clock).run,
             *self.machines.background,
         ]
         """What runs for as long as the runtime is open; rooms add theirs before it is entered."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -40,26 +41,25 @@ def _keyed(key: bytes) -> hashlib.blake2b:
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """The keys in use: the first makes digests, those of before are only recognized."""
+    """The keys in use, asked at each: the first makes digests, the others are only recognized."""
 
-    key: bytes
-    older: tuple[bytes, ...] = ()
+    ring: Callable[[], tuple[bytes, ...]]
 
     @classmethod
     def of(cls, settings: RuntimeSettings) -> Self:
         """Those of the settings."""
-        return cls(settings.digest_key, settings.older_digest_keys)
+        return cls(lambda: settings.keys.digest)
 
     def make(self, *content: object) -> bytes:
         """The digest to keep."""
-        return digest(self.key, *content)
+        return digest(self.ring()[0], *content)
 
     def by_all(self, *content: object) -> tuple[bytes, tuple[bytes, ...]]:
         """The digest to keep, and those that the same content may have been kept under."""
         text = _ENCODER.encode(content)
-        older = tuple(_digest(key, text) for key in self.older) if self.older else ()
-        return _digest(self.key, text), older
+        made, *others = (_digest(key, text) for key in self.ring())
+        return made, tuple(others)
 
     def fits(self, kept: bytes, *content: object) -> bool:
         """Whether `kept` is a digest of this content, by any key."""
-        return any(hmac.compare_digest(kept, digest(key, *content)) for key in (self.key, *self.older))
+        return any(hmac.compare_digest(kept, digest(key, *content)) for key in self.ring())

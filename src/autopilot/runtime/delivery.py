@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -38,18 +39,32 @@ class Target:
 class DeliveryKeys:
     """The key ring: seals with its first key, opens with any of them."""
 
-    def __init__(self, key: bytes, *older: bytes) -> None:
-        """Keys of 32 bytes; `older` ones stay until no open receipt was sealed with them."""
-        if any(len(each) != KEY_BYTES for each in (key, *older)):
-            raise ValueError(f"a delivery key has {KEY_BYTES} bytes")
-        self.current = _key_id(key)
-        self._ciphers = {_key_id(each): AESGCM(each) for each in (key, *older)}
+    def __init__(self, *keys: bytes, ring: Callable[[], tuple[bytes, ...]] | None = None) -> None:
+        """Keys of 32 bytes; older ones stay until no open receipt was sealed with them. `ring` says them each time."""
+        self._ring = ring or (lambda: keys)
+        self._known: tuple[bytes, ...] = ()
+        self._by_id: Mapping[str, AESGCM] = {}
+        self._ciphers()
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return next(iter(self._ciphers()))
+
+    def _ciphers(self) -> Mapping[str, AESGCM]:
+        ring = self._ring()
+        if ring != self._known:
+            if any(len(each) != KEY_BYTES for each in ring):
+                raise ValueError(f"a delivery key has {KEY_BYTES} bytes")
+            self._by_id = {_key_id(each): AESGCM(each) for each in ring}
+            self._known = ring
+        return self._by_id
 
     def seal(self, target: Target, request_id: str, params: bytes) -> tuple[str, bytes]:
         """Return key id and ciphertext (nonce first) of a request's exact params."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._ciphers[self.current].encrypt(nonce, params, _bound_to(target, request_id))
-        return self.current, nonce + sealed
+        key_id, cipher = next(iter(self._ciphers().items()))
+        return key_id, nonce + cipher.encrypt(nonce, params, _bound_to(target, request_id))
 
     def open(self, target: Target, request_id: str, key_id: str, ciphertext: bytes) -> bytes:
         """Return the exact params.
@@ -57,7 +72,7 @@ class DeliveryKeys:
         Raises:
             SealBroken: unknown key, or not what was sealed for this request.
         """
-        cipher = self._ciphers.get(key_id)
+        cipher = self._ciphers().get(key_id)
         if cipher is None:
             raise SealBroken("the delivery key of this request is not in the ring", reason_code="unknown_key")
         try:

@@ -48,7 +48,7 @@ class MachinesRoom:
         hearing: Hearing,
         clock: Clock,
     ) -> None:
-        keys = DeliveryKeys(settings.delivery_key, *settings.older_delivery_keys)
+        keys = DeliveryKeys(ring=lambda: settings.keys.delivery)
         bodies = Bodies(settings)
         self._wakeups = wakeups
         self.waiters = Waiters()

@@ -61,7 +61,7 @@ class Retention:
         self._pool = pool
         self._settings = settings
         self._clock = clock
-        self._sealer = Sealer(pool, settings.seal_key, clock)
+        self._sealer = Sealer(pool, lambda: settings.keys.seal, clock)
         self._logs = WorkerLogs()
         self._previews = Previews(pool, self._prune_previews, self._broken)
         self._tell_broken = tell_broken

@@ -11,7 +11,7 @@ Source: docs/protocol.md, "Tamper evidence".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,8 +64,10 @@ class ChainBroken(Exception):
 class Sealer:
     """Seals what is committed."""
 
-    def __init__(self, pool: asyncpg.Pool, seed: bytes, clock: Clock, sources: Sequence[Source] = SOURCES) -> None:
-        """`seed`: the secret half of an Ed25519 key, 32 bytes."""
+    def __init__(
+        self, pool: asyncpg.Pool, seed: bytes | Callable[[], bytes], clock: Clock, sources: Sequence[Source] = SOURCES
+    ) -> None:
+        """`seed`: the secret half of an Ed25519 key, 32 bytes; or what says it, asked for each seal."""
         self._pool = pool
         self._clock = clock
         self._sources = sources
@@ -73,7 +75,17 @@ class Sealer:
         self._told: set[tuple[str, int]] = set()
         self._marks: dict[str, _Mark] = {}
         """By source."""
-        self.key = SealKey(seed)
+        self._seed = seed
+        self._keys: dict[bytes, SealKey] = {}
+        """The one in use, by its seed."""
+
+    @property
+    def key(self) -> SealKey:
+        """What signs now."""
+        seed = self._seed if isinstance(self._seed, bytes) else self._seed()
+        if seed not in self._keys:
+            self._keys = {seed: SealKey(seed)}
+        return self._keys[seed]
 
     async def run(self) -> None:
         """Seal every few seconds until cancelled, sooner while much waits; what fails is made up for by the next."""
@@ -170,6 +182,7 @@ class Sealer:
 
     async def _add(self, conn: Any, source: Source, found: Log, *, from_seq: int, to_seq: int, state: bytes) -> None:
         head, now = await self._head(conn)
+        key = self.key
         seal = Seal(
             seal_no=head.seal_no + 1,
             source=source.name,
@@ -180,10 +193,10 @@ class Sealer:
             state=state,
             sealed_at=now,
             previous=head.digest,
-            key_id=self.key.key_id,
+            key_id=key.key_id,
         )
         digest = seal.computed()
-        signature = self.key.sign(written("signature", digest))
+        signature = key.sign(written("signature", digest))
         seal = msgspec.structs.replace(seal, digest=digest, signature=signature)
         columns = ("seal_no", "source", "log_no", "log_id", "from_seq", "to_seq", "state", "sealed_at", "previous")
         values = [getattr(seal, name) for name in (*columns, "digest", "key_id", "signature")]

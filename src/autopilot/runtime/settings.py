@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -42,6 +43,20 @@ class RuntimeChoices(Settings, frozen=True, kw_only=True):
         return min(self.machine_away_after_ms, self.heartbeat_stale_after_ms)
 
 
+class RuntimeKeys(msgspec.Struct, frozen=True):
+    """What a runtime is trusted with. Of a ring the first makes what is new; all are accepted."""
+
+    digest: tuple[bytes, ...]
+    """Key the digests that decide whether two events say the same."""
+    delivery: tuple[bytes, ...]
+    """32 bytes each; encrypt what must reach Codex exactly (the delivery table)."""
+    seal: bytes
+    """32 bytes, the secret half of an Ed25519 key; signs what proves that no log was altered."""
+
+    def __repr__(self) -> str:
+        return "RuntimeKeys(****)"
+
+
 class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits and intervals. Durations say their unit; sizes are bytes."""
 
@@ -55,6 +70,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What was sealed before opens with them."""
     seal_key: bytes
     """32 bytes, the secret half of an Ed25519 key; signs what proves that no log was altered."""
+    keys_now: Callable[[], RuntimeKeys] | None = None
+    """Asked at each use, instead of the keys above: for keys that are replaced while the runtime runs."""
     choices: RuntimeChoices = msgspec.field(default_factory=RuntimeChoices)
     max_body_bytes: int = 16 * 1024 * 1024
     max_event_bytes: int = 4 * 1024 * 1024
@@ -77,3 +94,14 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True):
     notify_interval_ms: int = 20
     poll_seconds: float = 5.0
     """How often followed workers are looked up without any wake-up, in case those were lost."""
+
+    @property
+    def keys(self) -> RuntimeKeys:
+        """The keys as they are now."""
+        if self.keys_now is not None:
+            return self.keys_now()
+        digest, delivery = (self.digest_key, *self.older_digest_keys), (self.delivery_key, *self.older_delivery_keys)
+        return RuntimeKeys(digest, delivery, self.seal_key)
+
+    def __repr__(self) -> str:
+        return "RuntimeSettings(****)"

@@ -7,8 +7,6 @@ import os
 import socket
 import sys
 
-import msgspec
-
 from autopilot.api import app as api_app
 from autopilot.api.address import Addresses
 from autopilot.api.forward import SignedHttpPort
@@ -45,7 +43,7 @@ async def api(
     settings = begin("api", supervised=supervised)
     with reached():
         await migrate_all(settings.dsn)
-    runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing[0], SystemClock())
+    runtime = SignedHttpPort(settings.runtime_url, settings.keys.signing_now, SystemClock())
     try:
         async with stop_on_signals() as stop:
             await serve_api(settings, runtime, listening(host, port, fd), stop)
@@ -66,11 +64,19 @@ async def serve_api(
 
     `metrics`: of the process, where it has some already.
     """
-    of_api = msgspec.structs.replace(load(ApiSettings, os.environ), code_key=settings.keys.code)
+    of_api = load(ApiSettings, os.environ)
     mailer = None if of_api.smtp_host else ConsoleMailer(sys.stdout)
     stopping, metrics = asyncio.Event(), metrics or Metrics(process=True)
     async with await open_pool(settings.dsn, schema="api", application_name="autopilot-api") as pool:
-        app = api_app.build(of_api, pool=pool, port=port, mailer=mailer, metrics=metrics, stopping=stopping)
+        app = api_app.build(
+            of_api,
+            pool=pool,
+            port=port,
+            mailer=mailer,
+            metrics=metrics,
+            stopping=stopping,
+            code_keys=settings.keys.codes_now,
+        )
         connections = Connections(
             most=min(MOST, files_for_clients()),
             most_of_address=of_api.address_connections,

@@ -45,9 +45,8 @@ async def runtime(
     with reached():
         await migrate_all(settings.dsn)
     stopping = asyncio.Event()
-    keys = {key.key_id: key.secret for key in settings.keys.signing}
     async with stop_on_signals() as stop, open_runtime(settings) as running:
-        app = internal_app(running, keys=keys, clock=SystemClock(), stopping=stopping)
+        app = internal_app(running, keys=settings.keys.verifying_now, clock=SystemClock(), stopping=stopping)
         await serve_on(app, listening(host, port, fd), stop, stopping)
     return Exit.OK
 
@@ -55,17 +54,14 @@ async def runtime(
 @asynccontextmanager
 async def open_runtime(settings: ServerSettings) -> AsyncIterator[runtime_app.Runtime]:
     """The runtime over the installation's database, with the installation's keys."""
-    keys = settings.keys
-    choices = load(RuntimeChoices, os.environ)
-    digest_key, *older_digest_keys = keys.digest
-    delivery_key, *older_delivery_keys = keys.delivery
+    keys_now = settings.keys.runtime_now
+    keys = keys_now()
     of_runtime = RuntimeSettings(
-        digest_key=digest_key,
-        older_digest_keys=tuple(older_digest_keys),
-        delivery_key=delivery_key,
-        older_delivery_keys=tuple(older_delivery_keys),
+        digest_key=keys.digest[0],
+        delivery_key=keys.delivery[0],
         seal_key=keys.seal,
-        choices=choices,
+        keys_now=keys_now,
+        choices=load(RuntimeChoices, os.environ),
     )
     async with await runtime_app.build(of_runtime, dsn=settings.dsn) as running:
         yield running
