@@ -6,6 +6,7 @@ Relies on autopilot.ops.settings, which reads them from the environment. Never h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -58,6 +59,11 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """Further names or addresses, separated by commas, that are answered to."""
     address_connections: Count = msgspec.field(name="AUTOPILOT_ADDRESS_CONNECTIONS", default=2000)
     """Open connections of one network address; trusted proxies have no limit of their own."""
+    tls_certificate: Path | None = msgspec.field(name="AUTOPILOT_TLS_CERTIFICATE", default=None)
+    """A certificate and its chain, in PEM: with it and its key the API is served with TLS too. SIGHUP: read anew."""
+    tls_key: Path | None = msgspec.field(name="AUTOPILOT_TLS_KEY", default=None)
+    tls_listen: str = msgspec.field(name="AUTOPILOT_TLS_LISTEN", default="0.0.0.0:8443")
+    """Where; the plain port stays, for the companion and commands of this machine."""
     cors_origins: str = msgspec.field(name="AUTOPILOT_CORS_ORIGINS", default="")
     """Origins of other sites, separated by commas, whose pages may call the API."""
 

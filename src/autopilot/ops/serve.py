@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
 from autopilot.ops.connections import Connections
+from autopilot.ops.tls import Tls
 from autopilot.ops.transport import GatheringTransport
 
 WIRE = "autopilot.wire"
@@ -268,12 +269,15 @@ class Server(uvicorn.Server):
         uds: Path | None = None,
         stopping: asyncio.Event | None = None,
         connections: Connections | None = None,
+        tls: Tls | None = None,
         **options: Any,
     ) -> None:
         """`uds`: a unix socket instead of an address. `stopping`: an event the app already has. Others: uvicorn's.
 
-        `connections`: whose limits hold.
+        `connections`: whose limits hold. `tls`: the certificate to serve with.
         """
+        if tls is not None:
+            options["ssl_context_factory"] = tls.context_for
         config = uvicorn.Config(
             app,
             host=host,
@@ -293,6 +297,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.stopping = stopping or asyncio.Event()
+        self._scheme = "http" if tls is None else "https"
 
     @property
     def port(self) -> int:
@@ -303,7 +308,7 @@ class Server(uvicorn.Server):
     def url(self) -> str:
         """Where it answers, once started over TCP."""
         host = str(self.config.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{self._scheme}://[{host}]:{self.port}" if ":" in host else f"{self._scheme}://{host}:{self.port}"
 
     def stop(self) -> None:
         """Begin the end; `serve` returns within GRACE_SECONDS and a little."""

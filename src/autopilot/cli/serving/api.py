@@ -23,6 +23,7 @@ from autopilot.cli.serving.process import (
     begin,
     listening,
     on_uvloop,
+    secure_listening,
     serve_on,
 )
 from autopilot.contract.port import RuntimePort
@@ -83,4 +84,5 @@ async def serve_api(
             address_of=Addresses(of_api.trusted_proxies).of_peer,
             metrics=metrics,
         )
-        await serve_on(app, sock, stop, stopping, connections=connections)
+        secure = secure_listening(of_api.tls_certificate, of_api.tls_key, of_api.tls_listen)
+        await serve_on(app, sock, stop, stopping, connections=connections, secure=secure)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import signal
 import socket
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec
 
 import msgspec
@@ -28,7 +31,8 @@ from autopilot.ops.connections import Connections
 from autopilot.ops.lifecycle import spare_collector
 from autopilot.ops.program import autopilot
 from autopilot.ops.serve import Server
-from autopilot.ops.settings import load
+from autopilot.ops.settings import SettingsRefused, load
+from autopilot.ops.tls import Tls
 
 P = ParamSpec("P")
 Supervised = Annotated[bool, Parameter(show=False, negative=())]
@@ -85,6 +89,35 @@ def listening(host: str, port: int, descriptor: int | None) -> socket.socket:
     return socket.socket(fileno=descriptor) if descriptor is not None else lan.listening_socket(host, port)
 
 
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """Where TLS is served, and with what."""
+
+    sock: socket.socket
+    tls: Tls
+
+
+def secure_listening(certificate: Path | None, key: Path | None, where: str) -> Secure | None:
+    """TLS with a certificate of one's own on `where` (`0.0.0.0:443`, `[::]:443`); None where none is set.
+
+    Raises:
+        SettingsRefused: only one of them is set, they can't be used, or `where` is no address and port.
+        CommandFailed: it can't be listened there, and why.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise SettingsRefused("AUTOPILOT_TLS_CERTIFICATE and AUTOPILOT_TLS_KEY: one of them is not set")
+    tls = Tls.of(certificate, key)
+    host, _, port = where.rpartition(":")
+    try:
+        return Secure(lan.listening_socket(host.strip("[]"), int(port)), tls)
+    except (ValueError, OverflowError):
+        raise SettingsRefused(f"AUTOPILOT_TLS_LISTEN: {where!r} is no address and port: 0.0.0.0:8443") from None
+    except OSError as error:
+        raise CommandFailed(f"AUTOPILOT_TLS_LISTEN: {where}: {error.strerror}", Exit.CANNOT_START) from error
+
+
 async def serve_on(
     app: ASGIApp,
     sock: socket.socket,
@@ -92,13 +125,22 @@ async def serve_on(
     stopping: asyncio.Event,
     *,
     connections: Connections | None = None,
+    secure: Secure | None = None,
 ) -> None:
-    """Serve `app` on `sock` until `stop` is set, then end its streams (`stopping`) and itself."""
-    server = Server(app, stopping=stopping, connections=connections)
+    """Serve `app` on `sock` until `stop` is set, then end its streams (`stopping`) and itself.
+
+    `secure`: also with TLS, on another socket.
+    """
+    servers = [(Server(app, stopping=stopping, connections=connections), sock)]
+    if secure is not None:
+        beside = Server(app, stopping=stopping, connections=connections, tls=secure.tls, lifespan="off")
+        servers.append((beside, secure.sock))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, secure.tls.reload)
     spare_collector()
     async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(server.serve(sockets=[sock]))
+        serving = {tasks.create_task(server.serve(sockets=[taken])) for server, taken in servers}
         waiting = tasks.create_task(stop.wait())
-        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        server.stop()
+        await asyncio.wait({*serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for server, _ in servers:
+            server.stop()
         waiting.cancel()
