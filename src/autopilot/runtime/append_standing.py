@@ -2,7 +2,8 @@
 
 Owns what is remembered of workers between commits. What decides about an append (owner, status, lease, facts) changes
 only in transactions that raise the worker's head too: a head that has not moved proves the rest. (The time a lease runs
-out moves by itself, but only away.) The statement checks the heads under their locks and stores everything or nothing.
+out moves by itself, but only away; a team does too, so that only owners' appends are decided here.) The statement
+checks the heads under their locks and stores everything or nothing.
 Whatever is refused, asks for more than rows, or finds a head or a counter moved goes the long way (ledger.py), which
 reads under the locks: nothing is decided here that it would decide otherwise, and forgetting costs time only.
 """
@@ -21,7 +22,7 @@ import asyncpg
 
 from autopilot.contract.errors import Problem
 from autopilot.db.queries import load
-from autopilot.runtime import append_plan, consequences
+from autopilot.runtime import append_plan, consequences, permissions
 from autopilot.runtime.append_identity import DIGEST_BYTES
 from autopilot.runtime.append_plan import Producer, Reading
 from autopilot.runtime.ledger_rows import Batch, Outcome, Row, Worker
@@ -140,7 +141,7 @@ class Standing:
         plan = _Plan(workers, [worker.latest_seq for worker in workers], [], [], {})
         for batch in batches:
             worker = known[batch.worker_id].worker
-            if consequences.may_follow(worker, batch):
+            if consequences.may_follow(worker, batch) or not permissions.owns(batch.claims, worker):
                 return None
             try:
                 admitted = append_plan.admit(tx, worker, batch, reading)

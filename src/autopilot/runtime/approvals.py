@@ -8,7 +8,6 @@ Source: docs/runtime-contract.md, "Approvals".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -22,6 +21,7 @@ from autopilot.runtime.approvals_answer import Answer
 from autopilot.runtime.approvals_decisions import Decisions, Given
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.permissions import Belonging
 from autopilot.runtime.requests import Asker
 from autopilot.runtime.revocation import refuse_revoked
 
@@ -42,7 +42,7 @@ class Approvals:
             Forbidden: no role, or too small a scope.
         """
         record = await find(self._pool, approval_id)
-        permissions.require_role(claims, _owned(record))
+        permissions.require_role(claims, Belonging.of(record))
         permissions.require_scope(claims, "observe")
         return record
 
@@ -57,7 +57,7 @@ class Approvals:
             Unprocessable: the answer does not fit the question.
         """
         known = await find(self._pool, approval_id)
-        permissions.decide(asker.claims, _owned(known))
+        permissions.decide(asker.claims, Belonging.of(known))
         refusal: Forbidden | None = None
         async with self._ledger.transaction() as tx:
             worker = await tx.lock_worker(known["worker_id"])
@@ -106,18 +106,6 @@ async def find(conn: Any, approval_id: str) -> asyncpg.Record:
     if record is None:
         raise NotFound("no such approval", reason_code="no_such_approval")
     return record
-
-
-@dataclass(slots=True)
-class _Owner:
-    """Whose approval it is."""
-
-    owner_user_id: int | None
-    owner_guest_scope: str | None
-
-
-def _owned(record: asyncpg.Record) -> _Owner:
-    return _Owner(record["owner_user_id"], record["owner_guest_scope"])
 
 
 def _decidable(record: asyncpg.Record) -> ApprovalRequest:

@@ -49,7 +49,8 @@ async def claim(
     async with ledger.transaction() as tx:
         worker = await tx.lock_worker(worker_id)
         permissions.require_role(claims, worker)
-        permissions.require_role(claims, await machine(tx.conn, machine_id))
+        executor = await machine(tx.conn, machine_id)
+        permissions.require_role(claims, executor)
         worker.require_open()
         _require_free(worker, machine_id)
         former, now = worker.lease, worker.now
@@ -62,6 +63,9 @@ async def claim(
             _SQL.claim, worker.worker_no, machine_id, generation, lease.claimed_at, lease.expires_at, ttl_ms
         )
         worker.lease = lease
+        if worker.team_id != executor.team_id:
+            await tx.conn.execute(_SQL.inherit, worker.worker_no, machine_id)
+            worker.team_id = executor.team_id
         facts = {"machine_id": machine_id, "generation": generation, "expires_at": instant(lease.expires_at)}
         await tx.append(
             worker, [note("worker.lease.claimed", facts, x_request_id=x_request_id, actor=actor_of(claims))]

@@ -48,6 +48,8 @@ class Worker:
     worker_id: str
     owner_user_id: int | None
     owner_guest_scope: str | None
+    team_id: str | None
+    """The team that shares it: its machine's."""
     adapter: str | None
     latest_seq: int
     oldest_seq: int
@@ -286,6 +288,7 @@ def worker_of(record: asyncpg.Record) -> Worker:
         worker_id=record["worker_id"],
         owner_user_id=record["owner_user_id"],
         owner_guest_scope=record["owner_guest_scope"],
+        team_id=record["team_id"],
         adapter=record["adapter"],
         latest_seq=record["latest_seq"],
         oldest_seq=record["oldest_seq"],

@@ -36,6 +36,8 @@ class Machine:
     machine_id: str
     owner_user_id: int | None
     owner_guest_scope: str | None
+    team_id: str | None
+    """The team that shares it."""
     name: str
     platform: str | None
     companion_version: str | None

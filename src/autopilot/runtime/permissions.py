@@ -6,7 +6,8 @@ rule it was: `role` (no role, or too small a one), `scope` (the token's), `event
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from autopilot.contract.errors import Conflict, Forbidden
 from autopilot.contract.port import Claims
@@ -23,11 +24,31 @@ RUNTIME_TYPES = frozenset(
 RUNTIME_PREFIXES = ("worker.request.", "worker.policy.", "worker.lease.", "worker.backend.")
 
 
+OWNER = "owner"
+OPERATING = frozenset({OWNER, "operator"})
+ROLES = OPERATING | {"viewer"}
+
+
 class Owned(Protocol):
     """What belongs to a principal: a worker or a machine."""
 
     owner_user_id: int | None
     owner_guest_scope: str | None
+    team_id: str | None
+
+
+@dataclass(slots=True)
+class Belonging:
+    """Whose something is, as a row of a worker's or approval's view says."""
+
+    owner_user_id: int | None
+    owner_guest_scope: str | None
+    team_id: str | None
+
+    @classmethod
+    def of(cls, record: Any) -> Belonging:
+        """That of this row."""
+        return cls(record["owner_user_id"], record["owner_guest_scope"], record["team_id"])
 
 
 def owns(claims: Claims, owned: Owned) -> bool:
@@ -38,8 +59,16 @@ def owns(claims: Claims, owned: Owned) -> bool:
 
 
 def role_of(claims: Claims, owned: Owned) -> str | None:
-    """`owner`, or None where the principal has no role."""
-    return "owner" if owns(claims, owned) else None
+    """`owner`, `operator` or `viewer`: of who owns it `owner`, else the one in the team that shares it; None: no role.
+
+    A machine has no role in any team: it executes for its owner alone.
+    """
+    if owns(claims, owned):
+        return OWNER
+    if owned.team_id is None or claims.machine_id is not None or "execute" in claims.scopes:
+        return None
+    role = claims.roles.get(owned.team_id)
+    return role if role in ROLES else None
 
 
 def require_scope(claims: Claims, *scopes: str) -> None:
@@ -87,7 +116,7 @@ def administer(claims: Claims, worker: Worker) -> None:
     Raises:
         Forbidden: no role, or no scope.
     """
-    require_role(claims, worker)
+    operate(claims, worker)
     require_scope(claims, "administer")
 
 
@@ -97,7 +126,7 @@ def decide(claims: Claims, owned: Owned) -> None:
     Raises:
         Forbidden: no role, too small a scope, or a token that executes, whatever else it may.
     """
-    require_role(claims, owned)
+    operate(claims, owned)
     require_scope(claims, "administer")
     if "execute" in claims.scopes:
         raise Forbidden("a token that executes answers nothing", reason_code="scope", scope="administer")
@@ -133,6 +162,16 @@ def require_role(claims: Claims, owned: Owned) -> None:
         raise Forbidden("you have no role here", reason_code="role")
 
 
+def operate(claims: Claims, owned: Owned) -> None:
+    """A role that may change something: `owner` or `operator`.
+
+    Raises:
+        Forbidden: none, or `viewer`.
+    """
+    if role_of(claims, owned) not in OPERATING:
+        raise Forbidden("your role here does not allow this", reason_code="role")
+
+
 def acts_as_executor(claims: Claims, worker: Worker) -> bool:
     """Whether `claims` speak for a machine here: the one of the lease, or any where nothing else is in the token."""
     if "execute" not in claims.scopes or worker.lease is None:
@@ -149,7 +188,7 @@ def append(batch: Batch, worker: Worker) -> None:
         Forbidden: not the caller's to append.
     """
     claims = batch.claims
-    require_role(claims, worker)
+    operate(claims, worker)
     require_scope(claims, "administer", "execute")
     executor = acts_as_executor(claims, worker)
     if executor and batch.generation is None:
@@ -190,7 +229,7 @@ def store(claims: Claims, worker: Worker, generation: int | None) -> None:
         Forbidden: not the caller's to write.
         Conflict: `fenced`, with the generation that holds now.
     """
-    require_role(claims, worker)
+    operate(claims, worker)
     require_scope(claims, "administer", "execute")
     lease = worker.lease
     if lease is None:

@@ -97,7 +97,7 @@ class Requests:
         target = Target("machine", machine_id)
         async with self._ledger.transaction() as tx:
             addressed = await machine(tx.conn, machine_id)
-            permissions.require_role(asker.claims, addressed)
+            permissions.operate(asker.claims, addressed)
             permissions.require_scope(asker.claims, "administer")
             await refuse_revoked(tx.conn, asker.claims)
             known = await receipts.find(tx.conn, target, call.request_id)
@@ -222,7 +222,7 @@ class Requests:
                 if _is_cancellable(record):
                     return await receipts.step_and_tell(tx, worker, record, "cancelled")
                 return record
-            permissions.require_role(claims, await machine(tx.conn, target.id))
+            permissions.operate(claims, await machine(tx.conn, target.id))
             permissions.require_scope(claims, "administer")
             record = _known(await receipts.find_locked(tx.conn, target, request_id))
             if not _is_cancellable(record):

@@ -25,7 +25,7 @@ OVER = frozenset({"stopped", "failed"})
 _CODEX_SAID = ("version", "server", "since", "unresponsive_since", "drift")
 
 
-def snapshot(row: Row, *, role: str, hearing: Hearing) -> dict[str, Any]:
+def snapshot(row: Row, *, role: str | None, hearing: Hearing) -> dict[str, Any]:
     """The body of `GET /workers/{id}`; `role` is the reader's."""
     facts = msgspec.json.decode(row["facts"])
     return {
@@ -49,12 +49,12 @@ def snapshot(row: Row, *, role: str, hearing: Hearing) -> dict[str, Any]:
         "health": _health(row, hearing),
         "pending_approvals": row["pending_approvals"],
         "spend": _spend(facts),
-        "owner": {"user_id": row["owner_user_id"], "guest_scope": row["owner_guest_scope"], "team_id": None},
+        "owner": {"user_id": row["owner_user_id"], "guest_scope": row["owner_guest_scope"], "team_id": row["team_id"]},
         "role": role,
     }
 
 
-def summary(row: Row, *, role: str, hearing: Hearing) -> dict[str, Any]:
+def summary(row: Row, *, role: str | None, hearing: Hearing) -> dict[str, Any]:
     """An item of `GET /workers`: a snapshot, and where the projection stands (it is off)."""
     return {**snapshot(row, role=role, hearing=hearing), "convex_projection": None}
 

@@ -16,9 +16,10 @@ import msgspec
 
 from autopilot.contract.port import Claims
 from autopilot.db.queries import load
-from autopilot.runtime import receipts, snapshots
+from autopilot.runtime import permissions, receipts, snapshots
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.machines import Machines
+from autopilot.runtime.permissions import Belonging
 from autopilot.runtime.stream_approvals import ApprovalStates
 
 SQL = load("autopilot.runtime", "states")
@@ -107,7 +108,8 @@ class States:
 
     def _workers(self, rows: Iterable[asyncpg.Record]) -> Iterable[State]:
         for row in rows:
-            body = snapshots.summary(row, role="owner", hearing=self._hearing)
+            role = permissions.role_of(self._claims, Belonging.of(row))
+            body = snapshots.summary(row, role=role, hearing=self._hearing)
             if self._is_news("worker", row["worker_id"], _essence(body)):
                 yield "worker", msgspec.json.encode(body)
 

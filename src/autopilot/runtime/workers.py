@@ -17,13 +17,14 @@ from typing import Any
 import asyncpg
 
 from autopilot.contract.errors import Unprocessable
-from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db.queries import load
 from autopilot.runtime import permissions, snapshots, strict_json
 from autopilot.runtime.append_plan import STARTED
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger, no_such_worker
 from autopilot.runtime.ledger_rows import Worker, actor_of, worker_of
+from autopilot.runtime.permissions import Belonging
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.router import Match, Route, data_response, integer_of, json_response, query_of
 from autopilot.runtime.settings import RuntimeSettings
@@ -62,7 +63,7 @@ class Workers:
         if row is None:
             raise no_such_worker()
         permissions.observe(request.claims, worker_of(row))
-        return data_response(200, snapshots.snapshot(row, **self._reader()))
+        return data_response(200, snapshots.snapshot(row, **self._reader(request.claims, row)))
 
     async def list(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """200 and a page of the principal's workers, newest activity first."""
@@ -80,7 +81,7 @@ class Workers:
         rows = await self._pool.fetch(
             SQL.page, claims.user_id, claims.guest_scope, status, ref, bound, *place, limit + 1
         )
-        page = [snapshots.summary(row, **self._reader()) for row in rows[:limit]]
+        page = [snapshots.summary(row, **self._reader(claims, row)) for row in rows[:limit]]
         following = token_of(rows[limit - 1]) if len(rows) > limit else None
         return json_response(200, {"data": page, "next": following})
 
@@ -107,7 +108,7 @@ class Workers:
                 SQL.make, worker_id, claims.user_id, claims.guest_scope, *said, body.metadata or "{}"
             )
             worker = await tx.lock_worker(worker_id)
-            permissions.require_role(claims, worker)
+            permissions.operate(claims, worker)
             if worker.is_open:
                 return worker, True
             if made is None:
@@ -122,9 +123,9 @@ class Workers:
             await tx.append(worker, [started])
             return worker, False
 
-    def _reader(self) -> dict[str, Any]:
-        """What a snapshot depends on besides its row; only owners have a role so far."""
-        return {"role": "owner", "hearing": self._hearing}
+    def _reader(self, claims: Claims, row: asyncpg.Record) -> dict[str, Any]:
+        """What a snapshot depends on besides its row."""
+        return {"role": permissions.role_of(claims, Belonging.of(row)), "hearing": self._hearing}
 
 
 def token_of(row: asyncpg.Record) -> str:

@@ -7,7 +7,7 @@ order by w.worker_id
 for update of h;
 
 -- read_workers: what an append must know of its workers
-select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
+select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.team_id, w.adapter,
        h.latest_seq, h.oldest_seq, h.log_bytes, h.updated_at,
        s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
        l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,
@@ -19,7 +19,7 @@ left join lease l using (worker_no)
 where w.worker_no = any($1::bigint[]);
 
 -- find_worker: the same of one worker by its id, without a lock
-select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.adapter,
+select w.worker_no, w.worker_id, w.owner_user_id, w.owner_guest_scope, w.team_id, w.adapter,
        h.latest_seq, h.oldest_seq, h.log_bytes, h.updated_at,
        s.status, s.started_at, s.stopped_at, s.stop_reason, s.stop_verified, s.facts,
        l.machine_id, l.generation, l.claimed_at, l.expires_at, l.released_at, l.ttl_ms,

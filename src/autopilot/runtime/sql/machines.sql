@@ -23,13 +23,13 @@ on conflict (machine_id) do update set last_heard_at = greatest(machine_beat.las
 update machine set desktop_session_id = $2 where machine_id = $1 and desktop_session_id is distinct from $2
 
 -- machine: one machine with when it was last heard of
-select m.machine_id, m.owner_user_id, m.owner_guest_scope, m.name, m.platform, m.companion_version, m.codex_version,
+select m.machine_id, m.owner_user_id, m.owner_guest_scope, m.team_id, m.name, m.platform, m.companion_version, m.codex_version,
     m.desktop_session_id, m.registered_at, b.last_heard_at
 from machine m left join machine_beat b using (machine_id)
 where m.machine_id = $1
 
 -- machines_of: all machines of one owner, the last one heard of first
-select m.machine_id, m.owner_user_id, m.owner_guest_scope, m.name, m.platform, m.companion_version, m.codex_version,
+select m.machine_id, m.owner_user_id, m.owner_guest_scope, m.team_id, m.name, m.platform, m.companion_version, m.codex_version,
     m.desktop_session_id, m.registered_at, b.last_heard_at
 from machine m left join machine_beat b using (machine_id)
 where m.owner_user_id is not distinct from $1 and m.owner_guest_scope is not distinct from $2

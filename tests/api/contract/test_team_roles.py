@@ -1,0 +1,145 @@
+"""For every endpoint of a worker, machine or approval: what each role in the team that shares it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.api.contract.test_two_users import BODIES, OWNED, SECRET, settled
+from tests.api.contract.world import Person, World, ask, error, lease, person
+
+OF_MACHINES = {
+    "/workers/{worker_id}/lease",
+    "/workers/{worker_id}/lease/release",
+    "/machines/{machine_id}/heartbeat",
+    "/machines/{machine_id}/feed",
+    "/machines/{machine_id}/feed/ack",
+    "/machines/{machine_id}/receipts",
+    "/workers/{worker_id}/artifacts",
+}
+"""What only the machine itself is let do, whatever the role of a person."""
+
+
+@dataclass
+class Shared:
+    """Ada's worker and machine, shared with a team that she owns."""
+
+    team_id: str
+    worker_id: str
+    machine: Person
+    ids: dict[str, str]
+    team: dict[str, Person]
+
+
+async def member(ada: Person, team_id: str, role: str) -> Person:
+    """Somebody who accepted an invitation into Ada's team."""
+    made = await person(ada.world, role)
+    invited = await ada.post(f"/api/teams/{team_id}/invitations", {"email": made.email, "role": role})
+    assert invited.status_code == 201, invited.text
+    await ada.world.api.app.state.api.postman.delivered()
+    mail: Any = ada.world.api.post.mails[-1]
+    assert (await made.post("/api/teams/accept", {"secret": mail.secret})).status_code == 200
+    return made
+
+
+async def shared(ada: Person) -> Shared:
+    """A machine that is in the team before it claims its worker's lease."""
+    team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    team = {role: await member(ada, team_id, role) for role in ("owner", "operator", "viewer")}
+    worker_id, machine, ids = await settled(ada)
+    await put_into(ada.world, machine, team_id)
+    await lease(machine, worker_id)
+    return Shared(team_id, worker_id, machine, ids, team)
+
+
+async def put_into(world: World, machine: Person, team_id: str | None) -> None:
+    sql = "update runtime.machine set team_id = $2 where machine_id = $1"
+    await world.runtime.pool.execute(sql, machine.worker_id, team_id)
+
+
+async def attempt(who: Person, case: Shared, method: str, path: str) -> Any:
+    url = path.format(worker_id=case.worker_id, machine_id=case.machine.worker_id, request_id="r1", **case.ids)
+    if path.endswith(("/stream", "/feed")):
+        url += "?tail_ms=1"
+    if path.endswith("/requests") and method == "POST":
+        url += "?wait_ms=0"
+    body = BODIES.get(path)
+    if body and "machine_id" in body:
+        body = {**body, "machine_id": case.machine.worker_id}
+    if body and "request" in body:
+        body = {"request": {**body["request"], "request_id": f"of-{who.user_id}", "params": {}}}
+    return await who.call(method, url, **({"json": body} if method == "POST" and body else {}))
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+async def test_each_role_may_what_it_may_and_a_stranger_nothing(ada: Person, eve: Person, method: str, path: str):
+    case = await shared(ada)
+    executes = path in OF_MACHINES and not (method == "GET" and path.endswith("/artifacts"))
+
+    for who in (eve, await eve.machine()):
+        answer = await attempt(who, case, method, path)
+        error(answer, 403, "forbidden")
+        assert SECRET not in answer.text
+    removed = case.team["owner"]
+    gone = await ada.post(f"/api/teams/{case.team_id}/members/{removed.user_id}/remove", {})
+    assert gone.status_code == 200
+    error(await attempt(removed, case, method, path), 403, "forbidden")
+    viewed = await attempt(case.team["viewer"], case, method, path)
+    operated = await attempt(case.team["operator"], case, method, path)
+    if executes:
+        error(viewed, 403, "forbidden")
+        error(operated, 403, "forbidden")
+    elif method == "GET":
+        assert (viewed.status_code, operated.status_code) == (200, 200), (viewed.text, operated.text)
+    else:
+        error(viewed, 403, "forbidden", "role")
+        assert operated.status_code in {200, 202, 409, 422}, operated.text
+
+
+async def test_a_snapshot_says_the_team_and_the_role_of_who_asks(ada: Person):
+    case = await shared(ada)
+
+    said = {role: (await who.get(f"/workers/{case.worker_id}")).json()["data"] for role, who in case.team.items()}
+    assert {role: one["role"] for role, one in said.items()} == {role: role for role in case.team}
+    assert {one["owner"]["team_id"] for one in said.values()} == {case.team_id}
+    assert {one["owner"]["user_id"] for one in said.values()} == {ada.user_id}
+
+
+async def test_a_worker_follows_its_machine_out_of_the_team(ada: Person):
+    case = await shared(ada)
+    operator = case.team["operator"]
+    assert await operator.append(case.worker_id, text="hello")
+
+    await put_into(ada.world, case.machine, None)
+    await lease(case.machine, case.worker_id)
+
+    body = {"event": {"event_type": "worker.event", "payload": {}}}
+    error(await operator.post(f"/workers/{case.worker_id}/events", body), 403, "forbidden", "role")
+    error(await operator.get(f"/workers/{case.worker_id}"), 403, "forbidden", "role")
+    assert await ada.append(case.worker_id, text="still mine")
+
+
+async def test_an_operators_answer_is_taken_and_its_actor_is_the_operator(ada: Person):
+    case = await shared(ada)
+    approval_id = await ask(case.machine, case.worker_id, 1)
+
+    error(
+        await case.team["viewer"].post(f"/approvals/{approval_id}/decision", {"option_id": "accept"}),
+        403,
+        "forbidden",
+        "role",
+    )
+    answered = await case.team["operator"].post(f"/approvals/{approval_id}/decision", {"option_id": "accept"})
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["data"]["decision"]["actor"]["user_id"] == case.team["operator"].user_id
+
+
+async def test_a_members_machine_does_not_execute_for_the_teams_workers(ada: Person):
+    case = await shared(ada)
+    other = await case.team["operator"].machine()
+    await put_into(ada.world, other, case.team_id)
+
+    body = {"machine_id": other.worker_id, "ttl_ms": 60000}
+    error(await other.post(f"/workers/{case.worker_id}/lease", body), 403, "forbidden", "role")
+    error(await other.get(f"/workers/{case.worker_id}"), 403, "forbidden", "role")
