@@ -33,6 +33,7 @@ ARGUMENTS = {
     "audit accept": ["1:" + "0" * 64],
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
+    "machine enroll": ["http://127.0.0.1:9"],
     "devices rename": ["dev_1", "Old phone"],
     "devices revoke": ["dev_1"],
     "teams show": ["crew"],

@@ -26,6 +26,7 @@ from autopilot.api.audit_outbox import AuditOutbox
 from autopilot.api.codes import Codes
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
+from autopilot.api.http import pair_page
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
 from autopilot.api.http.devices import DeviceRoutes
@@ -164,6 +165,7 @@ def build(
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
             *teams.routes(),
+            pair_page.ROUTE,
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
         ],

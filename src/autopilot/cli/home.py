@@ -35,6 +35,8 @@ class Running:
     owner_email: str
     started_at: str
     version: str
+    shown_url: str = ""
+    """Where other devices reach it, if they can; else as `url`."""
 
 
 @dataclass(frozen=True, slots=True)

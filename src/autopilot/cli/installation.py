@@ -256,6 +256,7 @@ class Installation:
             owner_email=self._owner_email,
             started_at=self.clock.now().isoformat(),
             version=__version__,
+            shown_url=self.plan.urls[0],
         )
         self.plan.home.announce(running)
 

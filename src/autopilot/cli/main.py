@@ -54,6 +54,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "login": ("login:login", "Sign in to a server elsewhere."),
         "logout": ("login:logout", "End that session."),
         "step-up": ("step_up:step_up", "Prove again who you are."),
+        "pair": ("pair:pair", "Let a phone, another computer or a machine in."),
+        "machine enroll": ("enroll:enroll", "Have this machine let in elsewhere."),
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),
@@ -97,6 +99,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 """Group -> command -> where it is, and what the list of commands says of it."""
 FAMILIES = {
     "audit": "Prove that no log was altered; see what happened.",
+    "machine": "Have this machine work for a server elsewhere.",
     "devices": "See what is signed in for you, and sign it out.",
     "keys": "See the keys of this installation, and replace them.",
     "policy": "Say what may be asked for at all.",

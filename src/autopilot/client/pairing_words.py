@@ -11,6 +11,7 @@ import hashlib
 import secrets
 
 from autopilot.contract import Pairing, PairingDevice
+from autopilot.contract.errors import AutopilotError
 
 NONCE_BYTES = 32
 _LIST = """
@@ -35,8 +36,10 @@ WORDS = tuple(_LIST.split())
 SHOWN = 4
 
 
-class PairingTampered(Exception):
+class PairingTampered(AutopilotError):
     """What came back is not what this side sent, or not what the other side committed itself to: show no words."""
+
+    code = "pairing_tampered"
 
 
 def fresh_nonce() -> str:
