@@ -83,7 +83,8 @@ class Signatures:
                 await audit.record(connection, "device_key_registered", caller, actor=Actor.of(grant.claims))
 
     async def _use(self, grant: Grant, said: WriteSignature) -> None:
-        now: datetime = await self.pool.fetchval(SQL.now)
+        with answering(outcome="not_recorded"):
+            now: datetime = await self.pool.fetchval(SQL.now)
         if abs(now.timestamp() - said.time) > SKEW_SECONDS:
             raise Unauthorized(
                 "the signature is too old, or of a clock that is off",
@@ -93,7 +94,9 @@ class Signatures:
             )
         # Remembered for as long as this time is taken for new by anybody.
         expires_at = datetime.fromtimestamp(said.time, UTC) + 2 * SKEW
-        if await self.pool.fetchval(SQL.use, grant.claims.device_id, said.nonce, expires_at) is None:
+        with answering(outcome="not_recorded"):
+            is_new = await self.pool.fetchval(SQL.use, grant.claims.device_id, said.nonce, expires_at) is not None
+        if not is_new:
             raise Unauthorized("the signature was used before", reason_code="signature_replayed")
 
     async def _tell(self, scope: Scope, grant: Grant, refusal: Unauthorized) -> None:
