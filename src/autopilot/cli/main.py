@@ -21,6 +21,7 @@ from autopilot import __version__
 from autopilot.cli.exits import CommandFailed, Exit, exit_code_of
 from autopilot.cli.terminal import Terminal
 from autopilot.contract.errors import AutopilotError
+from autopilot.ops import core_dumps
 
 SESSIONS = Group("Sessions", sort_key=1)
 INSTALLATION = Group("This installation", sort_key=2)
@@ -185,6 +186,7 @@ def first_of_ours(group: BaseExceptionGroup) -> AutopilotError | None:
 
 def main() -> None:
     """The entry point. Ends without the interpreter's own clearing up: it takes longer than all of a clean stop."""
+    core_dumps.leave_none()
     code = run(sys.argv[1:])
     logging.shutdown()
     with contextlib.suppress(BrokenPipeError):

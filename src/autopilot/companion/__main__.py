@@ -8,13 +8,14 @@ import os
 from autopilot.companion.daemon import run
 from autopilot.companion.settings import CompanionSettings
 from autopilot.contract.redaction import redact
-from autopilot.ops import log
+from autopilot.ops import core_dumps, log
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.settings import load
 
 
 def main() -> None:
     """Read the environment and run until SIGTERM."""
+    core_dumps.leave_none()
     settings = load(CompanionSettings, os.environ)
     log.configure(level=settings.log_level, form=settings.log_format, redact=redact, process="companion")
     asyncio.run(run(settings, SystemClock()))

@@ -82,15 +82,24 @@ _SECRET = re.compile(
     | \bya29\.[0-9A-Za-z_-]{16,}                                         # Google OAuth
     | \bhf_[A-Za-z0-9]{20,} | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[A-Za-z0-9_-]{30,}
     | \btskey-[A-Za-z0-9-]{16,} | \bdtn_[A-Za-z0-9]{16,}                 # Tailscale, Daytona
+    | \bap[ar]t_[A-Za-z0-9_-]{16,}                                       # our own: access, refresh
+    | \bxapp-[A-Za-z0-9-]{10,} | \bwhsec_[A-Za-z0-9+/=]{16,}             # Slack, Stripe's webhooks
+    | \bgsk_[A-Za-z0-9]{20,} | \bxai-[A-Za-z0-9]{20,} | \bpplx-[A-Za-z0-9]{20,} | \bnvapi-[A-Za-z0-9_-]{20,}
+    | \bGOCSPX-[A-Za-z0-9_-]{16,} | \bdo[opr]_v1_[a-f0-9]{32,}           # Google's OAuth clients, DigitalOcean
+    | \bshp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,} | \bdckr_pat_[A-Za-z0-9_-]{16,} | \blin_api_[A-Za-z0-9]{20,}
+    | \bfigd_[A-Za-z0-9_-]{20,} | \bntn_[A-Za-z0-9]{20,} | \bsbp_[a-f0-9]{20,} | \bpscale_tkn_[A-Za-z0-9_-]{16,}
+    | \b(?:PMAK|NRAK)-[A-Za-z0-9-]{20,} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,}
     | -----BEGIN[ A-Z0-9]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ A-Z0-9]*PRIVATE[ ]KEY-----|\Z)
     """,
     re.VERBOSE,
 )
 
 _WORDS = r"""
-to(k)en (k)ey coo(k)ie s(k)- r(k)- p(k)- s(k)_ r(k)_ a(k)ia
-se(c)ret (c)red authori(z) ai(z)a (p)ass (p)ypi- n(p)m_ gl(p)at- (b)ear ey(j) (x)ox (y)a29.
+to(k)en (k)ey coo(k)ie s(k)- r(k)- p(k)- sk(_) rk(_) a(k)ia
+se(c)ret (c)red authori(z) ai(z)a (p)ass (p)ypi- npm(_) gl(p)at- (b)ear ey(j) (x)ox (y)a29.
 ghp(_) gho(_) ghu(_) ghs(_) ghr(_) pat(_) hf(_) dtn(_) (\)u
+prt(_) dop(_) doo(_) dor(_) lin(_) igd(_) ntn(_) sec(_) pca(_) ppa(_) pss(_) sbp(_) tkn(_)
+gocsp(x)- ppl(x)- (x)app- (x)ai- ma(k)- ra(k)- nva(p)i-
 """
 """Lower-case pieces of which every secret, or the key of one, has at least one: folding may remove a separator between
 them, never inside one; an escape may spell any. The search stops only at the character in brackets, chosen for being
@@ -99,13 +108,17 @@ rare in events and few in all: that makes it several times as fast as looking fo
 
 def _sieve(words: str) -> re.Pattern[bytes]:
     """One alternative for each character to stop at, which then looks around itself."""
-    around: dict[str, list[str]] = {}
+    around: dict[str, dict[tuple[int, str], list[str]]] = {}
     for word in words.split():
         before, anchor, after = re.split(r"[()]", word)
-        behind = f"(?<={re.escape(before + anchor)})" if before else ""
-        around.setdefault(anchor, []).append(behind + re.escape(after))
-    return re.compile(
-        "|".join(f"{re.escape(anchor)}(?:{'|'.join(pieces)})" for anchor, pieces in around.items()).encode()
+        around.setdefault(anchor, {}).setdefault((len(before), after), []).append(re.escape(before + anchor))
+    return re.compile("|".join(f"{re.escape(anchor)}(?:{_pieces(ends)})" for anchor, ends in around.items()).encode())
+
+
+def _pieces(ends: dict[tuple[int, str], list[str]]) -> str:
+    """What may stand around an anchor. All that end alike and are of one length are one look back."""
+    return "|".join(
+        (f"(?<={'|'.join(befores)})" if length else "") + re.escape(after) for (length, after), befores in ends.items()
     )
 
 

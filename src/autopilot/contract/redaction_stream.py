@@ -26,7 +26,11 @@ _BEGUN_MARKER = re.compile(r"-----BEGIN[ A-Z0-9]*\Z")
 _BEARER = re.compile(r"bearer\s*\Z", re.IGNORECASE)
 _RUN = re.compile(r"[A-Za-z0-9._~+/=-]*")
 _SEPARATOR = re.compile(r"[^\w.~+/=-]")
-_PREFIX = re.compile(r"eyJ|[srp]k[-_]|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA|AIza|ya29|hf_|npm_|pypi-|tskey-|dtn_")
+_PREFIX = re.compile(
+    r"eyJ|[srp]k[-_]|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA|AIza|ya29|hf_|npm_|pypi-|tskey-|dtn_"
+    r"|ap[ar]t_|xapp-|whsec_|gsk_|xai-|pplx-|nvapi-|GOCSPX-|do[opr]_v1_|shp[acps]|dckr_pat_|lin_api_|figd_|ntn_|sbp_"
+    r"|pscale_tkn_|PMAK-|NRAK-|AGE-SECRET-KEY-"
+)
 _STRING = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 _MEMBER = re.compile(r'("(?P<key>(?:[^"\\]|\\.){1,120})"\s*:\s*")(?P<value>(?:[^"\\]|\\.)+)(?P<end>"|\\?\Z)', re.DOTALL)
 
