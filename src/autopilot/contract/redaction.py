@@ -99,7 +99,7 @@ to(k)en (k)ey coo(k)ie s(k)- r(k)- p(k)- sk(_) rk(_) a(k)ia
 se(c)ret (c)red authori(z) ai(z)a (p)ass (p)ypi- npm(_) gl(p)at- (b)ear ey(j) (x)ox (y)a29.
 ghp(_) gho(_) ghu(_) ghs(_) ghr(_) pat(_) hf(_) dtn(_) (\)u
 prt(_) dop(_) doo(_) dor(_) lin(_) igd(_) ntn(_) sec(_) pca(_) ppa(_) pss(_) sbp(_) tkn(_)
-gocsp(x)- ppl(x)- (x)app- (x)ai- ma(k)- ra(k)- nva(p)i-
+gocsp(x)- ppl(x)- (x)app- (x)ai- ma(k)- ra(k)- (p)i-
 """
 """Lower-case pieces of which every secret, or the key of one, has at least one: folding may remove a separator between
 them, never inside one; an escape may spell any. The search stops only at the character in brackets, chosen for being
