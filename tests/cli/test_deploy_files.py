@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from autopilot.cli.main import make_app
+from autopilot.cli.main import make_app, run
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "deploy/systemd/autopilot.service"
@@ -68,3 +70,25 @@ def test_every_setting_that_a_guide_or_file_of_deployment_names_is_documented() 
     named = {name for path in files for name in re.findall(r"AUTOPILOT_[A-Z_]+", path.read_text())}
 
     assert named - documented == set()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("AUTOPILOT_PUBLIC_URL", "autopilot.example.com", "no URL of a server"),
+        ("AUTOPILOT_TRUSTED_PROXIES", "the proxy", "does not appear to be an IPv4 or IPv6"),
+        ("AUTOPILOT_CORS_ORIGINS", "*", "is no origin"),
+        ("AUTOPILOT_TLS_KEY", "/nowhere", "one of them is not set"),
+    ],
+)
+def test_up_says_at_once_what_is_wrong_with_a_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("AUTOPILOT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(setting, value)
+
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert run(["up", "--no-companion"]) != 0
+    assert words in " ".join(said.getvalue().split())
+    assert not (tmp_path / "home").exists()

@@ -48,7 +48,7 @@ from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.signatures import Signatures
-from autopilot.api.site import Site
+from autopilot.api.site import surroundings
 from autopilot.api.step_up import StepUp
 from autopilot.api.teams import Teams
 from autopilot.api.watch import StreamWatch
@@ -59,7 +59,6 @@ from autopilot.ops.access import Access
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.ops.lifecycle import supervise
 from autopilot.ops.metrics import Metrics
-from autopilot.ops.settings import SettingsRefused
 
 SWEEP_SECONDS = 600.0
 MINUTE_SECONDS = 60.0
@@ -112,7 +111,7 @@ def build(
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
     alarm = Alarm(metrics, clock.monotonic)
-    addresses, site = _surroundings(settings)
+    addresses, site = surroundings(settings)
     mailer = mailer or mailer_for(settings)
     codes = Codes(
         pool, code_keys or _code_keys(settings), limits.code_seconds, limits.code_attempts, limits.codes_per_hour, alarm
@@ -182,16 +181,6 @@ def build(
     app.router.redirect_slashes = False
     app.state.api = api
     return app
-
-
-def _surroundings(settings: ApiSettings) -> tuple[Addresses, Site]:
-    try:
-        addresses = Addresses(settings.trusted_proxies)
-        return addresses, Site(
-            addresses, public_url=settings.public_url, hosts=settings.hosts, cors_origins=settings.cors_origins
-        )
-    except ValueError as error:
-        raise SettingsRefused(f"Settings are wrong:\n{error}") from None
 
 
 def _code_keys(settings: ApiSettings) -> Callable[[], tuple[bytes, ...]]:

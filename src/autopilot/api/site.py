@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from autopilot.api.address import Addresses
+from autopilot.api.settings import ApiSettings
 from autopilot.contract.errors import Forbidden, InvalidRequest
+from autopilot.ops.settings import SettingsRefused
 
 Header = tuple[bytes, bytes]
 
@@ -117,6 +119,21 @@ class Site:
             origin in self._origins or origin in self._listed_origins or origin == _origin_here(scheme, host)
         ):
             raise Forbidden("a page of another site makes this call", reason_code="foreign_origin")
+
+
+def surroundings(settings: ApiSettings) -> tuple[Addresses, Site]:
+    """What the settings say of proxies, names and pages.
+
+    Raises:
+        SettingsRefused: one of them can't be meant.
+    """
+    try:
+        addresses = Addresses(settings.trusted_proxies)
+        return addresses, Site(
+            addresses, public_url=settings.public_url, hosts=settings.hosts, cors_origins=settings.cors_origins
+        )
+    except ValueError as error:
+        raise SettingsRefused(f"Settings are wrong:\n{error}") from None
 
 
 class _Asked:

@@ -15,6 +15,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopilot.api.settings import ApiSettings
+from autopilot.api.site import surroundings
 from autopilot.cli import lan
 from autopilot.cli.child import open_log_text
 from autopilot.cli.exits import CommandFailed, Exit
@@ -27,6 +29,7 @@ from autopilot.ops import log
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.settings import load
+from autopilot.ops.tls import tls_of
 
 LEFT_BEHIND_SECONDS = 5.0
 """A child that is just being started notices the end of its supervisor once it has loaded."""
@@ -46,6 +49,9 @@ async def up(
     options: Options = DEFAULT,
 ) -> int:
     """Run everything in the foreground: database, server, companion, Codex."""
+    of_api = load(ApiSettings, os.environ)  # what is wrong is said here, and not in the server's log
+    surroundings(of_api)
+    tls_of(of_api.tls_certificate, of_api.tls_key)
     home = home_for_up(os.environ).make()
     terminal = Terminal(as_json=options.json)
     async with AsyncExitStack() as stack:

@@ -50,6 +50,19 @@ class Tls:
         return True
 
 
+def tls_of(certificate: Path | None, key: Path | None) -> Tls | None:
+    """TLS with what the settings name; None where they name nothing.
+
+    Raises:
+        SettingsRefused: only one of them is set, or they can't be used, and why.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise SettingsRefused("AUTOPILOT_TLS_CERTIFICATE and AUTOPILOT_TLS_KEY: one of them is not set")
+    return Tls.of(certificate, key)
+
+
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     for name, path in (("AUTOPILOT_TLS_CERTIFICATE", certificate), ("AUTOPILOT_TLS_KEY", key)):
         try:

@@ -32,7 +32,7 @@ from autopilot.ops.lifecycle import spare_collector
 from autopilot.ops.program import autopilot
 from autopilot.ops.serve import Server
 from autopilot.ops.settings import SettingsRefused, load
-from autopilot.ops.tls import Tls
+from autopilot.ops.tls import Tls, tls_of
 
 P = ParamSpec("P")
 Supervised = Annotated[bool, Parameter(show=False, negative=())]
@@ -104,11 +104,9 @@ def secure_listening(certificate: Path | None, key: Path | None, where: str) -> 
         SettingsRefused: only one of them is set, they can't be used, or `where` is no address and port.
         CommandFailed: it can't be listened there, and why.
     """
-    if certificate is None and key is None:
+    tls = tls_of(certificate, key)
+    if tls is None:
         return None
-    if certificate is None or key is None:
-        raise SettingsRefused("AUTOPILOT_TLS_CERTIFICATE and AUTOPILOT_TLS_KEY: one of them is not set")
-    tls = Tls.of(certificate, key)
     host, _, port = where.rpartition(":")
     try:
         return Secure(lan.listening_socket(host.strip("[]"), int(port)), tls)
