@@ -59,7 +59,7 @@ async def enroll(
         link = app_link(url, started.secret)
         if options.json:
             terminal.result({"event": "started", "code": started.code, "link": link, "pairing": started.pairing})
-        _say_plain(terminal, url)
+        say_plain(terminal, url)
         if not only_here(urlsplit(url).hostname or ""):
             terminal.say(qr(link), markup=False)
         terminal.prose(f"Code: [bold]{started.code}[/bold]  [dim](5 minutes)[/dim]")
@@ -90,7 +90,7 @@ async def claim(written: str, options: Options) -> None:
     device = _described(this_device(), installation_id=f"cli-{load_or_create(home.path).machine_id}")
     async with _joiner(url, device, "cli") as joiner:
         await joiner.claim(invitation.secret if invitation else written)
-        _say_plain(terminal, url)
+        say_plain(terminal, url)
         store = logins.store_of(url, os.environ)
         email = await _let_in(terminal, joiner, store)
     logins.remember(url, os.environ)
@@ -152,7 +152,8 @@ def _described(name: str, *, machine_id: str | None = None, installation_id: str
     )
 
 
-def _say_plain(terminal: Terminal, url: str) -> None:
+def say_plain(terminal: Terminal, url: str) -> None:
+    """Warn of a connection that others on the network can read."""
     parts = urlsplit(url)
     if parts.scheme == "http" and not only_here(parts.hostname or ""):
         terminal.remark("Plain HTTP: whoever is on the way can read along, and would get the session too.")

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 from autopilot.cli.connect import Target, client_of, target_of
 from autopilot.cli.enroll import claim as claim_offer
-from autopilot.cli.enroll import enroll, until
+from autopilot.cli.enroll import enroll, say_plain, until
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.lan import only_here
 from autopilot.cli.options import DEFAULT, Options, is_server
@@ -97,6 +97,7 @@ def _show(terminal: Terminal, started: StartedPairing, url: str) -> None:
     if reachable:
         terminal.say("Scan this with the Autopilot app on your phone:\n")
         terminal.say(qr(app), markup=False)
+        say_plain(terminal, url)
     else:
         command = autopilot("up --listen")
         terminal.prose(f"Only this machine can open {url}, so there is no QR code. For your phone: {command}")

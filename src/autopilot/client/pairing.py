@@ -187,6 +187,7 @@ class Joiner:
 
     http: Http
     device: PairingDevice
+    """As it is to be listed: its names without blanks around them, None where there is none."""
     nonce: str = field(default_factory=fresh_nonce, repr=False)
     ticket: str = field(default_factory=fresh_nonce, repr=False)
     clock: Clock = SYSTEM_CLOCK
