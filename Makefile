@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 CODEX169 := .codex169/node_modules/.bin/codex
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint format gen record-baseline record-sessions docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -63,6 +63,9 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-logo
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema check
+
+audit-dependencies: setup  ## Ask whether a locked dependency has a known vulnerability; says so where there is no network
+	$(BIN)/python tools/audit_dependencies.py
 
 record-baseline: setup  ## Record what a new Codex says of its protocol: CODEX=/path/to/codex
 	$(BIN)/python tools/record_baseline.py $(CODEX)

@@ -6,6 +6,7 @@ Owns the stream frame's text, which is built here once and never again. Does no 
 from __future__ import annotations
 
 import functools
+import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ class Draft(msgspec.Struct, gc=False):
         """Whether what was recorded under its `event_id`, with this digest, is this very event."""
         if recorded is None or self.digest is None:
             return True
-        return recorded == self.digest or recorded in self.older_digests
+        return any(hmac.compare_digest(recorded, digest) for digest in (self.digest, *self.older_digests))
 
 
 class Row(msgspec.Struct, gc=False):
