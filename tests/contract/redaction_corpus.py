@@ -33,6 +33,7 @@ SECRETS = {
     "Daytona": f"dtn_{HEX}",
     "Autopilot, access": f"apat_{B62}_x-{B62[:4]}",
     "Autopilot, refresh": f"aprt_{B62}-_{B62[:4]}",
+    "Autopilot, pairing": f"appair_{B62[:27]}",
     "Groq": f"gsk_{B62}{B62[:16]}",
     "xAI": f"xai-{B62}{B62}",
     "Perplexity": f"pplx-{B62}",

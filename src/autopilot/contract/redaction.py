@@ -82,7 +82,7 @@ _SECRET = re.compile(
     | \bya29\.[0-9A-Za-z_-]{16,}                                         # Google OAuth
     | \bhf_[A-Za-z0-9]{20,} | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[A-Za-z0-9_-]{30,}
     | \btskey-[A-Za-z0-9-]{16,} | \bdtn_[A-Za-z0-9]{16,}                 # Tailscale, Daytona
-    | \bap[ar]t_[A-Za-z0-9_-]{16,}                                       # our own: access, refresh
+    | \bap(?:[ar]t|pair)_[A-Za-z0-9_-]{16,}                              # our own: access, refresh, pairing
     | \bxapp-[A-Za-z0-9-]{10,} | \bwhsec_[A-Za-z0-9+/=]{16,}             # Slack, Stripe's webhooks
     | \bgsk_[A-Za-z0-9]{20,} | \bxai-[A-Za-z0-9]{20,} | \bpplx-[A-Za-z0-9]{20,} | \bnvapi-[A-Za-z0-9_-]{20,}
     | \bGOCSPX-[A-Za-z0-9_-]{16,} | \bdo[opr]_v1_[a-f0-9]{32,}           # Google's OAuth clients, DigitalOcean
@@ -98,7 +98,7 @@ _WORDS = r"""
 to(k)en (k)ey coo(k)ie s(k)- r(k)- p(k)- sk(_) rk(_) a(k)ia
 se(c)ret (c)red authori(z) ai(z)a (p)ass (p)ypi- npm(_) gl(p)at- (b)ear ey(j) (x)ox (y)a29.
 ghp(_) gho(_) ghu(_) ghs(_) ghr(_) pat(_) hf(_) dtn(_) (\)u
-prt(_) dop(_) doo(_) dor(_) lin(_) igd(_) ntn(_) sec(_) pca(_) ppa(_) pss(_) sbp(_) tkn(_)
+prt(_) air(_) dop(_) doo(_) dor(_) lin(_) igd(_) ntn(_) sec(_) pca(_) ppa(_) pss(_) sbp(_) tkn(_)
 gocsp(x)- ppl(x)- (x)app- (x)ai- ma(k)- ra(k)- (p)i-
 """
 """Lower-case pieces of which every secret, or the key of one, has at least one: folding may remove a separator between
