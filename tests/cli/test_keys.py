@@ -9,6 +9,7 @@ import pytest
 from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
 from autopilot.ops.settings import Secret, SettingsRefused
+from autopilot.runtime.settings import RuntimeSettings
 
 NEW, OLD = "aa" * 32, "bb" * 32
 PURPOSES = ["digest", "delivery", "internal"]
@@ -96,3 +97,16 @@ def test_a_key_that_is_not_hexadecimal_is_refused_without_being_shown(tmp_path):
         _ = keys(tmp_path).delivery
 
     assert "not a key" not in str(refused.value)
+
+
+def test_keys_print_as_stars(tmp_path):
+    of = keys(tmp_path, code_key=Secret(NEW))
+    held = of.runtime
+    settings = RuntimeSettings(digest_key=held.digest[0], delivery_key=held.delivery[0], seal_key=held.seal)
+
+    shown = " ".join(map(repr, (of, held, settings, of.signing, of.code)))
+
+    for key in (*held.digest, *held.delivery, held.seal, *(key.secret for key in of.signing)):
+        assert repr(key) not in shown
+        assert key.hex() not in shown
+    assert NEW not in shown
