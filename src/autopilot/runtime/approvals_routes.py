@@ -69,7 +69,9 @@ class ApprovalRoutes:
             else (SQL.newest_first, state == ApprovalFilter.ENDED)
         )
         owner = (claims.user_id, claims.guest_scope)
-        rows = await self._pool.fetch(statement, *owner, worker_no, narrow, *place, limit + 1, self._page_bytes)
+        rows = await self._pool.fetch(
+            statement, *owner, worker_no, narrow, *place, limit + 1, self._page_bytes, permissions.teams_of(claims)
+        )
         page = rows[:limit]
         following = token_of(page[-1]) if page and page[-1]["found"] > len(page) else None
         return json_response(200, {"data": [self._body(row) for row in page], "next": following})

@@ -155,7 +155,9 @@ class Machines:
             Forbidden: the scope is too small.
         """
         permissions.require_scope(claims, "observe", "execute")
-        records = await self._pool.fetch(_SQL.machines_of, claims.user_id, claims.guest_scope)
+        records = await self._pool.fetch(
+            _SQL.machines_of, claims.user_id, claims.guest_scope, permissions.teams_of(claims)
+        )
         known = await machine_facts.of(self._pool, [record["machine_id"] for record in records])
         return [Machine(**dict(record), facts=known.get(record["machine_id"], [])) for record in records]
 

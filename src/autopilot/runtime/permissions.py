@@ -71,6 +71,13 @@ def role_of(claims: Claims, owned: Owned) -> str | None:
     return role if role in ROLES else None
 
 
+def teams_of(claims: Claims, roles: frozenset[str] = ROLES) -> list[str]:
+    """The teams in which the principal has one of these roles; a machine is in none."""
+    if claims.machine_id is not None or "execute" in claims.scopes:
+        return []
+    return [team_id for team_id, role in claims.roles.items() if role in roles]
+
+
 def require_scope(claims: Claims, *scopes: str) -> None:
     """Any of `scopes`; `administer` includes `observe`.
 

@@ -47,7 +47,9 @@ class StopAll:
         """
         claims = self._asker.claims
         permissions.require_scope(claims, "administer")
-        records = await pool.fetch(_SQL.open_of, claims.user_id, claims.guest_scope)
+        records = await pool.fetch(
+            _SQL.open_of, claims.user_id, claims.guest_scope, permissions.teams_of(claims, permissions.OPERATING)
+        )
         async with asyncio.TaskGroup() as tasks:
             asked = [tasks.create_task(self._stop(record["worker_id"])) for record in records]
         told = [task.result() for task in asked]

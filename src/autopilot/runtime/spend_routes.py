@@ -17,7 +17,7 @@ import msgspec
 
 from autopilot.contract import SpendBy
 from autopilot.contract.errors import Unprocessable
-from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions, prices, rate_limits
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.router import Match, Route, data_response, query_of
@@ -52,15 +52,18 @@ class SpendRoutes:
             raise Unprocessable("by is none of the known", reason_code="invalid_value", field="by")
         today = await self._pool.fetchval(SQL.today)
         first, last = days_of(query, today)
-        return data_response(200, await self._report((claims.user_id, claims.guest_scope), first, last, by))
+        return data_response(200, await self._report(claims, first, last, by))
 
-    async def _report(self, owner: tuple[int | None, str | None], first: date, last: date, by: str) -> dict[str, Any]:
+    async def _report(self, claims: Claims, first: date, last: date, by: str) -> dict[str, Any]:
+        owner, teams = (claims.user_id, claims.guest_scope), permissions.teams_of(claims)
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             table = await conn.fetchrow(prices.SQL.in_force)
             version = None if table is None else table["version"]
-            rows = await conn.fetch(SQL.report, *owner, first, last, by, MAX_GROUPS, version)
-            unpriced = await conn.fetch(SQL.unpriced, *owner, first, last, version, MAX_UNPRICED) if table else ()
-            limits = await conn.fetch(SQL.rate_limits, *owner, rate_limits.FACT)
+            rows = await conn.fetch(SQL.report, *owner, first, last, by, MAX_GROUPS, version, teams)
+            unpriced = (
+                await conn.fetch(SQL.unpriced, *owner, first, last, version, MAX_UNPRICED, teams) if table else ()
+            )
+            limits = await conn.fetch(SQL.rate_limits, *owner, rate_limits.FACT, teams)
         totals = [rows[0][f"all_{name}"] for name in Counts._fields] if rows else []
         found = rows[0]["found"] if rows else 0
         priced = table is not None

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from autopilot.contract.port import Claims
+from autopilot.runtime import permissions
 from autopilot.runtime.approvals_body import approval_body, is_reachable
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.hearing import Hearing
@@ -35,13 +36,16 @@ class ApprovalStates:
         """Whether the last look came to the end of what is open."""
         self._pool = pool
         self._owner = (claims.user_id, claims.guest_scope)
+        self._teams = permissions.teams_of(claims)
         self._hearing = hearing
         self._told: dict[str, Said] = {}
         self._open: dict[str, None] = {}
 
     async def news(self, ended_within_seconds: float) -> list[bytes]:
         """Bodies to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
-        rows = await self._pool.fetch(SQL.told_of, *self._owner, ended_within_seconds, MAX_APPROVALS, MAX_BYTES)
+        rows = await self._pool.fetch(
+            SQL.told_of, *self._owner, ended_within_seconds, MAX_APPROVALS, MAX_BYTES, self._teams
+        )
         open_rows = [row for row in rows if row["ended_at"] is None]
         self.complete = not open_rows or open_rows[0]["found"] == len(open_rows) < MAX_APPROVALS
         told = list(self._new(rows))

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from autopilot.contract.port import Claims
+from autopilot.runtime import permissions
 from autopilot.runtime.ledger import LedgerTx
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.machines import Machine
+from autopilot.runtime.permissions import Owned
 from autopilot.runtime.requests_wakes import wakes_of
 from autopilot.runtime.tail_wakeups import Wakeups
 
@@ -87,16 +89,17 @@ class Notices:
         """Call after each commit."""
         wakes = wakes_of(tx)
         for worker in ({row.worker.worker_no: row.worker for row in tx.rows} | wakes.workers).values():
-            self._tell(owner_key(worker.owner_user_id, worker.owner_guest_scope), worker)
+            for key in keys_of(worker):
+                self._tell(key, worker)
         for kind, target_id, _ in wakes.receipts:
             if kind == "machine":
                 self._tell(machine_key(target_id), None)
 
     def machine_changed(self, machine: Machine) -> None:
         """Call after a machine registered, or is not what it was."""
-        key = owner_key(machine.owner_user_id, machine.owner_guest_scope)
-        self._note(key, EVERYTHING)
-        self._wakeups.announce(TOPIC, f"{key} {EVERYTHING}", 0)
+        for key in keys_of(machine):
+            self._note(key, EVERYTHING)
+            self._wakeups.announce(TOPIC, f"{key} {EVERYTHING}", 0)
 
     def stop(self) -> None:
         """Let every stream end."""
@@ -119,9 +122,20 @@ class Notices:
             listener.hear(number)
 
 
-def principal_key(claims: Claims) -> str:
-    """The key of whoever asks."""
-    return owner_key(claims.user_id, claims.guest_scope)
+def principal_keys(claims: Claims) -> list[str]:
+    """The keys of whoever asks: one's own, and those of one's teams."""
+    return [owner_key(claims.user_id, claims.guest_scope), *map(team_key, permissions.teams_of(claims))]
+
+
+def keys_of(owned: Owned) -> list[str]:
+    """Who is to hear of this worker or machine: its owner, and the team that shares it."""
+    own = owner_key(owned.owner_user_id, owned.owner_guest_scope)
+    return [own] if owned.team_id is None else [own, team_key(owned.team_id)]
+
+
+def team_key(team_id: str) -> str:
+    """The key of a team."""
+    return f"team:{quote(team_id, safe='')}"
 
 
 def owner_key(user_id: int | None, guest_scope: str | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from autopilot.runtime.machines import Machines
 from autopilot.runtime.router import Match, Route, integer_of, query_of
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.stream import HEADERS, MAX_TAIL_MS, RETRY_MS, control_frame, control_of
-from autopilot.runtime.stream_notices import NO_WORKER, Listener, Notices, machine_key, principal_key
+from autopilot.runtime.stream_notices import NO_WORKER, Listener, Notices, machine_key, principal_keys
 from autopilot.runtime.stream_states import State, States
 from autopilot.runtime.tail import HEARTBEAT, Follower
 from autopilot.runtime.tail_workers import WorkerTail
@@ -92,7 +92,7 @@ class PrincipalRoutes:
             self._notices,
             states,
             chosen,
-            key=principal_key(request.claims),
+            keys=principal_keys(request.claims),
             find=partial(find_worker, self._pool),
             silence_seconds=self._settings.stream_heartbeat_seconds,
             control=control,
@@ -116,7 +116,7 @@ class PrincipalStream:
         states: States,
         chosen: list[Chosen],
         *,
-        key: str,
+        keys: Sequence[str],
         find: Callable[[str], Awaitable[Worker]],
         silence_seconds: float,
         control: bool,
@@ -124,7 +124,7 @@ class PrincipalStream:
         self._hub = tail.hub
         self._notices = notices
         self._states = states
-        self._key = key
+        self._keys = keys
         self._find = find
         self._control = control
         self._silence_seconds = silence_seconds
@@ -149,7 +149,7 @@ class PrincipalStream:
 
     async def _follow(self, stack: ExitStack, tail_seconds: float | None) -> AsyncIterator[bytes]:
         clock = asyncio.get_running_loop().time
-        listener = stack.enter_context(self._notices.listen([self._key]))
+        listener = stack.enter_context(self._notices.listen(self._keys))
         if first := self._enter_feeds(stack, listener.event) + await self._look_at_all(listener):
             yield first
         told = spoke = refreshed = clock()

@@ -57,6 +57,7 @@ class States:
         self._pool = pool
         self._machines = machines
         self._claims = claims
+        self._teams = permissions.teams_of(claims)
         self._approvals = ApprovalStates(pool, claims, hearing)
         self._hearing = hearing
         self._sent: dict[tuple[str, object], object] = {}
@@ -67,8 +68,8 @@ class States:
         """Everything that is, or that has changed since it was last told."""
         began, seconds = time.monotonic(), self._ended_within()
         machines = await self._others()
-        rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS)
-        ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS)
+        rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS, self._teams)
+        ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._teams)
         approvals = await self._asked(seconds)
         receipts_told, open_count = await self._requests(ended)
         self.complete = len(rows) < MAX_WORKERS and open_count < MAX_RECEIPTS and self._approvals.complete
@@ -78,10 +79,10 @@ class States:
     async def changed(self, worker_nos: Sequence[int]) -> list[State]:
         """What has changed of these workers, and of machines, approvals and receipts."""
         machines = await self._others()
-        rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner) if worker_nos else []
+        rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner, self._teams) if worker_nos else []
         names = [row["worker_id"] for row in rows]
         seconds = self._ended_within()
-        ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS)
+        ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._teams)
         receipts_told, _ = await self._requests(ended)
         return [*machines, *self._workers(rows), *await self._asked(seconds), *receipts_told]
 
@@ -115,7 +116,7 @@ class States:
 
     async def _requests(self, ended: list[asyncpg.Record]) -> tuple[list[State], int]:
         """Receipts to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
-        rows = await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS)
+        rows = await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS, self._teams)
         told = [*self._receipts(reversed(ended)), *self._receipts(reversed(rows))]
         present = {_identity(row) for row in rows}
         if missing := [identity for identity in self._open if identity not in present]:

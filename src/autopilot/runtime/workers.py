@@ -79,7 +79,15 @@ class Workers:
         place = place_of(query["before"]) if "before" in query else (None, None)
         bound = None if claims.scopes & {"observe", "administer"} else claims.machine_id
         rows = await self._pool.fetch(
-            SQL.page, claims.user_id, claims.guest_scope, status, ref, bound, *place, limit + 1
+            SQL.page,
+            claims.user_id,
+            claims.guest_scope,
+            status,
+            ref,
+            bound,
+            *place,
+            limit + 1,
+            permissions.teams_of(claims),
         )
         page = [snapshots.summary(row, **self._reader(claims, row)) for row in rows[:limit]]
         following = token_of(rows[limit - 1]) if len(rows) > limit else None

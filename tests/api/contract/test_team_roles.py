@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,3 +144,75 @@ async def test_a_members_machine_does_not_execute_for_the_teams_workers(ada: Per
     body = {"machine_id": other.worker_id, "ttl_ms": 60000}
     error(await other.post(f"/workers/{case.worker_id}/lease", body), 403, "forbidden", "role")
     error(await other.get(f"/workers/{case.worker_id}"), 403, "forbidden", "role")
+
+
+async def listed(who: Person) -> dict[str, str]:
+    """All that somebody's lists say, as text, by list."""
+    lists = ("/workers?limit=200", "/machines", "/approvals?state=all", "/spend?by=worker", "/stream?tail_ms=1")
+    return {path: (await who.get(path)).text for path in lists}
+
+
+async def test_members_lists_show_what_is_shared_and_nobody_elses_do(ada: Person, eve: Person):
+    case = await shared(ada)
+    mine = await ada.open_worker(workspace_ref="ada's own")
+    usage = {"threadId": "t", "tokenUsage": {"total": {"totalTokens": 7, "inputTokens": 7, "outputTokens": 0}}}
+    await case.machine.append(case.worker_id, method="thread/tokenUsage/updated", params=usage)
+
+    for role, who in case.team.items():
+        told = await listed(who)
+        for path, text in told.items():
+            needle = case.machine.worker_id if path == "/machines" else case.worker_id
+            assert (needle in text) or path.startswith("/spend"), (role, path)
+            assert f'"{mine}"' not in text, (role, path)
+        assert {case.worker_id} <= {one["worker_id"] for one in (await who.get("/workers")).json()["data"]}
+        (summary,) = [one for one in (await who.get("/workers")).json()["data"] if one["worker_id"] == case.worker_id]
+        assert summary["role"] == role
+    for who in (eve, await case.team["operator"].machine(), await eve.machine()):
+        for path in ("/workers?limit=200", "/machines"):
+            text = (await who.get(path)).text
+            assert SECRET not in text
+            assert case.machine.worker_id not in text
+    assert all(SECRET not in text for text in (await listed(eve)).values())
+
+
+async def test_a_removed_members_lists_show_nothing_of_the_team(ada: Person):
+    case = await shared(ada)
+    operator = case.team["operator"]
+    assert SECRET in (await listed(operator))["/stream?tail_ms=1"]
+
+    assert (await operator.post(f"/api/teams/{case.team_id}/leave", {})).status_code == 200
+
+    assert all(SECRET not in text for text in (await listed(operator)).values())
+
+
+async def test_the_one_stream_tells_an_operator_of_a_change_and_ends_with_the_membership(ada: Person):
+    case = await shared(ada)
+    operator, api = case.team["operator"], ada.world.api
+    headers = {"authorization": f"Bearer {operator.token}"}
+
+    async with (
+        asyncio.timeout(30),
+        api.client.stream("GET", "/api/runtime/codex/stream?frames=control", headers=headers) as stream,
+    ):
+        lines = stream.aiter_lines()
+        while "codex.stream.caught_up" not in await anext(lines):
+            pass
+        approval_id = await ask(case.machine, case.worker_id, 2)
+        while approval_id not in await anext(lines):
+            pass
+        gone = await ada.post(f"/api/teams/{case.team_id}/members/{operator.user_id}/remove", {})
+        assert gone.status_code == 200
+        rest = "\n".join([line async for line in lines])
+    assert '"reason":"roles"' in rest
+
+
+async def test_stop_all_stops_what_one_may_stop_and_a_viewer_nothing_of_the_team(ada: Person):
+    case = await shared(ada)
+
+    async def stopped_by(role: str) -> set[str]:
+        answer = await case.team[role].post("/stop-all", {})
+        assert answer.status_code in {200, 202}, answer.text
+        return {one["worker_id"] for one in answer.json()["data"]["workers"]}
+
+    assert case.worker_id not in await stopped_by("viewer")
+    assert case.worker_id in await stopped_by("operator")

@@ -32,5 +32,5 @@ where m.machine_id = $1
 select m.machine_id, m.owner_user_id, m.owner_guest_scope, m.team_id, m.name, m.platform, m.companion_version, m.codex_version,
     m.desktop_session_id, m.registered_at, b.last_heard_at
 from machine m left join machine_beat b using (machine_id)
-where m.owner_user_id is not distinct from $1 and m.owner_guest_scope is not distinct from $2
+where visible(m.owner_user_id, m.owner_guest_scope, m.team_id, $1, $2, $3)
 order by b.last_heard_at desc nulls last, m.machine_id

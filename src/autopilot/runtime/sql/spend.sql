@@ -86,7 +86,7 @@ with price_of as (
     from worker w
     join spend_day d using (worker_no)
     left join price_of p on p.model = d.model and d.day >= p.first_day and (p.until is null or d.day < p.until)
-    where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+    where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $8) and d.day between $3::date and $4::date
 )
 select case when $5::text = 'day' then day end as day,
        case when $5::text in ('worker', 'thread') then worker_id end as worker_id,
@@ -117,7 +117,7 @@ limit $6;
 select d.model, sum(d.total_tokens)::bigint as tokens
 from worker w
 join spend_day d using (worker_no)
-where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $7) and d.day between $3::date and $4::date
   and not exists (
       select 1 from price p where p.version = $5::bigint and p.model = d.model and p.first_day <= d.day
   )
@@ -129,7 +129,7 @@ limit $6;
 select m.machine_id, m.name, f.params, f.occurred_at
 from machine m
 join machine_fact f using (machine_id)
-where (m.owner_user_id = $1::bigint or m.owner_guest_scope = $2::text) and f.method = $3
+where visible(m.owner_user_id, m.owner_guest_scope, m.team_id, $1, $2, $4) and f.method = $3
 order by f.occurred_at desc, m.machine_id;
 
 -- today: the ledger's day

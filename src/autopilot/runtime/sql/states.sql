@@ -1,23 +1,23 @@
 -- workers_of: a principal's workers, newest activity first
 select *, clock_timestamp() as read_at
 from worker_view
-where owner_user_id = $1 or owner_guest_scope = $2
+where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $4)
 order by updated_at desc, worker_no desc
 limit $3;
 
 -- workers: those of these workers that are the principal's
 select *, clock_timestamp() as read_at
 from worker_view
-where worker_no = any($1::bigint[]) and (owner_user_id = $2 or owner_guest_scope = $3);
+where worker_no = any($1::bigint[]) and visible(owner_user_id, owner_guest_scope, team_id, $2, $3, $4);
 
 -- open_receipts: what a principal's workers and machines were asked and have not ended
 select r.*
 from receipt r
 where r.ended_at is null
   and ((r.target_kind = 'worker' and r.target_id in (
-           select worker_id from worker where owner_user_id = $1 or owner_guest_scope = $2))
+           select worker_id from worker where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $4)))
     or (r.target_kind = 'machine' and r.target_id in (
-           select machine_id from machine where owner_user_id = $1 or owner_guest_scope = $2)))
+           select machine_id from machine where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $4))))
 order by r.created_at desc
 limit $3;
 
@@ -27,10 +27,10 @@ from receipt r
 where r.ended_at > clock_timestamp() - make_interval(secs => $3)
   and ((r.target_kind = 'worker' and exists (
            select from worker w
-           where w.worker_id = r.target_id and (w.owner_user_id = $1 or w.owner_guest_scope = $2)))
+           where w.worker_id = r.target_id and visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $5)))
     or (r.target_kind = 'machine' and exists (
            select from machine m
-           where m.machine_id = r.target_id and (m.owner_user_id = $1 or m.owner_guest_scope = $2))))
+           where m.machine_id = r.target_id and visible(m.owner_user_id, m.owner_guest_scope, m.team_id, $1, $2, $5))))
 order by r.ended_at desc
 limit $4;
 
@@ -40,7 +40,7 @@ from receipt r
 where r.ended_at > clock_timestamp() - make_interval(secs => $4)
   and ((r.target_kind = 'worker' and r.target_id = any($1::text[]))
     or (r.target_kind = 'machine' and r.target_id in (
-           select machine_id from machine where owner_user_id = $2 or owner_guest_scope = $3)))
+           select machine_id from machine where visible(owner_user_id, owner_guest_scope, team_id, $2, $3, $6))))
 order by r.ended_at desc
 limit $5;
 

@@ -22,7 +22,7 @@ select *, clock_timestamp() as read_at from worker_view where worker_id = $1;
 -- page: a principal's workers, newest activity first, after a place in that order
 select *, clock_timestamp() as read_at
 from worker_view
-where (owner_user_id = $1 or owner_guest_scope = $2)
+where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $9)
   and ($3::text is null or status = $3)
   and ($4::text is null or workspace_ref = $4)
   and ($5::text is null or machine_id = $5 or machine_id is null)
@@ -34,5 +34,5 @@ limit $8;
 select w.worker_id
 from worker w
 join worker_state s using (worker_no)
-where (w.owner_user_id = $1 or w.owner_guest_scope = $2) and s.status in ('starting', 'running', 'stopping')
+where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $3) and s.status in ('starting', 'running', 'stopping')
 order by w.worker_id
