@@ -33,6 +33,8 @@ ARGUMENTS = {
     "audit accept": ["1:" + "0" * 64],
     "login": ["http://127.0.0.1:9"],
     "policy set": [str(DOCS)],
+    "keys rotate": ["seal"],
+    "keys forget": ["seal"],
     "machine enroll": ["http://127.0.0.1:9"],
     "devices rename": ["dev_1", "Old phone"],
     "devices revoke": ["dev_1"],
@@ -54,6 +56,9 @@ WITHOUT_INSTALLATION = {
     "audit export": Exit.FAILED,
     "audit accept": Exit.NOT_FOUND,
     "rebuild spend": Exit.FAILED,
+    "keys list": Exit.NOT_FOUND,  # they read the folder of secrets, whether anything runs or not
+    "keys rotate": Exit.NOT_FOUND,
+    "keys forget": Exit.NOT_FOUND,
 }
 NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"} | {
     "audit heads"
