@@ -130,6 +130,7 @@ async def test_a_doctor_finds_nothing_wrong_with_a_healthy_installation(up: Up) 
 
 
 async def test_a_token_speaks_for_the_owner_or_for_a_user_made_on_first_use(up: Up) -> None:
+    await first_worker(up)
     ours = (await up.cli("token")).out.strip()
     theirs = (await up.cli("token", "--email", "ada@example.com", "--scope", "observe")).out.strip()
 
@@ -147,6 +148,7 @@ async def test_a_token_speaks_for_the_owner_or_for_a_user_made_on_first_use(up: 
 
 
 async def test_the_code_that_is_shown_signs_the_owner_in(up: Up) -> None:
+    await first_worker(up)
     body = {"email": up.ready["owner_email"], "code": up.ready["code"]}
 
     async with httpx2.AsyncClient(base_url=up.url, trust_env=False) as client:
