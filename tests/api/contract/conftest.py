@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from tests.api.contract.world import Person, World, person
@@ -26,14 +26,17 @@ AMPLE = ApiSettings(sign_ins_per_minute=1e6, client_per_second=1e6)
 """The limits have tests of their own."""
 
 
-@pytest.fixture(scope="session", params=["one process", "two processes"])
-async def world(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIterator[World]:
-    """Served once for all of these tests: each brings its own users and workers."""
+SHAPES = ("one process", "two processes")
+
+
+@asynccontextmanager
+async def opened(shape: str, cluster: TestCluster) -> AsyncIterator[World]:
+    """A server with a database of its own."""
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(cluster.database())
         runtime = await stack.enter_async_context(await runtime_app.build(SETTINGS, dsn=dsn))
         port = runtime
-        if request.param == "two processes":
+        if shape == "two processes":
             stopping = asyncio.Event()
             app = runtime_http.build(runtime, keys={KEY.key_id: KEY.secret}, clock=SystemClock(), stopping=stopping)
             internal = await stack.enter_async_context(Server(app, stopping=stopping).running())
@@ -41,6 +44,20 @@ async def world(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIt
             stack.push_async_callback(port.aclose)
         api = await stack.enter_async_context(serving(dsn, port, settings=AMPLE))
         yield World(api, runtime)
+
+
+@pytest.fixture(scope="session", params=SHAPES)
+async def world(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIterator[World]:
+    """Served once for all of these tests: each brings its own users and workers."""
+    async with opened(request.param, cluster) as made:
+        yield made
+
+
+@pytest.fixture(params=SHAPES)
+async def own_world(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIterator[World]:
+    """Served for one test: for what changes the whole installation."""
+    async with opened(request.param, cluster) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.api.contract.test_spend import client_of, use
-from tests.api.contract.world import Person, error
+from tests.api.contract.world import Person, World, error, person
 
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import SetPrices
@@ -25,7 +25,8 @@ def table(text: str, expected: int = 0, *, reprice: bool | None = None) -> SetPr
     return SetPrices(format="toml", text=text, expected_version=expected, reprice=reprice)
 
 
-async def test_an_admin_s_prices_are_everybody_s(ada: Person, eve: Person) -> None:
+async def test_an_admin_s_prices_are_everybody_s(own_world: World) -> None:
+    ada, eve = await person(own_world, "ada"), await person(own_world, "eve")
     await use(ada, 800)
     admin = await ada.world.api.mint("admin@example.org", "admin")
     async with client_of(ada) as client:
