@@ -129,14 +129,14 @@ CODEX_CORE = (
 stop, its history after a crash, its terminal. What then happens between companion and ledger is of no version: `make
 test-codex169` runs that too."""
 SUITES = (
-    Suite("contract", ("contract",), 60),
+    Suite("contract", ("contract",), 90),
     Suite("ops db", ("ops", "db"), 180),
     Suite("client", ("client",), 130),
     Suite("runtime", ("runtime",), 420),
-    Suite("api", ("api",), 240),
+    Suite("api", ("api",), 340),
     Suite("companion", ("companion",), 370, processes=3),
-    Suite("cli", ("cli",), 90),
-    Suite("e2e", ("e2e",), 420, processes=1),
+    Suite("cli", ("cli",), 120),
+    Suite("e2e", ("e2e",), 520, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 100, leg=python313),
     Suite("codex169", CODEX_CORE, 170, processes=3, options=("-m", "e2e"), leg=codex169),
