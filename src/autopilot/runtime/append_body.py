@@ -67,7 +67,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     texts = _texts(request.body, is_batch=is_batch)
     problems: Details = []
     executor = "execute" in request.claims.scopes
-    digests = None if executor else Digests.of(settings)
+    digests = None if executor else Digests.of(settings).held()
     actor = actor_of(request.claims)
     request_text = text_or_null(request.headers.get("x-request-id"))
     drafts = []
