@@ -34,8 +34,8 @@ test: setup lint  ## Everything a change must pass, each suite in its budget; SU
 	@tools/system-packages --where-available postgresql-15
 	$(BIN)/python tools/suites.py $(SUITES)
 
-test-fast: setup  ## What needs no Codex and no long run: under a minute
-	$(BIN)/pytest -q -n 2 -m "not e2e and not slow"
+test-fast: setup  ## Contract, SDK and what every process needs, without Codex or long runs: half a minute
+	$(BIN)/pytest -q -n 2 -m "not e2e and not slow" tests/contract tests/client tests/ops
 
 test-postgres15: setup  ## One leg of `make test`: database and runtime on Debian's Postgres 15
 	@tools/system-packages --where-available postgresql-15
