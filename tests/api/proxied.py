@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.waiting import until
+
 from autopilot.cli.lan import listening_socket
 
 NAME = "autopilot.example.com"
@@ -82,9 +84,8 @@ async def running_proxy(kind: str, url: str, folder: Path) -> AsyncIterator[Prox
         *command, env={**os.environ, "HOME": str(folder)}, stdout=log, stderr=log
     )
     try:
-        async with asyncio.timeout(30):
-            while not await _takes_connections(port):
-                assert process.returncode is None, (folder / "proxy.log").read_text()
+        await until(lambda: process.returncode is not None or _takes_connections(port))
+        assert process.returncode is None, (folder / "proxy.log").read_text()
         yield Proxy(port, certificate)
     finally:
         if process.returncode is None:
@@ -97,7 +98,6 @@ async def _takes_connections(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
-        await asyncio.sleep(0.01)
         return False
     writer.close()
     return True

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
+from tests.waiting import until
 
 from autopilot.api.settings import Limits
 from autopilot.cli.connect import Target
@@ -39,10 +40,7 @@ class Printed:
         return [line for line in self.lines if line["event"] == event]
 
     async def first(self, event: str) -> dict[str, Any]:
-        async with asyncio.timeout(30):
-            while not (found := self.of(event)):  # noqa: ASYNC110 - what is printed has no event of its own
-                await asyncio.sleep(0.01)
-        return found[0]
+        return (await until(lambda: self.of(event)))[0]
 
 
 @pytest.fixture

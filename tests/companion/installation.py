@@ -132,12 +132,6 @@ class Installation:
                     return seen
         raise AssertionError("the log ended")
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something outside of us holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not holds():  # noqa: ASYNC110  # another program makes it true
-                await asyncio.sleep(0.02)
-
     async def log_until_there(self, worker_id: str, *wanted: Callable[[Envelope], bool]) -> list[Envelope]:
         """The same of a worker that somebody else makes."""
         await self.state(WorkerSummary, lambda worker: worker.worker_id == worker_id)

@@ -23,6 +23,7 @@ from tests.companion.asking import UNTRUSTED
 from tests.companion.installation import FULL_ACCESS
 from tests.companion.kinds import KINDS, Kind
 from tests.companion.launching import make_codex_home, make_launch, make_project
+from tests.waiting import until
 
 from autopilot.companion.codex import history, questions
 from autopilot.companion.codex.binary import CodexBinary
@@ -286,9 +287,12 @@ async def missed_the_end(stage: Stage) -> None:
         await turn(first, thread, {"say": "words before", "gate": "words", "shell": "echo one"}, {"say": "after"})
         await stage.model.reached("words")
     stage.model.open("words")
-    async with stage.client(unseen=True) as looking, asyncio.timeout(PATIENCE_SECONDS):
-        while await history.running_turn(looking.connection.call, thread):  # noqa: ASYNC110  # Codex is asked
-            await asyncio.sleep(0.1)
+    async with stage.client(unseen=True) as looking:
+
+        async def ended() -> bool:
+            return await history.running_turn(looking.connection.call, thread) is None
+
+        await until(ended)
     async with stage.client() as client:
         await take_up(client, thread)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, installed, item, method
+from tests.waiting import until
 
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion.codex.messages import Message
@@ -63,12 +64,12 @@ async def content(client: RuntimeCodexClient, worker_id: str, artifact_id: str, 
 
 async def stored(installation: Installation, worker_id: str, count: int) -> list[Artifact]:
     """The worker's artifacts, once so many are stored."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            found = (await installation.owner.artifacts(worker_id)).artifacts
-            if len(found) == count and all(one.state == "stored" for one in found):
-                return list(found)
-            await asyncio.sleep(0.05)  # another program makes it true
+
+    async def all_stored() -> list[Artifact]:
+        found = list((await installation.owner.artifacts(worker_id)).artifacts)
+        return found if len(found) == count and all(one.state == "stored" for one in found) else []
+
+    return await until(all_stored)
 
 
 def completed(log: list[Envelope], kind: str) -> Envelope:

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 from tests.companion.installation import Installation, assert_sound, item, method, methods
+from tests.waiting import until
 
 from autopilot.companion.app import Companion
 from autopilot.companion.codex import history
@@ -83,9 +84,7 @@ async def test_a_companion_killed_in_the_middle_of_a_turn_does_not_end_it_and_th
 async def ended_without_us(installation: Installation, *, turns: int = 1) -> None:
     """Wait until the rollouts, Codex's own files, say that so many turns are complete."""
     sessions = installation.launch.codex_home / "sessions"
-    async with asyncio.timeout(30):
-        while sum(path.read_text().count("task_complete") for path in sessions.rglob("*.jsonl")) < turns:  # noqa: ASYNC110  # another program's file
-            await asyncio.sleep(0.05)
+    await until(lambda: sum(path.read_text().count("task_complete") for path in sessions.rglob("*.jsonl")) >= turns)
 
 
 async def test_a_companion_that_comes_back_while_the_turn_still_runs_hears_the_rest_live(
@@ -170,9 +169,7 @@ async def test_what_codex_says_while_the_api_is_away_arrives_when_it_is_back(ins
         installation.model.open("half")
         thread = companion.threads.of_worker(worker)
         assert thread is not None
-        async with asyncio.timeout(20):
-            while thread.active_turn is not None:  # noqa: ASYNC110  # the recorder has no event for it
-                await asyncio.sleep(0.02)
+        await until(lambda: thread.active_turn is None)
         during = methods(await installation.whole_log(worker))
         companion.client._http.base_url = away
         log = await installation.log_until(worker, method("turn/completed"))

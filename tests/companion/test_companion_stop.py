@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
+from tests.waiting import until
 
 from autopilot.companion import processes
 from autopilot.contract import Envelope, Receipt
@@ -54,7 +55,7 @@ def stubborn(installation: Installation) -> str:
 async def running(installation: Installation, worker: str, command: str) -> None:
     """A turn in which the command runs, all its children too."""
     await installation.turn(worker, {"shell": command})
-    await installation.until((installation.project / "ready").exists)
+    await until((installation.project / "ready").exists)
 
 
 async def thread_with(installation: Installation, **settings: Any) -> str:

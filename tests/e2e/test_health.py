@@ -19,7 +19,7 @@ from tests.e2e.installation import Up, running_up
 from tests.e2e.killable import kind_of
 
 from autopilot.client import RuntimeCodexClient, WorkerStore, WorkerView
-from autopilot.contract import Health
+from autopilot.contract import Health, WorkerSummary
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -75,10 +75,11 @@ async def shown(store: WorkerStore, fits: Callable[[WorkerView], bool]) -> Worke
 
 
 async def first_worker(client: RuntimeCodexClient) -> str:
-    async with asyncio.timeout(PROMISE_SECONDS):
-        while not (page := await client.list_workers(limit=1)).workers:  # noqa: ASYNC110  # another program makes it
-            await asyncio.sleep(0.1)
-    return page.workers[0].worker_id
+    async with asyncio.timeout(PROMISE_SECONDS), client.follow_everything() as entries:
+        async for entry in entries:
+            if isinstance(entry, WorkerSummary):
+                return entry.worker_id
+    raise AssertionError("the stream ended")
 
 
 @asynccontextmanager
