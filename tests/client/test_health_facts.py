@@ -23,7 +23,7 @@ LATER = NOW + timedelta(seconds=30)
         (UnknownError("a page of a proxy", reason_code="malformed_answer"), "unavailable", LATER),
         (Forbidden("not yours", reason_code="role"), "ok", LATER),
         (RateLimited("too many", reason_code="session_rate"), "ok", LATER),
-        (SignInAgain("signed out"), "ok", LATER),
+        (SignInAgain("signed out"), "ok", NOW),  # said without asking anybody
     ],
 )
 def test_what_a_failed_look_says_of_the_api(error, state, as_of):

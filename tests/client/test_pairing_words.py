@@ -82,6 +82,18 @@ def test_a_server_that_says_something_else_than_before_gets_no_words_shown(
     assert seen.check(PAIRING) == PAIRING
 
 
+@pytest.mark.parametrize(
+    ("is_starter", "unfixed"),
+    [(True, {"claimer_nonce": None}), (True, {"device": None}), (False, {"device": None})],
+)
+def test_no_side_says_its_nonce_before_the_rest_of_the_words_is_fixed(*, is_starter: bool, unfixed: dict[str, object]):
+    seen = Seen(NONCE if is_starter else OTHER, is_starter)
+    turn = replace(PAIRING, state="answered" if is_starter else "claimed", starter_nonce=None)
+    assert seen.is_turn(turn)
+    with pytest.raises(PairingTampered):
+        seen.is_turn(replace(turn, **unfixed))
+
+
 def test_what_is_to_be_let_in_knows_its_own_name():
     seen = Seen(OTHER, False, PairingDevice(device_name="Adas Gerät", machine_id="m"))
     with pytest.raises(PairingTampered):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Health, HealthFact, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError, NetworkError, UnknownError
 
@@ -49,6 +50,8 @@ class ApiFact:
 
     def failed(self, error: AutopilotError, now: datetime) -> None:
         """A look was not: nobody answered, or with a refusal. Most refusals are an answer."""
+        if isinstance(error, SignInAgain):  # also said without asking anybody, so it tells nothing of the API
+            return
         is_serving = (error.status or 0) < SERVING_TROUBLE and not isinstance(error, UnknownError)
         if is_serving and not isinstance(error, NetworkError):
             self.answered(now)

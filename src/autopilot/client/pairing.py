@@ -84,6 +84,18 @@ class Seen:
     """Of `Joiner`: what it said of itself."""
     first: Pairing | None = None
 
+    def is_turn(self, pairing: Pairing) -> bool:
+        """Whether this side is to say its nonce: once all that the words are made of is fixed but that.
+
+        Raises:
+            PairingTampered: it is to be said before; whoever hears it could choose the rest to make the words fit.
+        """
+        if pairing.state != ("answered" if self.is_starter else "claimed"):
+            return False
+        if pairing.device is None or (self.is_starter and pairing.claimer_nonce is None):
+            raise PairingTampered("the server asks for this side's nonce before the other side is fixed")
+        return True
+
     def check(self, pairing: Pairing) -> Pairing:
         """The pairing, where all that was settled is as it was.
 
@@ -145,7 +157,7 @@ class Approver:
         """
         pairing = self._saw(one(Pairing, await self.http.call("pairing.show", "GET", self._path())))
         assert self._seen is not None
-        if pairing.state == ("answered" if self._seen.is_starter else "claimed"):
+        if self._seen.is_turn(pairing):
             body = encode(AnswerPairing(nonce=self.nonce))
             reply = await self.http.call("pairing.nonce", "POST", self._path("/nonce"), body=body)
             pairing = self._saw(one(Pairing, reply))
@@ -226,7 +238,7 @@ class Joiner:
         """
         pairing = await self._ask(AskPairing(ticket=self.ticket))
         assert self._seen is not None
-        if pairing.state == ("answered" if self._seen.is_starter else "claimed"):
+        if self._seen.is_turn(pairing):
             pairing = await self._ask(AskPairing(ticket=self.ticket, nonce=self.nonce))
         return pairing
 

@@ -158,7 +158,10 @@ class Uploads:
         generation = self._generation(worker_id)
         offsets = self._offsets.setdefault(worker_id, {})
         most = 1 if worker_id in self._alone else PARTS
-        found = await self._database.run(lambda db: pieces(db, worker_id, offsets, most))
+        # Both at one moment: an event that is sent while the ledger looks is not to be taken for one that never comes.
+        found, is_awaited = await self._database.run(
+            lambda db: (pieces(db, worker_id, offsets, most), self._waiting(db, worker_id))
+        )
         if generation is None or not found:
             return False
         parts = [ArtifactPart(artifact_id=one.artifact_id, offset=one.offset, text=one.text) for one in found]
@@ -169,10 +172,12 @@ class Uploads:
                 raise
             return await self._resolve(worker_id, found, problem)
         self._alone.discard(worker_id)
-        return await self._note(worker_id, found, told)
+        return await self._note(worker_id, found, told, is_awaited=is_awaited)
 
-    async def _note(self, worker_id: str, sent: Sequence[Piece], told: Sequence[StoredPart]) -> bool:
-        """Keep in mind what the ledger has; whether any of it went on."""
+    async def _note(
+        self, worker_id: str, sent: Sequence[Piece], told: Sequence[StoredPart], *, is_awaited: bool
+    ) -> bool:
+        """Keep in mind what the ledger has; whether any of it went on. `is_awaited`: events were to be sent before."""
         ended = [one.artifact_id for one in told if one.state not in {"pending", "unknown"}]
         unknown = [one.artifact_id for one in told if one.state == "unknown"]
         offsets = self._offsets[worker_id]
@@ -181,7 +186,7 @@ class Uploads:
             if one.state == "pending":
                 offsets[one.artifact_id] = one.next_offset
                 moved = moved or one.next_offset != piece.offset
-        if unknown and not await self._database.run(lambda db: self._waiting(db, worker_id)):
+        if unknown and not is_awaited:
             log.warning("artifacts.unwanted", worker_id=worker_id, artifact_ids=unknown)
             ended += unknown  # its event was refused, or is told by another companion
         if ended:

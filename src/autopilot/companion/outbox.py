@@ -45,7 +45,7 @@ class Outbox:
         """Of payloads and artifacts waiting."""
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Find out how much waits; call once after opening."""
+        """Find out how much waits: after opening, and now and then: a transaction that failed left its part counted."""
         self.bytes = db.execute(
             "select (select coalesce(sum(length(payload)), 0) from outbox)"
             " + (select coalesce(sum(length(content)), 0) from artifact)"

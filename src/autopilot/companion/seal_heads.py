@@ -209,8 +209,9 @@ def _lose(db: sqlite3.Connection, asked: Kept, latest: SealHead | None, server: 
         return False
     db.execute(
         "delete from seal_head where lost_at is not null and position not in"
-        " (select position from seal_head where lost_at is not null order by position limit ?)",
-        (MOST_LOST,),
+        " (select position from seal_head where lost_at is not null"
+        " order by position = ? desc, accepted_at is not null, position limit ?)",
+        (asked.position, MOST_LOST),
     )
     _keep_first(db, latest, server, now)
     return True

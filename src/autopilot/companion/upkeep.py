@@ -115,5 +115,6 @@ class Upkeep:
             )
 
     def _tend(self, db: sqlite3.Connection) -> int:
+        self._outbox.load(db)
         self._outbox.trim(db)
         return self._outbox.depth(db)
