@@ -354,10 +354,32 @@ async def test_what_is_paired_again_stays_one_device_and_its_old_session_ends(ap
         assert (await me(api, second))["device"]["device_id"] == known
 
 
-async def test_only_so_many_are_under_way(api: ServedApi):
+async def test_revoking_a_device_ends_what_it_may_have_confirmed(api: ServedApi):
+    async with person(api) as thief, person(api) as owner, joining(api) as joiner:
+        approver = thief.approver()
+        await joiner.claim((await approver.offer("device")).secret)
+        words, _ = await compared(approver, joiner)
+        await approver.accept(words)
+        await owner.revoke_other_devices()
+
+        with pytest.raises(NotFound):
+            await joiner.collect(MemoryTokenStore())
+
+
+async def test_a_ticket_of_no_pairing_leaves_no_line_for_ever(api: ServedApi):
+    body = {"ticket": "0" * 64, "credential": "appair_" + "x" * 27}
+    assert (await api.client.post("/api/pairing/collect", json=body)).status_code == 404
+    assert await actions(api) == []
+
+
+@pytest.mark.parametrize("declined", [False, True])
+async def test_only_so_many_are_under_way(api: ServedApi, *, declined: bool):
     async with person(api) as client:
         for _ in range(10):
-            await client.approver().offer("device")
+            approver = client.approver()
+            await approver.offer("device")
+            if declined:
+                await approver.decline()
         answer = await api.client.post(
             "/api/pairing",
             json={"kind": "device", "commitment": "0" * 64},

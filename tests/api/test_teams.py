@@ -164,6 +164,7 @@ async def test_what_is_no_role_name_or_member_is_refused_by_field(api: ServedApi
         (f"/{team_id}/invitations", {"email": "nobody", "role": "viewer"}, 422),
         (f"/{team_id}/members/zero/role", {"role": "viewer"}, 422),
         (f"/{team_id}/members/{'9' * 30}/remove", {}, 422),
+        (f"/{team_id}/members/{'1'.zfill(20)}{'9' * 30}/remove", {}, 422),
         (f"/{team_id}/members/123456/remove", {}, 404),
     ):
         assert (await call(api, ada, "POST", path, body)).status_code == status, path

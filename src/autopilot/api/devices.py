@@ -74,6 +74,8 @@ class Devices:
 
     async def _revoke(self, actor: Actor, device_id: str, caller: Caller, *, others: bool) -> list[str]:
         async with self.sessions.pool.acquire() as connection, connection.transaction():
+            # First, since pairings are locked before sessions.
+            await connection.execute(SQL.decline_pairings, actor.user_id)
             revoked = await connection.fetch(SQL.revoke, actor.user_id, device_id, others)
             device_ids = [row["device_id"] for row in revoked]
             ended = await connection.fetch(SQL.end_sessions, device_ids, caller.x_request_id)

@@ -55,8 +55,8 @@ class Collector:
                     collected = await self._open(connection, row, ticket, caller)
                 elif state == "done":
                     collected = await self._again(connection, row, ticket)
-            if collected is None:
-                subject = None if row is None else f"pairing:{row['pairing_id']}"
+            if collected is None and row is not None:  # a ticket of chance is worth no line that stays for ever
+                subject = f"pairing:{row['pairing_id']}"
                 await audit.record(connection, "pairing_refused", caller, outcome="refused", subject=subject)
         if collected is None:
             raise no_such_pairing()

@@ -160,6 +160,7 @@ def _role(written: str) -> str:
 
 def _member_of(request: Request) -> int:
     written: str = request.path_params["user_id"]
-    if not (written.isascii() and written.isdecimal()) or not 0 < int(written[:20]) <= MAX_ID:
+    is_number = written.isascii() and written.isdecimal() and len(written) <= len(str(MAX_ID))
+    if not (is_number and 0 < int(written) <= MAX_ID):
         raise Unprocessable("user_id is no user's id", reason_code="invalid_value", field="user_id")
     return int(written)

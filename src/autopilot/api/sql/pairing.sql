@@ -7,9 +7,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17,
 on conflict (locator) do nothing
 returning pairing_id;
 
--- count_live: How many a user, or a network address, has under way.
+-- count_live: How many a user, or a network address, has under way; declined ones too, whose codes are not free yet.
 select count(*)::int as live from api.pairing
-where expires_at > clock_timestamp() and state not in ('done', 'declined')
+where expires_at > clock_timestamp() and state <> 'done'
     and (user_id = $1 or (way = 'request' and device_address = $2));
 
 -- by_secret: The pairing of a secret.
