@@ -54,9 +54,10 @@ class ArtifactStore:
         results = []
         for part, whole in taken:
             if whole is not None:
-                await self._finish(whole)
-                part = StoredPart(artifact_id=part.artifact_id, state=STORED, next_offset=part.next_offset)  # noqa: PLW2901 - it is whole now
-            results.append(part)
+                state, received = await self._finish(whole)
+                results.append(StoredPart(artifact_id=part.artifact_id, state=state, next_offset=received))
+            else:
+                results.append(part)
         return results
 
     async def _take(
@@ -111,20 +112,24 @@ class ArtifactStore:
         own = self._choices.max_artifact_bytes - row["stored_bytes"]
         return max(0, min(own, self._choices.max_worker_artifact_bytes - all_stored))
 
-    async def _finish(self, number: int) -> None:
-        """Make what has arrived readable, if it is what its event says.
+    async def _finish(self, number: int) -> tuple[str, int]:
+        """Make what has arrived readable, if it is what its event says: its state then, and what of it is there.
+
+        Another call of the same executor, or retention, may have been at it since it was looked at.
 
         Raises:
             Conflict: it is not; it was thrown away, and begins again.
         """
         async with self._pool.acquire() as conn, conn.transaction():
             row = await conn.fetchrow(SQL.lock_number, number)
-            if row is None or row["state"] != PENDING or row["received_bytes"] != row["bytes"]:
-                return
+            if row is None:
+                return UNKNOWN, 0
+            if row["state"] != PENDING or row["received_bytes"] != row["bytes"]:
+                return row["state"], row["received_bytes"]
             digest = await digest_of(conn, row["artifact_no"], row["stored_bytes"])
             if digest == row["sha256"] or row["redacted"] or row["truncated"]:
                 await conn.execute(SQL.stored, number, digest)
-                return
+                return STORED, row["received_bytes"]
             await conn.execute(SQL.delete_chunks, [number])
             await conn.execute(SQL.begin_again, number)
         raise Conflict(

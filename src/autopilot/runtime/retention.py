@@ -144,6 +144,7 @@ class Retention:
                     return pruned
                 await self._prune(tx.conn, worker_id, number, records)
                 pruned += len(records)
+                after_seq = records[-1]["seq"]  # or the next batch would walk over all that is pruned already
 
     async def raise_floor(self, worker_id: str, *, floor_seq: int) -> int:
         """Delete all events below a seq and make it the log's oldest; how many went.

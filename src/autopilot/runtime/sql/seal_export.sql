@@ -21,6 +21,6 @@ order by created_at, target_id, request_id;
 select a.*, s.seal_no
 from audit_entry a
 left join lateral (
-    select seal_no from seal where source = 'audit' and to_seq >= a.seq order by to_seq limit 1
+    select seal_no from seal where source = 'audit' and log_no = 1 and to_seq >= a.seq order by to_seq limit 1
 ) s on true
 order by a.seq;
