@@ -11,7 +11,8 @@ import asyncpg
 from autopilot.testing.runtime import Answer, call, insert_worker
 
 KILL = """select count(pg_terminate_backend(pid)) from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid()"""
+          where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend'  -- an autovacuum worker is not ours to end"""
 
 
 class Callers:

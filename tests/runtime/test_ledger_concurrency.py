@@ -109,6 +109,7 @@ class Killer:
         async with self.lock:
             pids = await self.connection.fetch(
                 "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                " and backend_type = 'client backend'"
             )
             await self.connection.execute("select pg_terminate_backend($1)", self.random.choice(pids)["pid"])
 
