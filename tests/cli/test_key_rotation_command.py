@@ -185,6 +185,26 @@ async def test_too_many_of_before_are_not_heaped_up(home):
         await files(home, "digest").rotate(NoWait())
 
 
+async def test_the_last_of_many_that_was_cut_off_is_finished_by_the_same_command(home):
+    for _ in range(MOST_PREVIOUS - 1):
+        await files(home, "digest").rotate(NoWait())
+    before = files(home, "digest").current.read_text()
+
+    class CutOff(NoWait):
+        async def sleep(self, _seconds: float) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await files(home, "digest").rotate(CutOff())
+    full = files(home, "digest")
+    full._keep_current()  # as far as it got, when the next key was not yet in place
+    await files(home, "digest").rotate(NoWait())
+
+    assert files(home, "digest").current.read_text() != before
+    with pytest.raises(CommandFailed, match="forget them first"):
+        await files(home, "digest").rotate(NoWait())
+
+
 async def test_files_that_others_may_read_are_refused(home):
     files(home, "digest").current.chmod(0o640)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.api.served import ServedApi, serving
@@ -17,6 +18,7 @@ from tests.api.served import ServedApi, serving
 from autopilot.cli import policy, policy_history, policy_trials
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import Options
+from autopilot.contract import ApprovalKind
 from autopilot.contract.errors import Conflict, Forbidden, Unprocessable
 from autopilot.runtime.app import build
 from autopilot.runtime.settings import RuntimeSettings
@@ -215,3 +217,7 @@ async def test_a_question_of_codex_is_tried_with_its_rule_and_who_may_answer(des
     assert "command waits for a person" in capsys.readouterr().out
     assert await policy_trials.attempt("user_input", options=desk.json) == Exit.FAILED
     assert last_document(capsys)["decision"] is None
+
+
+def test_every_kind_of_question_can_be_tried():
+    assert set(get_args(policy_trials.Kind)) == {kind.value for kind in ApprovalKind}

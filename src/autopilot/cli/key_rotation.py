@@ -151,7 +151,7 @@ class KeyFiles:
                 Exit.NOT_FOUND,
                 reason_code="no_key_file",
             )
-        if len(self._previous()) >= MOST_PREVIOUS:
+        if len(self._previous()) >= MOST_PREVIOUS and not self.coming.exists():  # what was begun is finished
             raise CommandFailed(
                 f"{MOST_PREVIOUS} keys of before are accepted still: forget them first.",
                 Exit.CONFLICT,

@@ -66,7 +66,8 @@ async def forget(name: Name, *, options: Options = DEFAULT) -> None:
     terminal = Terminal(as_json=options.json)
     files = _files(name)
     count = files.forget()
-    _say(terminal, files, options)
+    if options.json:
+        terminal.result(asdict(files.facts()))
     terminal.say(f"Forgotten: {count}.", markup=False)
 
 

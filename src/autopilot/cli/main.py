@@ -105,7 +105,7 @@ FAMILIES = {
     "keys": "See the keys of this installation, and replace them.",
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
-    "teams": "Share machines with others.",
+    "teams": "Say who is in a team, and in which role.",
     "rebuild": "Make anew what follows from the logs.",
 }
 """First word of commands of two -> what the list says of them."""

@@ -103,7 +103,8 @@ def _show(terminal: Terminal, started: StartedPairing, url: str) -> None:
         terminal.prose(f"Only this machine can open {url}, so there is no QR code. For your phone: {command}")
     terminal.say(f"  Link: {web}", markup=False)
     terminal.say(f"  Code: {started.code}   (at {url}; 5 minutes, once)", markup=False)
-    terminal.say(f"  On another computer: autopilot pair --claim '{web}'", markup=False)
+    if reachable:
+        terminal.say(f"  On another computer: autopilot pair --claim '{web}'", markup=False)
 
 
 def _tell(terminal: Terminal, pairing: Pairing, words: tuple[str, ...]) -> None:

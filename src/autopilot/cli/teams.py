@@ -1,4 +1,4 @@
-"""`autopilot teams`: who shares machines with you, and in which role."""
+"""`autopilot teams`: who is in a team with you, and in which role."""
 
 from __future__ import annotations
 

@@ -72,9 +72,10 @@ class Kept:
         there = "no seals" if self.shown_seal_no is None else f"its latest is {self.shown_seal_no}"
         moved = self.lost_to != self.shown_by
         where = f" It was shown by {self.shown_by}, the other chain by {self.lost_to}." if moved else ""
+        cause = ", or this is another server" if moved else ""
         return (
             f"The server's chain of seals does not hold seal {self.seal_no}, kept here since {self.kept_at}: its"
-            f" database was restored from an older backup, or rewritten (seen {self.lost_at}; {there}).{where}"
+            f" database was restored from an older backup, or rewritten{cause} (seen {self.lost_at}; {there}).{where}"
         )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from autopilot.contract import ApprovalKind
+
 INSTALLATION = "installation"
 USER = "user"
 
@@ -17,18 +19,7 @@ OWNER, OPERATOR, VIEWER, RULE = "owner", "operator", "viewer", "rule"
 ANSWERERS = (OWNER, OPERATOR, VIEWER, RULE)
 """Who may answer an approval: people by role, and the rules of documents."""
 
-KINDS = (
-    "command",
-    "file_change",
-    "permissions",
-    "user_input",
-    "mcp_form",
-    "mcp_url",
-    "mcp_tool_call",
-    "dynamic_tool",
-    "legacy_command",
-    "legacy_patch",
-)
+KINDS = tuple(kind.value for kind in ApprovalKind if kind is not ApprovalKind.UNSUPPORTED)
 """Kinds of approvals that a document can name; a kind that nobody knows is in no list, and no rule decides it."""
 
 
