@@ -34,7 +34,7 @@ def test_there_are_256_words_that_nobody_confuses_with_another():
 
 def test_the_words_are_those_of_the_protocol():
     said = ["autopilot pairing 1", "pair_1", "offer", "device", commitment_of(NONCE), OTHER, NONCE, "Adas Gerät"]
-    raw = b"".join(len(text.encode()).to_bytes(4, "big") + text.encode() for text in [*said, "", "", ""])
+    raw = b"".join(len(text.encode()).to_bytes(4, "big") + text.encode() for text in [*said, "", "", "", ""])
     assert words_of(PAIRING) == tuple(WORDS[byte] for byte in hashlib.sha256(raw).digest()[:4])
 
 
@@ -47,6 +47,7 @@ def test_the_words_are_those_of_the_protocol():
         {"kind": "machine"},
         {"device": PairingDevice(device_name="Eves Gerät")},
         {"device": PairingDevice(device_name="Adas Gerät", machine_id="m")},
+        {"device": PairingDevice(device_name="Adas Gerät", public_key="ab" * 32)},
         {"starter_nonce": OTHER, "commitment": commitment_of(OTHER)},
     ],
 )

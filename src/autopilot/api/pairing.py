@@ -204,7 +204,7 @@ class Pairings:
                     reason_code="too_many_pairings",
                     retry_after_seconds=self.life_seconds,
                 )
-            said: tuple[Any, ...] = (None, "", None, None, None, None, None)
+            said: tuple[Any, ...] = (None, "", None, None, None, None, None, None)
             if joining is not None:
                 _check_device(kind, joining.device)
                 await _unused(connection, joining.ticket)
@@ -294,6 +294,7 @@ def shown(row: Any) -> Pairing:
         device_platform=row["device_platform"],
         installation_id=row["installation_id"],
         machine_id=row["machine_id"],
+        public_key=row["public_key"].hex() if row["public_key"] is not None else None,
     )
     return Pairing(
         pairing_id=row["pairing_id"],
@@ -352,6 +353,8 @@ def _check_device(kind: str, device: PairingDevice) -> None:
         raise Unprocessable("a machine says which it is", reason_code="invalid_value", field="device.machine_id")
     if kind == "device" and device.machine_id is not None:
         raise Unprocessable("a device is no machine", reason_code="invalid_value", field="device.machine_id")
+    if kind == "machine" and device.public_key is not None:
+        raise Unprocessable("a machine signs nothing", reason_code="invalid_value", field="device.public_key")
 
 
 async def _unused(connection: Any, ticket: str) -> None:
@@ -369,6 +372,7 @@ def _joining_values(joining: Joining, caller: Caller) -> tuple[Any, ...]:
         said.machine_id,
         joining.surface,
         caller.address,
+        None if said.public_key is None else bytes.fromhex(said.public_key),
     )
 
 

@@ -7,6 +7,7 @@ or machine that is signed in already stays the one it is: its session is replace
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,10 +38,15 @@ class Collector:
     pairings: Pairings
     sessions: Sessions
 
-    async def collect(self, ticket: str, credential: str, caller: Caller) -> Collected:
+    async def collect(
+        self, ticket: str, credential: str, caller: Caller, proved: Callable[[bytes], object]
+    ) -> Collected:
         """The tokens of a confirmed pairing; the very same call again: the very same ones.
 
+        `proved`: whether the call is signed by the key that the device brought; raises where it isn't.
+
         Raises:
+            Unauthorized: as `proved`.
             NotFound: not this ticket or secret, declined, over, or the tokens were used.
             Conflict: it is not confirmed yet.
         """
@@ -51,6 +57,8 @@ class Collector:
                 state = shown(row).state
                 if state in {"open", "claimed", "answered", "compared"}:
                     raise Conflict("nobody has confirmed it yet", reason_code="not_confirmed", state=state)
+                if row["public_key"] is not None:
+                    proved(row["public_key"])
                 if state == "confirmed":
                     collected = await self._open(connection, row, ticket, caller)
                 elif state == "done":
@@ -83,6 +91,7 @@ class Collector:
         await connection.execute(SQL.finish, row["pairing_id"], tokens.session_id, salt)
         actor = replace(tokens.actor, machine_id=row["machine_id"])
         detail = {"name": row["device_name"], "kind": row["kind"], "replaced": bool(replaced)}
+        detail["signs"] = row["public_key"] is not None
         subject = f"pairing:{row['pairing_id']}"
         await audit.record(connection, "paired", caller, actor=actor, subject=subject, detail=detail)
         return Collected(tokens, replaced)
@@ -98,10 +107,10 @@ class Collector:
         replaced: list[str] = []
         if device_id is None:
             device_id = opaque.identifier("dev_")
-            await connection.execute(SESSIONS_SQL.create_device, device_id, account.user_id, *said, None)
+            await connection.execute(SESSIONS_SQL.create_device, device_id, account.user_id, *said, row["public_key"])
         else:
             replaced = [one["session_id"] for one in await connection.fetch(SQL.replace_sessions, device_id)]
-            await connection.execute(SQL.redescribe_device, device_id, *said)
+            await connection.execute(SQL.redescribe_device, device_id, *said, row["public_key"])
         await connection.execute(SQL.remember_installation, device_id, installation_id)
         return device_id, replaced
 

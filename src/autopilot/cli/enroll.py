@@ -24,11 +24,12 @@ from autopilot.cli.login import this_device
 from autopilot.cli.options import DEFAULT, Options, is_server
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.welcome import qr
-from autopilot.client import FileTokenStore, Joiner, TokenStore
+from autopilot.client import FileTokenStore, Joiner, TokenStore, ed25519
 from autopilot.client import log as client_log
 from autopilot.client.http import Http
 from autopilot.client.pairing import OVER, POLL_SECONDS, app_link, read_link
 from autopilot.client.pairing_words import words_of
+from autopilot.client.write_signer import WriteSigner
 from autopilot.companion.identity import load_or_create
 from autopilot.contract import Pairing, PairingDevice
 from autopilot.ops.clock import SystemClock
@@ -88,7 +89,8 @@ async def claim(written: str, options: Options) -> None:
         raise CommandFailed("A code needs --url with the server's URL; a link has it.", Exit.USAGE)
     home = home_for_up(os.environ).make()
     device = _described(this_device(), installation_id=f"cli-{load_or_create(home.path).machine_id}")
-    async with _joiner(url, device, "cli") as joiner:
+    signer = WriteSigner(ed25519.new_seed(), SystemClock().now)
+    async with _joiner(url, device, "cli", signer) as joiner:
         await joiner.claim(invitation.secret if invitation else written)
         say_plain(terminal, url)
         store = logins.store_of(url, os.environ)
@@ -100,11 +102,13 @@ async def claim(written: str, options: Options) -> None:
 
 
 @asynccontextmanager
-async def _joiner(url: str, device: PairingDevice, surface: str) -> AsyncIterator[Joiner]:
+async def _joiner(
+    url: str, device: PairingDevice, surface: str, signer: WriteSigner | None = None
+) -> AsyncIterator[Joiner]:
     handler = client_log.to_file(home_for_up(os.environ).make().logs / "client.log")
     http = Http(url, tokens=None, surface=surface)
     try:
-        yield Joiner(http, device)
+        yield Joiner(http, device, signer)
     finally:
         await http.aclose()
         client_log.LOGGER.removeHandler(handler)

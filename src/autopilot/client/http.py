@@ -141,6 +141,10 @@ class Http:
         """Close every connection."""
         await self._client.aclose()
 
+    def sign_with(self, signs: SignsWrites) -> None:
+        """Have every write from now on signed by this."""
+        self._signs = signs
+
     async def call(
         self,
         operation: str,

@@ -16,6 +16,7 @@ from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.http import Http
 from autopilot.client.pairing_words import PairingTampered, commitment_of, fresh_nonce
 from autopilot.client.tokens import Credentials, TokenStore
+from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import (
     AnswerPairing,
     AskPairing,
@@ -200,6 +201,8 @@ class Joiner:
     http: Http
     device: PairingDevice
     """As it is to be listed: its names without blanks around them, None where there is none."""
+    signer: WriteSigner | None = None
+    """Of the key that signs its writes from the first one on; the words cover it. None: it gets none."""
     nonce: str = field(default_factory=fresh_nonce, repr=False)
     ticket: str = field(default_factory=fresh_nonce, repr=False)
     clock: Clock = SYSTEM_CLOCK
@@ -212,6 +215,7 @@ class Joiner:
         Raises:
             RateLimited: too many are under way.
         """
+        self._introduce()
         body = RequestPairing(kind=kind, commitment=commitment_of(self.nonce), ticket=self.ticket, device=self.device)
         reply = await self.http.call("pairing.request", "POST", f"{PATH}/request", body=encode(body), retry=False)
         started = one(StartedPairing, reply)
@@ -225,6 +229,7 @@ class Joiner:
         Raises:
             NotFound: there is none, or somebody else took it up.
         """
+        self._introduce()
         body = encode(ClaimPairing(credential=credential, ticket=self.ticket, device=self.device))
         self._credential = credential
         claimed = one(Pairing, await self.http.call("pairing.claim", "POST", f"{PATH}/claim", body=body))
@@ -262,9 +267,16 @@ class Joiner:
                     email=made.user.email,
                     base_url=self.http.base_url,
                     lives_seconds=made.expires_in,
+                    device_key=None if self.signer is None else self.signer.seed_hex,
                 )
             )
         return made
+
+    def _introduce(self) -> None:
+        """Say which key signs, where there is one, and sign with it."""
+        if self.signer is not None:
+            self.device = replace(self.device, public_key=self.signer.public_hex)
+            self.http.sign_with(self.signer)
 
     async def _ask(self, asked: AskPairing) -> Pairing:
         reply = await self.http.call("pairing.state", "POST", f"{PATH}/state", body=encode(asked))

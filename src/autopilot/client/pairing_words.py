@@ -75,6 +75,7 @@ def words_of(pairing: Pairing) -> tuple[str, ...] | None:
         device.device_platform or "",
         device.installation_id or "",
         device.machine_id or "",
+        device.public_key or "",
     )
     transcript = hashlib.sha256()
     for text in said:

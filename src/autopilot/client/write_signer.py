@@ -42,6 +42,11 @@ class WriteSigner:
         """The secret half, for the store that it came from."""
         return self._seed.hex()
 
+    @property
+    def public_hex(self) -> str:
+        """The public half, for the server."""
+        return self._public.hex()
+
     def __repr__(self) -> str:
         return f"WriteSigner({self._public.hex()}, ****)"
 

@@ -18,10 +18,11 @@ from autopilot.api.database import answering
 from autopilot.api.grants import Grant, Grants
 from autopilot.api.http.answers import json_answer
 from autopilot.api.http.auth import SURFACE_HEADER, SURFACES
-from autopilot.api.http.reception import Reception, id_of, named, require_step_up
+from autopilot.api.http.reception import Reception, decoded, id_of, named, require_step_up
 from autopilot.api.limits import Limit
 from autopilot.api.pairing import Joining, Pairings
 from autopilot.api.pairing_collect import Collector
+from autopilot.api.signatures import verified
 from autopilot.api.tokens import signed_in
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import (
@@ -77,7 +78,9 @@ class PairingRoutes:
     async def request(self, request: Request) -> Response:
         """Begin: to be found by a person."""
         caller = self._tried(request)
-        body = await self.reception.open_body(request, RequestPairing)
+        raw = await self.reception.raw_body(request)
+        body = decoded(RequestPairing, raw)
+        _check_key(request, body.device, raw)
         kind = _kind(body.kind)
         joining, commitment = _joining(body.ticket, body.device, kind, caller), _hex(body.commitment, "commitment")
         with answering():
@@ -87,7 +90,9 @@ class PairingRoutes:
     async def claim(self, request: Request) -> Response:
         """Take up an offer."""
         caller = self._tried(request)
-        body = await self.reception.open_body(request, ClaimPairing)
+        raw = await self.reception.raw_body(request)
+        body = decoded(ClaimPairing, raw)
+        _check_key(request, body.device, raw)
         kind = "device" if body.device.machine_id is None else "machine"
         joining, credential = _joining(body.ticket, body.device, kind, caller), _credential(body.credential)
         with answering():
@@ -106,10 +111,13 @@ class PairingRoutes:
     async def collect(self, request: Request) -> Response:
         """Fetch the tokens."""
         caller = self._polled(request)
-        body = await self.reception.open_body(request, CollectPairing)
+        raw = await self.reception.raw_body(request)
+        body = decoded(CollectPairing, raw)
         ticket, credential = _hex(body.ticket, "ticket"), _credential(body.credential)
         with answering():
-            collected = await self.collector.collect(ticket, credential, caller)
+            collected = await self.collector.collect(
+                ticket, credential, caller, lambda key: verified(request.scope, key, raw)
+            )
         for session_id in collected.replaced:
             self.grants.forget(session_id)
             self.watch.end_session(session_id)
@@ -196,6 +204,13 @@ def _joining(ticket: str, said: PairingDevice, kind: str, caller: Caller) -> Joi
     )
     surface = "companion" if kind == "machine" else caller.surface
     return Joining(ticket=_hex(ticket, "ticket"), device=device, surface=surface)
+
+
+def _check_key(request: Request, device: PairingDevice, raw: bytes) -> None:
+    """What is to be let in holds the key that it brings and signs this call by it; good for one ticket: no nonce."""
+    if device.public_key is not None:
+        key = _hex(device.public_key, "device.public_key")
+        verified(request.scope, bytes.fromhex(key), raw)
 
 
 def _kind(written: str) -> str:

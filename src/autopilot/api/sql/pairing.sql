@@ -1,8 +1,8 @@
 -- start: A pairing begins; no row where its locator is taken. $13 is its life in seconds.
 insert into api.pairing (pairing_id, way, kind, secret_digest, locator, code_digest, code_attempts_left, commitment,
     user_id, ticket_digest, device_name, device_platform, installation_id, machine_id, surface, device_address,
-    expires_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17,
+    public_key, expires_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $18,
     clock_timestamp() + make_interval(secs => $13))
 on conflict (locator) do nothing
 returning pairing_id;
@@ -40,7 +40,7 @@ update api.pairing set contested = true where pairing_id = $1;
 
 -- claim_offer: What is to be let in is there.
 update api.pairing set state = 'claimed', ticket_digest = $2, device_name = $3, device_platform = $4,
-    installation_id = $5, machine_id = $6, surface = $7, device_address = $8
+    installation_id = $5, machine_id = $6, surface = $7, device_address = $8, public_key = $9
 where pairing_id = $1;
 
 -- claim_request: The person who may let in is there.
@@ -71,8 +71,8 @@ update api.session set ended_at = clock_timestamp(), end_reason = 'replaced'
 where device_id = $1 and ended_at is null
 returning session_id;
 
--- redescribe_device: What it says of itself now; its key ended with its session.
-update api.device set name = $2, surface = $3, platform = $4, address = $5, public_key = null,
+-- redescribe_device: What it says of itself now, and its key: one that it had before ended with its session.
+update api.device set name = $2, surface = $3, platform = $4, address = $5, public_key = $6,
     last_seen_at = clock_timestamp()
 where device_id = $1;
 

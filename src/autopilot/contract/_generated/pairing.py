@@ -74,6 +74,8 @@ class PairingDevice:
     """Made once by an installation of the client and kept: paired again, it is the same device."""
     machine_id: str | None = None
     """The machine that it is; needed for a machine."""
+    public_key: str | None = None
+    """The Ed25519 key that signs its writes from its first one on, in lower-case hex; only a device's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
