@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from structlog.testing import capture_logs
 from tests.api.served import serving
 
 from autopilot.cli.artifacts import artifact, artifacts
+from autopilot.cli.ask import request
+from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import Options
 from autopilot.cli.paint import Painter
@@ -132,3 +136,36 @@ def test_a_timeline_says_where_the_whole_of_an_item_is_and_keeps_it() -> None:
     assert item_from_json(json.loads(json.dumps(item_to_json(item)))) == item
     assert f"artifact w {ID})" in printed.getvalue()
     assert "(whole: 280.0 kB: " in printed.getvalue()
+
+
+async def test_an_answer_that_was_too_large_is_printed_in_part_or_whole_once_it_has_come(
+    options: tuple[Options, Companion], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    given, companion = options
+    ask = partial(request, "thread/read", worker="w", request_id="r", wait=0.001, options=given)
+    assert await ask() == Exit.UNDECIDED
+    ref = {**REF, "path": "/response/thread/turns/0/text"}
+    response = {"thread": {"turns": [{"text": "…"}]}}
+    ended = {"source": "autopilot-desktop", "request_id": "r", "method": "thread/read", "ok": True}
+    told = await companion.append("w", "worker.response", "response:r", **ended, response=response, artifacts=[ref])
+    assert told.status == 202
+    capfdbinary.readouterr()
+
+    assert await ask() == Exit.OK
+    printed = capfdbinary.readouterr()
+    assert json.loads(printed.out) == response
+    assert b"1 parts were too large" in printed.err
+    asked, _ = await asyncio.gather(ask(whole=True), store(companion))
+    assert asked == Exit.OK
+    assert json.loads(capfdbinary.readouterr().out)["thread"]["turns"][0]["text"] == TEXT
+
+
+async def test_what_anybody_else_calls_an_artifact_is_none_of_a_receipt_s(options: tuple[Options, Companion]) -> None:
+    given, companion = options
+    await request("thread/read", worker="w", request_id="r", wait=0.001, options=given)
+
+    await companion.append("w", "worker.response", "response:r", request_id="r", ok=True, response={}, artifacts=[REF])
+
+    async with connected(given) as client:
+        receipt = await client.receipt("w", "r")
+    assert (receipt.state, receipt.artifacts) == ("completed", ())

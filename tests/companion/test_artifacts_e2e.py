@@ -13,6 +13,7 @@ from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_
 from tests.waiting import until
 
 from autopilot.client import RuntimeCodexClient
+from autopilot.companion.codex import connection
 from autopilot.companion.codex.messages import Message
 from autopilot.companion.codex.process import Launch
 from autopilot.companion.recorder import Recorder
@@ -169,3 +170,57 @@ async def test_killed_between_an_event_and_its_artifact_both_are_there_exactly_o
     assert kept.stored_sha256 == ref["sha256"]
     assert_sound(log)
     assert sum(item("commandExecution")(event) for event in log) == 1
+
+
+WORDS = "".join(f"{n:06d} a word of a long answer\n" for n in range(22_000))
+
+
+async def test_an_answer_too_large_for_a_receipt_is_in_it_in_part_and_beside_it_whole(
+    installation: Installation,
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        said = [f"{n}: {WORDS}" for n in range(7)]
+        for words in said:
+            await installation.turn(worker, {"say": words, "chunk": len(words)})
+            await installation.log_until(worker, method("turn/completed"))
+        params = {"threadId": worker.removeprefix("desktopw:"), "includeTurns": True}
+        asked = await installation.owner.request(worker, "thread/read", params, wait_ms=30_000)
+        codex_says = msgspec.json.decode(await companion.codex.call("thread/read", params))
+        whole = await installation.owner.whole_response(asked)
+        log = await installation.whole_log(worker)
+
+    assert len(msgspec.json.encode(codex_says)) > 4 * 1024 * 1024
+    assert (asked.state, asked.ok) == ("completed", True)
+    assert len(msgspec.json.encode(asked.response)) < 1024 * 1024
+    assert whole["thread"]["turns"] == codex_says["thread"]["turns"]
+    assert whole["thread"]["preview"] == codex_says["thread"]["preview"]
+    assert {ref.path.partition("/turns/")[0] for ref in asked.artifacts} == {
+        "/response/thread",
+        "/response/thread/preview",
+    }
+    receipt = await installation.owner.receipt(worker, asked.request_id)
+    assert (receipt.response, receipt.artifacts) == (asked.response, asked.artifacts)
+    (ended,) = [event for event in log if event.eventType == "worker.response" and "artifacts" in event.payload]
+    assert [one["path"] for one in ended.payload["artifacts"]] == [one.path for one in asked.artifacts]
+    assert_sound(log)
+
+
+async def test_an_answer_that_the_connection_can_not_take_fails_in_words_and_the_companion_goes_on(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MAX_FRAME_BYTES", 2 * 1024 * 1024)
+    async with installation.companion():
+        worker = await installation.start_thread()
+        for _ in range(4):
+            await installation.turn(worker, {"say": WORDS, "chunk": len(WORDS)})
+            await installation.log_until(worker, method("turn/completed"))
+        params = {"threadId": worker.removeprefix("desktopw:"), "includeTurns": True}
+        asked = await installation.owner.request(worker, "thread/read", params, wait_ms=60_000)
+        smaller = await installation.owner.request(worker, "thread/items/list", {"limit": 1}, wait_ms=30_000)
+        turn = await installation.turn(worker, {"say": "still here"})
+
+    assert asked.error is not None
+    assert (asked.state, asked.error["code"]) == ("failed", "response_too_large")
+    assert "limit" in asked.error["message"]
+    assert smaller.state == turn.state == "completed"

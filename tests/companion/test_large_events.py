@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from autopilot.companion import artifacts, evidence
+from autopilot.companion import artifacts, evidence, outcomes
 from autopilot.companion.codex import large, questions, translate
 from autopilot.companion.codex.forms_actions import FILE_CHANGE
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import open_file
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.outcomes import Outcome
 from autopilot.contract import ApprovalEvidence
 from autopilot.runtime.policy_rules import words_of
 
@@ -106,6 +107,38 @@ def test_a_number_that_nobody_can_write_again_loses_nothing_either() -> None:
 
     assert [one.content for one in cut.artifacts] == [bytes(raw)]
     assert cut.params["threadId"] == "t"
+
+
+def test_what_nobody_can_take_apart_keeps_no_secret_either() -> None:
+    secret, key = "sk-" + "A1b2" * 10, "k" * 40
+    raw = msgspec.Raw(f'{{"n":1e999,"api_key":"{key}","t":"{secret} {text_of(2_000_000).strip()}"}}'.encode())
+
+    cut = large.cut(msgspec.Raw(bytes(raw).replace(b"\n", b" ")), ABOUT)
+
+    (artifact,) = cut.artifacts
+    assert b'n":1e999' in artifact.content
+    assert secret.encode() not in artifact.content
+    assert key.encode() not in artifact.content
+
+
+def test_an_answer_up_to_what_an_event_holds_stays_as_it_is_and_a_larger_one_refers_to_the_rest() -> None:
+    as_it_is = Outcome("completed", {"t": "x" * 900_000})
+    larger = Outcome("completed", {"turns": [{"t": text_of(600_000)} for _ in range(3)]})
+
+    assert outcomes.told(as_it_is, ABOUT) == large.Cut(as_it_is.response)
+    cut = outcomes.told(larger, ABOUT)
+    assert [ref.path for ref in cut.refs] == [f"/response/turns/{n}/t" for n in range(3)]
+    assert [one.content.decode() for one in cut.artifacts] == [turn["t"] for turn in larger.response["turns"]][:3]
+
+
+def test_an_answer_larger_than_a_machine_s_receipt_fails_and_says_whom_to_ask() -> None:
+    outcome = outcomes.reported(Outcome("completed", {"data": ["x" * 1_000_000] * 5}))
+
+    assert outcome.state == "failed"
+    assert outcome.error is not None
+    assert (outcome.error["code"], outcome.error["bytes"] > outcome.error["limit"]) == ("response_too_large", True)
+    assert "ask a worker" in outcome.error["message"]
+    assert outcomes.reported(Outcome("completed", {"data": []})) == Outcome("completed", {"data": []})
 
 
 def test_even_an_artifact_has_a_limit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

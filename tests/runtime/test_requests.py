@@ -52,6 +52,7 @@ async def test_the_result_that_its_executor_appends_ends_it_and_wakes_who_waits(
         "state": "completed",
         "error": None,
         "machine_id": "m1",
+        "artifacts": [],
     }
     assert types(await frames(runtime, "w"))[1:] == [
         "worker.request.received",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -83,6 +84,9 @@ async def request(
     machine: Annotated[
         str | None, Parameter(help="Ask a machine instead ('any': the most recent), for what concerns no worker yet.")
     ] = None,
+    whole: Annotated[
+        bool, Parameter(negative=(), help="Of an answer that was too large for its receipt: print all of it.")
+    ] = False,
     request_id: RequestId = None,
     wait: Wait = 15.0,
     options: Options = DEFAULT,
@@ -98,7 +102,12 @@ async def request(
             else:
                 target, ask = await pick_worker(client, worker), client.request
             outcome = await ask(target, method, given, request_id=request_id, wait_ms=_milliseconds(wait))
-    return report(terminal, outcome, json.dumps(outcome.response, indent=2, ensure_ascii=False))
+            if whole and outcome.artifacts:
+                outcome = replace(outcome, response=await client.whole_response(outcome), artifacts=())
+    ended = report(terminal, outcome, json.dumps(outcome.response, indent=2, ensure_ascii=False))
+    if outcome.artifacts and not options.json:
+        terminal.remark(f"{len(outcome.artifacts)} parts were too large and are not shown whole: --whole prints them.")
+    return ended
 
 
 async def interrupt(

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autopilot.client.backoff import Backoff, is_transient
 from autopilot.client.calls import Calls, as_message, many, path_of
 from autopilot.client.http import ATTEMPTS, RETRY_POLICY, ByteStream
-from autopilot.contract import Artifact, ArtifactPart, StoreArtifacts, StoredPart, encode
-from autopilot.contract.errors import AutopilotError, UnknownError, Unprocessable
+from autopilot.contract import (
+    Artifact,
+    ArtifactMedia,
+    ArtifactPart,
+    ArtifactRef,
+    Receipt,
+    RequestOutcome,
+    StoreArtifacts,
+    StoredPart,
+    encode,
+)
+from autopilot.contract.errors import AutopilotError, NotFound, UnknownError, Unprocessable
 
 MEDIA_TYPE = "text/plain"
 PARTIAL, BEYOND = 206, 416
+ARRIVES_WITHIN_SECONDS = 30.0
+"""A machine stores what an answer leaves out right after the answer."""
+ARRIVING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,33 @@ class ArtifactCalls(Calls):
                 return
             await self._http.clock.sleep(delay)
 
+    async def whole_response(
+        self, outcome: RequestOutcome | Receipt, *, within_seconds: float = ARRIVES_WITHIN_SECONDS
+    ) -> Any:
+        """What was answered, with everything in its place that was too large for the receipt.
+
+        What was left out arrives a moment after the receipt's end: it is waited for.
+
+        Raises:
+            NotFound: `artifact_pending` after so long, or another reason why it can't be read.
+        """
+        whole: dict[str, Any] = {"response": copy.deepcopy(outcome.response)}
+        for ref in outcome.artifacts:
+            text = await self._text(str(outcome.worker_id), ref.artifact_id, within_seconds)
+            _put(whole, ref, json.loads(text) if ref.media_type == ArtifactMedia.JSON else text)
+        return whole["response"]
+
+    async def _text(self, worker_id: str, artifact_id: str, within_seconds: float) -> str:
+        give_up_at = self._http.clock.monotonic() + within_seconds
+        while True:
+            try:
+                async with contextlib.aclosing(self.read_artifact(worker_id, artifact_id)) as chunks:
+                    return b"".join([chunk async for chunk in chunks]).decode()
+            except NotFound as missing:
+                if missing.reason_code != "artifact_pending" or self._http.clock.monotonic() >= give_up_at:
+                    raise
+            await self._http.clock.sleep(ARRIVING_SECONDS)
+
     async def store_artifacts(
         self, worker_id: str, parts: Iterable[ArtifactPart], *, generation: int | None = None
     ) -> list[StoredPart]:
@@ -99,6 +143,22 @@ class ArtifactCalls(Calls):
             await stream.aclose()
             raise UnknownError("the answer is not the range asked for", request_id=stream.request_id)
         return stream
+
+
+def _put(whole: dict[str, Any], ref: ArtifactRef, value: Any) -> None:
+    """Put what was left out where its pointer says.
+
+    Raises:
+        UnknownError: there is no such place.
+    """
+    *way, last = [name.replace("~1", "/").replace("~0", "~") for name in ref.path.split("/")[1:]]
+    place: Any = whole
+    try:
+        for name in way:
+            place = place[int(name) if isinstance(place, list) else name]
+        place[int(last) if isinstance(place, list) else last] = value
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise UnknownError(f"the answer has no {ref.path}", reason_code="malformed_answer") from error
 
 
 def _first(stream: ByteStream, asked: int) -> int:

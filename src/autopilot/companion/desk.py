@@ -21,10 +21,11 @@ from autopilot.companion import inbox
 from autopilot.companion.codex import translate
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.database import Database
-from autopilot.companion.execution import Execution, Outcome, failed
+from autopilot.companion.execution import Execution
 from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
+from autopilot.companion.outcomes import Outcome, failed, reported, told
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.stop import Stopped, Stops
 from autopilot.companion.threads import Thread, Threads
@@ -237,6 +238,7 @@ class Desk:
             await self._database.run(put)
             self._recorder.written()
             return
+        outcome = reported(outcome)
         kept = {"state": outcome.state, "response": outcome.response, "error": outcome.error}
         await self._keep_and_report(request, kept)
 
@@ -247,19 +249,19 @@ class Desk:
     def _result(self, request: Request, thread: Thread, outcome: Outcome) -> Event:
         """The event that ends a worker's receipt."""
         done = outcome.state == "completed"
+        cut = told(outcome, {"threadId": thread.thread_id})
         body = {
             "source": translate.SOURCE,
             "request_id": request.request_id,
             "method": request.method,
             "ok": done,
-            **({"response": outcome.response} if done else {"error": outcome.error}),
+            **({"response": cut.params} if done else {"error": outcome.error}),
+            **cut.members,
             "occurred_at": translate.timestamp(self._clock.now()),
         }
+        event_type, event_id = "worker.response" if done else "worker.error", f"response:{request.request_id}"
         payload = msgspec.json.encode(body)
-        if len(payload) > translate.MAX_PAYLOAD_BYTES:
-            return self._result(request, thread, failed("response_too_large", f"the answer has {len(payload)} bytes"))
-        event_type = "worker.response" if done else "worker.error"
-        return Event(thread.thread_id, event_type, request.method, f"response:{request.request_id}", payload)
+        return Event(thread.thread_id, event_type, request.method, event_id, payload, artifacts=cut.artifacts)
 
     async def _report(self, request: Request, kept: dict[str, Any]) -> None:
         """Tell the runtime the end of what has no log of its own, or no answer."""

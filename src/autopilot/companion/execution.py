@@ -15,13 +15,21 @@ import msgspec
 import structlog
 
 from autopilot.companion.codex import history
-from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
+from autopilot.companion.codex.connection import MAX_FRAME_BYTES
+from autopilot.companion.codex.messages import (
+    CodexError,
+    CodexGone,
+    CodexRefused,
+    CodexSilent,
+    CodexTooLarge,
+    CodexUnavailable,
+)
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.gate import Gate
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Holder
 from autopilot.companion.methods import OWN_MESSAGE, PROGRAM_READS, READS, THREAD_ACTS, THREAD_READS
-from autopilot.companion.outcomes import Outcome, bounded, completed, failed
+from autopilot.companion.outcomes import Outcome, answered, completed, failed
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.threads import Thread, Threads
 from autopilot.companion.traces import Traces, source
@@ -107,6 +115,8 @@ class Execution:
                 await self._codex.ready(READY_SECONDS)
                 found = await self._found(request)
             except CodexError as error:  # the session that ended may not have been let go of yet
+                if isinstance(error, CodexTooLarge) and request.method in READS:  # its answer, twice
+                    return failed("response_too_large", f"{error}; {SMALLER}", limit=MAX_FRAME_BYTES)
                 log.warning("request.not_reconciled", request_id=request.request_id, error=str(error))
             else:
                 if found is not None or request.method not in OWN_MESSAGE:
@@ -131,7 +141,7 @@ class Execution:
         if request.method in self._of_machine:
             return await self._of_machine[request.method](request)
         if request.method in PROGRAM_READS:
-            return bounded(await self._call(request.method, request.params))
+            return answered(await self._call(request.method, request.params))
         if request.method not in self._of_worker and request.method not in THREAD_READS | THREAD_ACTS.keys():
             return failed("method_not_supported", f"{request.method} can't be asked of this companion")
         return await self._dispatch_to_thread(request)
@@ -191,7 +201,7 @@ class Execution:
         params = _with_thread(request, thread)
         if request.method in OWN_MESSAGE:
             params["clientUserMessageId"] = request.request_id
-        return bounded(await self._call(request.method, params), THREAD_ACTS.get(request.method))
+        return answered(await self._call(request.method, params), THREAD_ACTS.get(request.method))
 
     async def _archive(self, request: Request, thread: Thread) -> Outcome:
         outcome = await self._of_thread(request, thread)
@@ -205,7 +215,7 @@ class Execution:
 
     async def _account(self, request: Request) -> Outcome:
         """Whose account Codex uses; of an address only what tells one's own from another."""
-        outcome = bounded(await self._call(request.method, request.params))
+        outcome = answered(await self._call(request.method, request.params))
         account = outcome.response.get("account") if isinstance(outcome.response, dict) else None
         if isinstance(account, dict) and isinstance(account.get("email"), str):
             name, at, domain = account["email"].partition("@")
@@ -254,6 +264,7 @@ class Execution:
         return await self._codex.call(method, params)
 
 
+SMALLER = "ask for less of it: thread/turns/list and thread/items/list take a limit and a cursor"
 WAYS_OUT = ("thread/resume", "thread/fork")
 """What a person can ask for when a thread is held elsewhere: to adopt it once it is let go of, or a copy of it."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-MAX_RESPONSE_BYTES = 4 * 1024 * 1024 - 64 * 1024
+from autopilot.companion.codex import large
+
+MAX_REPORT_BYTES = 4 * 1024 * 1024 - 64 * 1024
 
 State = Literal["completed", "failed", "indeterminate"]
 
@@ -31,10 +34,23 @@ def failed(code: str, message: str, **facts: Any) -> Outcome:
     return Outcome("failed", error={"code": code, "message": message, **facts})
 
 
-def bounded(raw: msgspec.Raw, effect: str | None = None) -> Outcome:
-    """Codex's answer to a call, where the ledger can take it."""
-    size = len(bytes(raw))
-    if size > MAX_RESPONSE_BYTES:
-        return failed("response_too_large", f"the answer has {size} bytes, the ledger takes {MAX_RESPONSE_BYTES}")
+def answered(raw: msgspec.Raw, effect: str | None = None) -> Outcome:
+    """Codex's answer to a call, whatever its size."""
     response = msgspec.json.decode(raw)
     return completed(response, effect=effect) if effect is not None else Outcome("completed", response)
+
+
+def told(outcome: Outcome, about: Mapping[str, Any]) -> large.Cut:
+    """The response as an event can hold it: up to a bound as it is, else in part, with what refers to the whole."""
+    if len(msgspec.json.encode(outcome.response)) <= large.EVENT_BYTES:
+        return large.Cut(outcome.response)
+    return large.cut(outcome.response, about, at="/response")
+
+
+def reported(outcome: Outcome) -> Outcome:
+    """The outcome as a machine's receipt can hold it: that has no log, and so nothing to lay a large answer beside."""
+    size = len(msgspec.json.encode(outcome.response))
+    if size <= MAX_REPORT_BYTES:
+        return outcome
+    words = f"the answer has {size} bytes, a machine's receipt takes {MAX_REPORT_BYTES}: ask a worker of that machine"
+    return failed("response_too_large", words, bytes=size, limit=MAX_REPORT_BYTES)

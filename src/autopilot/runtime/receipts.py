@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from autopilot.db import queries
+from autopilot.runtime import artifacts_events
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger_rows import RUNTIME_ACTOR, Draft, Row, Worker, instant
 from autopilot.runtime.receipts_states import ENDED, may_follow, outcome
@@ -40,6 +41,7 @@ class _Result(msgspec.Struct):
 
     response: msgspec.Raw = _NULL
     error: msgspec.Raw = _NULL
+    artifacts: msgspec.Raw = _NULL
 
 
 async def find(conn: Any, target: Target, request_id: str) -> asyncpg.Record | None:
@@ -65,15 +67,18 @@ async def step(
     now: datetime,
     response: str | None = None,
     error: str | None = None,
+    artifacts: str | None = None,
 ) -> asyncpg.Record:
     """Take a receipt to a state that may follow its own; `response` and `error` are redacted JSON text.
+
+    `artifacts`: references to what the response leaves out, JSON text too.
 
     Returns the receipt as it is now.
     """
     assert may_follow(record["state"], state), (record["state"], state)
     target = target_of(record)
     identity = (target.kind, target.id, record["request_id"])
-    changed = await tx.conn.fetchrow(_SQL.step, *identity, state, response, error, now, state in ENDED)
+    changed = await tx.conn.fetchrow(_SQL.step, *identity, state, response, error, now, state in ENDED, artifacts)
     assert changed is not None
     if state in ENDED:
         await tx.conn.execute(_SQL.drop_delivery, *identity)
@@ -116,7 +121,13 @@ async def after(tx: LedgerTx, rows: Sequence[Row]) -> None:
         if may_follow(record["state"], state):
             result = msgspec.json.decode(row.draft.payload.encode(), type=_Result)
             await step(
-                tx, record, state, now=row.worker.now, response=_text(result.response), error=_object_text(result.error)
+                tx,
+                record,
+                state,
+                now=row.worker.now,
+                response=_text(result.response),
+                error=_object_text(result.error),
+                artifacts=_text(result.artifacts) if artifacts_events.refers(row.draft) else None,
             )
 
 
@@ -178,6 +189,7 @@ def outcome_body(record: asyncpg.Record) -> dict[str, Any]:
         "state": record["state"],
         "error": _raw(record["error"]),
         "machine_id": record["machine_id"],
+        "artifacts": _raw(record["artifacts"]) or [],
     }
 
 

@@ -20,9 +20,17 @@ import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.frames import CloseCode
 
 from autopilot.companion.codex import messages
-from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexSilent, CodexUnavailable, Message
+from autopilot.companion.codex.messages import (
+    CodexGone,
+    CodexRefused,
+    CodexSilent,
+    CodexTooLarge,
+    CodexUnavailable,
+    Message,
+)
 from autopilot.companion.codex.questions import Answer
 from autopilot.ops.clock import Clock
 
@@ -32,6 +40,7 @@ CALL_SECONDS = 30.0
 OPEN_SECONDS = 5.0
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """The largest frame seen is 1.2 MB; a patch of a big generated file may be larger."""
+ENDED = "the connection to Codex ended"
 OVERLOADED = -32001
 OVERLOAD_RETRIES = 6
 OVERLOAD_BASE_SECONDS = 0.05
@@ -74,13 +83,10 @@ class Connection:
                 self._taking = True
                 await self._take(frame)
                 self._taking, self._heard_at = False, self._clock.monotonic()
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as closed:
+            self._end_calls(_why(closed))
         finally:
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(CodexGone("the connection to Codex ended"))
-            self._waiting.clear()
+            self._end_calls(CodexGone(ENDED))
 
     async def call(self, method: str, params: Any = None, *, within_seconds: float = CALL_SECONDS) -> msgspec.Raw:
         """Ask Codex; the raw result. Overload is retried (Codex did nothing), nothing else is.
@@ -153,11 +159,17 @@ class Connection:
             raise messages.refusal(reply.error)
         return reply.result or messages.EMPTY
 
+    def _end_calls(self, why: CodexGone) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(why)
+        self._waiting.clear()
+
     async def _send(self, frame: bytes) -> None:
         try:
             await self._socket.send(frame, text=True)
         except ConnectionClosed:
-            raise CodexGone("the connection to Codex ended") from None
+            raise CodexGone(ENDED) from None
 
     async def _take(self, frame: bytes) -> None:
         try:
@@ -198,6 +210,12 @@ async def open_connection(path: Path, sink: Sink, *, clock: Clock) -> Connection
     except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed) as error:
         raise CodexUnavailable(f"no Codex listens on {path}: {error}") from error
     return Connection(socket, sink, clock)
+
+
+def _why(closed: ConnectionClosed) -> CodexGone:
+    if closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return CodexTooLarge(f"{ENDED}: Codex said more than {MAX_FRAME_BYTES} bytes at once")
+    return CodexGone(ENDED)
 
 
 def cli_version(user_agent: str) -> str:

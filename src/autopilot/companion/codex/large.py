@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from autopilot.contract import ArtifactMedia, ArtifactRef, encode, redaction
+from autopilot.contract.redaction_stream import redact_piece
 
 LONG_BYTES = 64 * 1024
 """A text up to this stays in its event."""
@@ -64,10 +65,10 @@ class Cut:
         return {"artifacts": [encode(ref) for ref in self.refs]} if self.refs else {}
 
 
-def cut(params: Any, about: Mapping[str, Any]) -> Cut:
+def cut(params: Any, about: Mapping[str, Any], *, at: str = "/params") -> Cut:
     """Make params fit. `about` stands for them where not even their outline does: whom they were about.
 
-    The pointers of the references begin at the payload: `/params/…`.
+    The pointers of the references begin at the payload, where what is cut is `at`.
     """
     raw = bytes(params) if isinstance(params, msgspec.Raw) else msgspec.json.encode(params)
     if len(raw) <= LONG_BYTES:
@@ -75,20 +76,25 @@ def cut(params: Any, about: Mapping[str, Any]) -> Cut:
     try:
         value = msgspec.json.decode(raw)
     except msgspec.DecodeError:  # a number beyond any that we could write again
-        return Cut(params) if len(raw) <= EVENT_BYTES else _whole(raw, None, about)
+        return Cut(params) if len(raw) <= EVENT_BYTES else _whole(_redacted_text(raw), None, about, at)
     if redaction.may_hold_secret(raw):
         value = redaction.redact(value)
     for longest, kept in STEPS:
-        made = _shorten(value, longest, kept)
+        made = _shorten(value, at, longest, kept)
         if made is not None and _size(made.params) <= EVENT_BYTES:
             return made
-    return _whole(msgspec.json.encode(value), value, about)
+    return _whole(msgspec.json.encode(value), value, about, at)
 
 
-def _shorten(value: Any, longest: int, kept: int) -> Cut | None:
+def _redacted_text(raw: bytes) -> bytes:
+    """JSON text that can't be taken apart, without the credentials in it."""
+    return redact_piece(raw.decode(), last=True, is_json=True).text.encode()
+
+
+def _shorten(value: Any, at: str, longest: int, kept: int) -> Cut | None:
     """Long texts become artifacts; None: there are too many."""
     parts: Pieces = {}
-    shorter = _walk(value, "/params", longest, kept, parts)
+    shorter = _walk(value, at, longest, kept, parts)
     if len(parts) > MAX_TEXTS:
         return None
     found = parts.values()
@@ -121,10 +127,10 @@ def note(size: int, artifact_id: str) -> str:
     return f"\n… {size:,} bytes left out here: artifact {artifact_id} …\n"
 
 
-def _whole(raw: bytes, value: Any, about: Mapping[str, Any]) -> Cut:
-    """All of the params as one artifact."""
+def _whole(raw: bytes, value: Any, about: Mapping[str, Any], at: str) -> Cut:
+    """All of it as one artifact."""
     content, left_out = _bounded(raw)
-    ref = _reference(content, "/params", ArtifactMedia.JSON, 0, 0, left_out)
+    ref = _reference(content, at, ArtifactMedia.JSON, 0, 0, left_out)
     told = {"truncated": {"bytes": len(raw), "limit": EVENT_BYTES}}
     outline = _outline(value)
     shown = outline if isinstance(outline, dict) and _size(outline) <= EVENT_BYTES else dict(about)

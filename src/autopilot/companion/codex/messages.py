@@ -35,6 +35,7 @@ class CodexError(Exception):
     ├── CodexRefused      Codex answered with an error; `code` is nearly always -32600, the message tells more
     ├── CodexSilent       no answer in time: whether Codex acted is unknown
     ├── CodexGone         the connection ended before the answer: whether Codex acted is unknown
+    │   └── CodexTooLarge it ended because Codex said more at once than we take: to this call, or to another
     └── CodexUnavailable  Codex can't be found, started or spoken to
     """
 
@@ -54,6 +55,10 @@ class CodexSilent(CodexError):
 
 class CodexGone(CodexError):
     """The connection ended."""
+
+
+class CodexTooLarge(CodexGone):
+    """A frame of Codex's was too large for the connection."""
 
 
 class CodexUnavailable(CodexError):

@@ -19,7 +19,6 @@ from autopilot.companion.codex.messages import ABSENT, EMPTY, Message
 
 SOURCE = "autopilot-desktop"
 EVENT_ID_CHARACTERS = 120
-MAX_PAYLOAD_BYTES = 4 * 1024 * 1024 - 64 * 1024
 """The ledger takes events up to 4 MiB; the rest of the event needs some room."""
 
 DELTAS = frozenset(

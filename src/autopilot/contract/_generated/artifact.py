@@ -30,12 +30,14 @@ class ArtifactMedia(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRef:
-    """Where an event stands for more than it holds: an entry of `payload.artifacts`."""
+    """Where an event, or a receipt, stands for more than it holds: an entry of `payload.artifacts`, or of `artifacts`."""
 
     artifact_id: str
     """Names it among the worker's: the first 32 digits of `sha256`, so the same content is stored once."""
     path: str
-    """JSON Pointer (RFC 6901) into the payload: the string of which only head and tail are there, or the object."""
+    """JSON Pointer (RFC 6901) into the payload, or the receipt: the string of which only head and tail are there, or
+    the object.
+    """
     bytes: int
     """Of the whole, as UTF-8."""
     sha256: str

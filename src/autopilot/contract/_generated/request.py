@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from autopilot.contract._generated.artifact import ArtifactRef
 from autopilot.contract._generated.event import Actor
 
 __all__ = [
@@ -132,6 +133,8 @@ class Receipt:
     """When it ended."""
     machine_unreachable: bool | None = None
     """While it has not ended: true when the machine that is to carry it out has not been heard, so that it waits."""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    """What `response` leaves out because it was too large: paths begin at the receipt (`/response/…`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,8 @@ class RequestOutcome:
     """The machine, of a machine's request."""
     machine_unreachable: bool | None = None
     """While it has not ended: true when the machine that is to carry it out has not been heard, so that it waits."""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    """What `response` leaves out because it was too large: paths begin here (`/response/…`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ update receipt set accepted_seq = $4 where target_kind = $1 and target_id = $2 a
 update receipt set
     state = $4,
     response = coalesce($5, response),
+    artifacts = coalesce($9, artifacts),
     error = case when $4 = 'completed' then null else coalesce($6, error) end,
     delivered_at = case when $4 = 'delivered' then coalesce(delivered_at, $7) else delivered_at end,
     acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, $7) else acknowledged_at end,
