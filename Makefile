@@ -73,8 +73,9 @@ record-baseline: setup  ## Record what a new Codex says of its protocol: CODEX=/
 record-sessions: setup  ## Record what a new Codex says in the tests' scenarios: CODEX=/path/to/codex
 	$(BIN)/python tools/record_sessions.py $(CODEX) $(SCENARIOS)
 
-gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/
+gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/, and the page of the access matrix
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen
+	$(BIN)/python tools/access_matrix.py
 
 endurance: setup  ## Every seeded suite with its full count of seeds (hours); ARGS="-k kill" for some of them
 	@tools/system-packages

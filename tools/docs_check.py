@@ -15,6 +15,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import access_matrix
+
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 600
 """The hard limit of a source file (ARCHITECTURE.md, "Style")."""
@@ -169,7 +171,13 @@ def requirements() -> Iterator[str]:
                 yield f"tests/requirements.toml: {name} names {test}, which does not exist"
 
 
-CHECKS = (links, sizes, unfinished, hosts, settings, invariants, requirements)
+def access() -> Iterator[str]:
+    """docs/security/access.md says what the access matrix says."""
+    if text_of(access_matrix.PAGE) != access_matrix.page(access_matrix.load()):
+        yield "docs/security/access.md: not what the matrix says: make gen"
+
+
+CHECKS = (links, sizes, unfinished, hosts, settings, invariants, requirements, access)
 
 
 def main() -> int:

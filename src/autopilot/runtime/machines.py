@@ -149,15 +149,17 @@ class Machines:
         return made
 
     async def of(self, claims: Claims) -> list[Machine]:
-        """The principal's machines; the last one heard of first.
+        """The principal's machines, the last one heard of first; to a token that only executes, its own.
 
         Raises:
             Forbidden: the scope is too small.
         """
         permissions.require_scope(claims, "observe", "execute")
-        records = await self._pool.fetch(
+        rows = await self._pool.fetch(
             _SQL.machines_of, claims.user_id, claims.guest_scope, permissions.teams_of(claims)
         )
+        bound = permissions.only_machine(claims)
+        records = [row for row in rows if bound in (None, row["machine_id"])]
         known = await machine_facts.of(self._pool, [record["machine_id"] for record in records])
         return [Machine(**dict(record), facts=known.get(record["machine_id"], [])) for record in records]
 

@@ -117,6 +117,23 @@ def observe(claims: Claims, worker: Worker) -> None:
         _require_own_machine(claims, worker)
 
 
+def only_machine(claims: Claims) -> str | None:
+    """The one machine that a token which executes, and nothing else, reads about; None: all that its principal may."""
+    return None if claims.scopes & {"observe", "administer"} else claims.machine_id
+
+
+def observe_machine(claims: Claims, machine_id: str, machine: Owned) -> None:
+    """May read what this machine was asked. An `execute` token reads that of its own machine.
+
+    Raises:
+        Forbidden: no role, no scope, or the token of another machine.
+    """
+    require_role(claims, machine)
+    require_scope(claims, "observe", "execute")
+    if only_machine(claims) not in (None, machine_id):
+        raise Forbidden("the token is another machine's", reason_code="machine")
+
+
 def administer(claims: Claims, worker: Worker) -> None:
     """May ask this worker for something, and stop it.
 

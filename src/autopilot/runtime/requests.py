@@ -194,8 +194,7 @@ class Requests:
         if target.kind == "worker":
             permissions.observe(claims, await find_worker(self._pool, target.id))
         else:
-            permissions.require_role(claims, await machine(self._pool, target.id))
-            permissions.require_scope(claims, "observe", "execute")
+            permissions.observe_machine(claims, target.id, await machine(self._pool, target.id))
         return _known(await receipts.find(self._pool, target, request_id))
 
     async def shown(self, record: asyncpg.Record) -> dict[str, Any]:

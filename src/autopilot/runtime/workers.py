@@ -77,14 +77,13 @@ class Workers:
         if ref is not None and (len(ref) > MAX_REF or "\0" in ref):
             raise Unprocessable("workspace_ref is too long", reason_code="invalid_value", field="workspace_ref")
         place = place_of(query["before"]) if "before" in query else (None, None)
-        bound = None if claims.scopes & {"observe", "administer"} else claims.machine_id
         rows = await self._pool.fetch(
             SQL.page,
             claims.user_id,
             claims.guest_scope,
             status,
             ref,
-            bound,
+            permissions.only_machine(claims),
             *place,
             limit + 1,
             permissions.teams_of(claims),

@@ -11,7 +11,7 @@ from tests.api.contract.world import Person, World, person
 from tests.api.served import serving
 
 from autopilot.api.forward import SignedHttpPort
-from autopilot.api.settings import ApiSettings
+from autopilot.api.settings import ApiSettings, Limits
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.serve import Server
 from autopilot.ops.signature import SigningKey
@@ -30,7 +30,7 @@ SHAPES = ("one process", "two processes")
 
 
 @asynccontextmanager
-async def opened(shape: str, cluster: TestCluster) -> AsyncIterator[World]:
+async def opened(shape: str, cluster: TestCluster, *, limits: Limits | None = None) -> AsyncIterator[World]:
     """A server with a database of its own."""
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(cluster.database())
@@ -42,7 +42,7 @@ async def opened(shape: str, cluster: TestCluster) -> AsyncIterator[World]:
             internal = await stack.enter_async_context(Server(app, stopping=stopping).running())
             port = SignedHttpPort(internal.url, KEY, SystemClock())
             stack.push_async_callback(port.aclose)
-        api = await stack.enter_async_context(serving(dsn, port, settings=AMPLE))
+        api = await stack.enter_async_context(serving(dsn, port, settings=AMPLE, limits=limits))
         yield World(api, runtime)
 
 

@@ -1,4 +1,4 @@
-"""For every endpoint of a worker, machine or approval: what each role in the team that shares it may."""
+"""What a team that shares a machine sees and does with it. What each role may is in the access matrix."""
 
 from __future__ import annotations
 
@@ -6,20 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-from tests.api.contract.test_two_users import BODIES, OWNED, SECRET, settled
+from tests.api.contract.test_two_users import SECRET, settled
 from tests.api.contract.world import Person, World, ask, error, lease, person
-
-OF_MACHINES = {
-    "/workers/{worker_id}/lease",
-    "/workers/{worker_id}/lease/release",
-    "/machines/{machine_id}/heartbeat",
-    "/machines/{machine_id}/feed",
-    "/machines/{machine_id}/feed/ack",
-    "/machines/{machine_id}/receipts",
-    "/workers/{worker_id}/artifacts",
-}
-"""What only the machine itself is let do, whatever the role of a person."""
 
 
 @dataclass
@@ -57,45 +45,6 @@ async def shared(ada: Person) -> Shared:
 async def put_into(world: World, machine: Person, team_id: str | None) -> None:
     sql = "update runtime.machine set team_id = $2 where machine_id = $1"
     await world.runtime.pool.execute(sql, machine.worker_id, team_id)
-
-
-async def attempt(who: Person, case: Shared, method: str, path: str) -> Any:
-    url = path.format(worker_id=case.worker_id, machine_id=case.machine.worker_id, request_id="r1", **case.ids)
-    if path.endswith(("/stream", "/feed")):
-        url += "?tail_ms=1"
-    if path.endswith("/requests") and method == "POST":
-        url += "?wait_ms=0"
-    body = BODIES.get(path)
-    if body and "machine_id" in body:
-        body = {**body, "machine_id": case.machine.worker_id}
-    if body and "request" in body:
-        body = {"request": {**body["request"], "request_id": f"of-{who.user_id}", "params": {}}}
-    return await who.call(method, url, **({"json": body} if method == "POST" and body else {}))
-
-
-@pytest.mark.parametrize(("method", "path"), OWNED)
-async def test_each_role_may_what_it_may_and_a_stranger_nothing(ada: Person, eve: Person, method: str, path: str):
-    case = await shared(ada)
-    executes = path in OF_MACHINES and not (method == "GET" and path.endswith("/artifacts"))
-
-    for who in (eve, await eve.machine()):
-        answer = await attempt(who, case, method, path)
-        error(answer, 403, "forbidden")
-        assert SECRET not in answer.text
-    removed = case.team["owner"]
-    gone = await ada.post(f"/api/teams/{case.team_id}/members/{removed.user_id}/remove", {})
-    assert gone.status_code == 200
-    error(await attempt(removed, case, method, path), 403, "forbidden")
-    viewed = await attempt(case.team["viewer"], case, method, path)
-    operated = await attempt(case.team["operator"], case, method, path)
-    if executes:
-        error(viewed, 403, "forbidden")
-        error(operated, 403, "forbidden")
-    elif method == "GET":
-        assert (viewed.status_code, operated.status_code) == (200, 200), (viewed.text, operated.text)
-    else:
-        error(viewed, 403, "forbidden", "role")
-        assert operated.status_code in {200, 202, 409, 422}, operated.text
 
 
 async def test_a_snapshot_says_the_team_and_the_role_of_who_asks(ada: Person):

@@ -1,30 +1,10 @@
-"""For every endpoint and method, another principal's worker and machine are refused, and nothing about them leaks."""
+"""What lists show and what an imposter gets: nothing of another's. Each endpoint is in the access matrix."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from tests.api.contract.world import Person, announce, ask, error, lease, store
 
-from autopilot.api.http import paths
-
 SECRET = "the-secret-of-ada"
-BODIES: dict[str, Any] = {
-    "/workers/{worker_id}/events": {"event": {"event_type": "worker.event", "payload": {}}},
-    "/workers/{worker_id}/requests": {"request": {"request_id": "r1", "method": "turn/start"}},
-    "/workers/{worker_id}/lease": {"machine_id": "{eve_machine}", "ttl_ms": 60000},
-    "/workers/{worker_id}/lease/release": {"machine_id": "{eve_machine}", "generation": 1},
-    "/machines/{machine_id}/heartbeat": {"desktop_session_id": "d", "workers": []},
-    "/machines/{machine_id}/feed/ack": {"cursor": 0},
-    "/machines/{machine_id}/requests": {"request": {"request_id": "r1", "method": "thread/list"}},
-    "/machines/{machine_id}/receipts": {
-        "receipts": [{"worker_id": None, "request_id": "r1", "state": "completed", "response": {}}]
-    },
-    "/workers/{worker_id}/artifacts": {"artifacts": [{"artifact_id": "0" * 32, "offset": 0, "text": "x"}]},
-    "/approvals/{approval_id}/decision": {"option_id": "accept"},
-}
-OWNED = [(m, path) for methods, path, _ in paths.TABLE if "{" in path for m in methods.split()]
 
 
 async def settled(ada: Person) -> tuple[str, Person, dict[str, str]]:
@@ -41,31 +21,6 @@ async def settled(ada: Person) -> tuple[str, Person, dict[str, str]]:
     artifact_id = await announce(machine, worker, SECRET)
     await store(machine, worker, SECRET)
     return worker, machine, {"approval_id": approval_id, "artifact_id": artifact_id}
-
-
-@pytest.mark.parametrize(("method", "path"), OWNED)
-@pytest.mark.parametrize("who", ["a user", "a machine"])
-async def test_what_is_anothers_is_refused_and_does_not_leak(
-    ada: Person, eve: Person, method: str, path: str, who: str
-):
-    worker, machine, ids = await settled(ada)
-    eve_machine = await eve.machine()
-    caller = eve if who == "a user" else eve_machine
-    before = (await ada.get(f"/workers/{worker}")).json()["data"]
-    body = BODIES.get(path)
-    if body and "machine_id" in body:
-        body = {**body, "machine_id": eve_machine.worker_id}
-    url = path.format(worker_id=worker, machine_id=machine.worker_id, request_id="r1", **ids)
-
-    answer = await caller.call(method, url, **({"json": body} if method == "POST" and body else {}))
-
-    error(answer, 403, "forbidden")
-    assert SECRET not in answer.text
-    assert ada.email not in answer.text
-    after = (await ada.get(f"/workers/{worker}")).json()["data"]
-    assert {k: after[k] for k in ("latest_seq", "status", "updated_at", "lease", "pending_approvals")} == {
-        k: before[k] for k in ("latest_seq", "status", "updated_at", "lease", "pending_approvals")
-    }
 
 
 async def test_a_list_holds_ones_own_only(ada: Person, eve: Person):
@@ -111,22 +66,3 @@ async def test_anothers_worker_is_not_reattached_and_its_machine_not_taken_over(
         headers={"authorization": f"Bearer {imposter.token}"},
     )
     error(feed, 403, "forbidden")
-
-
-async def test_a_users_own_token_is_no_executors(ada: Person):
-    machine = await ada.machine()
-
-    error(await ada.get(f"/machines/{machine.worker_id}/feed?tail_ms=1"), 403, "forbidden")
-    error(
-        await ada.post(f"/workers/{ada.worker_id}/lease", {"machine_id": machine.worker_id, "ttl_ms": 60000}),
-        403,
-        "forbidden",
-    )
-
-
-async def test_one_machine_does_not_read_anothers_feed_though_both_are_ones_own(ada: Person):
-    first, second = await ada.machine(), await ada.machine()
-
-    error(await first.get(f"/machines/{second.worker_id}/feed?tail_ms=1"), 403, "forbidden")
-    body = {"desktop_session_id": "d", "workers": []}
-    error(await first.post(f"/machines/{second.worker_id}/heartbeat", body), 403, "forbidden")
