@@ -9,12 +9,12 @@ import pytest
 from autopilot.contract.port import Claims
 from autopilot.runtime.app import Runtime, build
 from autopilot.runtime.settings import RuntimeSettings
-from autopilot.testing.runtime import OWNER
+from autopilot.testing.runtime import DIGEST_KEY, OWNER
 
 
 @pytest.fixture
 def settings() -> RuntimeSettings:
-    return RuntimeSettings(digest_key=b"digest" * 6, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1)
+    return RuntimeSettings(digest_key=DIGEST_KEY, delivery_key=b"d" * 32, seal_key=b"s" * 32, notify_interval_ms=1)
 
 
 @pytest.fixture

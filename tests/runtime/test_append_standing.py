@@ -80,15 +80,16 @@ async def test_every_row_is_stored_as_it_was_placed_whatever_stands_beside_it(ru
     workers = {name: await insert_worker(runtime, name) for name in ("w", "v")}
     await asyncio.gather(*(runtime.ledger.append(batch(name, draft("first"))) for name in workers))
     plain, wide, unnamed = draft("a;\\{}", said="one"), draft("b,'\"", said="two\nlines \u2028 \U0001f9ed"), draft("c")
-    unnamed.digest = None
+    redacted = draft("e", said="[redacted]")
+    unnamed.digest, redacted.digest = None, bytes(range(16))
 
     appends = (
         runtime.ledger.append(batch(name, *drafts))
-        for name, *drafts in (("w", plain, wide), ("v", wide, plain), ("w", unnamed), ("v", draft("d")))
+        for name, *drafts in (("w", plain, wide), ("v", wide, plain), ("w", unnamed), ("v", draft("d"), redacted))
     )
     assert await statements_of(runtime, asyncio.gather(*appends)) == STATEMENTS
 
-    for name, drafts in (("w", [plain, wide, unnamed]), ("v", [wide, plain, draft("d")])):
+    for name, drafts in (("w", [plain, wide, unnamed]), ("v", [wide, plain, draft("d"), redacted])):
         stored = await runtime.pool.fetch("select * from event where worker_no = $1 order by seq", workers[name])
         assert [(row["event_id"], row["digest"]) for row in stored[1:]] == [(d.event_id, d.digest) for d in drafts]
         assert [json.loads(row["frame"])["payload"] for row in stored[1:]] == [d.value for d in drafts]

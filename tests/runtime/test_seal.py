@@ -212,7 +212,18 @@ async def test_each_kind_of_break_has_its_name(sealed: Runtime, name: str) -> No
 
 
 MUTABLE = {
-    "event": ["seq", "event_id", "event_type", "digest", "occurred_at", "frame", "end_byte", "pruned", "pruned_proof"],
+    "event": [
+        "seq",
+        "event_id",
+        "event_type",
+        "digest",
+        "occurred_at",
+        "frame",
+        "end_byte",
+        "pruned",
+        "pruned_proof",
+        "content_digest",
+    ],
     "seal": [
         "seal_no",
         "source",
@@ -240,14 +251,14 @@ def another(value: Any, rng: random.Random) -> Any:
             return not value
         case int():
             return value + rng.choice([-2, -1, 1, 2, 1000])
-        case bytes():
+        case bytes() if value:
             place = rng.randrange(len(value))
             return value[:place] + bytes([value[place] ^ rng.randrange(1, 256)]) + value[place + 1 :]
         case str():
             place = rng.randrange(len(value))
             new = rng.choice([letter for letter in 'ab1" ' if letter != value[place]])
             return value[:place] + new + value[place + 1 :]
-        case None:
+        case None | b"":
             return b"x"
     return value.replace(microsecond=(value.microsecond + 1) % 1_000_000)
 

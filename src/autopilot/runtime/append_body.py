@@ -17,7 +17,7 @@ from autopilot.contract import EventType, redaction
 from autopilot.contract.errors import Details, InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
 from autopilot.runtime import strict_json
-from autopilot.runtime.append_identity import Digests
+from autopilot.runtime.append_identity import AS_STORED, Digests
 from autopilot.runtime.append_plan import STOPPED
 from autopilot.runtime.ledger_rows import Draft, actor_of, text_or_null
 from autopilot.runtime.settings import RuntimeSettings
@@ -67,7 +67,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     texts = _texts(request.body, is_batch=is_batch)
     problems: Details = []
     executor = "execute" in request.claims.scopes
-    digests = None if executor else Digests.of(settings).held()
+    digests = None if executor else Digests.of(settings)
     actor = actor_of(request.claims)
     request_text = text_or_null(request.headers.get("x-request-id"))
     drafts = []
@@ -79,7 +79,10 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
             continue
         event_type, written = item["event_type"], item.get("payload") or {}
         payload, value = _payload(written, raw, place, settings)
-        digest, older = (None, ()) if digests is None else digests.by_all(event_type, written)
+        altered = value is not written
+        digest = None
+        if digests is not None:
+            digest = digests.make(event_type, written) if altered else AS_STORED
         drafts.append(
             Draft(
                 event_type,
@@ -89,7 +92,8 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
                 actor,
                 request_text,
                 digest,
-                older,
+                digests,
+                written if altered else None,
                 item.get("producer_seq") if executor else None,
                 item.get("late") is True,
             )

@@ -1,7 +1,8 @@
 """When two contents are the same: a keyed digest of canonical JSON, taken before redaction.
 
-Keyed, because a digest of a secret would let somebody who reads the database guess it. Canonical: keys sorted, no
-spaces; numbers as they decode.
+Where redaction altered nothing, what is stored is what was sent: no digest is kept then (`AS_STORED`), but one is made
+of it when the id comes again, and when retention takes the payload. Keyed, because a digest of a secret would let
+somebody who reads the database guess it. Canonical: keys sorted, no spaces; numbers as they decode.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import msgspec
 from autopilot.runtime.settings import RuntimeSettings
 
 DIGEST_BYTES = 16
+AS_STORED = b""
+"""In the place of a digest: the stored payload is the content as it was sent."""
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -50,20 +53,17 @@ class Digests:
         """Those of the settings."""
         return cls(lambda: settings.keys.digest)
 
-    def held(self) -> Digests:
-        """By the keys of this moment, for a whole body: to ask for each event cost a third of an append."""
-        ring = self.ring()
-        return Digests(lambda: ring)
-
     def make(self, *content: object) -> bytes:
         """The digest to keep."""
         return digest(self.ring()[0], *content)
 
-    def by_all(self, *content: object) -> tuple[bytes, tuple[bytes, ...]]:
-        """The digest to keep, and those that the same content may have been kept under."""
-        text = _ENCODER.encode(content)
-        made, *others = (_digest(key, text) for key in self.ring())
-        return made, tuple(others)
+    def of_stored(self, event_type: str, payload: str) -> bytes:
+        """The digest of an event that is stored as it was sent, from the text of its payload.
+
+        Raises:
+            ValueError: that is no JSON, so it is not what was stored.
+        """
+        return self.make(event_type, msgspec.json.decode(payload))
 
     def fits(self, kept: bytes, *content: object) -> bool:
         """Whether `kept` is a digest of this content, by any key."""

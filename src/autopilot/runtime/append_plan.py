@@ -77,7 +77,7 @@ def admit(tx: LedgerTx, worker: Worker, batch: Batch, reading: Reading) -> Admit
             admitted.is_news = True
             if draft.event_type != HEARTBEAT:
                 seq += 1
-                own[draft.event_id] = Known(seq, draft.digest, worker.stamp)
+                own[draft.event_id] = Known(seq, draft, worker.stamp)
     if admitted.is_news:
         permissions.fence(batch, worker)
         worker.require_open()
@@ -120,7 +120,7 @@ def _require_same(draft: Draft, known: Known) -> None:
     Raises:
         Conflict: `different_content`.
     """
-    if not draft.says_the_same(known.digest):
+    if not known.is_said_by(draft):
         raise Conflict(
             "this event_id is recorded with other content",
             reason_code="different_content",

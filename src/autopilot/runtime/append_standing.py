@@ -23,7 +23,7 @@ import asyncpg
 from autopilot.contract.errors import Problem
 from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences, permissions
-from autopilot.runtime.append_identity import DIGEST_BYTES
+from autopilot.runtime.append_identity import AS_STORED, DIGEST_BYTES
 from autopilot.runtime.append_plan import Producer, Reading
 from autopilot.runtime.ledger_rows import Batch, Outcome, Row, Worker
 
@@ -34,8 +34,8 @@ SQL = load("autopilot.runtime", "ledger")
 
 MAX_WORKERS = 2000
 """Remembered at a time; the one not heard of for longest is forgotten first."""
-NO_DIGEST = bytes(DIGEST_BYTES)
-"""Stands where a row has none."""
+_NO_DIGEST, _AS_STORED = bytes(DIGEST_BYTES), b"\xff" * DIGEST_BYTES
+"""What stands among digests for a row that has none, or needs none."""
 Pack = tuple[str, bytes, str, str]
 """event_ids, digests, frames and end_bytes, as the statement takes them apart again: the driver would look at each
 element of seven arrays, which takes a quarter of the time that Postgres takes to store it."""
@@ -190,7 +190,14 @@ def _pack(worker: Worker, rows: Sequence[Row]) -> Pack:
     drafts = [row.draft for row in rows]
     return (
         " ".join([draft.event_id for draft in drafts]),
-        b"".join([draft.digest or NO_DIGEST for draft in drafts]),
+        _digests([draft.digest for draft in drafts]),
         joined,
         f"{{{','.join(map(str, ends[1:]))}}}",
     )
+
+
+def _digests(digests: Sequence[bytes | None]) -> bytes:
+    """Empty where all rows are stored as they were sent, else so many bytes for each."""
+    if all(digest == AS_STORED for digest in digests):
+        return AS_STORED
+    return b"".join([_NO_DIGEST if digest is None else digest or _AS_STORED for digest in digests])

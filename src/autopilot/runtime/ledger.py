@@ -19,7 +19,7 @@ from autopilot.contract import ApprovalRequest
 from autopilot.contract.errors import NotFound, Problem
 from autopilot.db.away import AWAY
 from autopilot.db.queries import load
-from autopilot.runtime import append_plan, consequences
+from autopilot.runtime import append_plan, append_repeats, consequences
 from autopilot.runtime.append_group import Group
 from autopilot.runtime.append_plan import Reading
 from autopilot.runtime.append_standing import DatabaseTime, Standing
@@ -122,9 +122,11 @@ class LedgerTx:
             for draft in batch.drafts
         ]
         numbers, ids = [number for number, _, _ in drafts], [draft.event_id for _, _, draft in drafts]
-        for record in await self.conn.fetch(SQL.find_events, numbers, ids):
+        found = await self.conn.fetch(SQL.find_events, numbers, ids)
+        for record in found:
             known = Known(record["seq"], record["digest"], instant(record["occurred_at"]))
             reading.known[record["worker_no"]][record["event_id"]] = known
+        await append_repeats.read(self.conn, found, [draft for _, _, draft in drafts], reading)
         machines = {
             (number, batch.claims.machine_id)
             for number, batch, draft in drafts

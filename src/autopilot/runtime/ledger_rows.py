@@ -6,7 +6,6 @@ Owns the stream frame's text, which is built here once and never again. Does no 
 from __future__ import annotations
 
 import functools
-import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import msgspec
 
 from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
+from autopilot.runtime.append_identity import Digests
 
 OPEN_STATUSES = frozenset({"starting", "running", "stopping"})
 """A log that accepts events."""
@@ -108,9 +108,12 @@ class Draft(msgspec.Struct, gc=False):
     x_request_id: str = "null"
     """JSON text of the envelope's `xRequestId`."""
     digest: bytes | None = None
-    """Keyed digest of the content before redaction; None: `event_id` alone is the identity."""
-    older_digests: tuple[bytes, ...] = ()
-    """The same by keys of before, which a repeat may have been recorded under."""
+    """What is kept to know the content again: `AS_STORED`, or its keyed digest before redaction where that altered it.
+    None: `event_id` alone is the identity."""
+    digests: Digests | None = None
+    """Make that digest, of this draft and of what may be the same."""
+    written: dict[str, Any] | None = None
+    """The payload before redaction, where that altered it."""
     producer_seq: int | None = None
     late: bool = False
     method: str | None = None
@@ -122,9 +125,17 @@ class Draft(msgspec.Struct, gc=False):
 
     def says_the_same(self, recorded: bytes | None) -> bool:
         """Whether what was recorded under its `event_id`, with this digest, is this very event."""
-        if recorded is None or self.digest is None:
+        if recorded is None or self.digests is None:
             return True
-        return any(hmac.compare_digest(recorded, digest) for digest in (self.digest, *self.older_digests))
+        return self.digests.fits(recorded, *self._content)
+
+    def made_digest(self) -> bytes | None:
+        """The digest of its content; None: `event_id` alone is the identity."""
+        return None if self.digests is None else self.digests.make(*self._content)
+
+    @property
+    def _content(self) -> tuple[str, dict[str, Any]]:
+        return self.event_type, self.value if self.written is None else self.written
 
 
 class Row(msgspec.Struct, gc=False):
@@ -165,11 +176,16 @@ class Outcome(msgspec.Struct, gc=False, frozen=True):
 
 
 class Known(msgspec.Struct, gc=False):
-    """An event that is recorded already under an id."""
+    """An event that is recorded already under an id, or is about to be."""
 
     seq: int
-    digest: bytes | None
+    said: Draft | bytes | None
+    """The event itself, or the digest of its content; None: `event_id` alone is its identity."""
     occurred_at: str
+
+    def is_said_by(self, draft: Draft) -> bool:
+        """Whether a draft of the same id is this very event."""
+        return draft.says_the_same(self.said.made_digest() if isinstance(self.said, Draft) else self.said)
 
 
 @dataclass(slots=True)
@@ -247,6 +263,22 @@ def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
         f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{draft.x_request_id},'
         f'"eventId":{text(draft.event_id)}{late}}}'
     )
+
+
+_PAYLOAD = ',"payload":'
+_AFTER_PAYLOAD = ',"occurredAt":"'
+
+
+def payload_bounds(frame: str) -> tuple[int, int]:
+    """Where the payload of a frame begins and ends.
+
+    Its keys can't be mistaken for the envelope's: nothing before the envelope's own `payload` and nothing after its own
+    `occurredAt` can hold these words with their quotes unescaped.
+
+    Raises:
+        ValueError: it is no frame of ours.
+    """
+    return frame.index(_PAYLOAD) + len(_PAYLOAD), frame.rindex(_AFTER_PAYLOAD)
 
 
 Columns = tuple[list[int], list[int], list[str], list[str], list[bytes | None], list[str], list[int]]

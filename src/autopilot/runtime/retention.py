@@ -24,8 +24,9 @@ from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
 from autopilot.runtime import artifacts_store
+from autopilot.runtime.append_identity import AS_STORED, Digests
 from autopilot.runtime.ledger import Ledger
-from autopilot.runtime.ledger_rows import Worker
+from autopilot.runtime.ledger_rows import Worker, payload_bounds
 from autopilot.runtime.retention_previews import SQL as PREVIEWS_SQL
 from autopilot.runtime.retention_previews import Previews
 from autopilot.runtime.seal import Sealer, set_floor
@@ -62,6 +63,7 @@ class Retention:
         self._settings = settings
         self._clock = clock
         self._sealer = Sealer(pool, lambda: settings.keys.seal, clock)
+        self._digests = Digests.of(settings)
         self._logs = WorkerLogs()
         self._previews = Previews(pool, self._prune_previews, self._broken)
         self._tell_broken = tell_broken
@@ -185,14 +187,23 @@ class Retention:
         Raises:
             ValueError: one of them is not in the form it was written in.
         """
+        contents = [self._content_digest(record) for record in records]
         await conn.execute(
             SQL.prune,
             number,
             [record["seq"] for record in records],
             [pruned_frame(record["frame"]) for record in records],
-            [proof_of(self._sealer.key, worker_id, record) for record in records],
+            [proof_of(self._sealer.key, worker_id, *both) for both in zip(records, contents, strict=True)],
+            contents,
         )
         await artifacts_store.release(conn, number, [record["seq"] for record in records])
+
+    def _content_digest(self, record: Any) -> bytes | None:
+        """What a repeat will be compared with, where so far that is the payload itself."""
+        if record["digest"] != AS_STORED:
+            return None
+        begin, end = payload_bounds(record["frame"])
+        return self._digests.of_stored(record["event_type"], record["frame"][begin:end])
 
 
 def _log_of(worker: Worker) -> Log:

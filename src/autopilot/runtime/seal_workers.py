@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from autopilot.db.queries import load
-from autopilot.runtime.ledger_rows import text
+from autopilot.runtime.ledger_rows import payload_bounds, text
 from autopilot.runtime.seal_chain import digest_of, written
 from autopilot.runtime.seal_keys import KEY_ID_LENGTH, PublicKeys, SealKey
 from autopilot.runtime.seal_sources import MALFORMED, Entry, Log, Waiting
@@ -26,8 +26,6 @@ NAME = "worker"
 PAGE_ROWS = 200
 PAGE_BYTES = 4 * 1024 * 1024
 _DIGEST_BYTES = 32
-_PAYLOAD = ',"payload":'
-_AFTER = ',"occurredAt":"'
 
 
 class _Method(msgspec.Struct):
@@ -43,7 +41,7 @@ def pruned_frame(frame: str) -> str:
     Raises:
         ValueError: it is no frame of ours.
     """
-    begin, end = _bounds(frame)
+    begin, end = payload_bounds(frame)
     return f"{frame[:begin]}{_stub(frame[begin:end].encode(errors='replace'))}{frame[end:]}"
 
 
@@ -57,15 +55,6 @@ def _stub(payload: bytes) -> str:
     return f'{{"method":{shown},"pruned":true}}'
 
 
-def _bounds(frame: str) -> tuple[int, int]:
-    """Where the payload begins and ends.
-
-    Its keys can't be mistaken for the envelope's: nothing before the envelope's own `payload` and nothing after its own
-    `occurredAt` can hold these words with their quotes unescaped.
-    """
-    return frame.index(_PAYLOAD) + len(_PAYLOAD), frame.rindex(_AFTER)
-
-
 def leaf_of(record: Any) -> bytes:
     """The leaf of a row of `event`.
 
@@ -76,7 +65,7 @@ def leaf_of(record: Any) -> bytes:
     if record["pruned"]:
         kept, payload = frame, (record["pruned_proof"] or b"")[:_DIGEST_BYTES]
     else:
-        begin, end = _bounds(frame)
+        begin, end = payload_bounds(frame)
         raw = frame[begin:end].encode()
         kept, payload = f"{frame[:begin]}{_stub(raw)}{frame[end:]}", hashlib.sha256(raw).digest()
     return digest_of(
@@ -92,11 +81,19 @@ def leaf_of(record: Any) -> bytes:
     )
 
 
-def proof_of(key: SealKey, log_id: str, record: Any) -> bytes:
-    """What a row gets when retention prunes it: its payload's digest, and the signed word that it was retention."""
-    begin, end = _bounds(record["frame"])
+def proof_of(key: SealKey, log_id: str, record: Any, content_digest: bytes | None) -> bytes:
+    """What a row gets when retention prunes it: its payload's digest, and the signed word that it was retention.
+
+    `content_digest`: what the row gets beside it.
+    """
+    begin, end = payload_bounds(record["frame"])
     payload = hashlib.sha256(record["frame"][begin:end].encode()).digest()
-    return payload + key.key_id.encode() + key.sign(written("pruned", log_id, leaf_of(record)))
+    return payload + key.key_id.encode() + key.sign(_pruned(log_id, leaf_of(record), content_digest))
+
+
+def _pruned(log_id: str, leaf: bytes, content_digest: bytes | None) -> bytes:
+    """What retention signs of a row that it prunes."""
+    return written("pruned", log_id, leaf, *([] if content_digest is None else [content_digest]))
 
 
 class WorkerLogs:
@@ -157,14 +154,14 @@ def _entry(log: Log, record: Any, proofs: PublicKeys | None) -> Entry:
 
 
 def _trouble(log: Log, record: Any, leaf: bytes, proofs: PublicKeys) -> str | None:
-    place = f'{{"workerId":"{log.log_id}","seq":{record["seq"]},"eventType":"{record["event_type"]}"{_PAYLOAD}'
+    place = f'{{"workerId":"{log.log_id}","seq":{record["seq"]},"eventType":"{record["event_type"]}","payload":'
     if not record["frame"].startswith(place):
         return "stands in a place that is not its own: it was moved, or its envelope was altered"
     proof = record["pruned_proof"]
-    if proof is None:
-        return None  # emptied before there were seals, or not at all: its leaf says which
+    if proof is None:  # emptied before there were seals, or not at all: its leaf says which
+        return None if record["content_digest"] is None else "has a digest of its content that retention did not make"
     signed = proof[_DIGEST_BYTES + KEY_ID_LENGTH :]
     key_id = proof[_DIGEST_BYTES:][:KEY_ID_LENGTH].decode(errors="replace")
-    if not record["pruned"] or not proofs.verifies(key_id, signed, written("pruned", log.log_id, leaf)):
+    if not record["pruned"] or not proofs.verifies(key_id, signed, _pruned(log.log_id, leaf, record["content_digest"])):
         return "was emptied, but not by retention"
     return None

@@ -10,18 +10,22 @@ import msgspec
 
 from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.runtime.app import Runtime
-from autopilot.runtime.append_identity import digest
+from autopilot.runtime.append_identity import AS_STORED, Digests
 from autopilot.runtime.ledger_rows import Batch, Draft, Worker, actor_of
 
 OWNER = Claims(user_id=1, device_id="device-1", scopes=frozenset({"administer"}), surface="ios", step_up=True)
 OBSERVER = Claims(user_id=1, device_id="device-3", scopes=frozenset({"observe"}), surface="web")
 STRANGER = Claims(user_id=2, device_id="device-2", scopes=frozenset({"administer"}), surface="ios", step_up=True)
 
+DIGEST_KEY = b"digest" * 6
+"""Of the runtimes that drafts are appended to."""
+_DIGESTS = Digests(lambda: (DIGEST_KEY,))
+
 
 def draft(event_id: str, event_type: str = "worker.event", **payload: Any) -> Draft:
     """A draft of the owner's."""
     text = msgspec.json.encode(payload).decode()
-    return Draft(event_type, text, payload, event_id, actor_of(OWNER), digest=digest(b"", text))
+    return Draft(event_type, text, payload, event_id, actor_of(OWNER), digest=AS_STORED, digests=_DIGESTS)
 
 
 def batch(worker_id: str, *drafts: Draft, claims: Claims = OWNER, generation: int | None = None) -> Batch:

@@ -30,10 +30,16 @@ join worker_state s using (worker_no)
 left join lease l using (worker_no)
 where w.worker_id = $1;
 
--- find_events: which of these identities are recorded already
-select e.worker_no, e.event_id, e.seq, e.digest, e.occurred_at
+-- find_events: which of these identities are recorded already, and by what their content is known again
+select e.worker_no, e.event_id, e.seq, e.occurred_at, coalesce(e.content_digest, e.digest) as digest,
+       octet_length(e.frame) as frame_bytes
 from unnest($1::bigint[], $2::text[]) as k (worker_no, event_id)
 join event e on e.worker_no = k.worker_no and e.event_id = k.event_id;
+
+-- find_contents: the same of some that were stored as they were sent, with the frame where it still has the payload
+select e.worker_no, e.seq, e.event_id, e.event_type, coalesce(e.content_digest, e.digest) as digest, e.frame
+from unnest($1::bigint[], $2::bigint[]) as k (worker_no, seq)
+join event e on e.worker_no = k.worker_no and e.seq = k.seq;
 
 -- find_producers: the highest producer_seq of each worker and machine
 select p.worker_no, p.machine_id, p.producer_seq
@@ -90,7 +96,11 @@ counter as (
 )
 insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
 select b.worker_no, b.from_seq + n.place, n.event_id, 'worker.event',
-       nullif(substring(b.digests from 16 * n.place::int - 15 for 16), '\x00000000000000000000000000000000'),
+       case when b.digests = '' then ''
+            else case substring(b.digests from 16 * n.place::int - 15 for 16)
+                 when '\x00000000000000000000000000000000' then null
+                 when '\xffffffffffffffffffffffffffffffff' then ''
+                 else substring(b.digests from 16 * n.place::int - 15 for 16) end end,
        n.frame, n.end_byte, $10::timestamptz
 from sound,
      unnest($1::bigint[], $2::bigint[], $6::text[], $7::bytea[], $8::text[], $9::text[])

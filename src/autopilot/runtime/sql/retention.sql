@@ -43,8 +43,8 @@ from sized where bytes <= $4 or seq = (select min(seq) from page) order by seq;
 
 -- prune: put the emptied frames in place; end_byte stays, as an upper bound
 update event e
-set frame = n.frame, pruned = true, pruned_proof = n.proof
-from unnest($2::bigint[], $3::text[], $4::bytea[]) as n (seq, frame, proof)
+set frame = n.frame, pruned = true, pruned_proof = n.proof, content_digest = n.content_digest
+from unnest($2::bigint[], $3::text[], $4::bytea[], $5::bytea[]) as n (seq, frame, proof, content_digest)
 where e.worker_no = $1 and e.seq = n.seq;
 
 -- delete_below: forget what is below the new floor

@@ -36,7 +36,7 @@ order by s.log_id
 limit $2;
 
 -- entries: a page of rows after a seq; bytes are counted from its first row, which always belongs to it
-select seq, event_id, event_type, digest, occurred_at, frame, end_byte, pruned, pruned_proof
+select seq, event_id, event_type, digest, occurred_at, frame, end_byte, pruned, pruned_proof, content_digest
 from event
 where worker_no = $1 and seq > $2
   and end_byte <= $4 + (select end_byte from event where worker_no = $1 and seq > $2 order by seq limit 1)
