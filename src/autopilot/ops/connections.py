@@ -57,8 +57,17 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, connection: Connection, client: tuple[str, int] | None) -> bool:
-        """Whether a new connection may stay. It waits, for the time being."""
+    def enter(
+        self, connection: Connection, client: tuple[str, int] | None, *, until_now: Connection | None = None
+    ) -> bool:
+        """Whether a new connection may stay. It waits, for the time being.
+
+        `until_now`: what stood for it, and gives its place up; where that was told to go, there is none.
+        """
+        if until_now is not None:
+            if until_now not in self._open:
+                return False
+            self.leave(until_now)
         address = self._address_of(client)
         if address is not None and self._by_address[address] >= self._most_of_address:
             self._count("address")

@@ -12,9 +12,9 @@ import contextlib
 import functools
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Scope
@@ -22,7 +22,8 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from autopilot.contract.errors import HeadersTooLarge, InvalidRequest, Problem, RequestTimeout
-from autopilot.ops.connections import Connections
+from autopilot.ops.connections import Connection, Connections
+from autopilot.ops.handshakes import Handshakes
 from autopilot.ops.tls import Tls
 from autopilot.ops.transport import GatheringTransport
 
@@ -52,16 +53,20 @@ class LimitedHttp(HttpToolsProtocol):
     _stall_timer: asyncio.TimerHandle | None = None
     _refused = False
 
-    def __init__(self, *args: Any, connections: Connections, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, connections: Connections, until_now: Connection | None = None, **kwargs: Any
+    ) -> None:
+        """`until_now`: what has this connection's place among the others."""
         super().__init__(*args, **kwargs)
         self._among = connections
+        self._until_now = until_now
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # pyrefly: ignore[bad-argument-type] - it is a Transport, as uvicorn says
         self._gathering = GatheringTransport(transport, self.loop)
         super().connection_made(self._gathering)
-        if self._among.enter(self, self.client):
+        if self._among.enter(self, self.client, until_now=self._until_now):
             self._expect_head()
         else:
             self.make_room()
@@ -276,15 +281,14 @@ class Server(uvicorn.Server):
 
         `connections`: whose limits hold. `tls`: the certificate to serve with.
         """
-        if tls is not None:
-            options["ssl_context_factory"] = tls.context_for
+        limits = Connections() if connections is None else connections
         config = uvicorn.Config(
             app,
             host=host,
             port=port,
             uds=None if uds is None else str(uds),
             # pyrefly: ignore[bad-argument-type] - it is called as the class is
-            http=functools.partial(LimitedHttp, connections=Connections() if connections is None else connections),
+            http=functools.partial(LimitedHttp, connections=limits),
             ws="none",
             log_config=None,
             access_log=False,
@@ -298,11 +302,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.stopping = stopping or asyncio.Event()
         self._scheme = "http" if tls is None else "https"
+        self._handshakes = None if tls is None else Handshakes(tls.context, limits, self._inside)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._secure: list[socket.socket] = []
 
     @property
     def port(self) -> int:
         """The port that was bound, once started."""
-        return self.servers[0].sockets[0].getsockname()[1]
+        return (self._secure or self.servers[0].sockets)[0].getsockname()[1]
 
     @property
     def url(self) -> str:
@@ -321,10 +328,13 @@ class Server(uvicorn.Server):
         Raises:
             OSError: the address can't be bound.
         """
-        if self.config.uds is None:
-            check_bindable(str(self.config.host), self.config.port)
+        sockets = None
+        if self._handshakes is not None:
+            sockets = [_bound(str(self.config.host), self.config.port)]
+        elif self.config.uds is None:
+            _bound(str(self.config.host), self.config.port).close()  # uvicorn would end the process
         async with asyncio.TaskGroup() as group:
-            serving = group.create_task(self.serve())
+            serving = group.create_task(self.serve(sockets))
             try:
                 while not self.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
                     await asyncio.sleep(0.005)
@@ -336,9 +346,40 @@ class Server(uvicorn.Server):
                 )  # the group would cancel it when the body failed: uvicorn then closes nothing
 
     @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """`sockets`: what to listen on; with TLS they must be given."""
+        if self._handshakes is None:
+            await super().serve(sockets)
+            return
+        async with asyncio.TaskGroup() as self._tasks:
+            await super().serve(sockets)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._handshakes is None:
+            await super().startup(sockets)
+            return
+        assert sockets is not None
+        assert self._tasks is not None
+        await super().startup([])  # uvicorn accepts nothing itself
+        self._secure = sockets
+        for sock in sockets:
+            sock.listen(self.config.backlog)
+        self._handshakes.take_from(sockets, self._tasks)
+
+    @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.stopping.set()
+        if self._handshakes is not None:
+            self._handshakes.end()
         await super().shutdown(sockets)
+
+    def _inside(self, until_now: Connection) -> asyncio.Protocol:
+        """What speaks HTTP on a connection with TLS, as uvicorn would make it."""
+        speaks = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return speaks(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, until_now=until_now
+        )
 
     @override
     @contextlib.contextmanager
@@ -347,9 +388,18 @@ class Server(uvicorn.Server):
         yield
 
 
-def check_bindable(host: str, port: int) -> None:
-    """Raise the OSError that serving there would meet (uvicorn itself would end the process)."""
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at this address.
+
+    Raises:
+        OSError: the address can't be bound.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock

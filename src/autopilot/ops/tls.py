@@ -9,7 +9,6 @@ import ssl
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autopilot.ops.log import get_logger
 from autopilot.ops.settings import SettingsRefused
@@ -33,10 +32,6 @@ class Tls:
             SettingsRefused: they can't be used, and why.
         """
         return cls(certificate, key, _context(certificate, key))
-
-    def context_for(self, _config: Any, _default: Any) -> ssl.SSLContext:
-        """As uvicorn asks for it."""
-        return self.context
 
     def reload(self) -> bool:
         """Use what the files hold now for new connections; where that can't be used, what was used before stays."""
