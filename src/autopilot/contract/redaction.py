@@ -124,6 +124,10 @@ def _pieces(ends: dict[tuple[int, str], list[str]]) -> str:
 
 _SIEVE = _sieve(_WORDS)
 _AWS_SESSION = b"ASIA"
+ESCAPE = rb"\u"
+"""Of the pieces, the one that may spell any other."""
+PIECES = (*(re.sub(r"[()]", "", word).encode() for word in _WORDS.split()), _AWS_SESSION.lower())
+"""All that the sieve looks for, in lower case: text in which none of them stands passes it."""
 _SEPARATORS = re.compile(r"[\W_]+")
 
 

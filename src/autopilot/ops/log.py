@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from autopilot.contract.redaction import may_hold_secret
+from autopilot.ops.sieve import may_hold_secret
 
 Redact = Callable[[Any], Any]
 """A JSON-like value in, the same without secrets out (autopilot.contract.redaction)."""

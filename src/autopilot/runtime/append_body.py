@@ -16,6 +16,7 @@ import msgspec
 from autopilot.contract import EventType, redaction
 from autopilot.contract.errors import Details, InvalidRequest, PayloadTooLarge, Unprocessable
 from autopilot.contract.port import RuntimeRequest
+from autopilot.ops import sieve
 from autopilot.runtime import strict_json
 from autopilot.runtime.append_identity import AS_STORED, Digests
 from autopilot.runtime.append_plan import STOPPED
@@ -68,6 +69,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     problems: Details = []
     executor = "execute" in request.claims.scopes
     digests = None if executor else Digests.of(settings)
+    may_redact = sieve.may_hold_secret(request.body)
     actor = actor_of(request.claims)
     request_text = text_or_null(request.headers.get("x-request-id"))
     drafts = []
@@ -78,7 +80,7 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
             problems += faults
             continue
         event_type, written = item["event_type"], item.get("payload") or {}
-        payload, value = _payload(written, raw, place, settings)
+        payload, value = _payload(written, raw, place, settings, may_redact=may_redact)
         altered = value is not written
         digest = None
         if digests is not None:
@@ -137,9 +139,9 @@ def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
 
 
 def _payload(
-    value: dict[str, Any], text: msgspec.Raw, place: str, settings: RuntimeSettings
+    value: dict[str, Any], text: msgspec.Raw, place: str, settings: RuntimeSettings, *, may_redact: bool
 ) -> tuple[str, dict[str, Any]]:
-    """The payload as it will be stored, as text and decoded.
+    """The payload as it will be stored, as text and decoded. `may_redact`: its body may hold a secret.
 
     Raises:
         PayloadTooLarge, InvalidRequest: too large, or too deep.
@@ -155,7 +157,7 @@ def _payload(
             limit=settings.max_event_bytes,
         )
     strict_json.check_depth(raw, value, settings.max_depth)
-    if redaction.may_hold_secret(raw):
+    if may_redact and sieve.may_hold_secret(raw):
         redacted = redaction.redact(value)
         if redacted is not value:
             return msgspec.json.encode(redacted).decode(), redacted
