@@ -108,6 +108,26 @@ async def test_an_artifact_is_listed_printed_in_ranges_and_written_to_a_file(
     }
 
 
+async def test_what_arrived_of_one_that_is_not_whole_is_printed_when_asked_for(
+    options: tuple[Options, Companion], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    given, companion = options
+    part = {"artifact_id": ID, "offset": 0, "text": TEXT[:100_000]}
+    answer = await companion.post("/workers/w/artifacts", {"artifacts": [part], "generation": 1})
+    assert answer.data[0]["state"] == "pending"
+    await companion.release("w")
+    await companion.runtime.pool.execute("update artifact set state = 'lost', lost_reason = 'overdue'")
+    with pytest.raises(NotFound) as lost:
+        await artifact("w", ID, options=given)
+    assert lost.value.reason_code == "artifact_lost"
+    capfdbinary.readouterr()
+
+    await artifact("w", ID, incomplete=True, options=given)
+    assert capfdbinary.readouterr().out == RAW[: answer.data[0]["next_offset"]]
+    await artifacts("w", options=given)
+    assert b" arrived)" in capfdbinary.readouterr().out
+
+
 @pytest.mark.parametrize(("range_", "named"), [("x", ID), ("9-3", ID), ("0-", "ffff")])
 async def test_what_makes_no_sense_is_said(
     options: tuple[Options, Companion], range_: str, named: str, tmp_path: Path

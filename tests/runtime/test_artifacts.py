@@ -219,7 +219,7 @@ async def test_only_an_executor_of_this_generation_stores(worker: Runtime):
     await other.claim("w")
     late = await put(worker, ref, "a" * 70_000, claims=machine.claims, generation=first)
     assert (late.status, late.reason) == (409, "fenced")
-    assert (await get(worker, ref)).reason == "artifact_pending"
+    assert (await get(worker, ref)).reason == "artifact_lost"
 
 
 async def test_who_gave_the_lease_back_may_still_finish(worker: Runtime):

@@ -30,7 +30,10 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 PREFLIGHT_SECONDS = 600
 """How long a browser may rely on a preflight; Chromium's own limit is 7200."""
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-EXPOSED = b"etag, retry-after, x-autopilot-contract, x-autopilot-redacted, x-autopilot-truncated, x-request-id"
+EXPOSED = (
+    b"etag, retry-after, x-autopilot-contract, x-autopilot-incomplete, x-autopilot-redacted, x-autopilot-truncated,"
+    b" x-request-id"
+)
 """Answer headers that a script of a listed origin may read."""
 ASKED_HEADERS = re.compile(rb"[A-Za-z0-9_, -]{1,1024}")
 _HOST = re.compile(r"(?P<name>[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)

@@ -58,6 +58,7 @@ async def artifact(
         str | None, Parameter(name="--range", help="Bytes FIRST-LAST, FIRST- or -LAST_SO_MANY; else all of it.")
     ] = None,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"), help="Write it to this file.")] = None,
+    incomplete: Annotated[bool, Parameter(negative=(), help="Of one that is not whole: what has arrived.")] = False,
     options: Options = DEFAULT,
 ) -> None:
     """Print an artifact, or a range of it, as it is stored."""
@@ -66,7 +67,7 @@ async def artifact(
     async with connected(options) as client:
         worker_id = await pick_worker(client, worker)
         whole_id = await _pick(client, worker_id, artifact_id)
-        content = client.read_artifact(worker_id, whole_id, first=first, last=last)
+        content = client.read_artifact(worker_id, whole_id, first=first, last=last, incomplete=incomplete)
         async with contextlib.aclosing(content):
             if output is not None:
                 size = await _into_file(content, output)
@@ -137,6 +138,8 @@ def _range_of(text: str | None) -> tuple[int, int | None]:
 def _row(one: Artifact) -> tuple[str, ...]:
     marks = [word for word, holds in (("cut", one.truncated), ("redacted", one.redacted)) if holds]
     size = size_words(one.bytes if one.state != "stored" else one.stored_bytes)
+    if one.state == "lost":
+        marks.append(f"{size_words(one.stored_bytes)} arrived")
     return (
         one.artifact_id,
         one.state,

@@ -52,21 +52,24 @@ class ArtifactCalls(Calls):
         return ArtifactPage(found, reply.body.get("next"))
 
     async def read_artifact(
-        self, worker_id: str, artifact_id: str, *, first: int = 0, last: int | None = None
+        self, worker_id: str, artifact_id: str, *, first: int = 0, last: int | None = None, incomplete: bool = False
     ) -> AsyncGenerator[bytes]:
         """The bytes from `first` to `last`, both included, as they come; negative `first`: so many at the end.
+
+        `incomplete`: of one that is not whole, what has arrived.
 
         Goes on where a connection broke. Whoever stops early closes the iterator (`contextlib.aclosing`).
 
         Raises:
-            NotFound: `no_such_artifact`, `artifact_pending` (not all of it has arrived) or `artifact_pruned`.
+            NotFound: `no_such_artifact`, `artifact_pending` (not all of it has arrived), `artifact_lost` (nor is
+                expected to) or `artifact_pruned`.
             Unprocessable: the range begins beyond its end.
         """
         backoff = Backoff(RETRY_POLICY, rng=self._http.rng)
         etag: str | None = None
         while True:
             try:
-                stream = await self._open(worker_id, artifact_id, first, last, etag)
+                stream = await self._open(worker_id, artifact_id, first, last, etag, incomplete=incomplete)
                 etag, first = stream.headers.get("etag"), _first(stream, first)
                 try:
                     while (chunk := await stream.read()) is not None:
@@ -123,7 +126,14 @@ class ArtifactCalls(Calls):
         return many(StoredPart, await self._http.call("artifacts.store", "POST", path, body=body))
 
     async def _open(
-        self, worker_id: str, artifact_id: str, first: int, last: int | None, etag: str | None
+        self,
+        worker_id: str,
+        artifact_id: str,
+        first: int,
+        last: int | None,
+        etag: str | None,
+        *,
+        incomplete: bool,
     ) -> ByteStream:
         headers = {}
         if first or last is not None:
@@ -132,7 +142,13 @@ class ArtifactCalls(Calls):
             headers["if-range"] = etag
         path = path_of("workers", worker_id, "artifacts", artifact_id)
         try:
-            stream = await self._http.open("artifacts.read", path, headers=headers, media_type=MEDIA_TYPE)
+            stream = await self._http.open(
+                "artifacts.read",
+                path,
+                query={"incomplete": "true" if incomplete else None},
+                headers=headers,
+                media_type=MEDIA_TYPE,
+            )
         except UnknownError as error:
             if error.status != BEYOND:
                 raise

@@ -18,7 +18,7 @@ from autopilot.contract.errors import InvalidRequest, NotFound, Unavailable, Unp
 from autopilot.contract.port import RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions, strict_json
 from autopilot.runtime.artifacts_events import ARTIFACT_ID, MAX_INTEGER, SQL
-from autopilot.runtime.artifacts_store import PENDING, STORED, ArtifactStore
+from autopilot.runtime.artifacts_store import AWAITED, LOST, PENDING, STORED, ArtifactStore
 from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.router import Match, Route, data_response, integer_of, json_response, query_of
 from autopilot.runtime.settings import RuntimeSettings
@@ -29,6 +29,11 @@ MAX_PARTS = 64
 TEXT = "text/plain; charset=utf-8"
 """Whatever it is: nothing that an artifact says is ever to be taken for a page or a program."""
 
+_MISSING = {
+    PENDING: "not all of it has arrived yet",
+    LOST: "not all of it arrived, and nobody is known who could still bring the rest",
+    "pruned": "retention has taken it",
+}
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -72,7 +77,10 @@ class ArtifactRoutes:
         return data_response(200, [encode(one) for one in results])
 
     async def read(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
-        """200 and the content, 206 and a range of it, 304 where the caller has it, 416 where the range is beyond it."""
+        """200 and the content, 206 and a range of it, 304 where the caller has it, 416 where the range is beyond it.
+
+        `incomplete=true`: also what has arrived of one that is not whole.
+        """
         worker_id, artifact_id = worker_id_of(match), match["artifact_id"]
         if ARTIFACT_ID.fullmatch(artifact_id) is None:
             raise Unprocessable(
@@ -81,7 +89,7 @@ class ArtifactRoutes:
         worker = await find_worker(self._pool, worker_id)
         permissions.observe(request.claims, worker)
         row = await self._pool.fetchrow(SQL.find, worker.worker_no, artifact_id)
-        number, size, headers = _readable(row)
+        number, size, headers = _readable(row, incomplete=_flag(query_of(request).get("incomplete")))
         if request.headers.get("if-none-match") in {headers["etag"], "*"}:
             return RuntimeResponse(304, headers, b"")
         first, end, status = _wanted(request, headers["etag"], size)
@@ -116,6 +124,7 @@ def artifact_of(row: asyncpg.Record) -> Artifact:
         sha256=row["sha256"].hex(),
         received_bytes=row["received_bytes"],
         stored_bytes=0 if is_pending else row["stored_bytes"],
+        lost_reason=row["lost_reason"],
         stored_sha256=None if digest is None else digest.hex(),
         redacted=row["redacted"],
         truncated=row["truncated"],
@@ -124,27 +133,41 @@ def artifact_of(row: asyncpg.Record) -> Artifact:
     )
 
 
-def _readable(row: asyncpg.Record | None) -> tuple[int, int, dict[str, str]]:
+def _readable(row: asyncpg.Record | None, *, incomplete: bool) -> tuple[int, int, dict[str, str]]:
     """Number, size and headers of what can be read.
 
     Raises:
-        NotFound: `no_such_artifact`, `artifact_pending` or `artifact_pruned`.
+        NotFound: `no_such_artifact`, `artifact_pending`, `artifact_lost` or `artifact_pruned`.
     """
     if row is None:
         raise NotFound("no such artifact", reason_code="no_such_artifact")
-    if row["state"] != STORED:
+    is_part = row["state"] in AWAITED
+    if row["state"] != STORED and not (is_part and incomplete):
+        facts: dict[str, Any] = {name: row[name] for name in ("artifact_id", "bytes", "received_bytes", "lost_reason")}
         reason = f"artifact_{row['state']}"
-        message = "not all of it has arrived yet" if row["state"] == PENDING else "retention has taken it"
-        facts: dict[str, Any] = {name: row[name] for name in ("artifact_id", "bytes", "received_bytes")}
-        raise NotFound(message, reason_code=reason, **facts, sha256=row["sha256"].hex())
+        raise NotFound(_MISSING[row["state"]], reason_code=reason, **facts, sha256=row["sha256"].hex())
+    # Of a part that grows: what came before stays, so its size says which it is.
+    digest = f"{row['sha256'].hex()}-{row['stored_bytes']}" if is_part else row["stored_sha256"].hex()
     headers = {
         "content-type": TEXT,
-        "etag": f'"{row["stored_sha256"].hex()}"',
+        "etag": f'"{digest}"',
         "accept-ranges": "bytes",
         "x-autopilot-truncated": str(row["truncated"]).lower(),
         "x-autopilot-redacted": str(row["redacted"]).lower(),
+        "x-autopilot-incomplete": str(is_part).lower(),
     }
     return row["artifact_no"], row["stored_bytes"], headers
+
+
+def _flag(text: str | None) -> bool:
+    """A choice in a query.
+
+    Raises:
+        Unprocessable: it is neither.
+    """
+    if text not in {None, "true", "false"}:
+        raise Unprocessable("incomplete is true or false", reason_code="invalid_value", field="incomplete")
+    return text == "true"
 
 
 def _wanted(request: RuntimeRequest, etag: str, size: int) -> tuple[int, int, int]:

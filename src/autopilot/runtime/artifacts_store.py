@@ -26,7 +26,9 @@ from autopilot.runtime.settings import RuntimeSettings
 CHUNK_BYTES = 256 * 1024
 LEAST_PIECE_BYTES = 64 * 1024
 JSON = "application/json"
-UNKNOWN, PENDING, STORED = "unknown", "pending", "stored"
+UNKNOWN, PENDING, STORED, LOST = "unknown", "pending", "stored", "lost"
+AWAITED = frozenset({PENDING, LOST})
+"""States of what is not whole: what is brought is taken, also where nobody expected it any more."""
 
 
 class ArtifactStore:
@@ -68,11 +70,13 @@ class ArtifactStore:
         if row is None:
             return StoredPart(artifact_id=part.artifact_id, state=UNKNOWN, next_offset=0), None
         received = row["received_bytes"]
-        if row["state"] == PENDING and part.offset == received and part.text:
+        is_awaited = row["state"] in AWAITED
+        if is_awaited and part.offset == received and part.text:
             received, is_whole = await self._add(tx, worker, row, index, part.text)
         else:
-            is_whole = row["state"] == PENDING and received == row["bytes"]  # nobody finished it
-        told = StoredPart(artifact_id=part.artifact_id, state=row["state"], next_offset=received)
+            is_whole = is_awaited and received == row["bytes"]  # nobody finished it
+        state = PENDING if is_awaited else row["state"]
+        told = StoredPart(artifact_id=part.artifact_id, state=state, next_offset=received)
         return told, row["artifact_no"] if is_whole else None
 
     async def _add(self, tx: LedgerTx, worker: Worker, row: asyncpg.Record, index: int, text: str) -> tuple[int, bool]:
@@ -124,7 +128,7 @@ class ArtifactStore:
             row = await conn.fetchrow(SQL.lock_number, number)
             if row is None:
                 return UNKNOWN, 0
-            if row["state"] != PENDING or row["received_bytes"] != row["bytes"]:
+            if row["state"] not in AWAITED or row["received_bytes"] != row["bytes"]:
                 return row["state"], row["received_bytes"]
             digest = await digest_of(conn, row["artifact_no"], row["stored_bytes"])
             if digest == row["sha256"] or row["redacted"] or row["truncated"]:

@@ -23,7 +23,7 @@ import structlog
 from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
-from autopilot.runtime import artifacts_store
+from autopilot.runtime import artifacts_losses, artifacts_store
 from autopilot.runtime.append_identity import AS_STORED, Digests
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.ledger_rows import Worker, payload_bounds
@@ -79,6 +79,7 @@ class Retention:
 
     async def sweep(self) -> None:
         """Forget, in all logs, what has come of age."""
+        await artifacts_losses.overdue(self._pool)
         choices = self._settings.choices
         if choices.keep_previews_days is not None:
             await self._previews.sweep(choices.keep_previews_days)

@@ -20,7 +20,7 @@ from autopilot.contract.errors import Forbidden, Unauthorized
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
-from autopilot.runtime import approvals_rows, receipts_ending
+from autopilot.runtime import approvals_rows, artifacts_losses, receipts_ending
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests_methods import STOP
@@ -58,6 +58,8 @@ class Revocations:
         if request.claims.device_id != device_id:
             raise Forbidden("only for the device of the claims", reason_code="device")
         await self._pool.execute(_SQL.revoke, device_id, self._clock.now())
+        if request.claims.machine_id is not None:
+            await artifacts_losses.with_machine(self._pool, request.claims.machine_id)
         found = await self._pool.fetch(_SQL.undelivered_of, device_id, STOP)
         rejected = 0
         for target, request_ids in receipts_ending.by_target(found).items():

@@ -30,7 +30,14 @@ NOT_MODIFIED = 304
 TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
 PASSED_BACK = frozenset(
     {"content-type", "cache-control", "retry-after", "x-accel-buffering", "allow"}
-    | {"etag", "accept-ranges", "content-range", "x-autopilot-truncated", "x-autopilot-redacted"}
+    | {
+        "etag",
+        "accept-ranges",
+        "content-range",
+        "x-autopilot-truncated",
+        "x-autopilot-redacted",
+        "x-autopilot-incomplete",
+    }
 )
 """Response headers of the runtime that mean something to a client."""
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from autopilot.contract._generated.artifact import (
         Artifact,
+        ArtifactLoss,
         ArtifactMedia,
         ArtifactPart,
         ArtifactRef,
@@ -281,6 +282,7 @@ MODULES = {
     "ApprovalVerdict": "policy",
     "Artifact": "artifact",
     "ArtifactContent": "artifact_service",
+    "ArtifactLoss": "artifact",
     "ArtifactMedia": "artifact",
     "ArtifactPart": "artifact",
     "ArtifactRef": "artifact",
@@ -502,6 +504,7 @@ __all__ = [
     "ApprovalVerdict",
     "Artifact",
     "ArtifactContent",
+    "ArtifactLoss",
     "ArtifactMedia",
     "ArtifactPart",
     "ArtifactRef",

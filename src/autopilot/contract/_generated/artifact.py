@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-__all__ = ["Artifact", "ArtifactMedia", "ArtifactPart", "ArtifactRef", "ArtifactState", "StoreArtifacts", "StoredPart"]
+__all__ = [
+    "Artifact",
+    "ArtifactLoss",
+    "ArtifactMedia",
+    "ArtifactPart",
+    "ArtifactRef",
+    "ArtifactState",
+    "StoreArtifacts",
+    "StoredPart",
+]
 
 
 class ArtifactState(StrEnum):
@@ -17,6 +26,19 @@ class ArtifactState(StrEnum):
     """It can be read."""
     PRUNED = "pruned"
     """Retention took it with its events; what it was is still known."""
+    LOST = "lost"
+    """Nobody is known who could still bring what is missing."""
+
+
+class ArtifactLoss(StrEnum):
+    """Why nobody is expected to bring the rest of an artifact."""
+
+    MACHINE_REPLACED = "machine_replaced"
+    """Another machine executes the worker now."""
+    MACHINE_REVOKED = "machine_revoked"
+    """The machine was signed out."""
+    OVERDUE = "overdue"
+    """It was announced thirty days ago."""
 
 
 class ArtifactMedia(StrEnum):
@@ -73,7 +95,9 @@ class Artifact:
     received_bytes: int
     """Bytes of the whole that have arrived."""
     stored_bytes: int
-    """Bytes that can be read, or could be before they were pruned; 0 while it is pending."""
+    """Bytes that can be read, or could be before they were pruned; 0 while it is pending. Of a lost one: what arrived
+    of it.
+    """
     stored_sha256: str | None = None
     """Of what is stored; it differs from `sha256` where something was redacted, or cut off."""
     redacted: bool
@@ -84,6 +108,8 @@ class Artifact:
     """When an event first referred to it."""
     stored_at: str | None = None
     """Since when it can be read."""
+    lost_reason: str | None = None
+    """Why it is lost; null unless it is. (`ArtifactLoss`)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

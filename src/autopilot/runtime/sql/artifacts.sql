@@ -11,7 +11,7 @@ with said as (
     from said order by worker_no, artifact_id, seq desc
     on conflict (worker_no, artifact_id) do update
     set last_seq = excluded.last_seq, path = excluded.path,
-        state = case a.state when 'pruned' then 'pending' else a.state end,
+        state = case when a.state in ('pruned', 'lost') then 'pending' else a.state end, lost_reason = null,
         received_bytes = case a.state when 'pruned' then 0 else a.received_bytes end,
         stored_bytes = case a.state when 'pruned' then 0 else a.stored_bytes end,
         stored_sha256 = case a.state when 'pruned' then null else a.stored_sha256 end,
@@ -45,12 +45,25 @@ select coalesce(sum(stored_bytes) filter (where state <> 'pruned'), 0)::bigint f
 insert into artifact_chunk (artifact_no, start_byte, content)
 select $1, c.start_byte, c.content from unnest($2::bigint[], $3::bytea[]) as c (start_byte, content);
 
--- received: how far it has come
-update artifact set received_bytes = $2, stored_bytes = $3, inside = $4, redacted = $5, truncated = $6
+-- received: how far it has come; one that was lost is being brought after all
+update artifact
+set received_bytes = $2, stored_bytes = $3, inside = $4, redacted = $5, truncated = $6, state = 'pending', lost_reason = null
 where artifact_no = $1;
 
 -- stored: all of it is there
-update artifact set state = 'stored', stored_sha256 = $2, stored_at = clock_timestamp() where artifact_no = $1;
+update artifact set state = 'stored', stored_sha256 = $2, stored_at = clock_timestamp(), lost_reason = null
+where artifact_no = $1;
+
+-- lost: nobody will bring the rest of what this worker's events refer to
+update artifact set state = 'lost', lost_reason = $2 where worker_no = $1 and state = 'pending';
+
+-- lost_with_machine: nor of what the events of this machine's workers refer to
+update artifact a set state = 'lost', lost_reason = $2
+from lease l where l.worker_no = a.worker_no and l.machine_id = $1 and a.state = 'pending';
+
+-- overdue: nor of what was announced so long ago
+update artifact set state = 'lost', lost_reason = $2
+where state = 'pending' and announced_at < clock_timestamp() - $1::interval;
 
 -- begin_again: nothing of it is there
 update artifact set received_bytes = 0, stored_bytes = 0, inside = '', redacted = false where artifact_no = $1;
@@ -73,7 +86,7 @@ select a.artifact_no from unnest($1::bigint[]) as a (artifact_no)
 where not exists (select from artifact_use u where u.artifact_no = a.artifact_no);
 
 -- pruned: what they were stays
-update artifact set state = 'pruned', inside = '' where artifact_no = any($1::bigint[]);
+update artifact set state = 'pruned', inside = '', lost_reason = null where artifact_no = any($1::bigint[]);
 
 -- release_below: events below this seq are gone
 delete from artifact_use where worker_no = $1 and seq < $2;
