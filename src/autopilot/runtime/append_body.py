@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,11 @@ from autopilot.runtime.settings import RuntimeSettings
 KNOWN_TYPES = frozenset(EventType)
 EVENT_TYPE = re.compile(r"worker\.[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 MAX_EVENT_TYPE = 120
-EVENT_ID = re.compile(r"[!-~]{1,255}")
+MAX_EVENT_ID = 255
+EVENT_ID = re.compile(rf"[!-~]{{1,{MAX_EVENT_ID}}}")
 MAX_INTEGER = 2**53 - 1
+_FIELDS = ("event_type", "payload", "event_id", "producer_seq", "late")
+_OBJECTS, _TEXTS_ALONE, _INTEGERS = frozenset({dict, type(None)}), {str}, {int}
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -65,46 +69,19 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     strict_json.check_media(request, max_bytes=settings.max_body_bytes)
     body = strict_json.parse(request.body)
     items, is_batch = _items(body, settings)
-    texts = _texts(request.body, is_batch=is_batch)
-    problems: Details = []
-    executor = "execute" in request.claims.scopes
-    digests = None if executor else Digests.of(settings)
-    may_redact = sieve.may_hold_secret(request.body)
-    actor = actor_of(request.claims)
-    request_text = text_or_null(request.headers.get("x-request-id"))
-    drafts = []
-    for index, (item, raw) in enumerate(zip(items, texts, strict=True)):
-        place = f"events[{index}]" if is_batch else "event"
-        faults = _faults(item, place)
-        if faults:
-            problems += faults
-            continue
-        event_type, written = item["event_type"], item.get("payload") or {}
-        payload, value = _payload(written, raw, place, settings, may_redact=may_redact)
-        altered = value is not written
-        digest = None
-        if digests is not None:
-            digest = digests.make(event_type, written) if altered else AS_STORED
-        drafts.append(
-            Draft(
-                event_type,
-                payload,
-                value,
-                item.get("event_id") or f"server:{uuid.uuid4().hex}",
-                actor,
-                request_text,
-                digest,
-                digests,
-                written if altered else None,
-                item.get("producer_seq") if executor else None,
-                item.get("late") is True,
-            )
-        )
+    columns = [[item.get(name) for item in items] for name in _FIELDS]
+    problems = [] if _is_sound(*columns) else list(_problems(items, is_batch=is_batch))
     generation = body.get("generation")
     if generation is not None and not _is_integer(generation, 1):
         problems.append(_fault("generation", "must be a positive integer"))
     if problems:
         raise Unprocessable(f"{problems[0]['field']} {problems[0]['message']}", details=problems)
+    texts = _texts(request.body, is_batch=is_batch)
+    _check_sizes(texts, columns[1], request.body, settings, is_batch=is_batch)
+    drafts = _drafts(request, texts, columns, settings)
+    if sieve.may_hold_secret(request.body):
+        for draft in drafts:
+            _redact(draft)
     return AppendBody(drafts, generation, is_batch)
 
 
@@ -131,37 +108,107 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
     return items, bool(events)
 
 
-def _texts(raw: bytes, *, is_batch: bool) -> list[msgspec.Raw]:
+def _texts(raw: bytes, *, is_batch: bool) -> list[str]:
     """The payloads' raw text on one line, in order; a payload that is null counts as missing."""
     body = _TEXTS.decode(strict_json.one_line(raw))
     events = (body.events or []) if is_batch else [body.event or _Event()]
-    return [event.payload for event in events]
+    return [str(event.payload, "utf-8") for event in events]
 
 
-def _payload(
-    value: dict[str, Any], text: msgspec.Raw, place: str, settings: RuntimeSettings, *, may_redact: bool
-) -> tuple[str, dict[str, Any]]:
-    """The payload as it will be stored, as text and decoded. `may_redact`: its body may hold a secret.
+def _check_sizes(
+    texts: list[str], values: list[Any], body: bytes, settings: RuntimeSettings, *, is_batch: bool
+) -> None:
+    """Refuse a payload that is too large, or nested too deeply.
 
     Raises:
-        PayloadTooLarge, InvalidRequest: too large, or too deep.
+        PayloadTooLarge, InvalidRequest: as their names say.
     """
-    if not value:
-        return "{}", value
-    raw = bytes(text)
-    if len(raw) > settings.max_event_bytes:
-        raise PayloadTooLarge(
-            f"a payload has at most {settings.max_event_bytes} bytes",
-            reason_code="event_too_large",
-            field=place,
-            limit=settings.max_event_bytes,
+    if len(body) > settings.max_event_bytes:
+        for index, text in enumerate(texts):
+            if len(text.encode()) > settings.max_event_bytes:
+                raise PayloadTooLarge(
+                    f"a payload has at most {settings.max_event_bytes} bytes",
+                    reason_code="event_too_large",
+                    field=f"events[{index}]" if is_batch else "event",
+                    limit=settings.max_event_bytes,
+                )
+    for text, value in zip(texts, values, strict=True):
+        strict_json.check_depth(text, value, settings.max_depth)
+
+
+def _drafts(
+    request: RuntimeRequest, texts: list[str], columns: list[list[Any]], settings: RuntimeSettings
+) -> list[Draft]:
+    """The events as they were sent."""
+    executor = "execute" in request.claims.scopes
+    digest, digests = (None, None) if executor else (AS_STORED, Digests.of(settings))
+    actor = actor_of(request.claims)
+    request_text = text_or_null(request.headers.get("x-request-id"))
+    return [
+        Draft(
+            event_type,
+            text if value else "{}",
+            value or {},
+            event_id or f"server:{uuid.uuid4().hex}",
+            actor,
+            request_text,
+            digest,
+            digests,
+            None,
+            producer_seq if executor else None,
+            late is True,
         )
-    strict_json.check_depth(raw, value, settings.max_depth)
-    if may_redact and sieve.may_hold_secret(raw):
-        redacted = redaction.redact(value)
-        if redacted is not value:
-            return msgspec.json.encode(redacted).decode(), redacted
-    return raw.decode(), value
+        for event_type, value, event_id, producer_seq, late, text in zip(*columns, texts, strict=True)
+    ]
+
+
+def _redact(draft: Draft) -> None:
+    """Take out of a draft what must not be kept; a digest of what it said is kept instead."""
+    if not sieve.may_hold_secret(draft.payload.encode()):
+        return
+    redacted = redaction.redact(draft.value)
+    if redacted is draft.value:
+        return
+    draft.written, draft.value, draft.payload = draft.value, redacted, msgspec.json.encode(redacted).decode()
+    draft.digest = draft.made_digest()
+
+
+def _is_sound(
+    event_types: list[Any], payloads: list[Any], event_ids: list[Any], producer_seqs: list[Any], lates: list[Any]
+) -> bool:
+    """Whether nothing can be wrong with any event, which a look at whole columns tells for nearly all."""
+    return (
+        KNOWN_TYPES.issuperset(event_types)
+        and set(map(type, payloads)) <= _OBJECTS
+        and set(map(type, event_ids)) == _TEXTS_ALONE
+        and _are_identities(event_ids)
+        and (_is_empty(producer_seqs) or (set(map(type, producer_seqs)) == _INTEGERS and _are_positive(producer_seqs)))
+        and _is_empty(lates)
+    )
+
+
+def _is_empty(column: list[Any]) -> bool:
+    return column.count(None) == len(column)
+
+
+def _are_identities(event_ids: list[str]) -> bool:
+    joined = "".join(event_ids)
+    return (
+        joined.isascii()
+        and joined.isprintable()
+        and " " not in joined
+        and all(event_ids)
+        and len(max(event_ids, key=len)) <= MAX_EVENT_ID
+    )
+
+
+def _are_positive(numbers: list[int]) -> bool:
+    return min(numbers) >= 1 and max(numbers) <= MAX_INTEGER
+
+
+def _problems(items: list[dict[str, Any]], *, is_batch: bool) -> Iterator[dict[str, Any]]:
+    for index, item in enumerate(items):
+        yield from _faults(item, f"events[{index}]" if is_batch else "event")
 
 
 def _faults(item: dict[str, Any], place: str) -> Details:

@@ -84,7 +84,7 @@ class Group:
         events = size = 0
         while self._queue:
             following = self._queue[0]
-            alone = any(draft.event_type == STOPPED for draft in following.batch.drafts)
+            alone = STOPPED in following.batch.event_types
             events += len(following.batch.drafts)
             size += following.size_bytes
             full = events > self._settings.group_events or size > self._settings.group_bytes

@@ -25,7 +25,7 @@ from autopilot.db.queries import load
 from autopilot.runtime import append_plan, consequences, permissions
 from autopilot.runtime.append_identity import AS_STORED, DIGEST_BYTES
 from autopilot.runtime.append_plan import Producer, Reading
-from autopilot.runtime.ledger_rows import Batch, Outcome, Row, Worker
+from autopilot.runtime.ledger_rows import Batch, Outcome, Span, Worker, spans_of
 
 if TYPE_CHECKING:
     from autopilot.runtime.ledger import LedgerTx
@@ -72,16 +72,21 @@ class _Plan:
     workers: list[Worker]
     heads: list[int]
     """The workers' latest_seq before."""
-    rows: list[Row]
+    spans: list[Span]
     results: list[list[Outcome]]
     counted: dict[Producer, tuple[int, int]]
     """Each producer_seq that moves: from, to."""
 
+    @property
+    def rows(self) -> int:
+        """How many are to be stored."""
+        return sum(len(span.frames) for span in self.spans)
+
     def packs(self) -> list[Pack]:
         """The rows of each of `workers`, in order."""
-        by_worker: dict[int, list[Row]] = {worker.worker_no: [] for worker in self.workers}
-        for row in self.rows:
-            by_worker[row.worker.worker_no].append(row)
+        by_worker: dict[int, list[Span]] = {worker.worker_no: [] for worker in self.workers}
+        for span in self.spans:
+            by_worker[span.worker.worker_no].append(span)
         return [_pack(worker, by_worker[worker.worker_no]) for worker in self.workers]
 
 
@@ -112,7 +117,7 @@ class Standing:
         plan = self._plan(tx, batches)
         if plan is None or not await _commit(tx.conn, plan):
             return None
-        tx.rows = plan.rows
+        tx.spans = plan.spans
         producers = {producer: moved for producer, (_, moved) in plan.counted.items()}
         for worker in plan.workers:
             self._keep(worker, producers)
@@ -144,16 +149,36 @@ class Standing:
             if consequences.may_follow(worker, batch) or not permissions.owns(batch.claims, worker):
                 return None
             try:
-                admitted = append_plan.admit(tx, worker, batch, reading)
+                _place(tx, worker, batch, plan, reading)
             except Problem:
                 return None
-            outcomes, rows = append_plan.settle(worker, batch, admitted, reading)
-            plan.results.append(outcomes)
-            plan.rows += rows
-        if not plan.rows or any(worker.state_changed for worker in workers) or reading.producers.keys() > before.keys():
+        if (
+            not plan.spans
+            or any(worker.state_changed for worker in workers)
+            or reading.producers.keys() > before.keys()
+        ):
             return None
         plan.counted = {key: (before[key], seq) for key, seq in reading.producers.items() if seq != before[key]}
         return plan
+
+
+def _place(tx: LedgerTx, worker: Worker, batch: Batch, plan: _Plan, reading: Reading) -> None:
+    """Give a batch its places in the plan.
+
+    Raises:
+        Problem: it is refused.
+    """
+    span = append_plan.run(worker, batch, reading)
+    if span is not None:
+        plan.spans.append(span)
+        plan.results.append(
+            [Outcome(draft, seq, worker.stamp) for seq, draft in enumerate(batch.drafts, span.first_seq)]
+        )
+        return
+    admitted = append_plan.admit(tx, worker, batch, reading)
+    outcomes, rows = append_plan.settle(worker, batch, admitted, reading)
+    plan.spans += spans_of(rows)
+    plan.results.append(outcomes)
 
 
 async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
@@ -177,17 +202,17 @@ async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
         )
     except asyncpg.UniqueViolationError:
         return False  # one of the events is recorded already
-    return bool(done == f"INSERT 0 {len(plan.rows)}")
+    return bool(done == f"INSERT 0 {plan.rows}")
 
 
-def _pack(worker: Worker, rows: Sequence[Row]) -> Pack:
+def _pack(worker: Worker, spans: Sequence[Span]) -> Pack:
     """Rows of one worker in as few values as there are columns; moves its `log_bytes` to the end of them."""
-    frames = [row.frame for row in rows]
+    frames = [frame for span in spans for frame in span.frames]
+    drafts = [draft for span in spans for draft in span.drafts]
     joined = "\n".join(frames)
     sizes = map(len, frames if joined.isascii() else [frame.encode() for frame in frames])
     ends = list(accumulate(sizes, initial=worker.log_bytes))
     worker.log_bytes = ends[-1]
-    drafts = [row.draft for row in rows]
     return (
         " ".join([draft.event_id for draft in drafts]),
         _digests([draft.digest for draft in drafts]),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HANDSHAKES = "handshakes"
 _CONSEQUENTIAL = handshakes.METHODS | spend_counts.METHODS
+_ONLY_EVENTS = {EVENT}
 
 
 def may_follow(worker: Worker, batch: Batch) -> bool:
@@ -39,9 +40,10 @@ def may_follow(worker: Worker, batch: Batch) -> bool:
     lease = worker.lease
     if lease is not None and (batch.claims.machine_id != lease.machine_id or leases.is_due(lease, worker.now)):
         return True
-    return any(
-        draft.event_type != EVENT or draft.method in _CONSEQUENTIAL or artifacts_events.refers(draft)
-        for draft in batch.drafts
+    return (
+        batch.event_types != _ONLY_EVENTS
+        or not _CONSEQUENTIAL.isdisjoint(batch.methods)
+        or any([artifacts_events.refers(draft) for draft in batch.drafts])  # noqa: C419 - twice as fast as a generator
     )
 
 

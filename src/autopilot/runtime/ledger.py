@@ -24,7 +24,19 @@ from autopilot.runtime.append_group import Group
 from autopilot.runtime.append_plan import Reading
 from autopilot.runtime.append_standing import DatabaseTime, Standing
 from autopilot.runtime.feed_entries import Entry
-from autopilot.runtime.ledger_rows import Batch, Draft, Known, Outcome, Row, Worker, columns_of, instant, worker_of
+from autopilot.runtime.ledger_rows import (
+    Batch,
+    Draft,
+    Known,
+    Outcome,
+    Row,
+    Span,
+    Worker,
+    columns_of,
+    instant,
+    spans_of,
+    worker_of,
+)
 from autopilot.runtime.policy_rules import Decided
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail_workers import WorkerTail
@@ -58,6 +70,8 @@ class LedgerTx:
         """What policies refused in this transaction: a word for each."""
         self.rows: list[Row] = []
         """All rows appended so far, in order."""
+        self.spans: list[Span] = []
+        """The same by worker, once it has committed."""
         self.memo: dict[str, Any] = {}
         """What consequences.py read for this transaction."""
         self.heard: dict[int, Worker] = {}
@@ -250,8 +264,9 @@ class Ledger:
         self._publish(tx)
 
     def _publish(self, tx: LedgerTx) -> None:
-        if tx.rows:
-            self._tail.publish(tx.rows)
+        if not tx.spans:
+            tx.spans = spans_of(tx.rows)
+        self._tail.publish(tx.spans)
         for tell in self.on_commit:
             tell(tx)
 

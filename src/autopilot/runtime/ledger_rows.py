@@ -116,12 +116,12 @@ class Draft(msgspec.Struct, gc=False):
     """The payload before redaction, where that altered it."""
     producer_seq: int | None = None
     late: bool = False
-    method: str | None = None
-    """`payload.method`, where it is a string: never given, always found."""
 
-    def __post_init__(self) -> None:
+    @property
+    def method(self) -> str | None:
+        """`payload.method`, where it is a string."""
         method = self.value.get("method")
-        self.method = method if isinstance(method, str) else None
+        return method if isinstance(method, str) else None
 
     def says_the_same(self, recorded: bytes | None) -> bool:
         """Whether what was recorded under its `event_id`, with this digest, is this very event."""
@@ -159,6 +159,14 @@ class Batch:
     drafts: list[Draft]
     generation: int | None = None
     """The lease generation an executor believes to hold."""
+    event_types: set[str] = field(init=False)
+    methods: set[str] = field(init=False)
+    """Of the payloads that have one."""
+
+    def __post_init__(self) -> None:
+        self.event_types = {draft.event_type for draft in self.drafts}
+        methods = [draft.value.get("method") for draft in self.drafts]
+        self.methods = {method for method in methods if isinstance(method, str)}
 
     @property
     def size_bytes(self) -> int:
@@ -190,12 +198,12 @@ class Known(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Span:
-    """A run of one worker's freshly committed rows, for those who follow it."""
+    """A run of one worker's rows: freshly committed, for those who follow it, or about to be."""
 
-    worker_no: int
-    worker_id: str
+    worker: Worker
     first_seq: int
-    rows: list[Row] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list)
 
 
 def instant(time: datetime) -> str:
@@ -263,6 +271,17 @@ def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
         f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{draft.x_request_id},'
         f'"eventId":{text(draft.event_id)}{late}}}'
     )
+
+
+def frames_of(worker: Worker, first_seq: int, drafts: Sequence[Draft]) -> list[str]:
+    """The same of a run of drafts that are `worker.event`, none of them late."""
+    head = f'{{"workerId":"{worker.worker_id}","seq":'
+    stamped = f',"occurredAt":"{worker.stamp}","actor":'
+    return [
+        f'{head}{seq},"eventType":"worker.event","payload":{draft.payload}'
+        f'{stamped}{draft.actor},"xRequestId":{draft.x_request_id},"eventId":{text(draft.event_id)}}}'
+        for seq, draft in enumerate(drafts, first_seq)
+    ]
 
 
 _PAYLOAD = ',"payload":'
@@ -344,6 +363,7 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
     for row in rows:
         span = spans.get(row.worker.worker_no)
         if span is None:
-            span = spans[row.worker.worker_no] = Span(row.worker.worker_no, row.worker.worker_id, row.seq)
-        span.rows.append(row)
+            span = spans[row.worker.worker_no] = Span(row.worker, row.seq)
+        span.drafts.append(row.draft)
+        span.frames.append(row.frame)
     return list(spans.values())

@@ -218,10 +218,11 @@ def append(batch: Batch, worker: Worker) -> None:
     if executor and batch.generation is None:
         _require_own_machine(claims, worker)
     free = executor or worker.lease is None
-    for draft in batch.drafts:
-        if draft.event_type != EVENT:
+    if batch.event_types != {EVENT}:
+        for draft in batch.drafts:
             _refuse_runtime_types(draft)
-        if not free:
+    if not free:
+        for draft in batch.drafts:
             _refuse_executor_events(draft)
 
 

@@ -88,7 +88,7 @@ class Notices:
     def committed(self, tx: LedgerTx) -> None:
         """Call after each commit."""
         wakes = wakes_of(tx)
-        for worker in ({row.worker.worker_no: row.worker for row in tx.rows} | wakes.workers).values():
+        for worker in ({span.worker.worker_no: span.worker for span in tx.spans} | wakes.workers).values():
             for key in keys_of(worker):
                 self._tell(key, worker)
         for kind, target_id, _ in wakes.receipts:

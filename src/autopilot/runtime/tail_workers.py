@@ -12,7 +12,7 @@ import asyncpg
 from autopilot.contract.errors import StaleCursor
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
-from autopilot.runtime.ledger_rows import Row, spans_of
+from autopilot.runtime.ledger_rows import Span
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail import Hub, Page
 from autopilot.runtime.tail_wakeups import Wakeups
@@ -32,13 +32,13 @@ class WorkerTail:
         self.hub = Hub(self.read_page, self.read_heads, settings, clock)
         wakeups.subscribe(TOPIC, self.hub.hint, self.hub.resumed)
 
-    def publish(self, rows: Sequence[Row]) -> None:
+    def publish(self, spans: Sequence[Span]) -> None:
         """Call straight after the commit of these rows."""
-        for span in spans_of(rows):
-            key = str(span.worker_no)
+        for span in spans:
+            key = str(span.worker.worker_no)
             if self.hub.follows(key):
-                self.hub.publish(key, span.first_seq, [sse(row) for row in span.rows])
-            self._wakeups.announce(TOPIC, key, span.rows[-1].seq)
+                self.hub.publish(key, span.first_seq, sse(span))
+            self._wakeups.announce(TOPIC, key, span.first_seq + len(span.frames) - 1)
 
     async def read_page(self, key: str, cursor: int) -> Page:
         """The next frames of a worker's log after `cursor`, about `page_bytes` of them.
@@ -59,6 +59,9 @@ class WorkerTail:
         return {str(record["worker_no"]): record["latest_seq"] for record in records}
 
 
-def sse(row: Row) -> bytes:
-    """A row as the stream's frame."""
-    return f"id: {row.seq}\nevent: codex.{row.draft.event_type}\ndata: {row.frame}\n\n".encode()
+def sse(span: Span) -> list[bytes]:
+    """Rows as the stream's frames."""
+    return [
+        f"id: {seq}\nevent: codex.{draft.event_type}\ndata: {frame}\n\n".encode()
+        for seq, (draft, frame) in enumerate(zip(span.drafts, span.frames, strict=True), span.first_seq)
+    ]
