@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.api.served import EchoRuntime, ServedApi, serving
+from tests.api.served import EchoRuntime, ServedApi, bearer, serving
 
 from autopilot.api import alarm
 from autopilot.api.settings import ApiSettings
@@ -61,6 +61,37 @@ async def test_many_addresses_that_guess_at_many_people_are_noticed_by_their_sum
         await guess(proxied, address=f"198.51.100.{n}", email=f"u{n}@example.org")
 
     assert await noticed(proxied) == [("all", "198.51.100.8")]
+
+
+async def test_what_the_limit_of_calls_noticed_is_in_the_audit_with_the_next_wrong_code(proxied: ServedApi):
+    calls = {"x-forwarded-for": "203.0.113.5"}
+    for _ in range(25 + alarm.OF_AN_ADDRESS + 1):
+        await proxied.client.post("/api/auth/email", json={"email": "no address"}, headers=calls)
+    assert await noticed(proxied) == []
+    assert await metric(proxied, 'autopilot_sign_in_alarms_total{by="address"}') == 1
+
+    await guess(proxied, address="198.51.100.1", email="ada@example.org")
+    assert await noticed(proxied) == [("address:203.0.113.5", "203.0.113.5")]
+
+
+async def test_refreshes_over_their_limit_are_no_guesses(proxied: ServedApi):
+    calls = {"x-forwarded-for": "203.0.113.5"}
+    for _ in range(25 + alarm.OF_AN_ADDRESS + 5):
+        answer = await proxied.client.post("/api/auth/refresh", json={"refresh_token": "apr_x"}, headers=calls)
+    assert answer.status_code == 429
+
+    assert await metric(proxied, "autopilot_sign_in_alarms_total{") == 0
+    assert await metric(proxied, 'autopilot_sign_in_refusals_total{reason="rate"}') == 0
+
+
+async def test_steps_up_over_their_limit_are_noticed(proxied: ServedApi):
+    token = (await proxied.sign_in("ada@example.org"))["token"]
+    for _ in range(25 + alarm.OF_AN_ADDRESS + 5):
+        answer = await proxied.client.post(
+            "/api/auth/step-up", json={"code": "00000000"}, headers=bearer(token) | {"x-forwarded-for": "203.0.113.5"}
+        )
+    assert answer.status_code == 429
+    assert await metric(proxied, 'autopilot_sign_in_alarms_total{by="address"}') == 1
 
 
 async def test_someone_who_mistypes_is_not(proxied: ServedApi):

@@ -366,6 +366,21 @@ async def test_revoking_a_device_ends_what_it_may_have_confirmed(api: ServedApi)
             await joiner.collect(MemoryTokenStore())
 
 
+async def test_a_refresh_token_that_comes_back_ends_what_its_session_may_have_confirmed(api: ServedApi):
+    signed = await api.sign_in("ada@example.org")
+    async with person(api) as thief, joining(api) as joiner:
+        approver = thief.approver()
+        await joiner.claim((await approver.offer("device")).secret)
+        words, _ = await compared(approver, joiner)
+        await approver.accept(words)
+        for _ in range(2):
+            await api.client.post("/api/auth/refresh", json={"refresh_token": signed["refresh_token"]})
+            await api.pool.execute("update api.refresh_token set replaced_at = replaced_at - interval '61 seconds'")
+
+        with pytest.raises(NotFound):
+            await joiner.collect(MemoryTokenStore())
+
+
 async def test_a_ticket_of_no_pairing_leaves_no_line_for_ever(api: ServedApi):
     body = {"ticket": "0" * 64, "credential": "appair_" + "x" * 27}
     assert (await api.client.post("/api/pairing/collect", json=body)).status_code == 404

@@ -130,6 +130,8 @@ async def test_a_machine_steps_up_never_and_an_owner_without_an_address_at_the_m
     assert not await is_stepped_up(api, owner)
     assert await at_the_machine(api.pool, owner)
     assert await is_stepped_up(api, owner)
+    await api.pool.execute("update api.access_token set expires_at = clock_timestamp()")
+    assert not await at_the_machine(api.pool, owner)
 
 
 async def test_an_owner_nobody_has_claimed_is_told_that_there_is_no_address(database: str):

@@ -7,6 +7,7 @@ an alarm, once a window for each of them. Relies on the limits elsewhere to make
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ OF_AN_EMAIL = 10
 """Two codes' worth of wrong guesses."""
 OF_ALL = 200
 """Many addresses, few guesses each: nobody stands out, the sum does."""
+UNWRITTEN = 100
 
 log = get_logger("autopilot.api")
 
@@ -41,16 +43,20 @@ class Alarm:
             for name, most in (("address", OF_AN_ADDRESS), ("email", OF_AN_EMAIL), ("all", OF_ALL))
         }
         self._told = Limit(1 / WINDOW_SECONDS, 1, monotonic)
+        # Noticed by the limit of calls, where no transaction is at hand; the next wrong code writes it down too.
+        self._unwritten: deque[tuple[str, str, Caller]] = deque(maxlen=UNWRITTEN)
 
     async def refused(self, connection: Any, caller: Caller, subject: str | None) -> None:
         """A code was wrong; within the transaction that says so. `subject`: `email:<address>`, where one was named."""
         self._refused.labels("code").inc()
-        for by, key in self._noticed(caller, subject):
+        found = [*self._unwritten, *self._noticed(caller, subject)]
+        self._unwritten.clear()
+        for by, key, by_whom in found:
             detail = {"by": by, "window_seconds": WINDOW_SECONDS}
-            await audit.record(connection, "guessing_noticed", caller, outcome="refused", subject=key, detail=detail)
+            await audit.record(connection, "guessing_noticed", by_whom, outcome="refused", subject=key, detail=detail)
 
     def admit(self, rate: Limit, caller: Caller) -> None:
-        """Let a sign-in call through its limit; who runs into it is counted too.
+        """Let a call that proves somebody by a code through its limit; who runs into it is counted too.
 
         Raises:
             RateLimited: `sign_in_rate`.
@@ -59,15 +65,15 @@ class Alarm:
             rate.admit(caller.address, reason_code="sign_in_rate")
         except RateLimited:
             self._refused.labels("rate").inc()
-            self._noticed(caller, None)
+            self._unwritten.extend(self._noticed(caller, None))
             raise
 
-    def _noticed(self, caller: Caller, subject: str | None) -> list[tuple[str, str]]:
+    def _noticed(self, caller: Caller, subject: str | None) -> list[tuple[str, str, Caller]]:
         keys = {"address": f"address:{caller.address}", "all": "all"} | ({"email": subject} if subject else {})
         found = []
         for by, key in keys.items():
             if self._limits[by].wait_seconds(key) and not self._told.wait_seconds(key):
                 self._raised.labels(by).inc()
                 log.warning("guessing_noticed", by=by, address=caller.address, window_seconds=WINDOW_SECONDS)
-                found.append((by, key))
+                found.append((by, key, caller))
         return found

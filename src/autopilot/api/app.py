@@ -160,7 +160,7 @@ def build(
     app = Starlette(
         routes=[
             *auth.routes(),
-            *StepUpRoutes(step_up, api.grants, api.postman, reception, rate).routes(),
+            *StepUpRoutes(step_up, api.grants, api.postman, reception, rate, alarm).routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
             *teams.routes(),

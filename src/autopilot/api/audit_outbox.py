@@ -11,13 +11,13 @@ import asyncio
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
 import asyncpg
 
 from autopilot.api.audit import SQL
 from autopilot.contract.errors import Unavailable
+from autopilot.contract.instants import instant
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import get_logger
@@ -79,5 +79,5 @@ class AuditOutbox:
 
 
 def _body(row: Any) -> dict[str, Any]:
-    at = row["at"].astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    at = instant(row["at"])
     return {**{name: row[name] for name in FIELDS}, "at": at, "detail": json.loads(row["detail"])}

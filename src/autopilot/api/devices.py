@@ -8,7 +8,6 @@ its streams within two seconds on every node (`StreamWatch`), what it asked for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from autopilot.api import audit
@@ -17,6 +16,7 @@ from autopilot.api.sessions import SQL as SESSIONS_SQL
 from autopilot.api.sessions import Sessions
 from autopilot.contract import Device
 from autopilot.contract.errors import NotFound
+from autopilot.contract.instants import instant
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "devices")
@@ -75,7 +75,7 @@ class Devices:
     async def _revoke(self, actor: Actor, device_id: str, caller: Caller, *, others: bool) -> list[str]:
         async with self.sessions.pool.acquire() as connection, connection.transaction():
             # First, since pairings are locked before sessions.
-            await connection.execute(SQL.decline_pairings, actor.user_id)
+            await connection.execute(SESSIONS_SQL.decline_pairings, actor.user_id)
             revoked = await connection.fetch(SQL.revoke, actor.user_id, device_id, others)
             device_ids = [row["device_id"] for row in revoked]
             ended = await connection.fetch(SQL.end_sessions, device_ids, caller.x_request_id)
@@ -97,8 +97,8 @@ def shown(row: Any, *, current_id: str | None) -> Device:
         device_id=row["device_id"],
         name=row["name"] or None,
         surface=row["surface"],
-        created_at=_rfc3339(row["created_at"]),
-        last_seen_at=_rfc3339(row["last_seen_at"]),
+        created_at=instant(row["created_at"]),
+        last_seen_at=instant(row["last_seen_at"]),
         platform=row["platform"],
         address=row["address"],
         current=row["device_id"] == current_id,
@@ -106,7 +106,3 @@ def shown(row: Any, *, current_id: str | None) -> Device:
         machine_id=row["machine_id"],
         signs=row["public_key"] is not None,
     )
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,15 +1,17 @@
 """How a sign-in code or an invitation reaches a person: by SMTP, or on the console where no mail is set up.
 
 The answer to a sign-in call never waits for the mail (it would tell whether one was sent): `Postman` delivers from a
-bounded queue, in the app's own task. Never logs a code or a secret, never raises to the caller of the API.
+bounded queue, in tasks of the app's own. Never logs a code or a secret, never raises to the caller of the API.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Protocol, TextIO
@@ -22,6 +24,10 @@ from autopilot.ops.log import get_logger
 QUEUED_MAILS = 200
 SMTP_SECONDS = 20.0
 """For each step of the conversation with the mail server."""
+SENT_AT_ONCE = 4
+"""Conversations with the mail server."""
+PERMANENT = 500
+"""The first code by which a mail server refuses for good (RFC 5321, 4.2.1)."""
 RETRY_SECONDS = (1.0, 5.0, 30.0)
 """A code lives ten minutes: after the last of these it is better asked for again."""
 
@@ -165,48 +171,93 @@ def mailer_for(settings: ApiSettings) -> Mailer:
 
 
 class Postman:
-    """Delivers mails one after another, apart from the calls that ask for them."""
+    """Delivers mails apart from the calls that ask for them. One that has to wait lets others pass."""
 
     def __init__(self, mailer: Mailer, clock: Clock) -> None:
         self._mailer = mailer
         self._clock = clock
         self._queue: asyncio.Queue[Mail] = asyncio.Queue(QUEUED_MAILS)
+        self._kept = 0  # places that nothing was posted to yet
+        self._under_way = 0
+        self._sending = asyncio.Semaphore(SENT_AT_ONCE)
 
-    def post(self, mail: Mail) -> None:
-        """Queue a mail.
+    @contextlib.contextmanager
+    def place(self) -> Iterator[Callable[[Mail], None]]:
+        """A place for one mail, to be had before anything is written down for it; what posts it is yielded.
+
+        It is given back where nothing was posted.
 
         Raises:
-            Unavailable: the queue is full: the mail server doesn't keep up.
+            Unavailable: all are taken: the mail server doesn't keep up.
         """
-        try:
-            self._queue.put_nowait(mail)
-        except asyncio.QueueFull:
+        if self._kept + self._queue.qsize() + self._under_way >= QUEUED_MAILS:
             raise Unavailable(
                 "mail can't be sent at the moment",
                 reason_code="mail_busy",
                 outcome="not_recorded",
                 retry_after_seconds=30.0,
-            ) from None
+            )
+        self._kept += 1
+        posted: list[Mail] = []
+        try:
+            yield posted.append
+        finally:
+            self._kept -= 1
+            for mail in posted:
+                self._queue.put_nowait(mail)
+
+    def post(self, mail: Mail) -> None:
+        """Queue a mail for which nothing was written down yet.
+
+        Raises:
+            Unavailable: as `place`.
+        """
+        with self.place() as post:
+            post(mail)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        while True:
-            mail = await self._queue.get()
-            await self._deliver(mail)
-            self._queue.task_done()
+        async with asyncio.TaskGroup() as deliveries:
+            while True:
+                mail = await self._queue.get()
+                self._under_way += 1
+                deliveries.create_task(self._deliver(mail))
 
     async def delivered(self) -> None:
         """Wait until everything that was posted was delivered or given up."""
         await self._queue.join()
 
     async def _deliver(self, mail: Mail) -> None:
-        for pause_seconds in (*RETRY_SECONDS, None):
-            try:
+        try:
+            for pause_seconds in (*RETRY_SECONDS, None):
+                if await self._is_done_with(mail, pause_seconds):
+                    return
+                await self._clock.sleep(pause_seconds or 0.0)
+        finally:
+            self._under_way -= 1
+            self._queue.task_done()
+
+    async def _is_done_with(self, mail: Mail, pause_seconds: float | None) -> bool:
+        """Whether this try was the last: it was taken, refused for good, or there is none after it."""
+        try:
+            async with self._sending:
                 await self._mailer.send(mail)
-            except (OSError, smtplib.SMTPException) as error:
-                log.warning("mail_not_taken", error=type(error).__name__, again_in_seconds=pause_seconds)
-                if pause_seconds is not None:
-                    await self._clock.sleep(pause_seconds)
-            else:
-                log.info("mail_sent")
-                return
+        except Exception as error:  # noqa: BLE001 - the edge: one mail that can't be made keeps no other from its way
+            again = pause_seconds is not None and _may_pass(error)
+            code = getattr(error, "smtp_code", None)
+            again_in = pause_seconds if again else None
+            log.warning("mail_not_taken", error=type(error).__name__, smtp_code=code, again_in_seconds=again_in)
+            return not again
+        log.info("mail_sent")
+        return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same mail may be taken a little later: the server is away, or says "not now" (4xx)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return any(code < PERMANENT for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code < PERMANENT
+    if isinstance(error, (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError)):
+        return False
+    return isinstance(error, OSError)  # SMTPException is one

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -20,6 +19,7 @@ from autopilot.api.audit import NOBODY, Actor, Caller
 from autopilot.client.pairing_words import commitment_of, words_of
 from autopilot.contract import Pairing, PairingDevice, StartedPairing
 from autopilot.contract.errors import Conflict, NotFound, RateLimited, Unavailable, Unprocessable
+from autopilot.contract.instants import instant
 from autopilot.db.queries import load
 from autopilot.ops.log import get_logger
 
@@ -301,7 +301,7 @@ def shown(row: Any) -> Pairing:
         way=row["way"],
         kind=row["kind"],
         state=state,
-        expires_at=_rfc3339(row["expires_at"]),
+        expires_at=instant(row["expires_at"]),
         device=device if row["ticket_digest"] is not None else None,
         device_address=row["device_address"],
         account=row["account"],
@@ -378,7 +378,3 @@ def _joining_values(joining: Joining, caller: Caller) -> tuple[Any, ...]:
 
 def _told(joining: Joining) -> dict[str, Any]:
     return {"name": joining.device.device_name, "machine_id": joining.device.machine_id}
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -128,11 +128,17 @@ class Sessions:
                 account = Account(family["user_id"], family["email"], family["is_owner"])
                 seconds = int(self.lifetimes.access)
                 return Tokens(account, family["device_id"], family["session_id"], access, successor, seconds)
-            await self._end(connection, family["session_id"], "refresh_reused", caller)
-            actor = Actor(user_id=family["user_id"], device_id=family["device_id"], session_id=family["session_id"])
-            await audit.record(connection, "refresh_reused", caller, actor=actor, outcome="refused")
-        self.ended.set()
+        actor = Actor(user_id=family["user_id"], device_id=family["device_id"], session_id=family["session_id"])
+        await self._end_reused(actor, caller)
         raise _refresh_refused()
+
+    async def _end_reused(self, actor: Actor, caller: Caller) -> None:
+        """End a session somebody else may have, and what it may have let in: pairings are locked before sessions."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL.decline_pairings, actor.user_id)
+            if await self._end(connection, str(actor.session_id), "refresh_reused", caller):
+                await audit.record(connection, "refresh_reused", caller, actor=actor, outcome="refused")
+        self.ended.set()
 
     async def _successor(self, connection: Any, session_id: str, token: str, found: Any) -> str | None:
         """The next refresh token; None when this use is one too many."""

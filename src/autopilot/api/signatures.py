@@ -8,7 +8,6 @@ writes".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from cryptography.exceptions import InvalidSignature
@@ -22,12 +21,12 @@ from autopilot.api.database import answering
 from autopilot.api.grants import Grant
 from autopilot.api.limits import Limit
 from autopilot.contract.errors import Conflict, Unauthorized
+from autopilot.contract.instants import instant
 from autopilot.contract.write_signature import HEADER, SKEW_SECONDS, WriteSignature, parsed, signed_bytes
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "signatures")
 
-SKEW = timedelta(seconds=SKEW_SECONDS)
 KEY_BYTES = 32
 
 
@@ -84,19 +83,16 @@ class Signatures:
 
     async def _use(self, grant: Grant, said: WriteSignature) -> None:
         with answering(outcome="not_recorded"):
-            now: datetime = await self.pool.fetchval(SQL.now)
-        if abs(now.timestamp() - said.time) > SKEW_SECONDS:
+            used = await self.pool.fetchrow(SQL.use, grant.claims.device_id, said.nonce, said.time, SKEW_SECONDS)
+        assert used is not None
+        if not used["is_timely"]:
             raise Unauthorized(
                 "the signature is too old, or of a clock that is off",
                 reason_code="signature_expired",
-                server_time=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                server_time=instant(used["now"]),
                 skew_seconds=SKEW_SECONDS,
             )
-        # Remembered for as long as this time is taken for new by anybody.
-        expires_at = datetime.fromtimestamp(said.time, UTC) + 2 * SKEW
-        with answering(outcome="not_recorded"):
-            is_new = await self.pool.fetchval(SQL.use, grant.claims.device_id, said.nonce, expires_at) is not None
-        if not is_new:
+        if not used["is_new"]:
             raise Unauthorized("the signature was used before", reason_code="signature_replayed")
 
     async def _tell(self, scope: Scope, grant: Grant, refusal: Unauthorized) -> None:

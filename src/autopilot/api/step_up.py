@@ -8,7 +8,7 @@ come beside them (`Method`). Never steps up a session that executes. Source: doc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -17,6 +17,7 @@ from autopilot.api import audit, opaque
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.codes import Codes
 from autopilot.contract.errors import Conflict
+from autopilot.contract.instants import instant
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "step_up")
@@ -76,6 +77,4 @@ class StepUp:
     async def until(self, actor: Actor) -> str | None:
         """Until when the actor's session is stepped up; None: it is not."""
         moment: datetime | None = await self.codes.pool.fetchval(SQL.until, actor.session_id)
-        if moment is None:
-            return None
-        return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return None if moment is None else instant(moment)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -20,6 +19,7 @@ from autopilot.api import audit, opaque
 from autopilot.api.audit import Actor, Caller
 from autopilot.contract import Invitation, Team, TeamMember
 from autopilot.contract.errors import Conflict, Forbidden, NotFound
+from autopilot.contract.instants import instant
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "teams")
@@ -159,8 +159,8 @@ def invitation(row: Any) -> Invitation:
         invitation_id=row["invitation_id"],
         email=row["email"],
         role=row["role"],
-        created_at=_instant(row["created_at"]),
-        expires_at=_instant(row["expires_at"]),
+        created_at=instant(row["created_at"]),
+        expires_at=instant(row["expires_at"]),
     )
 
 
@@ -181,19 +181,15 @@ def _shown(row: Any, role: str, members: tuple[TeamMember, ...] = (), invitation
         team_id=row["team_id"],
         name=row["name"],
         role=role,
-        created_at=_instant(row["created_at"]),
+        created_at=instant(row["created_at"]),
         members=members,
         invitations=invitations,
     )
 
 
 def _member(row: Any) -> TeamMember:
-    return TeamMember(user_id=row["user_id"], email=row["email"], role=row["role"], since=_instant(row["since"]))
+    return TeamMember(user_id=row["user_id"], email=row["email"], role=row["role"], since=instant(row["since"]))
 
 
 def _subject(team_id: str) -> str:
     return f"team:{team_id}"
-
-
-def _instant(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from autopilot.client.calls import Calls, many, path_of
 from autopilot.contract import AuditLine
+from autopilot.contract.instants import instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,4 @@ class AuditCalls(Calls):
 
 
 def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else instant(moment)

@@ -8,11 +8,12 @@ Source: docs/protocol.md, "Facts of health".
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Health, HealthFact, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError, NetworkError, UnknownError
+from autopilot.contract.instants import instant
 
 LOOK_SECONDS = 15.0
 """So long an answer is waited for; a server that can't answer says so within 12 s."""
@@ -46,7 +47,7 @@ class ApiFact:
 
     def answered(self, now: datetime) -> None:
         """A look was answered."""
-        self._fact = HealthFact(state="ok", as_of=_time(now))
+        self._fact = HealthFact(state="ok", as_of=instant(now))
 
     def failed(self, error: AutopilotError, now: datetime) -> None:
         """A look was not: nobody answered, or with a refusal. Most refusals are an answer."""
@@ -56,12 +57,12 @@ class ApiFact:
         if is_serving and not isinstance(error, NetworkError):
             self.answered(now)
             return
-        since = (self._fact.detail or {}).get("since") or _time(now)
+        since = (self._fact.detail or {}).get("since") or instant(now)
         detail = {"reason_code": error.reason_code, "since": since}
         if isinstance(error, NetworkError):
             self._fact = HealthFact(state="unreachable", as_of=self._fact.as_of, detail=detail)
         else:
-            self._fact = HealthFact(state="unavailable", as_of=_time(now), detail=detail)
+            self._fact = HealthFact(state="unavailable", as_of=instant(now), detail=detail)
 
 
 def known(worker: WorkerSnapshot | None, api: HealthFact) -> Health:
@@ -69,8 +70,3 @@ def known(worker: WorkerSnapshot | None, api: HealthFact) -> Health:
     if worker is None:
         return Health(api=api, machine=UNKNOWN, codex=UNKNOWN, data=UNKNOWN)
     return replace(worker.health, api=api)
-
-
-def _time(moment: datetime) -> str:
-    """As the server writes times."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

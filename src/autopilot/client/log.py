@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autopilot.contract.errors import AutopilotError
+from autopilot.contract.instants import instant
 
 LOGGER = logging.getLogger("autopilot.client")
 _ATTRIBUTE = "autopilot"
@@ -56,7 +57,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Render `record`."""
         fields = fields_of(record) or {"event": record.getMessage()}
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        at = instant(datetime.fromtimestamp(record.created, UTC))
         line = {"ts": at, "level": record.levelname.lower(), "logger": record.name, **fields}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

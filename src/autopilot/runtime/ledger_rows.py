@@ -9,13 +9,14 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from autopilot.contract.errors import Conflict
+from autopilot.contract.instants import instant
 from autopilot.contract.port import Claims
 from autopilot.runtime.append_identity import Digests
 
@@ -204,11 +205,6 @@ class Span:
     first_seq: int
     drafts: list[Draft] = field(default_factory=list)
     frames: list[str] = field(default_factory=list)
-
-
-def instant(time: datetime) -> str:
-    """RFC 3339 in UTC with microseconds and `Z`."""
-    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def text(value: str) -> str:

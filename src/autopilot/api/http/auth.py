@@ -79,13 +79,13 @@ class AuthRoutes:
         caller = self._counted(request)
         body = await self.reception.open_body(request, EmailSignIn)
         email = _checked_email(body.email)
-        with answering():
+        with answering(), self.postman.place() as post:
             code = await self.codes.issue(email, caller)
             wanted = await accounts.may_sign_up(
                 self.codes.pool, email, sign_up=self.settings.sign_up, owner_email=self.settings.owner_email
             )
-        if wanted:
-            self.postman.post(CodeMail(email, code, round(self.codes.life_seconds / 60)))
+            if wanted:
+                post(CodeMail(email, code, round(self.codes.life_seconds / 60)))
         return json_answer(encode(EmailSignInSent(ok=True, expires_in=int(self.codes.life_seconds))))
 
     async def verify(self, request: Request) -> Response:
@@ -115,7 +115,8 @@ class AuthRoutes:
 
     async def refresh(self, request: Request) -> Response:
         """Rotate a refresh token."""
-        caller = self._counted(request)
+        caller = self._caller(request)
+        self.rate.admit(caller.address, reason_code="sign_in_rate")  # nobody guesses those: it is no alarm's matter
         body = await self.reception.open_body(request, RefreshBody)
         with answering():
             tokens = await self.sessions.refresh(body.refresh_token, caller)
@@ -150,10 +151,13 @@ class AuthRoutes:
         return tokens
 
     def _counted(self, request: Request) -> Caller:
-        hint = request.headers.get(SURFACE_HEADER, "")
-        caller = self.reception.caller(request, hint if hint in SURFACES else "sdk")
+        caller = self._caller(request)
         self.alarm.admit(self.rate, caller)
         return caller
+
+    def _caller(self, request: Request) -> Caller:
+        hint = request.headers.get(SURFACE_HEADER, "")
+        return self.reception.caller(request, hint if hint in SURFACES else "sdk")
 
 
 def _checked_email(written: str) -> str:

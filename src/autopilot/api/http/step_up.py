@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.api.alarm import Alarm
 from autopilot.api.audit import Actor
 from autopilot.api.codes import refusal
 from autopilot.api.database import answering
@@ -34,6 +35,7 @@ class StepUpRoutes:
     postman: Postman
     reception: Reception
     rate: Limit
+    alarm: Alarm
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -43,15 +45,15 @@ class StepUpRoutes:
         """200 in both steps; `stepped_up` says which it was."""
         grant, body = await self.reception.write(request, StepUpBody, "administer", "admin")
         caller = self.reception.caller(request, grant.claims.surface)
-        self.rate.admit(caller.address, reason_code="sign_in_rate")
+        self.alarm.admit(self.rate, caller)
         if body.method not in (None, *METHODS):
             raise Unprocessable("no such method here", reason_code="invalid_value", field="method")
         actor = Actor.of(grant.claims)
         if body.code is None:
-            with answering():
-                code, email = await self.step_up.begin(actor, grant.email, caller)
             life_seconds = self.step_up.codes.life_seconds
-            self.postman.post(CodeMail(email, code, round(life_seconds / 60)))
+            with answering(), self.postman.place() as post:
+                code, email = await self.step_up.begin(actor, grant.email, caller)
+                post(CodeMail(email, code, round(life_seconds / 60)))
             return _answer(stepped_up=False, seconds=life_seconds)
         with answering():
             proved = await self.step_up.finish(actor, grant.email, body.code, caller)

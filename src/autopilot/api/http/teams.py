@@ -96,11 +96,10 @@ class TeamRoutes:
             email = plain_email(body.email)
         except ValueError:
             raise Unprocessable("this is no mail address", reason_code="invalid_value", field="email") from None
-        with answering():
+        with answering(), self.postman.place() as post:
             actor, caller = Actor.of(grant.claims), self._caller(request, grant)
             made, secret, team = await self.invitations.invite(actor, team_id, email, role, caller)
-        days = round(LIFE_SECONDS / DAY_SECONDS)
-        self.postman.post(InvitationMail(email, team, role, secret, days, self.public_url))
+            post(InvitationMail(email, team, role, secret, round(LIFE_SECONDS / DAY_SECONDS), self.public_url))
         return json_answer({"data": encode(made)}, status=201)
 
     async def withdraw(self, request: Request) -> Response:

@@ -11,9 +11,6 @@ order by d.last_seen_at desc, d.device_id;
 -- rename: What its owner calls it from now on; no row where it is not one of theirs.
 update api.device set name = $3 where user_id = $1 and device_id = $2 and revoked_at is null returning device_id;
 
--- decline_pairings: What a session that ends now may have begun or confirmed lets nobody in any more.
-update api.pairing set state = 'declined' where user_id = $1 and state not in ('done', 'declined');
-
 -- revoke: One device, or with $3 all others; those that were not revoked before.
 update api.device set revoked_at = clock_timestamp()
 where user_id = $1 and revoked_at is null and (device_id = $2) <> $3

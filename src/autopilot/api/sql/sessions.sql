@@ -73,6 +73,9 @@ select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at,
     s.machine_id
 from api.device d join api.session s using (device_id) where s.session_id = $1;
 
+-- decline_pairings: What a session that ends now may have begun or confirmed lets nobody in any more.
+update api.pairing set state = 'declined' where user_id = $1 and state not in ('done', 'declined');
+
 -- end_session: No token of it speaks for anyone from now on; the runtime is to be told of its device.
 with ended as (
     update api.session set ended_at = clock_timestamp(), end_reason = $2

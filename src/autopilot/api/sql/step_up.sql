@@ -7,5 +7,9 @@ returning stepped_up_until;
 select stepped_up_until from api.session where session_id = $1 and stepped_up_until > clock_timestamp();
 
 -- session_of: The session of an access token that still speaks for a person.
-select s.session_id, s.user_id, s.device_id from api.access_token t join api.session s using (session_id)
-where t.token_digest = $1 and s.ended_at is null and s.machine_id is null;
+select s.session_id, s.user_id, s.device_id
+from api.access_token t
+join api.session s using (session_id)
+join api.device d on d.device_id = s.device_id
+where t.token_digest = $1 and t.expires_at > clock_timestamp() and s.ended_at is null and s.machine_id is null
+    and d.revoked_at is null;
