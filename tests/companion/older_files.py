@@ -10,6 +10,7 @@ UNDONE = {
     2: ("alter table inbox drop column expires_at",),
     3: ("alter table thread drop column incarnation",),
     4: ("alter table thread drop column elsewhere",),
+    8: ("alter table approval drop column told_in",),
     5: ("drop table approval", "alter table open_item drop column told"),
     6: ("drop table seal_head",),
     7: ("drop table artifact",),

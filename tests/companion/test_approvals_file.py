@@ -272,8 +272,7 @@ async def test_an_item_that_failed_without_having_begun_shows_no_decision(tmp_pa
 async def test_a_question_of_a_hidden_thread_is_nobodys_and_our_codex_does_not_wait_for_it(
     tmp_path: Path, *, shared: bool, answers: int
 ) -> None:
-    """Handmade: no Codex was seen to ask so. Reviews ask nothing, and sub-agents are threads of their own."""
-    hidden = {"method": "thread/started", "params": {"thread": {"id": "h", "ephemeral": True, "parentThreadId": "t"}}}
+    hidden = {"method": "thread/started", "params": {"thread": {"id": "h", "ephemeral": True, "forkedFromId": "f"}}}
     params = {"threadId": "h", "turnId": "u", "itemId": "i", "command": "touch x", "cwd": "/p"}
     question = {"method": "item/commandExecution/requestApproval", "id": 0, "params": params}
     async with bench(tmp_path, "t", shared=shared) as made:

@@ -29,6 +29,9 @@ class Row:
 
     approval_id: str
     thread_id: str
+    """The thread that asks."""
+    told_in: str
+    """The thread in whose worker's log that is told: the same, or the one that an ephemeral one came from."""
     turn_id: str | None
     item_id: str | None
     incarnation: str
@@ -51,10 +54,10 @@ def ask(db: sqlite3.Connection, row: Row, params: bytes) -> bool:
     """Store what is new; False: it was asked before. `params` is exactly what Codex sent."""
     return (
         db.execute(
-            "insert into approval (approval_id, thread_id, turn_id, item_id, incarnation, codex_id, method, params)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+            "insert into approval (approval_id, thread_id, told_in, turn_id, item_id, incarnation, codex_id, method,"
+            " params) values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
             (
-                *(row.approval_id, row.thread_id, row.turn_id, row.item_id, row.incarnation, row.codex_id),
+                *(row.approval_id, row.thread_id, row.told_in, row.turn_id, row.item_id, row.incarnation, row.codex_id),
                 *(row.method, params),
             ),
         ).rowcount
@@ -140,6 +143,7 @@ def _row(row: sqlite3.Row) -> Row:
     return Row(
         approval_id=row["approval_id"],
         thread_id=row["thread_id"],
+        told_in=row["told_in"] or row["thread_id"],
         turn_id=row["turn_id"],
         item_id=row["item_id"],
         incarnation=row["incarnation"],

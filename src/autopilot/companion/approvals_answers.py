@@ -131,6 +131,8 @@ class Answers:
         self._said.clear()
         self._repeating.clear()
         await self._end(lambda row: row.incarnation in left, approvals_ends.codex_ended)
+        lost = partial(approvals_ends.closed, reason=approvals_ends.OUT_OF_REACH)
+        await self._end(lambda row: row.thread_id != row.told_in, lost)
 
     async def codex_ended(self) -> None:
         """Our own app-server is no more."""
@@ -251,7 +253,7 @@ class Answers:
     async def _say_words(self) -> None:
         """Tell the model what people said with their refusals, in the turn that was refused something."""
         for row in await self._database.run(approvals.words_due):
-            thread = self._threads.get(row.thread_id)
+            thread = self._threads.get(row.told_in)
             try:
                 trouble = "the thread is not known any more" if thread is None else await self._steer(row)
             except CodexRefused as refused:

@@ -33,6 +33,7 @@ class Asked:
 
     message: Message
     thread: Thread
+    """In whose worker's log it is told."""
     approval_id: str = ""
     """Set when it was stored."""
     refused: bool = False
@@ -40,7 +41,7 @@ class Asked:
 
     @property
     def thread_id(self) -> str:
-        """The thread that asks."""
+        """The thread in whose worker's log it is told."""
         return self.thread.thread_id
 
 
@@ -89,7 +90,7 @@ class Asking:
             thread_id=row.thread_id,
             turn_id=row.turn_id,
             item_id=row.item_id,
-            parent_thread_id=thread.parent_thread_id,
+            parent_thread_id=thread.parent_thread_id if row.thread_id == row.told_in else row.told_in,
             kind=shown.kind,
             method=method,
             title=shown.title,
@@ -102,7 +103,7 @@ class Asking:
             answerable=not unknown,
             ttl_ms=None if self.shared or unknown else self.ttl_ms,
         )
-        events = [*self._asked_before(thread, row, now), _event(request, cut, translate.timestamp(now))]
+        events = [*self._asked_before(thread, row, now), _event(request, row.told_in, cut, translate.timestamp(now))]
         if asked.refused:
             events.append(approvals_ends.closed(db, row, now, reason=UNSUPPORTED))
         return events
@@ -113,7 +114,7 @@ class Asking:
             return []
         codex_id = msgspec.json.decode(row.codex_id)
         before = approval_id(thread.worker_id, self.forgotten, codex_id, row.item_id)
-        return [approvals_ends.lost(row.thread_id, before, row.turn_id, now)]
+        return [approvals_ends.lost(row.told_in, before, row.turn_id, now)]
 
 
 def _item(db: sqlite3.Connection, row: Row) -> Params | None:
@@ -130,7 +131,8 @@ def _row(thread: Thread, incarnation: str, message: Message, params: Params) -> 
     turn_id = params.get("turnId")
     return Row(
         approval_id=approval_id(thread.worker_id, incarnation, codex_id, item_id),
-        thread_id=thread.thread_id,
+        thread_id=translate.names(message.params).thread_id or thread.thread_id,
+        told_in=thread.thread_id,
         turn_id=turn_id if isinstance(turn_id, str) else None,
         item_id=item_id,
         incarnation=incarnation,
@@ -156,7 +158,7 @@ def _evidence_refs(request: ApprovalRequest) -> Iterator[ArtifactRef]:
             yield replace(change.artifact, path=f"/approval/evidence/changes/{index}/diff")
 
 
-def _event(request: ApprovalRequest, cut: large.Cut, occurred_at: str) -> Event:
+def _event(request: ApprovalRequest, told_in: str, cut: large.Cut, occurred_at: str) -> Event:
     body = {
         "source": translate.SOURCE,
         "method": request.method,
@@ -165,9 +167,8 @@ def _event(request: ApprovalRequest, cut: large.Cut, occurred_at: str) -> Event:
         "approval": encode(request),
         "occurred_at": occurred_at,
     }
-    thread_id = request.thread_id or ""
     return Event(
-        thread_id=thread_id,
+        thread_id=told_in,
         event_type="worker.approval.requested",
         method=request.method,
         event_id=f"approval:{request.approval_id}:requested",

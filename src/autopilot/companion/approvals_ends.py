@@ -26,6 +26,8 @@ ITEM_SECONDS = 0.5
 
 FILE_LOST = "companion_file_lost"
 """Why an approval is closed whose answer, if it had one, was lost with the companion's file; it is asked anew."""
+OUT_OF_REACH = "out_of_reach"
+"""Why an approval of an ephemeral thread is closed when its connection ends: Codex repeats no such question."""
 RESOLVED = "serverRequest/resolved"
 OUTPUT = "item/commandExecution/outputDelta"
 GONE = frozenset({"thread/closed", "thread/deleted"})
@@ -167,7 +169,7 @@ def _ended(
 ) -> Event:
     approvals.end(db, row, now.timestamp(), words=words)
     return _told(
-        row.thread_id, row.turn_id, ApprovalEnd(approval_id=row.approval_id, outcome=outcome, reason=reason), state, now
+        row.told_in, row.turn_id, ApprovalEnd(approval_id=row.approval_id, outcome=outcome, reason=reason), state, now
     )
 
 

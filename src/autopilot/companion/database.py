@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 FILE = "outbox.sqlite"
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
@@ -40,6 +40,7 @@ UPGRADES = {
             position integer primary key autoincrement, worker_id text not null, artifact_id text not null,
             content blob not null, unique (worker_id, artifact_id)
         );""",
+    8: "alter table approval add column told_in text;",
 }
 """What brings an older file to each version; a new one is made by schema.sql alone."""
 Result = TypeVar("Result")

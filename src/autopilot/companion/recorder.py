@@ -33,6 +33,10 @@ from autopilot.ops.clock import Clock
 
 QUEUE_MESSAGES = 4000
 BATCH_MESSAGES = 500
+OVERHEARD = approvals_ends.FOLLOWED | {"item/started"}
+"""What is followed of threads that are no workers, for the sake of their questions."""
+MAX_UNPLACED, MAX_UNPLACED_EACH = 100, 50
+"""Threads that Codex asks for before it is known what they are, and what is kept of each until it is."""
 MAX_HELD_BACK = 5000
 """While a thread's history is read, so many of its live notifications wait; more are written at once, out of order."""
 
@@ -71,6 +75,8 @@ class Recorder:
         self._answer = answer
         self._queue: asyncio.Queue[Message | _Mark] = asyncio.Queue(QUEUE_MESSAGES)
         self._coalescer = Coalescer()
+        self._unplaced: dict[str, list[Message]] = {}
+        """By thread: what was said before it was known what it is."""
         self._incarnation = uuid.uuid4().hex[:12]
         self._numbers = itertools.count(1)
         self.written: Callable[[], None] = lambda: None
@@ -85,6 +91,18 @@ class Recorder:
     async def take(self, message: Message) -> None:
         """One message of Codex's; waits only while the queue is full."""
         await self._queue.put(message)
+
+    async def hear_again(self, thread_id: str) -> None:
+        """It is known by now that this thread is no worker: take what it asked before."""
+        for message in self._unplaced.pop(thread_id, []):
+            await self.take(message)
+
+    def forget_unplaced(self, thread_id: str | None = None) -> None:
+        """It is known by now that this thread is a worker, of which everything is heard again; None: of all threads."""
+        if thread_id is None:
+            self._unplaced.clear()
+        else:
+            self._unplaced.pop(thread_id, None)
 
     async def settle(self) -> None:
         """Everything taken so far is written when this returns."""
@@ -130,7 +148,7 @@ class Recorder:
         if isinstance(one, Asked):
             return self._put(db, self._asking.ask(db, one))
         registry.note_item(db, one)
-        new = self._put(db, [one])
+        new = 0 if self._threads.is_hidden(one.thread_id) else self._put(db, [one])
         if one.method in approvals_ends.FOLLOWED:
             new += self._put(db, approvals_ends.follow(db, one, self._asking.incarnation, self._clock.now()))
         return new
@@ -190,9 +208,11 @@ class Recorder:
             await self._answer(message, questions.unsupported(method))
 
     def _is_nobodys(self, message: Message) -> bool:
-        """Whether it names no thread, or one that Codex's programs hide: no person can be asked, and Codex waits."""
+        """Whether it names no thread, or one that came from no worker: no person can be asked, and Codex waits."""
         thread_id = translate.names(message.params).thread_id
-        return thread_id is None or self._threads.is_hidden(thread_id)
+        return thread_id is None or (
+            self._threads.is_hidden(thread_id) and self._threads.asks_through(thread_id) is None
+        )
 
     async def _batch(self) -> list[Message | _Mark]:
         """What has come, at least one unless held previews are due first."""
@@ -214,16 +234,33 @@ class Recorder:
         if named.thread_id is None or questions.is_to_machine(str(message.method)):
             return []
         if named.hidden_thread:
-            self._threads.hide(named.thread_id)
+            self._threads.hide(named.thread_id, named.came_from)
         if self._threads.is_hidden(named.thread_id):
-            return []
+            return self._overheard(message, named)
         thread = self._threads.get(named.thread_id)
         if thread is None and message.method == "thread/started":
             told = msgspec.json.decode(message.params)["thread"]
             thread = self._threads.introduce(told, now=self._clock.now().timestamp())
         elif thread is None or (not thread.subscribed and message.method == "thread/status/changed"):
             self.stranger(named.thread_id)
+        if thread is None:
+            self._keep_unplaced(named.thread_id, message)
         return [] if thread is None else self._coalescer.add(message, named, now)
+
+    def _overheard(self, message: Message, named: Names) -> list[Said]:
+        """Of a thread that is no worker and came from one: what it asks, and what becomes of that."""
+        if self._threads.asks_through(named.thread_id) is None:
+            return []
+        return [Said(message, named)] if message.id or message.method in OVERHEARD else []
+
+    def _keep_unplaced(self, thread_id: str, message: Message) -> None:
+        if not message.id and message.method not in OVERHEARD:
+            return
+        kept = self._unplaced.setdefault(thread_id, [])
+        if len(kept) < MAX_UNPLACED_EACH:
+            kept.append(message)
+        if len(self._unplaced) > MAX_UNPLACED:
+            self._unplaced.pop(next(iter(self._unplaced)))
 
     def _events(self, said: Sequence[Said]) -> list[Event | Asked]:
         events: list[Event | Asked] = []
@@ -239,11 +276,12 @@ class Recorder:
             now = self._clock.now()
             event = translate.translate(one.message, one.names, fallback_id=number, now=now, coalesced=one.coalesced)
             if event is not None:
-                registry.note(thread, event, one.names.turn_status, now.timestamp())
+                if not self._threads.is_hidden(event.thread_id):
+                    registry.note(thread, event, one.names.turn_status, now.timestamp())
                 events.append(event)
         return events
 
     def _known(self, thread_id: str) -> Thread:
-        thread = self._threads.get(thread_id)
+        thread = self._threads.asks_through(thread_id)
         assert thread is not None, "only what is about known threads gets so far"
         return thread

@@ -103,6 +103,7 @@ class Recovery:
         log.info("codex.disconnected", incarnation=session.incarnation)
         self.changed()
         self._caught_up.clear()
+        self._recorder.forget_unplaced()
         for thread in self._threads:
             thread.subscribed = thread.compared = False
         if self.ended is not None and self.codex is not None and self.codex.gone:
@@ -220,10 +221,13 @@ class Recovery:
         if thread is None:
             read = await self._call("thread/read", {"threadId": thread_id})
             raw = msgspec.json.decode(read, type=_Thread).thread
-            if translate.names(msgspec.Raw(b'{"thread":' + bytes(raw) + b"}")).hidden_thread:
-                self._threads.hide(thread_id)
+            named = translate.names(msgspec.Raw(b'{"thread":' + bytes(raw) + b"}"))
+            if named.hidden_thread:
+                self._threads.hide(thread_id, named.came_from)
+                await self._recorder.hear_again(thread_id)
                 return None
             thread = await self.introduce(raw)
+        self._recorder.forget_unplaced(thread_id)  # Codex repeats what it asks
         if not thread.subscribed and thread.is_open:
             await self.resume(thread)
         return thread

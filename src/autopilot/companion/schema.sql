@@ -67,7 +67,7 @@ create table open_item (
 -- Questions of Codex to a person (approvals.py). A row is there with the event that asks, in one transaction.
 create table approval (
     approval_id text primary key,
-    thread_id text not null,                   -- the thread that asks; its worker's log has the question
+    thread_id text not null,                   -- the thread that asks
     turn_id text,
     item_id text,
     incarnation text not null,                 -- the app-server process that asks
@@ -81,7 +81,8 @@ create table approval (
     seen text,                                 -- what the item shows: accepted | declined
     resolved_at real,                          -- when Codex said that it waits no more
     words text,                                -- due | said: what the model is told besides a refusal
-    ended_at real
+    ended_at real,
+    told_in text                               -- the thread in whose worker's log the question is; null: its own
 ) without rowid;
 create index approval_open on approval (thread_id) where state <> 'ended';
 

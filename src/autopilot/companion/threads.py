@@ -20,6 +20,8 @@ from autopilot.companion.codex.translate import Event
 
 PARENT = "parent_thread_id"
 """In a worker's metadata: the thread on whose behalf this one works."""
+MAX_DESCENT = 16
+"""Sub-agents of sub-agents, and copies of copies, are followed so far up."""
 MAX_HIDDEN = 10_000
 """Hidden threads remembered, so that what is said about them is passed over."""
 
@@ -103,7 +105,8 @@ class Threads:
     """Of the Codex that is, or was last, connected; what is introduced is its."""
     _by_id: dict[str, Thread] = field(default_factory=dict)
     _by_worker: dict[str, Thread] = field(default_factory=dict)
-    _hidden: dict[str, None] = field(default_factory=dict)
+    _hidden: dict[str, str | None] = field(default_factory=dict)
+    """And what each came from."""
 
     def load(self, db: sqlite3.Connection) -> None:
         """Read the table; call once after opening."""
@@ -134,15 +137,24 @@ class Threads:
         """The thread of this worker."""
         return self._by_worker.get(worker_id)
 
-    def hide(self, thread_id: str) -> None:
-        """Codex's programs made this thread for themselves: it never becomes a worker."""
-        self._hidden[thread_id] = None
+    def hide(self, thread_id: str, came_from: str | None = None) -> None:
+        """This thread never becomes a worker: it is ephemeral, or Codex's programs made it for themselves."""
+        self._hidden[thread_id] = came_from or self._hidden.get(thread_id)
         if len(self._hidden) > MAX_HIDDEN:
             self._hidden.pop(next(iter(self._hidden)))
 
     def is_hidden(self, thread_id: str | None) -> bool:
         """Whether it was hidden."""
         return thread_id in self._hidden
+
+    def asks_through(self, thread_id: str | None) -> Thread | None:
+        """The thread in whose worker's log questions of this one are told: itself, or where a hidden one came from."""
+        for _ in range(MAX_DESCENT):
+            thread = self.get(thread_id)
+            if thread is not None or thread_id is None:
+                return thread
+            thread_id = self._hidden.get(thread_id)
+        return None
 
     def introduce(self, told: Mapping[str, Any], *, now: float) -> Thread:
         """The worker of a thread that Codex describes (`thread` of its answers), made where it is new; not saved."""

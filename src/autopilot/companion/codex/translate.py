@@ -63,6 +63,8 @@ class _Thread(msgspec.Struct, frozen=True):
     id: Any = None
     ephemeral: Any = None
     threadSource: Any = None  # noqa: N815  # the wire's name
+    parentThreadId: Any = None  # noqa: N815  # the wire's name
+    forkedFromId: Any = None  # noqa: N815  # the wire's name
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -99,6 +101,8 @@ class Names:
     turn_status: str | None = None
     hidden_thread: bool = False
     """The message introduces a thread that must not become a worker."""
+    came_from: str | None = None
+    """The thread that the one it introduces is a sub-agent's or a copy of."""
 
 
 def names(params: msgspec.Raw) -> Names:
@@ -112,6 +116,7 @@ def names(params: msgspec.Raw) -> Names:
         item_type=_word(item.type),
         turn_status=_word(turn.status),
         hidden_thread=thread.ephemeral is True or thread.threadSource in HIDDEN_THREAD_SOURCES,
+        came_from=_word(thread.parentThreadId) or _word(thread.forkedFromId),
     )
 
 
