@@ -47,6 +47,7 @@ from autopilot.api.pairing_collect import Collector
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.api.sharing import Departures, Memberships
 from autopilot.api.signatures import Signatures
 from autopilot.api.site import surroundings
 from autopilot.api.step_up import StepUp
@@ -78,6 +79,7 @@ class Api:
     postman: Postman
     revocations: Revocations
     audit: AuditOutbox
+    departures: Departures
     signatures: Signatures
     clock: Clock
 
@@ -147,10 +149,11 @@ def build(
         alarm=alarm,
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
-    facade = Facade(port, door, api.watch, api.signatures, body_limits)
+    facade = Facade(port, door, api.watch, api.signatures, Memberships(pool), body_limits)
     teams = TeamRoutes(
         teams=Teams(pool),
         invitations=api.invitations,
+        departures=api.departures,
         grants=api.grants,
         watch=api.watch,
         postman=api.postman,
@@ -221,6 +224,7 @@ def _parts(
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
         audit=AuditOutbox(pool, port, clock),
+        departures=Departures(pool, port, clock),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,
     )
@@ -263,7 +267,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
         async with asyncio.TaskGroup() as group:
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
-            works |= {"audit": api.audit.run}
+            works |= {"audit": api.audit.run, "departures": api.departures.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

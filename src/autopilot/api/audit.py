@@ -48,6 +48,7 @@ Action = Literal[
     "team_left",
     "team_member_removed",
     "team_role_changed",
+    "team_deleted",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, opaque
+from autopilot.api import audit, opaque, sharing
 from autopilot.api.audit import Actor, Caller
 from autopilot.contract import Invitation, Team, TeamMember
 from autopilot.contract.errors import Conflict, Forbidden, NotFound
@@ -99,7 +99,8 @@ class Teams:
         async with changing(self.pool, actor, team_id, owners_only=not leaves) as connection:
             before = await _role_of_member(connection, team_id, member_id)
             await _require_other_owner(connection, team_id, member_id, before)
-            await connection.execute(SQL.remove, team_id, member_id)
+            ended = await connection.fetchval(SQL.remove, team_id, member_id)
+            await sharing.sign(connection, [ended], actor, caller)
             await audit.record(
                 connection,
                 "team_left" if leaves else "team_member_removed",
@@ -108,6 +109,23 @@ class Teams:
                 subject=_subject(team_id),
                 detail={"user_id": member_id, "role": before},
             )
+
+    async def delete(self, actor: Actor, team_id: str, caller: Caller) -> list[int]:
+        """End a team and everybody's membership in it; who was in it.
+
+        Raises:
+            NotFound, Forbidden: as `set_role`.
+        """
+        async with changing(self.pool, actor, team_id, owners_only=True) as connection:
+            members = [row["user_id"] for row in await connection.fetch(SQL.members, team_id)]
+            ended = [row["membership_no"] for row in await connection.fetch(SQL.remove_all, team_id)]
+            await sharing.sign(connection, ended, actor, caller)
+            await connection.execute(SQL.delete, team_id)
+            detail = {"members": len(members)}
+            await audit.record(
+                connection, "team_deleted", caller, actor=actor, subject=_subject(team_id), detail=detail
+            )
+        return members
 
 
 def user_id(actor: Actor) -> int:

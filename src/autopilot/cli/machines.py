@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,30 +14,33 @@ from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import ago, print_table
 from autopilot.contract import Machine, MachineFact
 
-HEADINGS = ("MACHINE", "NAME", "LAST HEARD", "CODEX", "COMPANION", "PLATFORM")
+HEADINGS = ("MACHINE", "NAME", "LAST HEARD", "CODEX", "COMPANION", "PLATFORM", "TEAM", "YOUR ROLE")
 MOST_WORDS = 160
+NO_TEAMS: Mapping[str, str] = {}
 
 
 async def machines(*, options: Options = DEFAULT) -> None:
-    """List your machines, the last one heard of first."""
+    """List your machines and those of your teams, the last one heard of first."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         found = await client.machines()
+        is_shared = any(one.owner is not None and one.owner.team_id is not None for one in found)
+        names = {team.team_id: team.name for team in await client.teams()} if is_shared and not options.json else {}
     if options.json:
         terminal.result(found)
         return
     if not found:
         terminal.say("No machines yet.")
         return
-    print_table(terminal.out, HEADINGS, rows_of(found))
+    print_table(terminal.out, HEADINGS, rows_of(found, names))
     for machine in found:
         for fact in machine.facts:
             line = f"{machine.name}: {fact.method} ({ago(fact.occurred_at)}): {words_of(fact)}"
             terminal.out.print(printable(line), markup=False)
 
 
-def rows_of(found: Iterable[Machine]) -> list[tuple[str, ...]]:
-    """What the list shows of each machine."""
+def rows_of(found: Iterable[Machine], teams: Mapping[str, str] = NO_TEAMS) -> list[tuple[str, ...]]:
+    """What the list shows of each machine; `teams`: what they are called, by id."""
     return [
         (
             machine.machine_id,
@@ -46,6 +49,8 @@ def rows_of(found: Iterable[Machine]) -> list[tuple[str, ...]]:
             machine.codex_version or "",
             machine.companion_version or "",
             machine.platform or "",
+            "" if machine.owner is None else teams.get(machine.owner.team_id or "", machine.owner.team_id or ""),
+            machine.role or "",
         )
         for machine in found
     ]

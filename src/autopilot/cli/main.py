@@ -57,6 +57,8 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "step-up": ("step_up:step_up", "Prove again who you are."),
         "pair": ("pair:pair", "Let a phone, another computer or a machine in."),
         "machine enroll": ("enroll:enroll", "Have this machine let in elsewhere."),
+        "machine share": ("machine_sharing:share", "Put one of yours into a team."),
+        "machine unshare": ("machine_sharing:unshare", "Take it out again."),
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),
@@ -69,6 +71,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "teams role": ("teams:role", "Give a member another role."),
         "teams remove": ("teams:remove", "End a membership."),
         "teams leave": ("teams:leave", "Leave one."),
+        "teams delete": ("teams:delete", "End one."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit list": ("audit_list:audited", "Show who did what."),
@@ -100,7 +103,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 """Group -> command -> where it is, and what the list of commands says of it."""
 FAMILIES = {
     "audit": "Prove that no log was altered; see what happened.",
-    "machine": "Have this machine work for a server elsewhere.",
+    "machine": "Have this machine work for a server elsewhere; share one with a team.",
     "devices": "See what is signed in for you, and sign it out.",
     "keys": "See the keys of this installation, and replace them.",
     "policy": "Say what may be asked for at all.",

@@ -1,13 +1,20 @@
-"""Which worker a command means: the one named, in full or by a part that only it has; else the most recent."""
+"""Which worker a command means: the one named, in full or by a part that only it has; else the most recent.
+
+What nobody named is one's own where there is any: a team's machines are listed too, and nobody wants to start a turn on
+a colleague's by a slip.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.client import RuntimeCodexClient
-from autopilot.contract import WorkerSummary
+from autopilot.contract import Machine, WorkerSummary
 from autopilot.ops.program import autopilot
+
+Item = TypeVar("Item", WorkerSummary, Machine)
 
 LOOKED_AT = 200
 OPEN = ("running", "starting", "stopping")
@@ -20,7 +27,7 @@ async def pick_worker(client: RuntimeCodexClient, named: str | None) -> str:
         CommandFailed: there is no worker, or `named` fits several.
     """
     found = (await client.list_workers(limit=LOOKED_AT)).workers
-    chosen = most_recent(found) if named is None else best_fit(found, named)
+    chosen = most_recent(await ones_own(client, found) or found) if named is None else best_fit(found, named)
     if chosen is None:
         raise CommandFailed(f"There is no worker yet. Start one: {autopilot('send --new')} 'hello'", Exit.NOT_FOUND)
     return chosen
@@ -45,13 +52,23 @@ def best_fit(workers: Sequence[WorkerSummary], named: str) -> str:
     return fits[0] if fits else named
 
 
+async def ones_own(client: RuntimeCodexClient, found: Sequence[Item]) -> list[Item]:
+    """Those of these that belong to whoever asks, in the same order."""
+    if all(item.owner is None or item.owner.team_id is None for item in found):
+        return list(found)
+    me = (await client.me()).user
+    return [item for item in found if item.owner is None or (me is not None and item.owner.user_id == me.id)]
+
+
 async def pick_machine(client: RuntimeCodexClient, named: str | None) -> str:
-    """The machine's id: the one named, in full or in part of its id or name; else the one heard of last.
+    """The machine's id: the one named, in full or in part of its id or name; else one's own that was heard of last.
 
     Raises:
         CommandFailed: there is none, or `named` fits several.
     """
     machines = await client.machines()
+    if named is None:
+        machines = await ones_own(client, machines)
     fits = [machine for machine in machines if named is None or named in machine.machine_id or named == machine.name]
     if not fits:
         raise CommandFailed(f"There is no such machine. A companion registers it: {autopilot('up')}", Exit.NOT_FOUND)

@@ -120,6 +120,17 @@ async def remove(team: Which, member: Member, *, options: Options = DEFAULT) -> 
     terminal.say(f"{gone.email or gone.user_id} is in {found.name} no more.", markup=False)
 
 
+async def delete(team: Which, *, options: Options = DEFAULT) -> None:
+    """End a team: everybody's membership ends, and its machines are their owners' alone."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        gone = picked(await client.teams(), team)
+        await client.delete_team(gone.team_id)
+    if options.json:
+        terminal.result(gone)
+    terminal.say(f"There is no team {gone.name} any more.", markup=False)
+
+
 async def leave(team: Which, *, options: Options = DEFAULT) -> None:
     """Leave a team."""
     terminal = Terminal(as_json=options.json)

@@ -20,6 +20,7 @@ from autopilot.contract import (
     Envelope,
     Machine,
     Receipt,
+    StateGone,
     StreamCaughtUp,
     StreamOpen,
     StreamStale,
@@ -27,7 +28,9 @@ from autopilot.contract import (
     decode,
 )
 
-Entry: TypeAlias = Envelope | WorkerSummary | Machine | Approval | Receipt | StreamStale | StreamOpen | StreamCaughtUp
+Entry: TypeAlias = (
+    Envelope | WorkerSummary | Machine | Approval | Receipt | StateGone | StreamStale | StreamOpen | StreamCaughtUp
+)
 """`StreamOpen` begins each connection: all state follows, up to `StreamCaughtUp`."""
 
 KINDS: dict[str, Any] = {
@@ -35,6 +38,7 @@ KINDS: dict[str, Any] = {
     "codex.state.machine": Machine,
     "codex.state.approval": Approval,
     "codex.state.receipt": Receipt,
+    "codex.state.gone": StateGone,
     "codex.stream.stale": StreamStale,
     "codex.stream.open": StreamOpen,
     "codex.stream.caught_up": StreamCaughtUp,

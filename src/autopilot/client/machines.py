@@ -28,6 +28,7 @@ from autopilot.contract import (
     ReleaseLease,
     RequestOutcome,
     SealHead,
+    SetMachineTeam,
     decode,
     encode,
 )
@@ -39,6 +40,32 @@ class MachineCalls(WorkerCalls):
     async def machines(self) -> list[Machine]:
         """One's machines."""
         return many(Machine, await self._http.call("machines.list", "GET", path_of("machines")))
+
+    async def share_machine(self, machine_id: str, team_id: str) -> Machine:
+        """Put a machine of one's own into a team, out of any other; its workers follow, now and later.
+
+        Takes a step-up.
+
+        Raises:
+            NotFound: no such machine, or no team of one's own.
+            Forbidden: somebody else's machine, or one only views the team.
+        """
+        return await self._set_team(machine_id, team_id)
+
+    async def unshare_machine(self, machine_id: str) -> Machine:
+        """Take a machine of one's own out of its team; members' streams of its workers end within two seconds.
+
+        Raises:
+            NotFound: no such machine.
+            Forbidden: somebody else's machine.
+        """
+        return await self._set_team(machine_id, None)
+
+    async def _set_team(self, machine_id: str, team_id: str | None) -> Machine:
+        body = encode(SetMachineTeam(team_id=team_id))
+        return one(
+            Machine, await self._http.call("machines.team", "POST", path_of("machines", machine_id, "team"), body=body)
+        )
 
     async def machine_request(
         self,

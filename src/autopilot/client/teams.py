@@ -34,7 +34,10 @@ class TeamCalls(Calls):
         return one(Team, await self._http.call("teams.create", "POST", BASE, body=encode(CreateTeam(name=name))))
 
     async def invite(self, team_id: str, email: str, role: str) -> Invitation:
-        """Mail an invitation, good for seven days; it takes the place of an older one for the same address."""
+        """Mail an invitation, good for seven days; it takes the place of an older one for the same address.
+
+        Takes a step-up, as everything that lets somebody in.
+        """
         body = encode(InviteMember(email=email, role=role))
         return one(Invitation, await self._http.call("teams.invite", "POST", _path(team_id, "invitations"), body=body))
 
@@ -58,7 +61,7 @@ class TeamCalls(Calls):
         return one(Team, await self._http.call("teams.accept", "POST", f"{BASE}/accept", body=body))
 
     async def set_role(self, team_id: str, user_id: int, role: str) -> Team:
-        """Give a member another role.
+        """Give a member another role. Takes a step-up.
 
         Raises:
             Conflict: `last_owner`.
@@ -73,6 +76,10 @@ class TeamCalls(Calls):
             Conflict: `last_owner`.
         """
         await self._http.call("teams.remove", "POST", _path(team_id, "members", str(user_id), "remove"))
+
+    async def delete_team(self, team_id: str) -> None:
+        """End it: all memberships end, and its machines are their owners' alone. Takes a step-up."""
+        await self._http.call("teams.delete", "POST", _path(team_id, "delete"))
 
     async def leave_team(self, team_id: str) -> None:
         """End one's own.

@@ -19,7 +19,7 @@ GUEST_HEADER = "x-oa-guest-scope"
 
 def to_headers(claims: Claims) -> dict[str, str]:
     """The headers of a call that speaks for `claims`."""
-    value = {
+    value: dict[str, Any] = {
         "user_id": claims.user_id,
         "guest_scope": claims.guest_scope,
         "device_id": claims.device_id,
@@ -30,6 +30,10 @@ def to_headers(claims: Claims) -> dict[str, str]:
         "surface": claims.surface,
         "step_up": claims.step_up,
     }
+    if claims.membership_no is not None:
+        value["membership_no"] = claims.membership_no
+    if claims.address is not None:
+        value["address"] = claims.address
     headers = {CLAIMS_HEADER: json.dumps(value, separators=(",", ":"))}
     if claims.user_id is not None:
         headers[USER_HEADER] = str(claims.user_id)
@@ -68,6 +72,8 @@ def _claims(value: dict[str, Any]) -> Claims:
         roles={str(team): str(role) for team, role in value["roles"].items()},
         surface=str(value["surface"]),
         step_up=value["step_up"] is True,
+        membership_no=_kind(value.get("membership_no"), int),
+        address=_kind(value.get("address"), str),
     )
 
 

@@ -31,6 +31,10 @@ class Claims:
     surface: str = "sdk"
     """`ios`, `web`, `cli`, `sdk`, `companion` or `runtime`."""
     step_up: bool = False
+    membership_no: int | None = None
+    """The membership that this very call is about, just looked up; None: about none."""
+    address: str | None = None
+    """Where this very call comes from, for the audit; None: nobody said."""
 
 
 @dataclass(frozen=True, slots=True)

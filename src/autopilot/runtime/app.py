@@ -32,6 +32,7 @@ from autopilot.runtime.retention import Retention
 from autopilot.runtime.router import Router, problem_response
 from autopilot.runtime.seal import Sealer
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.sharing_watch import SharingWatch
 from autopilot.runtime.stream import StreamRoutes
 from autopilot.runtime.stream_notices import Notices
 from autopilot.runtime.stream_pages import PageRoutes
@@ -63,13 +64,15 @@ class Runtime:
             pool, self.ledger, self.wakeups, settings=settings, hearing=self.hearing, clock=clock
         )
         self.notices = Notices(self.wakeups)
-        self.ledger.on_commit += [self.notices.committed, counts.committed]
+        self.sharing = SharingWatch(pool, self.wakeups)
+        self.sharing.on_change += [self.ledger.forget, self.notices.sharing_changed]
+        self.ledger.on_commit += [self.notices.committed, counts.committed, self.sharing.committed]
         self.machines.machines.on_change.append(self.notices.machine_changed)
         self.router = Router(
             [
                 *Workers(self.ledger, pool, self.hearing, settings).routes(),
                 *AppendRoutes(self.ledger, settings).routes(),
-                *StreamRoutes(pool, self.tail).routes(),
+                *StreamRoutes(pool, self.tail, self.sharing).routes(),
                 *PageRoutes(pool).routes(),
                 *ArtifactRoutes(ArtifactStore(self.ledger, pool, settings), pool, settings).routes(),
                 *PrincipalRoutes(
@@ -84,6 +87,7 @@ class Runtime:
             self.tail.hub.run,
             self.ledger.run,
             self.hearing.run,
+            self.sharing.run,
             Retention(self.ledger, pool, settings, clock, counts.log_broken).run,
             Sealer(pool, lambda: settings.keys.seal, clock).run,
             *self.machines.background,

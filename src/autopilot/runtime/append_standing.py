@@ -2,8 +2,9 @@
 
 Owns what is remembered of workers between commits. What decides about an append (owner, status, lease, facts) changes
 only in transactions that raise the worker's head too: a head that has not moved proves the rest. (The time a lease runs
-out moves by itself, but only away; a team does too, so that only owners' appends are decided here.) The statement
-checks the heads under their locks and stores everything or nothing.
+out moves by itself, but only away; a team does too, so that only owners' appends are decided here, and all is forgotten
+when one moves, since a commit is told to whom its workers belong.) The statement checks the heads under their locks and
+stores everything or nothing.
 Whatever is refused, asks for more than rows, or finds a head or a counter moved goes the long way (ledger.py), which
 reads under the locks: nothing is decided here that it would decide otherwise, and forgetting costs time only.
 """
@@ -96,17 +97,22 @@ class Standing:
     def __init__(self) -> None:
         self._workers: OrderedDict[str, _Remembered] = OrderedDict()
         self._time: DatabaseTime | None = None
+        self.era = 0
+        """Moves with each `forget`: what was read in an earlier one is not remembered."""
 
-    def keep(self, tx: LedgerTx) -> None:
-        """Remember the workers of a transaction that has committed."""
+    def keep(self, tx: LedgerTx, era: int) -> None:
+        """Remember the workers of a transaction that began in this era, and has committed."""
         self._time = tx.time or self._time
+        if era != self.era:
+            return
         producers: Mapping[Producer, int] = {} if tx.reading is None else tx.reading.producers
         for worker in tx.workers.values():
             if worker.is_open:
                 self._keep(worker, producers)
 
     def forget(self) -> None:
-        """Remember nothing: the database may not be where it was."""
+        """Remember nothing: the database may not be where it was, or workers may not belong to whom they did."""
+        self.era += 1
         self._workers.clear()
 
     async def append(self, tx: LedgerTx, batches: Sequence[Batch]) -> list[list[Outcome]] | None:
@@ -114,10 +120,12 @@ class Standing:
 
         None where that can't be: nothing was done.
         """
-        plan = self._plan(tx, batches)
+        era, plan = self.era, self._plan(tx, batches)
         if plan is None or not await _commit(tx.conn, plan):
             return None
         tx.spans = plan.spans
+        if era != self.era:
+            return plan.results
         producers = {producer: moved for producer, (_, moved) in plan.counted.items()}
         for worker in plan.workers:
             self._keep(worker, producers)

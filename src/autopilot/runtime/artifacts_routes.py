@@ -15,7 +15,7 @@ import msgspec
 
 from autopilot.contract import Artifact, StoreArtifacts, encode
 from autopilot.contract.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
-from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.runtime import permissions, strict_json
 from autopilot.runtime.artifacts_events import ARTIFACT_ID, MAX_INTEGER, SQL
 from autopilot.runtime.artifacts_store import AWAITED, LOST, PENDING, STORED, ArtifactStore
@@ -98,10 +98,16 @@ class ArtifactRoutes:
         if status == 206:  # noqa: PLR2004 - the status itself
             headers["content-range"] = f"bytes {first}-{end - 1}/{size}"
         headers["content-length"] = str(end - first)
-        return RuntimeResponse(status, headers, self._content(number, first, end))
+        lent = None if permissions.owns(request.claims, worker) else request.claims
+        return RuntimeResponse(status, headers, self._content(number, first, end, worker_id, lent))
 
-    async def _content(self, number: int, first: int, end: int) -> AsyncIterator[bytes]:
+    async def _content(
+        self, number: int, first: int, end: int, worker_id: str, lent: Claims | None
+    ) -> AsyncIterator[bytes]:
+        """Piece by piece; to whom the worker is but `lent`, each only while they may still read it."""
         while first < end:
+            if lent is not None:
+                permissions.observe(lent, await find_worker(self._pool, worker_id))
             chunk = await self._pool.fetchrow(SQL.chunk, number, first)
             piece = b"" if chunk is None else chunk["content"][first - chunk["start_byte"] :][: end - first]
             if not piece:

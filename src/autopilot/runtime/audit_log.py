@@ -20,7 +20,7 @@ from autopilot.db.queries import load
 
 SQL = load("autopilot.runtime", "audit")
 
-RuntimeAction = Literal["policy_set", "prices_set", "machine_registered"]
+RuntimeAction = Literal["policy_set", "prices_set", "machine_registered", "machine_shared", "machine_unshared"]
 """What the runtime itself writes; the API's words are in autopilot.api.audit."""
 
 
@@ -77,6 +77,7 @@ async def note(
         session_id=claims.session_id,
         machine_id=claims.machine_id,
         surface=claims.surface,
+        address=claims.address,
         x_request_id=x_request_id,
         subject=subject,
         detail=redact(dict(detail)),

@@ -17,7 +17,7 @@ import msgspec
 from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import approvals_rows, artifacts_losses, permissions, requests_handover
+from autopilot.runtime import approvals_rows, artifacts_losses, permissions, requests_handover, sharing_rows
 from autopilot.runtime.ledger_rows import Draft, Lease, Worker, actor_of, instant, text_or_null
 from autopilot.runtime.machines import machine
 from autopilot.runtime.requests_notes import note
@@ -47,6 +47,7 @@ async def claim(
     """
     permissions.execute(claims, machine_id)
     async with ledger.transaction() as tx:
+        await sharing_rows.hold(tx, machine_id)
         worker = await tx.lock_worker(worker_id)
         permissions.require_role(claims, worker)
         executor = await machine(tx.conn, machine_id)
@@ -64,9 +65,7 @@ async def claim(
             _SQL.claim, worker.worker_no, machine_id, generation, lease.claimed_at, lease.expires_at, ttl_ms
         )
         worker.lease = lease
-        if worker.team_id != executor.team_id:
-            await tx.conn.execute(_SQL.inherit, worker.worker_no, machine_id)
-            worker.team_id = executor.team_id
+        await sharing_rows.inherit(tx, worker, executor.team_id)
         facts = {"machine_id": machine_id, "generation": generation, "expires_at": instant(lease.expires_at)}
         await tx.append(
             worker, [note("worker.lease.claimed", facts, x_request_id=x_request_id, actor=actor_of(claims))]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -40,6 +40,9 @@ from autopilot.runtime.ledger_rows import (
 from autopilot.runtime.policy_rules import Decided
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.tail_workers import WorkerTail
+
+if TYPE_CHECKING:
+    from autopilot.runtime.machines import Machine
 
 SQL = load("autopilot.runtime", "ledger")
 
@@ -80,8 +83,16 @@ class LedgerTx:
         """The workers whose locks are held."""
         self.reading: Reading | None = None
         """What `read` has read."""
+        self.machines_moved: list[Machine] = []
+        """Those that this transaction put into a team or took out of one, as they were before."""
+        self.teams_moved: set[str] = set()
+        """The teams that gained or lost workers by it."""
         self.time: DatabaseTime | None = None
         """The database's, as of the reading of the workers."""
+
+    def moves_between(self, *team_ids: str | None) -> None:
+        """Workers leave one of these teams for the other, as part of this transaction."""
+        self.teams_moved |= {team_id for team_id in team_ids if team_id is not None}
 
     async def lock_workers(self, worker_ids: Iterable[str]) -> dict[str, Worker]:
         """Lock and read workers, in worker_id order; unknown ids are absent. Call once a transaction."""
@@ -237,6 +248,10 @@ class Ledger:
         """The connection of the group commit, kept while it is sound."""
         self._standing = Standing()
 
+    def forget(self) -> None:
+        """Remember nothing of workers between appends: what they share has changed."""
+        self._standing.forget()
+
     async def run(self) -> None:
         """Commit what `append` is given, for as long as the runtime lives."""
         try:
@@ -272,14 +287,14 @@ class Ledger:
 
     async def _append_group(self, batches: Sequence[Batch]) -> Sequence[list[Outcome] | Problem]:
         """One transaction for many batches, one result each; those refused leave no trace."""
-        conn = await self._connection()
+        conn, era = await self._connection(), self._standing.era
         try:
             tx = LedgerTx(conn, self.interrupt, self.decide)
             results: Sequence[list[Outcome] | Problem] | None = await self._standing.append(tx, batches)
             if results is None:
                 tx = LedgerTx(conn, self.interrupt, self.decide)
                 results = await _commit(tx, batches)
-                self._standing.keep(tx)
+                self._standing.keep(tx, era)
         except Problem:
             raise  # rolled back: the connection is sound
         except BaseException:

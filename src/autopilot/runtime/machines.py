@@ -48,8 +48,8 @@ class Machine:
     facts: list[dict[str, Any]] = field(default_factory=list)
     """What concerns no worker, as the contract shows it (machine_facts.py)."""
 
-    def body(self) -> dict[str, Any]:
-        """As the contract shows it."""
+    def body(self, claims: Claims) -> dict[str, Any]:
+        """As the contract shows it to whom these claims are of."""
         return {
             "machine_id": self.machine_id,
             "name": self.name,
@@ -59,6 +59,12 @@ class Machine:
             "desktop_session_id": self.desktop_session_id,
             "registered_at": instant(self.registered_at),
             "last_heard_at": None if self.last_heard_at is None else instant(self.last_heard_at),
+            "owner": {
+                "user_id": self.owner_user_id,
+                "guest_scope": self.owner_guest_scope,
+                "team_id": self.team_id,
+            },
+            "role": permissions.role_of(claims, self),
             "facts": self.facts,
         }
 
@@ -162,6 +168,16 @@ class Machines:
         records = [row for row in rows if bound in (None, row["machine_id"])]
         known = await machine_facts.of(self._pool, [record["machine_id"] for record in records])
         return [Machine(**dict(record), facts=known.get(record["machine_id"], [])) for record in records]
+
+    async def shown(self, machine_id: str) -> Machine:
+        """One of them with its facts, whoever asks.
+
+        Raises:
+            NotFound: it never registered.
+        """
+        found = await machine(self._pool, machine_id)
+        found.facts = (await machine_facts.of(self._pool, [machine_id])).get(machine_id, [])
+        return found
 
     async def enter(self, claims: Claims, machine_id: str) -> None:
         """Whoever asks is this very machine.

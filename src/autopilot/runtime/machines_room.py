@@ -28,6 +28,7 @@ from autopilot.runtime.requests_wakes import Identity, Waiters, wakes_of
 from autopilot.runtime.revocation import Revocations
 from autopilot.runtime.router import Route
 from autopilot.runtime.settings import RuntimeSettings
+from autopilot.runtime.sharing import Sharing
 from autopilot.runtime.spend_routes import SpendRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 
@@ -62,6 +63,7 @@ class MachinesRoom:
         self._price_routes = PriceRoutes(pool, bodies)
         self._policy_trials = PolicyTrials(pool, bodies)
         self._spend_routes = SpendRoutes(pool)
+        self._sharing = Sharing(ledger, pool, self.machines, bodies)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
         decisions = Decisions(keys, Digests.of(settings))
@@ -79,6 +81,7 @@ class MachinesRoom:
     def routes(self) -> Iterator[Route]:
         """All routes of the room."""
         yield from self._machine_routes.routes()
+        yield from self._sharing.routes()
         yield from self._request_routes.routes()
         yield from self._approval_routes.routes()
         yield from self._policy_routes.routes()

@@ -40,7 +40,7 @@ class MachineRoutes:
 
     async def list(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """The principal's machines."""
-        return data_response(200, [found.body() for found in await self._machines.of(request.claims)])
+        return data_response(200, [found.body(request.claims) for found in await self._machines.of(request.claims)])
 
     async def register(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """Make or refresh a machine."""
@@ -54,7 +54,7 @@ class MachineRoutes:
             desktop_session_id=said.desktop_session_id,
         )
         registered = await self._machines.register(request.claims, registration, request.headers.get("x-request-id"))
-        return data_response(200, registered.body())
+        return data_response(200, registered.body(request.claims))
 
     async def heartbeat(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """Renew all leases of a machine."""

@@ -22,6 +22,7 @@ from autopilot.contract import (
     ReceiptReports,
     RegisterMachine,
     ReleaseLease,
+    SetMachineTeam,
     SetPolicy,
     SetPrices,
     TestApproval,
@@ -131,6 +132,13 @@ class Bodies:
         if faults:
             raise Unprocessable("some values are too long", details=faults)
         return said
+
+    def team(self, request: RuntimeRequest) -> str | None:
+        """The team that a machine is put into; None: into none. Raises as `_read`."""
+        if "team_id" not in self._object(request):
+            raise _refused("team_id", "must be there: a team's id, or null")
+        team_id = self._read(SetMachineTeam, request).team_id
+        return None if team_id is None else identifier(team_id, "team_id")
 
     def heartbeat(self, request: RuntimeRequest) -> MachineHeartbeat:
         """A machine's heartbeat. Raises as `_read`."""

@@ -7,7 +7,7 @@ before a byte is sent. Never buffers: the next chunk is made when the last one w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Self
 
 import asyncpg
@@ -19,6 +19,7 @@ from autopilot.db.away import AWAY
 from autopilot.runtime import permissions
 from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.router import Match, Route, integer_of, query_of
+from autopilot.runtime.sharing_watch import SharingWatch
 from autopilot.runtime.tail import Follower, Hub
 from autopilot.runtime.tail_workers import WorkerTail
 from autopilot.runtime.workers_ids import find_worker, worker_id_of
@@ -37,9 +38,10 @@ HEADERS = {
 class StreamRoutes:
     """Streams of single workers."""
 
-    def __init__(self, pool: asyncpg.Pool, tail: WorkerTail) -> None:
+    def __init__(self, pool: asyncpg.Pool, tail: WorkerTail, sharing: SharingWatch) -> None:
         self._pool = pool
         self._tail = tail
+        self._sharing = sharing
 
     def routes(self) -> Iterable[Route]:
         """Its one route."""
@@ -66,6 +68,8 @@ class StreamRoutes:
             opened=opened,
             control=control,
         )
+        if not permissions.owns(request.claims, worker):
+            body.hold(self._sharing.reading(request.claims, worker.worker_no, body.lose))
         self._tail.hub.hint(str(worker.worker_no), worker.latest_seq)
         return RuntimeResponse(200, HEADERS, body)
 
@@ -76,7 +80,7 @@ class EventStream:
     It begins to follow when it is made, so that nothing committed from then on is missed.
     """
 
-    __slots__ = ("_control", "_follower", "_hub", "_opened", "_stack")
+    __slots__ = ("_control", "_follower", "_hub", "_is_lost", "_opened", "_stack")
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class EventStream:
         self._hub = hub
         self._opened = opened
         self._control = control
+        self._is_lost = False
         self._stack: ExitStack | None = ExitStack()
         feed = self._stack.enter_context(hub.follow(key))
         self._follower = Follower(hub, feed, cursor, tail_seconds=tail_seconds)
@@ -120,10 +125,20 @@ class EventStream:
             if chunk:
                 return chunk
             if chunk is None:
-                return self._end("shutdown" if self._hub.stopping else "tail_ended")
+                return self._end("roles" if self._is_lost else "shutdown" if self._hub.stopping else "tail_ended")
             if self._control:
                 return control_frame("caught_up", {"seq": self._follower.cursor})
         raise StopAsyncIteration
+
+    def hold(self, context: AbstractContextManager[None]) -> None:
+        """Within this context, for as long as the stream is open."""
+        assert self._stack is not None
+        self._stack.enter_context(context)
+
+    def lose(self) -> None:
+        """End it: its reader may read this worker no more."""
+        self._is_lost = True
+        self._follower.stop()
 
     async def aclose(self) -> None:
         """Stop following."""

@@ -16,6 +16,7 @@ from autopilot.runtime import permissions
 from autopilot.runtime.approvals_body import approval_body, is_reachable
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.hearing import Hearing
+from autopilot.runtime.permissions import Belonging
 
 MAX_APPROVALS = 500
 """What a look reads: the oldest of the open ones, and the last of those that ended."""
@@ -35,6 +36,7 @@ class ApprovalStates:
         self.complete = True
         """Whether the last look came to the end of what is open."""
         self._pool = pool
+        self._claims = claims
         self._owner = (claims.user_id, claims.guest_scope)
         self._teams = permissions.teams_of(claims)
         self._hearing = hearing
@@ -51,7 +53,11 @@ class ApprovalStates:
         told = list(self._new(rows))
         present = {row["approval_id"] for row in open_rows}
         if missing := [approval_id for approval_id in self._open if approval_id not in present]:
-            told += self._new(await self._pool.fetch(SQL.approvals, missing))
+            found = await self._pool.fetch(SQL.approvals, missing)
+            mine = [row for row in found if permissions.role_of(self._claims, Belonging.of(row)) is not None]
+            told += self._new(mine)
+            for approval_id in set(missing).difference(row["approval_id"] for row in mine):
+                self._open.pop(approval_id, None)  # it may be read no more
         return told
 
     def _new(self, rows: Iterable[asyncpg.Record]) -> Iterable[bytes]:

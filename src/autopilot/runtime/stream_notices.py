@@ -21,6 +21,8 @@ from autopilot.runtime.requests_wakes import wakes_of
 from autopilot.runtime.tail_wakeups import Wakeups
 
 TOPIC = "principal"
+TEAM = "team:"
+"""What the keys of teams begin with."""
 NO_WORKER = 0
 EVERYTHING = -1
 
@@ -94,12 +96,18 @@ class Notices:
         for kind, target_id, _ in wakes.receipts:
             if kind == "machine":
                 self._tell(machine_key(target_id), None)
+        for key in {*map(team_key, tx.teams_moved), *(key for one in tx.machines_moved for key in keys_of(one))}:
+            self._tell_all(key)
 
     def machine_changed(self, machine: Machine) -> None:
         """Call after a machine registered, or is not what it was."""
         for key in keys_of(machine):
-            self._note(key, EVERYTHING)
-            self._wakeups.announce(TOPIC, f"{key} {EVERYTHING}", 0)
+            self._tell_all(key)
+
+    def sharing_changed(self) -> None:
+        """Call when something is shared otherwise: streams that show a team's look at all, whatever they heard."""
+        for listener in {one for key, ones in self._listeners.items() if key.startswith(TEAM) for one in ones}:
+            listener.hear(EVERYTHING)
 
     def stop(self) -> None:
         """Let every stream end."""
@@ -107,6 +115,10 @@ class Notices:
         for listeners in self._listeners.values():
             for listener in listeners:
                 listener.event.set()
+
+    def _tell_all(self, key: str) -> None:
+        self._note(key, EVERYTHING)
+        self._wakeups.announce(TOPIC, f"{key} {EVERYTHING}", 0)
 
     def _tell(self, key: str, worker: Worker | None) -> None:
         number = NO_WORKER if worker is None else worker.worker_no
@@ -135,7 +147,7 @@ def keys_of(owned: Owned) -> list[str]:
 
 def team_key(team_id: str) -> str:
     """The key of a team."""
-    return f"team:{quote(team_id, safe='')}"
+    return f"{TEAM}{quote(team_id, safe='')}"
 
 
 def owner_key(user_id: int | None, guest_scope: str | None) -> str:

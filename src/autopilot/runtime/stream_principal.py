@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -129,6 +129,8 @@ class PrincipalStream:
         self._control = control
         self._silence_seconds = silence_seconds
         self._chosen = chosen
+        for each in chosen:
+            states.lend(each.worker)
         self._followers: list[Follower] = []
 
     async def frames(self, tail_seconds: float | None) -> AsyncIterator[bytes]:
@@ -225,10 +227,19 @@ class PrincipalStream:
     def _told(self, listener: Listener, states: Iterable[State]) -> bytes:
         if self._notices.attend(listener, map(machine_key, self._states.machine_ids)):
             listener.hear(NO_WORKER)
+        if self._states.lost:
+            self._let_go(self._states.lost)
         cursor = self._cursor()
         return b"".join(
             b"id: %s\nevent: codex.state.%s\ndata: %s\n\n" % (cursor, kind.encode(), body) for kind, body in states
         )
+
+    def _let_go(self, lost: Container[int]) -> None:
+        """Follow those no longer that may be read no more."""
+        kept = [
+            pair for pair in zip(self._chosen, self._followers, strict=True) if pair[0].worker.worker_no not in lost
+        ]
+        self._chosen, self._followers = [chosen for chosen, _ in kept], [follower for _, follower in kept]
 
     def _cursor(self) -> bytes:
         return "".join(["p1", *(f".{each.worker.worker_no}-{each.cursor}" for each in self._chosen)]).encode()

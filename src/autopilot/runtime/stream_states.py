@@ -1,5 +1,7 @@
 """What a principal's one stream says: workers, machines, approvals, receipts; all of it first, then what has changed.
 
+What was told of others' workers and machines and may be read no more is told as gone.
+
 Owns the comparison with what was sent before; what only grows older is no change. A receipt that was told as open is
 told again when it ends, whatever was heard or missed in between. Relies on the rooms' own queries and bodies. Every
 state is read from the database at the moment it is sent.
@@ -8,7 +10,7 @@ state is read from the database at the moment it is sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,6 +20,7 @@ from autopilot.contract.port import Claims
 from autopilot.db.queries import load
 from autopilot.runtime import permissions, receipts, snapshots
 from autopilot.runtime.hearing import Hearing
+from autopilot.runtime.ledger_rows import Worker
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.permissions import Belonging
 from autopilot.runtime.stream_approvals import ApprovalStates
@@ -39,7 +42,7 @@ AGEING = ("heartbeat_age_ms", "last_heartbeat_at", "updated_at", "health", "back
 """Parts of a summary that hold ages and times; of these only what they amount to is compared."""
 
 State = tuple[str, bytes]
-"""Kind (`worker`, `machine`, `approval`, `receipt`) and JSON."""
+"""Kind (`worker`, `machine`, `approval`, `receipt`, `gone`) and JSON."""
 
 
 Identity = tuple[str, str, str]
@@ -54,6 +57,11 @@ class States:
         """The principal's machines, as of the last look."""
         self.complete = True
         """Whether the last look at everything came to the end of it: what it did not name is not open."""
+        self.lost: set[int] = set()
+        """worker_nos that may be read no more."""
+        self._lent: dict[str, int] = {}
+        """Workers of others that were told, or are followed: they may be gone one day."""
+        self._lent_machines: set[str] = set()
         self._pool = pool
         self._machines = machines
         self._claims = claims
@@ -70,21 +78,30 @@ class States:
         machines = await self._others()
         rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS, self._teams)
         ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._teams)
+        shown = {row["worker_no"] for row in rows}
+        gone = await self._gone([number for number in self._lent.values() if number not in shown])
         approvals = await self._asked(seconds)
         receipts_told, open_count = await self._requests(ended)
         self.complete = len(rows) < MAX_WORKERS and open_count < MAX_RECEIPTS and self._approvals.complete
         self._looked = began
-        return [*machines, *self._workers(rows), *approvals, *receipts_told]
+        return [*machines, *gone, *self._workers(rows), *approvals, *receipts_told]
+
+    def lend(self, worker: Worker) -> None:
+        """Keep an eye on a worker that is followed: where it is somebody else's, it may be gone one day."""
+        if not permissions.owns(self._claims, worker):
+            self._lent[worker.worker_id] = worker.worker_no
 
     async def changed(self, worker_nos: Sequence[int]) -> list[State]:
         """What has changed of these workers, and of machines, approvals and receipts."""
         machines = await self._others()
         rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner, self._teams) if worker_nos else []
         names = [row["worker_id"] for row in rows]
+        shown = {row["worker_no"] for row in rows}
+        gone = self._say_gone({number for number in worker_nos if number not in shown})
         seconds = self._ended_within()
         ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._teams)
         receipts_told, _ = await self._requests(ended)
-        return [*machines, *self._workers(rows), *await self._asked(seconds), *receipts_told]
+        return [*machines, *gone, *self._workers(rows), *await self._asked(seconds), *receipts_told]
 
     @property
     def _owner(self) -> tuple[int | None, str | None]:
@@ -98,8 +115,12 @@ class States:
         made = []
         machines = await self._machines.of(self._claims)
         self.machine_ids = [machine.machine_id for machine in machines]
+        for machine_id in self._lent_machines.difference(self.machine_ids):
+            self._sent.pop(("machine", machine_id), None)
+            made.append(("gone", msgspec.json.encode({"kind": "machine", "id": machine_id})))
+        self._lent_machines = {one.machine_id for one in machines if not permissions.owns(self._claims, one)}
         for machine in machines:
-            body = machine.body()
+            body = machine.body(self._claims)
             if self._is_news("machine", machine.machine_id, body):
                 made.append(("machine", msgspec.json.encode(body)))
         return made
@@ -109,10 +130,33 @@ class States:
 
     def _workers(self, rows: Iterable[asyncpg.Record]) -> Iterable[State]:
         for row in rows:
-            role = permissions.role_of(self._claims, Belonging.of(row))
+            belonging = Belonging.of(row)
+            role = permissions.role_of(self._claims, belonging)
+            if not permissions.owns(self._claims, belonging):
+                self._lent.pop(row["worker_id"], None)
+                self._lent[row["worker_id"]] = row["worker_no"]
+                if len(self._lent) > MAX_REMEMBERED:
+                    del self._lent[next(iter(self._lent))]
+            self.lost.discard(row["worker_no"])
             body = snapshots.summary(row, role=role, hearing=self._hearing)
             if self._is_news("worker", row["worker_id"], _essence(body)):
                 yield "worker", msgspec.json.encode(body)
+
+    async def _gone(self, worker_nos: Sequence[int]) -> list[State]:
+        """Those of these, told before, that may be read no more."""
+        if not worker_nos:
+            return []
+        left = await self._pool.fetch(SQL.left, list(worker_nos), *self._owner, self._teams)
+        return self._say_gone(set(worker_nos) - {row["worker_no"] for row in left})
+
+    def _say_gone(self, worker_nos: Container[int]) -> list[State]:
+        made = []
+        for worker_id, number in [item for item in self._lent.items() if item[1] in worker_nos]:
+            del self._lent[worker_id]
+            self._sent.pop(("worker", worker_id), None)
+            self.lost.add(number)
+            made.append(("gone", msgspec.json.encode({"kind": "worker", "id": worker_id})))
+        return made
 
     async def _requests(self, ended: list[asyncpg.Record]) -> tuple[list[State], int]:
         """Receipts to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
@@ -120,8 +164,11 @@ class States:
         told = [*self._receipts(reversed(ended)), *self._receipts(reversed(rows))]
         present = {_identity(row) for row in rows}
         if missing := [identity for identity in self._open if identity not in present]:
-            found = await self._pool.fetch(SQL.receipts, *map(list, zip(*missing, strict=True)))
+            columns = map(list, zip(*missing, strict=True))
+            found = await self._pool.fetch(SQL.receipts, *columns, *self._owner, self._teams)
             told += self._receipts(found)
+            for identity in set(missing).difference(map(_identity, found)):
+                self._open.pop(identity, None)  # it may be read no more
         return told, len(rows)
 
     def _receipts(self, rows: Iterable[asyncpg.Record]) -> list[State]:

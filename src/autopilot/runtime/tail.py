@@ -278,7 +278,18 @@ class Hub:
 class Follower:
     """One reader's way through one log: `next` returns what it should be sent now."""
 
-    __slots__ = ("_beats", "_deadline", "_feed", "_hub", "_timer", "_waiting", "caught_up", "cursor", "write")
+    __slots__ = (
+        "_beats",
+        "_deadline",
+        "_feed",
+        "_hub",
+        "_stopped",
+        "_timer",
+        "_waiting",
+        "caught_up",
+        "cursor",
+        "write",
+    )
 
     def __init__(self, hub: Hub, feed: Feed, cursor: int, *, tail_seconds: float | None = None) -> None:
         """`cursor`: the last seq the reader has; `tail_seconds`: when to end, from now."""
@@ -291,6 +302,7 @@ class Follower:
         self._feed = feed
         self._beats = feed.beats
         self._deadline = False
+        self._stopped = False
         self._waiting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         if tail_seconds is not None:
@@ -320,10 +332,10 @@ class Follower:
         Raises:
             StaleCursor: retention removed what should come next.
         """
-        while not self._hub.stopping:
+        while not (self._hub.stopping or self._stopped):
             frames = await self.ready()
             if frames:
-                return frames
+                return None if self._stopped else frames
             if not self.caught_up:
                 self.caught_up = True
                 return b""
@@ -340,10 +352,17 @@ class Follower:
         waiting = self._waiting
         if waiting is None or waiting.done():
             return False
-        if self.write is not None and not self._deadline and not self._hub.stopping and self._serve(self.write):
+        is_over = self._deadline or self._stopped or self._hub.stopping
+        if self.write is not None and not is_over and self._serve(self.write):
             return True
         waiting.set_result(None)
         return False
+
+    def stop(self) -> None:
+        """Its reader is given nothing more: `next` returns None from here on."""
+        self._stopped = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def close(self) -> None:
         """Let go of the timer."""

@@ -266,6 +266,18 @@ async def change_a_member(scene: Scene, _: Caller) -> Call:
     return Call({"role": "operator"}, ids={"user_id": str((await scene.account("viewer", "member")).user_id)})
 
 
+@of("POST /api/teams/{team_id}/delete")
+async def delete_a_team(scene: Scene, who: Caller) -> Call:
+    team_id = f"team_{number()}"
+    await scene.pool.execute("insert into api.team (team_id, name) values ($1, 'to go')", team_id)
+    sql = (
+        "insert into api.membership (team_id, user_id, role) select $1, user_id, role from api.membership"
+        " where team_id = $2 and user_id = $3"
+    )
+    await scene.pool.execute(sql, team_id, scene.team_id, who.user_id)
+    return Call(ids={"team_id": team_id})
+
+
 @of("POST /api/teams/{team_id}/leave")
 async def leave(scene: Scene, who: Caller) -> Call:
     return Call(who=await scene.another_like(who))
@@ -357,6 +369,14 @@ async def register_ones_own(_: Scene, who: Caller) -> Call:
 
 
 says(f"POST {API}/machines #that-exists", {"machine_id": "{machine_id}", "name": "mine now"})
+says(f"POST {MACHINE}/team #into-one", {"team_id": "{team_id}"})
+
+
+@of(f"POST {MACHINE}/team #out-of-it")
+async def take_a_machine_out(scene: Scene, _: Caller) -> Call:
+    return Call({"team_id": None}, ids={"machine_id": (await scene.ada.machine()).worker_id})
+
+
 says(f"POST {MACHINE}/heartbeat", {"desktop_session_id": "d", "workers": []})
 says(f"GET {MACHINE}/feed", None, "cursor=0&tail_ms=1")
 says(f"POST {MACHINE}/feed/ack", {"cursor": 0})

@@ -21,7 +21,9 @@ CLOSED = [row for row in MATRIX.rows if row.cells]
 OPEN = [row for row in MATRIX.rows if not row.cells]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 UNTOUCHED = {"audit", "untold_audit", "audit_entry", "audit_head", "seal", "seal_floor", "nonce", "device"}
-"""What grows beside: the audit of refusals, seals of it, internal calls, and when a device was last heard."""
+UNTOUCHED |= {"untold_departure", "departed_membership"}
+"""What grows beside: the audit of refusals, seals of it, internal calls, when a device was last heard, and memberships
+that the test itself has ended."""
 ENDING = {f"POST {API}/workers/{{worker_id}}/stop", f"POST {API}/stop-all"}
 """What ends the worker that all others act on: each has a scene of its own."""
 

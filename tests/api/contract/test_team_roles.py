@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.api.contract.test_two_users import SECRET, settled
-from tests.api.contract.world import Person, World, ask, error, lease, person
+from tests.api.contract.world import Person, ask, error, person
 
 
 @dataclass
@@ -33,18 +33,17 @@ async def member(ada: Person, team_id: str, role: str) -> Person:
 
 
 async def shared(ada: Person) -> Shared:
-    """A machine that is in the team before it claims its worker's lease."""
+    """A machine that is put into the team when it has its worker's lease already."""
     team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
     team = {role: await member(ada, team_id, role) for role in ("owner", "operator", "viewer")}
     worker_id, machine, ids = await settled(ada)
-    await put_into(ada.world, machine, team_id)
-    await lease(machine, worker_id)
+    await put_into(ada, machine, team_id)
     return Shared(team_id, worker_id, machine, ids, team)
 
 
-async def put_into(world: World, machine: Person, team_id: str | None) -> None:
-    sql = "update runtime.machine set team_id = $2 where machine_id = $1"
-    await world.runtime.pool.execute(sql, machine.worker_id, team_id)
+async def put_into(owner: Person, machine: Person, team_id: str | None) -> None:
+    answer = await owner.post(f"/machines/{machine.worker_id}/team", {"team_id": team_id})
+    assert answer.status_code == 200, answer.text
 
 
 async def test_a_snapshot_says_the_team_and_the_role_of_who_asks(ada: Person):
@@ -61,8 +60,7 @@ async def test_a_worker_follows_its_machine_out_of_the_team(ada: Person):
     operator = case.team["operator"]
     assert await operator.append(case.worker_id, text="hello")
 
-    await put_into(ada.world, case.machine, None)
-    await lease(case.machine, case.worker_id)
+    await put_into(ada, case.machine, None)
 
     body = {"event": {"event_type": "worker.event", "payload": {}}}
     error(await operator.post(f"/workers/{case.worker_id}/events", body), 403, "forbidden", "role")
@@ -88,7 +86,7 @@ async def test_an_operators_answer_is_taken_and_its_actor_is_the_operator(ada: P
 async def test_a_members_machine_does_not_execute_for_the_teams_workers(ada: Person):
     case = await shared(ada)
     other = await case.team["operator"].machine()
-    await put_into(ada.world, other, case.team_id)
+    await put_into(case.team["operator"], other, case.team_id)
 
     body = {"machine_id": other.worker_id, "ttl_ms": 60000}
     error(await other.post(f"/workers/{case.worker_id}/lease", body), 403, "forbidden", "role")

@@ -2,14 +2,15 @@
 
 One ASGI app for every path of `paths.TABLE`. Relies on ops.access around it for ids and on `Edge` for
 rendering what is raised here.
-Never looks into a body or a query, except for `frames=control` (to say goodbye in the form that was asked for).
+Never looks into a body or a query, except for `frames=control` (to say goodbye in the form that was asked for), and for
+the team that a machine is put into (to say which membership that is).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from autopilot.api.http import paths
 from autopilot.api.http.body import BodyLimits, read_body
 from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
+from autopilot.api.sharing import Memberships
 from autopilot.api.signatures import Signatures
 from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
@@ -63,6 +65,7 @@ class Facade:
     door: Door
     watch: StreamWatch
     signatures: Signatures
+    memberships: Memberships
     body_limits: BodyLimits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,16 +75,20 @@ class Facade:
         scope["route"] = found  # its `path` is what metrics call it
         grant = await self.door.enter(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        body = b""
+        body, claims = b"", grant.claims
         if scope["method"] == "POST":
             wire = wire_of(scope)
             is_there = wire is not None and wire.has_whole_body()
             body = await read_body(headers, receive, self.body_limits, is_there=is_there)
             if grant.public_key is not None:
                 await self.signatures.check(scope, grant, body)
+            if claims.machine_id is None:  # of what people do, the audit says where from
+                claims = replace(claims, address=self.door.address_of(scope))
+            if found.path == paths.MACHINE_TEAM:
+                claims = await self.memberships.claimed(claims, body)
         response = await self.port.call(
             RuntimeRequest(
-                claims=grant.claims,
+                claims=claims,
                 method=scope["method"],
                 path=found.internal,
                 query=scope["query_string"].decode("latin-1"),

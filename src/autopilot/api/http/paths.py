@@ -29,6 +29,7 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("POST", "/workers/{worker_id}/lease", None),
     ("POST", "/workers/{worker_id}/lease/release", None),
     ("GET POST", "/machines", None),
+    ("POST", "/machines/{machine_id}/team", None),
     ("POST", "/machines/{machine_id}/heartbeat", None),
     ("GET", "/machines/{machine_id}/feed", None),
     ("POST", "/machines/{machine_id}/feed/ack", None),
@@ -50,6 +51,10 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET", "/stream", None),
     ("POST", "/stop-all", None),
 )
+
+
+MACHINE_TEAM = "/machines/{machine_id}/team"
+"""The one path whose calls go on with the membership that they are about (sharing.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from autopilot.api.audit import Actor, Caller
 from autopilot.api.database import answering
 from autopilot.api.grants import Grant, Grants
 from autopilot.api.http.answers import json_answer
-from autopilot.api.http.reception import Nothing, Reception, id_of, named
+from autopilot.api.http.reception import Nothing, Reception, id_of, named, require_step_up
 from autopilot.api.invitations import LIFE_SECONDS, Invitations
 from autopilot.api.mail import InvitationMail, Postman
+from autopilot.api.sharing import Departures
 from autopilot.api.teams import ROLES, Teams
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import AcceptInvitation, CreateTeam, InviteMember, SetMemberRole, Team, encode
@@ -35,6 +36,7 @@ class TeamRoutes:
 
     teams: Teams
     invitations: Invitations
+    departures: Departures
     grants: Grants
     watch: StreamWatch
     postman: Postman
@@ -54,6 +56,7 @@ class TeamRoutes:
             Route(f"{one}/members/{{user_id}}/role", self.set_role, methods=["POST"]),
             Route(f"{one}/members/{{user_id}}/remove", self.remove, methods=["POST"]),
             Route(f"{one}/leave", self.leave, methods=["POST"]),
+            Route(f"{one}/delete", self.delete, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -92,6 +95,7 @@ class TeamRoutes:
         """Mail an invitation."""
         grant, body = await self.reception.write(request, InviteMember, "administer")
         team_id, role = id_of(request, "team_id"), _role(body.role)
+        require_step_up(grant)
         try:
             email = plain_email(body.email)
         except ValueError:
@@ -115,6 +119,7 @@ class TeamRoutes:
         """Give a member another role."""
         grant, body = await self.reception.write(request, SetMemberRole, "administer")
         team_id, member_id, role = id_of(request, "team_id"), _member_of(request), _role(body.role)
+        require_step_up(grant)
         with answering():
             caller = self._caller(request, grant)
             await self.teams.set_role(Actor.of(grant.claims), team_id, member_id, role, caller)
@@ -131,11 +136,24 @@ class TeamRoutes:
         grant, _ = await self.reception.write(request, Nothing, "administer")
         return await self._end(request, grant, grant.user_id)
 
+    async def delete(self, request: Request) -> Response:
+        """End a team."""
+        grant, _ = await self.reception.write(request, Nothing, "administer")
+        team_id, caller = id_of(request, "team_id"), self._caller(request, grant)
+        require_step_up(grant)
+        with answering():
+            members = await self.teams.delete(Actor.of(grant.claims), team_id, caller)
+        for member_id in members:
+            self._changed(member_id)
+        await self.departures.tell_now()
+        return json_answer({"ok": True})
+
     async def _end(self, request: Request, grant: Grant, member_id: int) -> Response:
         team_id, caller = id_of(request, "team_id"), self._caller(request, grant)
         with answering():
             await self.teams.remove(Actor.of(grant.claims), team_id, member_id, caller)
         self._changed(member_id)
+        await self.departures.tell_now()
         return json_answer({"ok": True})
 
     async def _one(self, grant: Grant, team_id: str) -> Response:

@@ -39,7 +39,13 @@ select count(*)::int from api.membership where team_id = $1 and role = 'owner' a
 update api.membership set role = $3 where team_id = $1 and user_id = $2;
 
 -- remove: A user is in a team no longer.
-delete from api.membership where team_id = $1 and user_id = $2;
+delete from api.membership where team_id = $1 and user_id = $2 returning membership_no;
+
+-- remove_all: Nobody is in a team any longer.
+delete from api.membership where team_id = $1 returning membership_no;
+
+-- delete: There is no such team any longer; invitations go with it.
+delete from api.team where team_id = $1;
 
 -- invited_lately: How many invitations a user sent within the last hour.
 select count(*)::int from api.invitation

@@ -25,6 +25,7 @@ __all__ = [
     "ReleaseLease",
     "RenewalState",
     "SealHead",
+    "SetMachineTeam",
 ]
 
 
@@ -104,6 +105,14 @@ class Machine:
     """What the asking principal may do with it. (`Role`)"""
     facts: tuple[MachineFact, ...] = ()
     """What its Codex said last that concerns no worker: one of each kind, by method."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMachineTeam:
+    """Body that puts a machine into a team, or takes it out of the one it is in."""
+
+    team_id: str | None = None
+    """The team; null: no team. It must be there, so that nothing is taken out by a slip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,17 @@ from typing import Any
 
 from autopilot.contract._generated.event import Actor
 
-__all__ = ["ByeReason", "Envelope", "FrameSet", "StreamBye", "StreamCaughtUp", "StreamOpen", "StreamStale"]
+__all__ = [
+    "ByeReason",
+    "Envelope",
+    "FrameSet",
+    "GoneKind",
+    "StateGone",
+    "StreamBye",
+    "StreamCaughtUp",
+    "StreamOpen",
+    "StreamStale",
+]
 
 
 class ByeReason(StrEnum):
@@ -23,6 +33,17 @@ class ByeReason(StrEnum):
     """The runtime can't be reached."""
     STALE_CURSOR = "stale_cursor"
     """The follower's place is no longer in the log: start again from the snapshot."""
+    ROLES = "roles"
+    """What the reader may see has changed: open it again, with what it may see now."""
+
+
+class GoneKind(StrEnum):
+    """What a reader may see no more."""
+
+    WORKER = "worker"
+    """A worker, and what was told of its approvals and receipts."""
+    MACHINE = "machine"
+    """A machine, and what was told of its receipts."""
 
 
 class FrameSet(StrEnum):
@@ -88,6 +109,19 @@ class StreamStale:
     """The oldest event still there."""
     latest_seq: int
     """The last event; the next one sent is after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateGone:
+    """Data of the frame `codex.state.gone` of a principal's stream: what was told may be read no more, because it was
+    taken out of a team. What was told of its approvals and receipts is gone with it. Has an `id`, and comes
+    unasked.
+    """
+
+    kind: str
+    """What it is. (`GoneKind`)"""
+    id: str
+    """The worker's or machine's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

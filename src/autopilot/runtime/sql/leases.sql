@@ -10,10 +10,6 @@ on conflict (worker_no) do update set
     released_at = null,
     expiry_recorded_at = null
 
--- inherit: a worker is shared with whom its machine is shared with
-update worker w set team_id = m.team_id
-from machine m where w.worker_no = $1 and m.machine_id = $2 and w.team_id is distinct from m.team_id
-
 -- renew: these leases hold for their own ttl from now on; leases are locked in one order everywhere
 with held as (
     select worker_no from lease

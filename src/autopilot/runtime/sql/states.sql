@@ -44,7 +44,15 @@ where r.ended_at > clock_timestamp() - make_interval(secs => $4)
 order by r.ended_at desc
 limit $5;
 
--- receipts: these, by their identities
+-- left: which of these workers the principal may still read
+select worker_no from worker
+where worker_no = any($1::bigint[]) and visible(owner_user_id, owner_guest_scope, team_id, $2, $3, $4);
+
+-- receipts: those of these that the principal may still read, by their identities
 select r.*
 from unnest($1::text[], $2::text[], $3::text[]) as named (target_kind, target_id, request_id)
-join receipt r using (target_kind, target_id, request_id);
+join receipt r using (target_kind, target_id, request_id)
+left join worker w on r.target_kind = 'worker' and w.worker_id = r.target_id
+left join machine m on r.target_kind = 'machine' and m.machine_id = r.target_id
+where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $4, $5, $6)
+    or visible(m.owner_user_id, m.owner_guest_scope, m.team_id, $4, $5, $6);
