@@ -7,6 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 CODEX169 := .codex169/node_modules/.bin/codex
+OIDC_PROVIDER := .oidc-provider/node_modules/oidc-provider/package.json
 
 .PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance staging lock
 .DEFAULT_GOAL := help
@@ -53,6 +54,9 @@ test-py313: setup  ## One leg of `make test`: the SDK on Python 3.13, as phones 
 
 $(CODEX169):
 	@npm install --silent --no-audit --no-fund --prefix .codex169 @openai/codex@0.169.0
+
+$(OIDC_PROVIDER):
+	@npm install --silent --no-audit --no-fund --prefix .oidc-provider oidc-provider@9.13.3
 
 test-codex169: setup $(CODEX169)  ## Every test of the companion on Codex 0.169.0, through npm (`make test` runs the core of them)
 	TEST_CODEX="$(CURDIR)/$(CODEX169)" $(BIN)/pytest -q -n 3 -m e2e tests/companion $(ARGS)

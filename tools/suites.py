@@ -88,6 +88,20 @@ def codex169() -> Leg:
     )
 
 
+def oidc() -> Leg:
+    """Npm's certified OpenID provider, in place of the tests' own (TEST_OIDC_PROVIDER names its folder)."""
+    given = os.environ.get("TEST_OIDC_PROVIDER")
+    folder = Path(given) if given else (ROOT / OIDC_PROVIDER).parent
+    installed = (folder / "package.json").is_file()
+    return Leg(
+        shutil.which("node") if installed else shutil.which("node") and shutil.which("npm"),
+        "node and npm, for oidc-provider 9.13.3",
+        prepare=() if installed else ("make", "--silent", OIDC_PROVIDER),
+        environ={"TEST_OIDC_PROVIDER": str(folder)},
+    )
+
+
+OIDC_PROVIDER = ".oidc-provider/node_modules/oidc-provider/package.json"
 CODEX169 = ".codex169/node_modules/.bin/codex"
 """Where the Makefile installs it."""
 RUNTIME_CORE = (
@@ -140,6 +154,7 @@ SUITES = (
     Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 100, leg=python313),
     Suite("codex169", CODEX_CORE, 170, processes=3, options=("-m", "e2e"), leg=codex169),
+    Suite("oidc", ("api/test_oidc_sign_in.py",), 50, processes=1, leg=oidc),
 )
 
 

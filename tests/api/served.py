@@ -137,7 +137,7 @@ async def serving(
     mailer: Any = None,
 ) -> AsyncIterator[ServedApi]:
     post = Postbox()
-    settings = settings or ApiSettings(sign_ins_per_minute=6000.0)
+    settings = settings or ApiSettings(sign_ins_per_minute=6000.0, sign_up="open")
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await open_pool(dsn, schema="api"))
         stopping = asyncio.Event()

@@ -14,7 +14,7 @@ from autopilot.testing.postgres import TestCluster
 
 @pytest.fixture
 async def proxied(cluster: TestCluster) -> AsyncIterator[ServedApi]:
-    settings = ApiSettings(sign_ins_per_minute=25.0, trusted_proxies="127.0.0.1")
+    settings = ApiSettings(sign_ins_per_minute=25.0, trusted_proxies="127.0.0.1", sign_up="open")
     async with cluster.database() as dsn, serving(dsn, EchoRuntime(), settings=settings) as served:
         yield served
 

@@ -85,7 +85,9 @@ class Machine:
 
 @pytest.fixture
 async def machine(database: str, tmp_path: Path) -> AsyncIterator[Machine]:
-    async with serving(database, EchoRuntime(), settings=ApiSettings(access_seconds=float(ACCESS_SECONDS))) as api:
+    async with serving(
+        database, EchoRuntime(), settings=ApiSettings(access_seconds=float(ACCESS_SECONDS), sign_up="open")
+    ) as api:
         yield Machine(api, database, tmp_path)
 
 

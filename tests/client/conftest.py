@@ -81,7 +81,11 @@ async def installation(database: str) -> AsyncIterator[Installation]:
         runtime = await stack.enter_async_context(await build_runtime(settings, dsn=database))
         accounts = await stack.enter_async_context(await open_pool(database, schema="api"))
         app = build_api(
-            ApiSettings(sign_ins_per_minute=6000.0), pool=accounts, port=runtime, mailer=post, stopping=stopping
+            ApiSettings(sign_ins_per_minute=6000.0, sign_up="open"),
+            pool=accounts,
+            port=runtime,
+            mailer=post,
+            stopping=stopping,
         )
         server = await stack.enter_async_context(Server(app, stopping=stopping).running())
         clients = await stack.enter_async_context(AsyncExitStack())

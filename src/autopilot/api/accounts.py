@@ -1,16 +1,15 @@
 """Who there is: accounts, and the owner of the installation.
 
-Relies on the schema `api` (migrations/0001_accounts.sql). The first account is the owner. An installation may have an
-owner before anyone signed in (its companion needs one): that owner has no address yet, and whoever signs in first, or
-`owner_email` where it is set, claims it. Never decides what an account may do with a worker: that is the runtime's.
+Relies on the schema `api` (migrations/0001_accounts.sql). The owner is whom the settings name (`up` settles it before
+anybody can sign in), never whoever comes first. An installation may have an owner before anyone signed in (its
+companion needs one): that one has no address yet, and `owner_email` claims it. Never decides what an account may do
+with a worker: that is the runtime's. Source: docs/guide/sign-in.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-
-import asyncpg
 
 from autopilot.api.address import folded_email, plain_email
 from autopilot.db.queries import load
@@ -41,6 +40,8 @@ async def find(connection: Any, email: str) -> Account | None:
 async def find_or_create(connection: Any, email: str, *, owner_email: str | None = None) -> Account:
     """The account of an address, made if there is none; within the caller's transaction.
 
+    `owner_email`: whose the installation becomes, where nobody has it yet. None: nobody's, whoever is first.
+
     Raises:
         ValueError: it can't be a mail address.
     """
@@ -53,7 +54,7 @@ async def find_or_create(connection: Any, email: str, *, owner_email: str | None
 
 async def _create(connection: Any, email: str, owner_email: str | None) -> Account:
     email_key = folded_email(email)
-    may_own = owner_email is None or folded_email(owner_email) == email_key
+    may_own = owner_email is not None and folded_email(owner_email) == email_key
     if may_own:
         claimed = await connection.fetchrow(SQL.claim_owner, plain_email(email), email_key)
         if claimed:
@@ -71,11 +72,20 @@ async def owner(connection: Any) -> Account:
     return _account(row)
 
 
-async def may_sign_up(pool: asyncpg.Pool, email: str, *, sign_up: str, owner_email: str | None) -> bool:
-    """Whether a code goes to this address."""
-    if sign_up == "open" or await find(pool, email) is not None:
-        return True
-    if owner_email is not None:
-        return folded_email(owner_email) == folded_email(email)
-    first = await pool.fetchrow(SQL.find_owner)
-    return first is None or first["email"] is None
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """Who may have an account at all: what the settings say."""
+
+    is_open: bool
+    owner_email: str | None
+
+    async def admits(self, connection: Any, email: str) -> bool:
+        """Whether somebody who reads the mails of this address may sign in.
+
+        Those are: whoever has an account, the owner that the settings name, whoever is invited into a team; where
+        sign-up is open, everybody.
+        """
+        email_key = folded_email(email)
+        if self.is_open or (self.owner_email is not None and folded_email(self.owner_email) == email_key):
+            return True
+        return bool(await connection.fetchval(SQL.is_expected, email_key))

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from autopilot import contract
+from autopilot.api.accounts import SignUp
 from autopilot.api.address import Addresses
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit_outbox import AuditOutbox
@@ -35,6 +36,7 @@ from autopilot.api.http.door import Door
 from autopilot.api.http.edge import Edge
 from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
+from autopilot.api.http.oidc import OidcRoutes
 from autopilot.api.http.pairing import PairingRoutes
 from autopilot.api.http.reception import Reception
 from autopilot.api.http.step_up import StepUpRoutes
@@ -42,6 +44,9 @@ from autopilot.api.http.teams import TeamRoutes
 from autopilot.api.invitations import Invitations
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Mailer, Postman, mailer_for
+from autopilot.api.oidc import OidcSignIns
+from autopilot.api.oidc_client import oidc_client
+from autopilot.api.oidc_provider import Provider
 from autopilot.api.pairing import Pairings
 from autopilot.api.pairing_collect import Collector
 from autopilot.api.revocations import Revocations
@@ -74,6 +79,7 @@ class Api:
     codes: Codes
     pairings: Pairings
     invitations: Invitations
+    sso: OidcSignIns | None
     grants: Grants
     watch: StreamWatch
     postman: Postman
@@ -91,6 +97,8 @@ class Api:
             await self.signatures.sweep()
             await self.pairings.sweep()
             await self.invitations.sweep()
+            if self.sso is not None:
+                await self.sso.sweep()
             await self.clock.sleep(SWEEP_SECONDS)
 
 
@@ -136,7 +144,7 @@ def build(
     step_up = StepUp(api.codes)
     rate = Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic)
     auth = AuthRoutes(
-        settings=settings,
+        sign_up=_sign_up(settings),
         codes=api.codes,
         sessions=api.sessions,
         grants=api.grants,
@@ -163,6 +171,7 @@ def build(
     app = Starlette(
         routes=[
             *auth.routes(),
+            *OidcRoutes(api.sso, reception, rate, alarm).routes(),
             *StepUpRoutes(step_up, api.grants, api.postman, reception, rate, alarm).routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
@@ -184,6 +193,17 @@ def build(
     app.router.redirect_slashes = False
     app.state.api = api
     return app
+
+
+def _sign_up(settings: ApiSettings) -> SignUp:
+    return SignUp(is_open=settings.sign_up == "open", owner_email=settings.owner_email)
+
+
+def _sso(settings: ApiSettings, codes: Codes, sessions: Sessions, clock: Clock, alarm: Alarm) -> OidcSignIns | None:
+    client = oidc_client(settings)
+    if client is None:
+        return None
+    return OidcSignIns(codes.pool, Provider(client, clock), sessions, codes.keys, _sign_up(settings), alarm)
 
 
 def _code_keys(settings: ApiSettings) -> Callable[[], tuple[bytes, ...]]:
@@ -211,6 +231,7 @@ def _parts(
         codes=codes,
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
         invitations=Invitations(pool),
+        sso=_sso(settings, codes, sessions, clock, alarm),
         grants=grants,
         watch=StreamWatch(
             grants,
@@ -275,6 +296,8 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             finally:
                 for task in tasks:
                     task.cancel()
+                if api.sso is not None:
+                    await api.sso.provider.aclose()
 
     return lifespan
 

@@ -26,6 +26,8 @@ Action = Literal[
     "signed_out",
     "refresh_reused",
     "token_minted",
+    "sso_refused",
+    "sso_linked",
     "device_renamed",
     "device_revoked",
     "device_key_registered",

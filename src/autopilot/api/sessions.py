@@ -84,12 +84,13 @@ class Sessions:
         *,
         scopes: Iterable[str] = PERSON_SCOPES,
         machine_id: str | None = None,
+        made: tuple[str, str] | None = None,
     ) -> Tokens:
-        """A new device with a session and its first tokens, within the caller's transaction."""
+        """A new device with a session and its first tokens (`made`, or new ones), within the caller's transaction."""
         device_id = opaque.identifier("dev_")
         said = (device.name, device.surface, device.platform, device.address, device.public_key)
         await connection.execute(SQL.create_device, device_id, account.user_id, *said)
-        made = (opaque.access_token(), opaque.refresh_token())
+        made = made or (opaque.access_token(), opaque.refresh_token())
         return await self.open_on(connection, account, device_id, made, scopes=scopes, machine_id=machine_id)
 
     async def open_on(

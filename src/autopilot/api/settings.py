@@ -34,9 +34,9 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     smtp_from: str = msgspec.field(name="AUTOPILOT_SMTP_FROM", default="autopilot@localhost")
 
     owner_email: str | None = msgspec.field(name="AUTOPILOT_OWNER_EMAIL", default=None)
-    """Who becomes the owner of a new installation. Unset: whoever signs in first."""
-    sign_up: Literal["open", "closed"] = msgspec.field(name="AUTOPILOT_SIGN_UP", default="open")
-    """closed: codes are sent to known addresses only, and to the owner's."""
+    """Who becomes the owner of a new installation. Unset: nobody who comes over the network."""
+    sign_up: Literal["open", "closed"] = msgspec.field(name="AUTOPILOT_SIGN_UP", default="closed")
+    """closed: only the owner and who is invited into a team gets an account; open: everybody who reads their mail."""
     code_key: Secret | None = msgspec.field(name="AUTOPILOT_CODE_KEY", default=None)
     """Keys the digests of sign-in codes. Unset: made anew at each start, so that open codes end with the process;
     several API processes need the same one."""
@@ -66,6 +66,17 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """Where; the plain port stays, for the companion and commands of this machine."""
     cors_origins: str = msgspec.field(name="AUTOPILOT_CORS_ORIGINS", default="")
     """Origins of other sites, separated by commas, whose pages may call the API."""
+
+    oidc_issuer: str | None = msgspec.field(name="AUTOPILOT_OIDC_ISSUER", default=None)
+    """The OpenID provider that people may sign in with, by its own name for itself. Unset: none."""
+    oidc_client_id: str | None = msgspec.field(name="AUTOPILOT_OIDC_CLIENT_ID", default=None)
+    oidc_client_secret: Secret | None = msgspec.field(name="AUTOPILOT_OIDC_CLIENT_SECRET", default=None)
+    oidc_client_secret_file: Path | None = msgspec.field(name="AUTOPILOT_OIDC_CLIENT_SECRET_FILE", default=None)
+    """A file with the secret instead."""
+    oidc_domains: str = msgspec.field(name="AUTOPILOT_OIDC_DOMAINS", default="")
+    """Domains, separated by commas, about whose addresses the provider is believed; nobody else signs in with it."""
+    oidc_name: str | None = msgspec.field(name="AUTOPILOT_OIDC_NAME", default=None)
+    """What people call it. Unset: the host of the issuer."""
 
     def lifetimes(self, grace_seconds: float) -> Lifetimes:
         """How long tokens live; `grace_seconds`: within which a lost rotation is given again."""

@@ -34,7 +34,7 @@ async def mint(
     """A new session of a user, as if signed in, stepped up unless it is a machine's; the account is made on first use.
 
     `email` None means the owner of the installation (made without an address if nobody signed in yet). `owner_email`:
-    who the owner will be where nobody signed in yet; None: whoever is first, this `email` too.
+    who the owner will be where there is none yet.
 
     Raises:
         ValueError: an unknown scope or surface, a bad address, or `execute` without a machine (or the reverse).

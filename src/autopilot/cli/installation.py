@@ -37,6 +37,8 @@ from autopilot.ops.clock import Clock
 DEFAULT_OWNER = "owner@localhost"
 HERE = "127.0.0.1"
 READY_WITHIN_SECONDS = 60.0
+SECRETS_OF_SERVERS = ("AUTOPILOT_SMTP_PASSWORD", "AUTOPILOT_OIDC_CLIENT_SECRET", "AUTOPILOT_CODE_KEY")
+"""What the companion, and Codex below it, have no use for."""
 COMPANION_STOP_SECONDS = 1.4
 """It ends Codex, sends what it can, and gives its leases back; what it has not sent lies in its outbox."""
 CODEX_PATIENCE_SECONDS = 2.0
@@ -230,7 +232,8 @@ class Installation:
         """A child with the settings it needs, and none of the others' secrets."""
         plan = self.plan
         inherited = () if sock is None else (sock.fileno(),)
-        environ = {key: value for key, value in plan.environ.items() if key != "DATABASE_URL"}
+        kept_back = {"DATABASE_URL"} if serves else {"DATABASE_URL", *SECRETS_OF_SERVERS}
+        environ = {key: value for key, value in plan.environ.items() if key not in kept_back}
         environ |= {"AUTOPILOT_HOME": str(plan.home.path), "AUTOPILOT_LOG_FORMAT": "json", **(more or {})}
         return Child(
             name=name,

@@ -15,6 +15,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from autopilot.api.oidc_client import oidc_client
 from autopilot.api.settings import ApiSettings
 from autopilot.api.site import surroundings
 from autopilot.cli import lan
@@ -51,6 +52,7 @@ async def up(
     """Run everything in the foreground: database, server, companion, Codex."""
     of_api = load(ApiSettings, os.environ)  # what is wrong is said here, and not in the server's log
     surroundings(of_api)
+    oidc_client(of_api)
     tls_of(of_api.tls_certificate, of_api.tls_key)
     home = home_for_up(os.environ).make()
     terminal = Terminal(as_json=options.json)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,11 +19,25 @@ from typing import Any, Literal, Self
 import httpx2
 
 from autopilot.client import ed25519, log
+from autopilot.client.calls import one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Trace
+from autopilot.client.pairing_words import commitment_of, fresh_nonce
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
 from autopilot.client.write_signer import WriteSigner
-from autopilot.contract import EmailSignIn, RefreshBody, SignedIn, StepUp, User, VerifyCode, decode, encode
+from autopilot.contract import (
+    BeginSso,
+    BegunSso,
+    CollectSso,
+    EmailSignIn,
+    RefreshBody,
+    SignedIn,
+    StepUp,
+    User,
+    VerifyCode,
+    decode,
+    encode,
+)
 from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError
 
 REFRESH_AHEAD_SECONDS = 60.0
@@ -46,6 +60,20 @@ class SessionState:
     user_id: int | None = None
     reason: AutopilotError | None = None
     """Kind `signed_out`: the server's refusal that ended it; None: nobody signed in, or signed out here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SsoSignIn:
+    """A sign-in with the organisation's provider that this device began; good for that one."""
+
+    url: str
+    """For a browser, any browser of the same person."""
+    name: str
+    """What people call the provider."""
+    expires_in: int
+    """Seconds it may take."""
+    verifier: str = field(repr=False)
+    """Leaves this device only with the code."""
 
 
 Listener = Callable[[SessionState], None]
@@ -261,9 +289,54 @@ class Session:
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
-    async def _verified(self, said: VerifyCode, seed: bytes | None) -> SignedIn:
+    async def begin_sso(self) -> SsoSignIn:
+        """Begin a sign-in with the organisation's provider: a browser is to open its `url`, and shows a code.
+
+        Raises:
+            NotFound: `sso_off`: this server has no such provider.
+            Unavailable: `sso_unavailable`: it does not answer.
+        """
+        verifier = fresh_nonce()
+        body = encode(BeginSso(challenge=commitment_of(verifier)))
+        reply = await self._http.call(
+            "auth.begin_sso", "POST", "/api/auth/oidc", body=body, timeout_seconds=AUTH_TIMEOUT_SECONDS, retry=False
+        )
+        begun = one(BegunSso, reply)
+        return SsoSignIn(url=begun.url, name=begun.name, expires_in=begun.expires_in, verifier=verifier)
+
+    async def finish_sso(
+        self,
+        begun: SsoSignIn,
+        code: str,
+        *,
+        device_name: str | None = None,
+        device_platform: str | None = None,
+        with_key: bool = False,
+    ) -> User:
+        """Turn the code that the browser shows into a session of this device; otherwise as `verify`.
+
+        Raises:
+            Unauthorized: not this code, or no longer.
+            Conflict: `not_confirmed`: nobody has signed in in the browser yet.
+        """
+        async with self._alone():
+            seed = ed25519.new_seed() if with_key else None
+            said = CollectSso(
+                verifier=begun.verifier,
+                code=code,
+                device_name=device_name,
+                device_platform=device_platform,
+                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+            )
+            signed_in = await self._verified(said, seed)
+        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
+        return signed_in.user
+
+    async def _verified(self, said: VerifyCode | CollectSso, seed: bytes | None) -> SignedIn:
+        by_code = isinstance(said, VerifyCode)
+        operation, path = ("auth.verify", "/api/auth/verify") if by_code else ("auth.sso", "/api/auth/oidc/collect")
         with self._signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
-            reply = await self._call("auth.verify", "/api/auth/verify", encode(said))
+            reply = await self._call(operation, path, encode(said))
         signed_in = _decoded(reply)
         self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
         return signed_in

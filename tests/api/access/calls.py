@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.api.access.scene import FULL_ACCESS, Caller, Scene, number
 from tests.api.contract.world import Person
+from tests.api.issuer import Browser, Device, code_on, proved
 
 from access_matrix import API, Row
 from autopilot.api import opaque
@@ -98,6 +99,24 @@ async def sign_in(scene: Scene, _: Caller) -> Call:
 @of("POST /api/auth/refresh")
 async def refresh(scene: Scene, _: Caller) -> Call:
     return Call({"refresh_token": (await scene.world.api.mint(scene.ada.email, "observe")).refresh_token})
+
+
+@of("POST /api/auth/oidc")
+async def begin_with_the_provider(_: Scene, __: Caller) -> Call:
+    return Call({"challenge": commitment_of(fresh_nonce())})
+
+
+@of("GET /api/auth/oidc/callback")
+async def come_back_from_the_provider(scene: Scene, _: Caller) -> Call:
+    async with Browser(scene.world.api) as browser:
+        back = await browser.way_back(await Device(scene.world.api).begin(), "ada")
+    return Call(query=back.partition("?")[2])
+
+
+@of("POST /api/auth/oidc/collect")
+async def collect_from_the_provider(scene: Scene, _: Caller) -> Call:
+    device, page = await proved(scene.world.api, "ada")
+    return Call({"verifier": device.verifier, "code": code_on(page)})
 
 
 @of("POST /api/auth/signout", "POST /api/devices/revoke-others")

@@ -8,8 +8,9 @@ import pytest
 from tests.api.access.scene import Scene, staged
 from tests.api.contract.conftest import SHAPES, opened
 from tests.api.contract.world import World
+from tests.api.issuer import Issuer, settings_for
 
-from autopilot.api import pairing
+from autopilot.api import oidc, pairing
 from autopilot.api.settings import Limits
 from autopilot.testing.postgres import TestCluster
 
@@ -28,8 +29,12 @@ UNLIMITED = Limits(
 async def installation(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairing, "LIVE_AT_ONCE", 10_000)
-        async with opened(request.param, cluster, limits=UNLIMITED) as made:
-            yield made
+        patch.setattr(oidc, "LIVE_AT_ONCE", 10_000)
+        async with Issuer().running() as issuer:
+            ample = {"sign_ins_per_minute": 1e6, "client_per_second": 1e6, "sign_up": "open"}
+            settings = settings_for(issuer, **ample)
+            async with opened(request.param, cluster, settings=settings, limits=UNLIMITED) as made:
+                yield made
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from autopilot.testing.postgres import TestCluster
 
 KEY = SigningKey("k1", b"signing")
 SETTINGS = RuntimeSettings(digest_key=b"digest", delivery_key=b"d" * 32, seal_key=b"s" * 32)
-AMPLE = ApiSettings(sign_ins_per_minute=1e6, client_per_second=1e6)
+AMPLE = ApiSettings(sign_ins_per_minute=1e6, client_per_second=1e6, sign_up="open")
 """The limits have tests of their own."""
 
 
@@ -30,7 +30,9 @@ SHAPES = ("one process", "two processes")
 
 
 @asynccontextmanager
-async def opened(shape: str, cluster: TestCluster, *, limits: Limits | None = None) -> AsyncIterator[World]:
+async def opened(
+    shape: str, cluster: TestCluster, *, settings: ApiSettings = AMPLE, limits: Limits | None = None
+) -> AsyncIterator[World]:
     """A server with a database of its own."""
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(cluster.database())
@@ -42,7 +44,7 @@ async def opened(shape: str, cluster: TestCluster, *, limits: Limits | None = No
             internal = await stack.enter_async_context(Server(app, stopping=stopping).running())
             port = SignedHttpPort(internal.url, KEY, SystemClock())
             stack.push_async_callback(port.aclose)
-        api = await stack.enter_async_context(serving(dsn, port, settings=AMPLE, limits=limits))
+        api = await stack.enter_async_context(serving(dsn, port, settings=settings, limits=limits))
         yield World(api, runtime)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from autopilot.api import accounts, audit, step_up
+from autopilot.api.accounts import SignUp
 from autopilot.api.address import plain_email
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit import Actor, Caller
@@ -26,7 +27,6 @@ from autopilot.api.http.reception import Nothing, Reception, decoded, named
 from autopilot.api.limits import Limit
 from autopilot.api.mail import CodeMail, Postman
 from autopilot.api.sessions import DeviceNote, Sessions, Tokens
-from autopilot.api.settings import ApiSettings
 from autopilot.api.signatures import key_of, verified
 from autopilot.api.step_up import StepUp
 from autopilot.api.tokens import signed_in
@@ -52,7 +52,7 @@ SURFACE_HEADER = "x-autopilot-surface"
 class AuthRoutes:
     """The sign-in calls."""
 
-    settings: ApiSettings
+    sign_up: SignUp
     codes: Codes
     sessions: Sessions
     grants: Grants
@@ -81,9 +81,7 @@ class AuthRoutes:
         email = _checked_email(body.email)
         with answering(), self.postman.place() as post:
             code = await self.codes.issue(email, caller)
-            wanted = await accounts.may_sign_up(
-                self.codes.pool, email, sign_up=self.settings.sign_up, owner_email=self.settings.owner_email
-            )
+            wanted = await self.sign_up.admits(self.codes.pool, email)
             if wanted:
                 post(CodeMail(email, code, round(self.codes.life_seconds / 60)))
         return json_answer(encode(EmailSignInSent(ok=True, expires_in=int(self.codes.life_seconds))))
@@ -93,11 +91,7 @@ class AuthRoutes:
         caller = self._counted(request)
         raw = await self.reception.raw_body(request)
         body = decoded(VerifyCode, raw)
-        key = key_of(body.public_key)
-        if body.public_key is not None:
-            if key is None:
-                raise Unprocessable("an Ed25519 key is 64 hex digits", reason_code="invalid_value", field="public_key")
-            verified(request.scope, key, raw)  # good once and for this code alone: no nonce has to be kept
+        key = device_key(request, body.public_key, raw)
         device = DeviceNote(
             surface=caller.surface,
             name=named(body.device_name, "device_name"),
@@ -108,7 +102,8 @@ class AuthRoutes:
         with answering():
             async with self.sessions.pool.acquire() as connection, connection.transaction():
                 proved = await self.codes.take(connection, body.code, email=body.email, caller=caller)
-                tokens = await self._open(connection, proved, caller, device) if proved else None
+                admitted = proved is not None and await self.sign_up.admits(connection, proved)
+                tokens = await self._open(connection, proved, caller, device) if proved and admitted else None
         if tokens is None:
             raise refusal()
         return json_answer(encode(signed_in(tokens)))
@@ -144,7 +139,7 @@ class AuthRoutes:
         return json_answer(encode(found))
 
     async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> Tokens:
-        account = await accounts.find_or_create(connection, email, owner_email=self.settings.owner_email)
+        account = await accounts.find_or_create(connection, email, owner_email=self.sign_up.owner_email)
         tokens = await self.sessions.open(connection, account, device)
         await step_up.mark(connection, tokens.session_id, "email_code")
         await audit.record(connection, "signed_in", caller, actor=tokens.actor)
@@ -158,6 +153,22 @@ class AuthRoutes:
     def _caller(self, request: Request) -> Caller:
         hint = request.headers.get(SURFACE_HEADER, "")
         return self.reception.caller(request, hint if hint in SURFACES else "sdk")
+
+
+def device_key(request: Request, written: str | None, raw: bytes) -> bytes | None:
+    """The key of a device that signs in, which must have signed the call; None: it has none.
+
+    Raises:
+        Unprocessable: no Ed25519 key.
+        Unauthorized: not signed by it.
+    """
+    if written is None:
+        return None
+    key = key_of(written)
+    if key is None:
+        raise Unprocessable("an Ed25519 key is 64 hex digits", reason_code="invalid_value", field="public_key")
+    verified(request.scope, key, raw)  # good once and for this code alone: no nonce has to be kept
+    return key
 
 
 def _checked_email(written: str) -> str:

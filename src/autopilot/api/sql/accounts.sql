@@ -14,6 +14,11 @@ select user_id, email, is_owner from api.user_account where user_id = $1;
 insert into api.user_account (email, email_key, is_owner) values ($1, $2, $3)
 returning user_id, email, is_owner;
 
--- claim_owner: The unclaimed owner gets the address of whoever signs in first.
+-- claim_owner: The unclaimed owner gets an address.
 update api.user_account set email = $1, email_key = $2 where is_owner and email is null
 returning user_id, email, is_owner;
+
+-- is_expected: Whether an address has an account, or is invited into a team.
+select exists (select from api.user_account where email_key = $1)
+    or exists (select from api.invitation where email_key = $1 and used_at is null and withdrawn_at is null
+        and expires_at > clock_timestamp());

@@ -187,6 +187,8 @@ if TYPE_CHECKING:
         UnpricedModel,
     )
     from autopilot.contract._generated.spend_service import GetSpendResponse
+    from autopilot.contract._generated.sso import BeginSso, BegunSso, CollectSso, SsoOffer
+    from autopilot.contract._generated.sso_service import BeginSsoResponse, SsoResponse
     from autopilot.contract._generated.stop import StopAll, StopAllWorker, StoppedAll
     from autopilot.contract._generated.stream import (
         ByeReason,
@@ -298,6 +300,9 @@ MODULES = {
     "BackendKind": "worker",
     "BackendState": "worker",
     "BatchAppended": "event",
+    "BeginSso": "sso",
+    "BeginSsoResponse": "sso_service",
+    "BegunSso": "sso",
     "Budget": "spend",
     "BudgetTarget": "spend",
     "ByeReason": "stream",
@@ -307,6 +312,7 @@ MODULES = {
     "ClaimLeaseResponse": "worker_service",
     "ClaimPairing": "pairing",
     "CollectPairing": "pairing",
+    "CollectSso": "sso",
     "Control": "worker",
     "ConvexProjection": "worker",
     "CreateTeam": "team",
@@ -442,6 +448,8 @@ MODULES = {
     "SpendGroup": "spend",
     "SpendMoney": "spend",
     "SpendReport": "spend",
+    "SsoOffer": "sso",
+    "SsoResponse": "sso_service",
     "StartPairingResponse": "pairing_service",
     "StartedPairing": "pairing",
     "StateGone": "stream",
@@ -523,6 +531,9 @@ __all__ = [
     "BackendKind",
     "BackendState",
     "BatchAppended",
+    "BeginSso",
+    "BeginSsoResponse",
+    "BegunSso",
     "Budget",
     "BudgetTarget",
     "ByeReason",
@@ -532,6 +543,7 @@ __all__ = [
     "ClaimLeaseResponse",
     "ClaimPairing",
     "CollectPairing",
+    "CollectSso",
     "Control",
     "ConvexProjection",
     "CreateTeam",
@@ -667,6 +679,8 @@ __all__ = [
     "SpendGroup",
     "SpendMoney",
     "SpendReport",
+    "SsoOffer",
+    "SsoResponse",
     "StartPairingResponse",
     "StartedPairing",
     "StateGone",
