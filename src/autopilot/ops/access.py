@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated, get_logger
 from autopilot.ops.metrics import Metrics
-from autopilot.ops.serve import wire_of
+from autopilot.ops.serve import WHOLE, Wire, wire_of
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:~+/=-]{1,128}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,7 +40,7 @@ class Access:
             return
         request_id, traceparent = names_of(scope["headers"])
         scope.setdefault("state", {}).update(x_request_id=request_id, traceparent=traceparent)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, request_id, wire_of(scope))
         began = self._clock.monotonic()
         self._metrics.open_requests.inc()
         with correlated(x_request_id=request_id, traceparent=traceparent):
@@ -67,22 +67,35 @@ class Access:
 class _Answer:
     """The answer as it goes out: adds the id, remembers what to account for."""
 
-    __slots__ = ("_request_id", "_send", "size_bytes", "status")
+    __slots__ = ("_request_id", "_send", "_wire", "size_bytes", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, wire: Wire | None) -> None:
         self._send = send
         self._request_id = request_id
+        self._wire = wire
         self.status = 0
         self.size_bytes = 0
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the first one with the id."""
+        if message["type"] == WHOLE:
+            await self._send_whole(message)
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message["headers"], (b"x-request-id", self._request_id.encode())]}
         elif message["type"] == "http.response.body":
             self.size_bytes += len(message.get("body", b""))
         await self._send(message)
+
+    async def _send_whole(self, message: Message) -> None:
+        """In one go where our server serves it, else in ASGI's two messages."""
+        status, body = message["status"], message["body"]
+        headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+        self.status, self.size_bytes = status, len(body)
+        if self._wire is None or not self._wire.respond(status, headers, body):
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def names_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:

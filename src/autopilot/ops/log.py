@@ -7,12 +7,12 @@ carries its `x_request_id` and `traceparent`. A line that can't be written never
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import msgspec
@@ -61,7 +61,7 @@ def configure(
     for noisy in ("uvicorn.access", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # requests are logged once, by ops.access
     structlog.configure(
-        processors=shared,
+        processors=[_complete(bound)],
         logger_factory=functools.partial(Lines, handler, render),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,  # tests configure more than once
@@ -98,15 +98,23 @@ def get_logger(name: str = "autopilot") -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger(name)
 
 
-@contextlib.contextmanager
-def correlated(*, x_request_id: str | None = None, traceparent: str | None = None, **more: str) -> Iterator[None]:
+class correlated:  # noqa: N801 - used like the context managers of contextlib, at a third of their cost
     """Give every line logged within, also by tasks started within, these names."""
-    named = {"x_request_id": x_request_id, "traceparent": traceparent, **more}
-    token = _names.set({**_names.get(), **{key: value for key, value in named.items() if value is not None}})
-    try:
-        yield
-    finally:
-        _names.reset(token)
+
+    __slots__ = ("_named", "_token")
+
+    def __init__(self, *, x_request_id: str | None = None, traceparent: str | None = None, **more: str) -> None:
+        if x_request_id is not None:
+            more["x_request_id"] = x_request_id
+        if traceparent is not None:
+            more["traceparent"] = traceparent
+        self._named = more
+
+    def __enter__(self) -> None:
+        self._token = _names.set({**_names.get(), **self._named})
+
+    def __exit__(self, *_raised: object) -> None:
+        _names.reset(self._token)
 
 
 def current_request_id() -> str | None:
@@ -144,6 +152,17 @@ def _correlate(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     for name, value in _names.get().items():
         event.setdefault(name, value)
     return event
+
+
+def _complete(bound: dict[str, str]) -> Processor:
+    """What the standard library's lines go through step by step, for our own at once: steps are half of the cost."""
+
+    def complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        line = {**_names.get(), **bound, **event, "logger": logger.name, "level": method}
+        line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return structlog.processors.format_exc_info(logger, method, line) if "exc_info" in line else line
+
+    return complete
 
 
 def _bind(bound: dict[str, str]) -> Processor:

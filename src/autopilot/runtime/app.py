@@ -120,7 +120,9 @@ class Runtime:
         """See RuntimePort. A refusal, and a database that is away, are responses."""
         try:
             endpoint, match = self.router.find(request.method, request.path)
-            async with asyncio.timeout(READ_SECONDS if request.method == "GET" else None):
+            if request.method != "GET":
+                return await endpoint(request, match)
+            async with asyncio.timeout(READ_SECONDS):
                 return await endpoint(request, match)
         except Problem as problem:
             return problem_response(problem)

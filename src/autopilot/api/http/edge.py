@@ -18,6 +18,7 @@ from autopilot.api.settings import Limits
 from autopilot.api.site import Site
 from autopilot.contract.errors import HeadersTooLarge, PayloadTooLarge, Problem, RequestTimeout, Unavailable
 from autopilot.ops.log import get_logger
+from autopilot.ops.serve import WHOLE
 
 HEADER_OVERHEAD_BYTES = 4
 """Colon, blank and line end of each header line."""
@@ -34,6 +35,8 @@ CONTENT_SECURITY = (
 )
 NOT_STORED = (b"cache-control", b"no-store")
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+
+_BEGINNINGS = frozenset({"http.response.start", WHOLE})
 
 log = get_logger("autopilot.api")
 
@@ -103,7 +106,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the first one with the fixed headers."""
-        if message["type"] == "http.response.start":
+        if message["type"] in _BEGINNINGS:
             self.began = True
             headers = list(message.get("headers", []))
             names = {name for name, _ in headers}

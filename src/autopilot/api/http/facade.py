@@ -23,7 +23,7 @@ from autopilot.api.sharing import Memberships
 from autopilot.api.signatures import Signatures
 from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
-from autopilot.ops.serve import wire_of
+from autopilot.ops.serve import WHOLE, wire_of
 
 PASSED_ON = (b"last-event-id", b"content-type", b"range", b"if-range", b"if-none-match")
 """Request headers that mean something to the runtime, beside the ids of correlation (which ops.access checked)."""
@@ -127,10 +127,12 @@ class Facade:
 
 async def _answer(send: Send, response: RuntimeResponse, body: bytes) -> None:
     headers = _passed_back(response.headers)
-    if response.status != NOT_MODIFIED:
-        headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    if response.status == NOT_MODIFIED:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": WHOLE, "status": response.status, "headers": headers, "body": body})
 
 
 def _passed_on(scope: Scope, headers: dict[bytes, bytes]) -> dict[str, str]:

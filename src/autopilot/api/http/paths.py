@@ -7,6 +7,7 @@ docs/protocol.md.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
@@ -97,6 +98,7 @@ def _build() -> _Node:
 _ROOT = _build()
 
 
+@functools.lru_cache(maxsize=512)
 def match(method: str, path: str) -> Match:
     """Find `path` (relative to BASE, percent-encoded) in the table.
 
