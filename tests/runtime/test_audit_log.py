@@ -11,11 +11,15 @@ from autopilot.api.audit_outbox import THE_API
 from autopilot.contract.port import Claims
 from autopilot.ops.clock import SystemClock
 from autopilot.runtime.app import Runtime
+from autopilot.runtime.audit_log import SQL
+from autopilot.runtime.audit_routes import END_OF_TIME
+from autopilot.runtime.requests_methods import STOP
 from autopilot.runtime.seal import Sealer
 from autopilot.runtime.seal_audit import AuditLog
 from autopilot.runtime.seal_keys import PublicKeys
 from autopilot.runtime.seal_verify import Report, Verifier
 from autopilot.runtime.seal_workers import WorkerLogs
+from autopilot.runtime.workers import EPOCH
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OBSERVER, OWNER, STRANGER, batch, call, draft, insert_worker
 
@@ -195,3 +199,23 @@ async def test_policies_machines_requests_and_decisions_are_in_it_in_one_form(ru
     assert told["request"]["detail"] == {"request_id": "r1", "method": "turn/start", "state": "accepted"}
     assert told["request"]["actor"]["device_id"] == "device-1"
     assert "secret words" not in str(lines)
+
+
+@pytest.mark.parametrize("query", ["user_id=1", "x_request_id=r", "device_id=d"])
+async def test_a_search_reads_what_it_is_for_and_not_everybodys_lines(runtime: Runtime, query: str) -> None:
+    name, _, value = query.partition("=")
+    chosen = [int(value) if name == "user_id" else None, None, None]
+    chosen += [value if name == wanted else None for wanted in ("x_request_id", "device_id")]
+    async with runtime.pool.acquire() as conn:
+        transaction = conn.transaction()
+        await transaction.start()
+        await conn.execute(SQL.custom_plans)
+        # The tables are empty, where any plan is as good: what reads everybody's lines is taken away.
+        await conn.execute("set local enable_seqscan = off; drop index receipt_created, approval_decided_at")
+        explained = await conn.fetch("explain " + SQL.search, *chosen, EPOCH, END_OF_TIME, None, None, 101, STOP)
+        await transaction.rollback()
+    plan = "\n".join(row[0] for row in explained)
+
+    used = {"user_id": "user", "x_request_id": "call", "device_id": "device"}[name]
+    assert f"receipt_{used}" in plan, plan
+    assert f"approval_{used}" in plan, plan

@@ -224,6 +224,19 @@ async def test_a_refused_answer_is_an_event_that_names_who_asked_and_is_told_onc
     assert [one["payload"]["version"] for one in await denials(runtime)] == [1, 2]
 
 
+async def test_an_answer_that_policy_refused_is_in_the_audit_of_who_gave_it(runtime):
+    companion = await leased(runtime)
+    asked = question("w")
+    await companion.ask_approval("w", asked)
+    await put(runtime, "[approvals]\nanswer = { owner = ['file_change'] }")
+    for _ in range(2):
+        await answered(runtime, asked["approval_id"], "accept")
+
+    [line] = (await call(runtime, "GET", "/audit", query="action=answer_refused")).json["data"]
+    assert (line["outcome"], line["subject"]) == ("refused", f"approval:{asked['approval_id']}")
+    assert (line["actor"]["device_id"], line["detail"]["rule_id"]) == ("device-1", "approvals.answer.owner")
+
+
 async def test_denials_are_counted_by_reason_each_request_once(runtime):
     await leased(runtime)
     await put(runtime, "[methods]\ndeny = ['thread/fork']")

@@ -171,6 +171,16 @@ async def test_what_a_revoked_device_decided_and_no_machine_had_is_asked_again_a
     assert await runtime.pool.fetchval("select count(*) from approval_answer") == 0
 
 
+async def test_a_decision_that_was_taken_back_is_in_the_audit_of_who_made_it(runtime):
+    _, approval_id = await asked(runtime)
+    await decide(runtime, approval_id, "accept")
+    await revoke(runtime)
+
+    [line] = (await call(runtime, "GET", "/audit", query="action=decision_taken_back", claims=OTHER)).json["data"]
+    assert (line["subject"], line["actor"]["device_id"]) == (f"approval:{approval_id}", OWNER.device_id)
+    assert (line["detail"]["option_id"], line["detail"]["reason"]) == ("accept", "device_revoked")
+
+
 async def test_a_question_that_was_reopened_is_decided_by_another_device_once(runtime):
     companion, approval_id = await asked(runtime)
     await decide(runtime, approval_id, "accept")

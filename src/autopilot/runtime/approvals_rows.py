@@ -14,14 +14,17 @@ Owns the tables `approval` and, through it, the life of `approval_answer` rows. 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 
 from autopilot.db import queries
+from autopilot.runtime import audit_log
 from autopilot.runtime.approvals_events import CLOSED, ENDS, EXPIRED, REOPENED, REQUESTED
 from autopilot.runtime.ledger_rows import Draft, Row, Worker
 from autopilot.runtime.requests_notes import note
@@ -130,7 +133,29 @@ async def reopen(ledger: Ledger, worker_id: str, decisions: Sequence[tuple[str, 
             await tx.conn.execute(SQL.drop_answers, taken_back)
             facts = [{"approval_id": each, "state": "pending", "reason": reason} for each in taken_back]
             await tx.append(worker, [note(REOPENED, each) for each in facts])
+            await audit_log.append(tx.conn, [_taken_back(worker, record, reason) for record in found])
         return len(taken_back)
+
+
+def _taken_back(worker: Worker, record: asyncpg.Record, reason: str) -> audit_log.Line:
+    """The line of a decision that is in no row any more: whose it was, and what."""
+    decision = msgspec.json.decode(record["decision"])
+    actor: dict[str, Any] = decision["actor"]
+    return audit_log.Line(
+        audit_id=f"aud_{uuid.uuid4().hex}",
+        action="decision_taken_back",
+        outcome="done",
+        x_request_id=record["x_request_id"],
+        subject=f"approval:{record['approval_id']}",
+        detail={
+            "worker_id": worker.worker_id,
+            "kind": record["kind"],
+            "option_id": decision["option_id"],
+            "decided_at": decision["decided_at"],
+            "reason": reason,
+        },
+        **{name: actor.get(name) for name in ("user_id", "guest_scope", "device_id", "machine_id", "surface")},
+    )
 
 
 def _opened(row: Row) -> _Opened:

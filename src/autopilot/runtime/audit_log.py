@@ -2,7 +2,8 @@
 
 Owns `audit_head` and `audit_entry`. The API hands its lines over (audit_routes.py), the runtime writes its own in the
 transaction of the act (`note`). What is in a worker's log already (requests, decisions, stops) is not written again:
-the search reads both. Lock order: the audit's head comes last. Source: docs/decisions/0014-one-audit.md.
+the search reads both. An answer that was refused and a decision that was taken back are in no row it could read: they
+get a line. Lock order: the audit's head comes last. Source: docs/decisions/0014-one-audit.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from autopilot.db.queries import load
 
 SQL = load("autopilot.runtime", "audit")
 
-RuntimeAction = Literal["policy_set", "prices_set", "machine_registered", "machine_shared", "machine_unshared"]
+RuntimeAction = Literal[
+    "policy_set",
+    "prices_set",
+    "machine_registered",
+    "machine_shared",
+    "machine_unshared",
+    "answer_refused",
+    "decision_taken_back",
+]
 """What the runtime itself writes; the API's words are in autopilot.api.audit."""
 
 
@@ -49,11 +58,11 @@ async def append(conn: Any, lines: Sequence[Line]) -> int:
     head = await conn.fetchrow(SQL.lock)
     known = {row["audit_id"] for row in await conn.fetch(SQL.known, [line.audit_id for line in lines])}
     new = {line.audit_id: line for line in lines if line.audit_id not in known}
-    seq = head["latest_seq"]
-    for seq, line in enumerate(new.values(), head["latest_seq"] + 1):
-        await conn.execute(SQL.add, seq, *_columns(line, head["updated_at"]))
     if new:
-        await conn.execute(SQL.set_end, seq)
+        first = head["latest_seq"] + 1
+        rows = [(seq, *_columns(line, head["updated_at"])) for seq, line in enumerate(new.values(), first)]
+        await conn.executemany(SQL.add, rows)
+        await conn.execute(SQL.set_end, rows[-1][0])
     return len(new)
 
 
@@ -65,12 +74,13 @@ async def note(
     x_request_id: str | None,
     subject: str,
     detail: Mapping[str, Any],
+    outcome: Literal["done", "refused"] = "done",
 ) -> None:
     """Write down an act of the runtime's own, in its transaction."""
     line = Line(
         audit_id=f"aud_{uuid.uuid4().hex}",
         action=action,
-        outcome="done",
+        outcome=outcome,
         user_id=claims.user_id,
         guest_scope=claims.guest_scope,
         device_id=claims.device_id,

@@ -57,7 +57,9 @@ class AuditRoutes:
         texts = [_text(query, name) for name in ("action", "x_request_id", "device_id")]
         times = (_time(query, "from") or EPOCH, _time(query, "to") or END_OF_TIME)
         place = _place(query["before"]) if "before" in query else (None, None)
-        rows = await self._pool.fetch(SQL.search, user_id, guest_scope, *texts, *times, *place, limit + 1, STOP)
+        async with self._pool.acquire() as conn, conn.transaction(readonly=True):
+            await conn.execute(SQL.custom_plans)
+            rows = await conn.fetch(SQL.search, user_id, guest_scope, *texts, *times, *place, limit + 1, STOP)
         page = rows[:limit]
         following = _token(page[-1]) if len(rows) > limit else None
         return json_response(200, {"data": [line_body(row) for row in page], "next": following})

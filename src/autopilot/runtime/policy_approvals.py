@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from autopilot.contract.errors import Forbidden
-from autopilot.runtime import permissions, policy, policy_requests, policy_store
+from autopilot.runtime import audit_log, permissions, policy, policy_requests, policy_store
 from autopilot.runtime.ledger import SQL, LedgerTx
 from autopilot.runtime.ledger_rows import Worker, actor_of
 from autopilot.runtime.policy import Verdict
@@ -38,6 +38,15 @@ async def refused(tx: LedgerTx, worker: Worker, record: asyncpg.Record, asker: A
         draft = policy_requests.denial_note(verdict, what, actor, asker.x_request_id)
         await tx.append(worker, [msgspec.structs.replace(draft, event_id=event_id)])
         tx.denied.append(verdict.word)
+        await audit_log.note(
+            tx.conn,
+            asker.claims,
+            "answer_refused",
+            x_request_id=asker.x_request_id,
+            subject=f"approval:{record['approval_id']}",
+            detail={"worker_id": worker.worker_id, "kind": record["kind"], **verdict.facts()},
+            outcome="refused",
+        )
     return policy_requests.forbidden(verdict, **what)
 
 

@@ -30,12 +30,17 @@ where approval_id = any($1::text[]) and state = 'decided'
 returning worker_no
 
 -- reopen: take back these decisions, where no machine was handed them; the question waits for a person again
+with was as (
+    select a.approval_id, a.kind, a.decision, a.x_request_id
+    from unnest($1::text[], $2::bigint[]) as n (approval_id, decided_seq)
+    join approval a on a.approval_id = n.approval_id and a.decided_seq = n.decided_seq and a.state = 'decided'
+    for update of a
+)
 update approval a
 set state = 'pending', decision = null, decision_digest = null, decided_seq = null, decided_at = null,
     x_request_id = null, traceparent = null
-from unnest($1::text[], $2::bigint[]) as n (approval_id, decided_seq)
-where a.approval_id = n.approval_id and a.decided_seq = n.decided_seq and a.state = 'decided'
-returning a.approval_id
+from was where a.approval_id = was.approval_id
+returning was.*
 
 -- put_answer: what must reach Codex exactly, sealed
 insert into approval_answer (approval_id, key_id, ciphertext) values ($1, $2, $3)

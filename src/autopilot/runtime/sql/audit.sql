@@ -14,6 +14,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
 -- set_end: the log ends here now
 update audit_head set latest_seq = $1 where log_no = 1;
 
+-- custom_plans: what is not asked for must not be planned for, or no index serves what is
+set local plan_cache_mode = force_custom_plan;
+
 -- search: lines of the audit log, requests, and decisions by people, the latest first
 with line as (
     (select at, audit_id as id, 'audit' as source, action, outcome, user_id, guest_scope, device_id, session_id,
@@ -39,7 +42,7 @@ with line as (
         and ($2::text is null or r.actor::json ->> 'guest_scope' = $2)
         and ($3::text is null or $3 = case when r.method = $11 then 'stop' else 'request' end)
         and ($4::text is null or r.x_request_id = $4) and ($5::text is null or r.actor::json ->> 'device_id' = $5)
-        and r.created_at >= $6 and r.created_at < $7
+        and r.created_at >= $6 and r.created_at < $7 and ($8::timestamptz is null or r.created_at <= $8)
         and ($8::timestamptz is null or (r.created_at,
             'request:' || r.target_kind || ':' || r.target_id || '/' || r.request_id) < ($8, $9::text))
     order by r.created_at desc, 2 desc limit $10)
@@ -58,7 +61,7 @@ with line as (
         and ($3::text is null or $3 = 'approval_decided')
         and ($4::text is null or a.x_request_id = $4)
         and ($5::text is null or a.decision::json -> 'actor' ->> 'device_id' = $5)
-        and a.decided_at >= $6 and a.decided_at < $7
+        and a.decided_at >= $6 and a.decided_at < $7 and ($8::timestamptz is null or a.decided_at <= $8)
         and ($8::timestamptz is null or (a.decided_at, 'approval:' || a.approval_id) < ($8, $9::text))
     order by a.decided_at desc, 2 desc limit $10)
 )
