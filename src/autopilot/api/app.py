@@ -49,6 +49,7 @@ from autopilot.api.oidc_client import oidc_client
 from autopilot.api.oidc_provider import Provider
 from autopilot.api.pairing import Pairings
 from autopilot.api.pairing_collect import Collector
+from autopilot.api.refusals import Refusals
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
@@ -85,6 +86,7 @@ class Api:
     postman: Postman
     revocations: Revocations
     audit: AuditOutbox
+    refusals: Refusals
     departures: Departures
     signatures: Signatures
     clock: Clock
@@ -157,7 +159,7 @@ def build(
         alarm=alarm,
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
-    facade = Facade(port, door, api.watch, api.signatures, Memberships(pool), body_limits)
+    facade = Facade(port, door, api.watch, api.signatures, api.refusals, Memberships(pool), body_limits)
     teams = TeamRoutes(
         teams=Teams(pool),
         invitations=api.invitations,
@@ -183,7 +185,12 @@ def build(
         middleware=[
             Middleware(Access, metrics=metrics, clock=clock),
             Middleware(
-                Edge, limits=limits, contract_version=contract.VERSION, public_url=settings.public_url, site=site
+                Edge,
+                limits=limits,
+                contract_version=contract.VERSION,
+                public_url=settings.public_url,
+                site=site,
+                refusals=api.refusals,
             ),
             Middleware(FacadeFirst, facade=facade),
         ],
@@ -245,6 +252,7 @@ def _parts(
         postman=Postman(mailer, clock),
         revocations=Revocations(sessions, port, clock),
         audit=AuditOutbox(pool, port, clock),
+        refusals=Refusals(pool, addresses, clock),
         departures=Departures(pool, port, clock),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,
@@ -288,7 +296,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
         async with asyncio.TaskGroup() as group:
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
-            works |= {"audit": api.audit.run, "departures": api.departures.run}
+            works |= {"audit": api.audit.run, "refusals": api.refusals.run, "departures": api.departures.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

@@ -43,6 +43,7 @@ Action = Literal[
     "stepped_up",
     "step_up_refused",
     "guessing_noticed",
+    "call_refused",
     "team_created",
     "team_invited",
     "team_invitation_withdrawn",

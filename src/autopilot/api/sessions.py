@@ -28,6 +28,13 @@ PERSON_SCOPES = frozenset({"observe", "administer"})
 """What signing in by e-mail gives; `admin` needs step-up, `execute` needs a machine."""
 
 
+REFRESH_REFUSED = "this refresh token is not good any more; sign in again"
+
+
+class RefreshReused(Unauthorized):
+    """To who asks the same as any other refusal; the audit has its line already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """What a device gets, and only here in the clear."""
@@ -114,7 +121,8 @@ class Sessions:
         """The next access and refresh token of a session.
 
         Raises:
-            Unauthorized: the token is unknown, expired, of an ended session, or was used before.
+            RefreshReused: the token was used before, which ended its session.
+            Unauthorized: it is unknown, expired, or of an ended session.
         """
         digest = opaque.token_digest(token)
         async with self.pool.acquire() as connection, connection.transaction():
@@ -131,7 +139,7 @@ class Sessions:
                 return Tokens(account, family["device_id"], family["session_id"], access, successor, seconds)
         actor = Actor(user_id=family["user_id"], device_id=family["device_id"], session_id=family["session_id"])
         await self._end_reused(actor, caller)
-        raise _refresh_refused()
+        raise RefreshReused(REFRESH_REFUSED, reason_code="sign_in_again")
 
     async def _end_reused(self, actor: Actor, caller: Caller) -> None:
         """End a session somebody else may have, and what it may have let in: pairings are locked before sessions."""
@@ -189,4 +197,4 @@ class Sessions:
 
 
 def _refresh_refused() -> Unauthorized:
-    return Unauthorized("this refresh token is not good any more; sign in again", reason_code="sign_in_again")
+    return Unauthorized(REFRESH_REFUSED, reason_code="sign_in_again")

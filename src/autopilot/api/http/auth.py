@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.api import accounts, audit, step_up
+from autopilot.api import accounts, audit, opaque, step_up
 from autopilot.api.accounts import SignUp
 from autopilot.api.address import plain_email
 from autopilot.api.alarm import Alarm
@@ -26,7 +26,7 @@ from autopilot.api.http.answers import json_answer
 from autopilot.api.http.reception import Nothing, Reception, decoded, named
 from autopilot.api.limits import Limit
 from autopilot.api.mail import CodeMail, Postman
-from autopilot.api.sessions import DeviceNote, Sessions, Tokens
+from autopilot.api.sessions import DeviceNote, RefreshReused, Sessions, Tokens
 from autopilot.api.signatures import key_of, verified
 from autopilot.api.step_up import StepUp
 from autopilot.api.tokens import signed_in
@@ -41,7 +41,7 @@ from autopilot.contract import (
     VerifyCode,
     encode,
 )
-from autopilot.contract.errors import Unprocessable
+from autopilot.contract.errors import Unauthorized, Unprocessable
 
 SURFACES = frozenset({"ios", "web", "cli", "sdk"})
 """What a client may say of itself when it signs in; afterwards its session says it."""
@@ -113,8 +113,14 @@ class AuthRoutes:
         caller = self._caller(request)
         self.rate.admit(caller.address, reason_code="sign_in_rate")  # nobody guesses those: it is no alarm's matter
         body = await self.reception.open_body(request, RefreshBody)
-        with answering():
-            tokens = await self.sessions.refresh(body.refresh_token, caller)
+        try:
+            with answering():
+                tokens = await self.sessions.refresh(body.refresh_token, caller)
+        except RefreshReused:
+            raise
+        except Unauthorized:
+            request.scope["state"]["refused_token"] = opaque.token_digest(body.refresh_token)
+            raise
         return json_answer(encode(signed_in(tokens)))
 
     async def sign_out(self, request: Request) -> Response:

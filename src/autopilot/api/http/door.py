@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
+from autopilot.api import opaque
 from autopilot.api.address import Addresses
 from autopilot.api.grants import Grant, Grants, bearer, unknown_token
 from autopilot.api.limits import Limit
@@ -37,10 +38,13 @@ class Door:
             RateLimited: too many calls of this session or of its user, or too many unknown tokens from this address.
             Unavailable: the database can't be asked.
         """
-        grant = await self._grants.find(bearer(scope["headers"]))
+        token = bearer(scope["headers"])
+        grant = await self._grants.find(token)
         if grant is None:
+            scope["state"]["refused_token"] = opaque.token_digest(token)
             self._strangers.admit(self.address_of(scope), reason_code="unknown_tokens")
             raise unknown_token()
+        scope["state"]["grant"] = grant
         if grant.claims.machine_id:
             self._executors.admit(grant.session_id, reason_code="session_rate")
         else:

@@ -1,6 +1,7 @@
 """The layer around every route: limits on the head, security headers, and every error in the contract's form.
 
-Has `Site` judge where a call goes to and comes from. Relies on ops.access around it for ids, log line and metrics.
+Has `Site` judge where a call goes to and comes from, and tells `Refusals` of what was refused. Relies on ops.access
+around it for ids, log line and metrics.
 Whatever happens inside, a client gets an answer of docs/protocol.md: an exception that nobody foresaw is 503
 `unavailable` with outcome `unknown` (repeating with the same ids is safe, which is what such an error leaves to do),
 its traceback goes to the log only. Never buffers, never touches a body.
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autopilot.api.http.answers import send_problem
+from autopilot.api.refusals import Refusals
 from autopilot.api.settings import Limits
 from autopilot.api.site import Site
 from autopilot.contract.errors import HeadersTooLarge, PayloadTooLarge, Problem, RequestTimeout, Unavailable
@@ -45,9 +47,17 @@ class Edge:
     """ASGI middleware."""
 
     def __init__(
-        self, app: ASGIApp, *, limits: Limits, contract_version: str, public_url: str | None, site: Site
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        contract_version: str,
+        public_url: str | None,
+        site: Site,
+        refusals: Refusals,
     ) -> None:
         self._app = app
+        self._refusals = refusals
         self._site = site
         self._limits = limits
         self._fixed = [*SECURITY_HEADERS, (b"x-autopilot-contract", contract_version.encode("ascii"))]
@@ -70,6 +80,7 @@ class Edge:
                 await answer.send({"type": "http.response.start", "status": 204, "headers": preflight})
                 await answer.send({"type": "http.response.body", "body": b""})
         except Problem as problem:
+            self._refusals.refused(scope, problem)
             await _answer_problem(answer, problem)
         except ClientDisconnect:
             log.info("client_left")

@@ -19,6 +19,7 @@ from autopilot.api.http import paths
 from autopilot.api.http.body import BodyLimits, read_body
 from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
+from autopilot.api.refusals import Refusals
 from autopilot.api.sharing import Memberships
 from autopilot.api.signatures import Signatures
 from autopilot.api.watch import OpenStream, StreamWatch
@@ -65,6 +66,7 @@ class Facade:
     door: Door
     watch: StreamWatch
     signatures: Signatures
+    refusals: Refusals
     memberships: Memberships
     body_limits: BodyLimits
 
@@ -97,6 +99,7 @@ class Facade:
             )
         )
         if isinstance(response.body, bytes):
+            self.refusals.answered(scope, response.status, response.body)
             await _answer(send, response, response.body)
         else:
             await self._stream(scope, receive, send, response, grant)
