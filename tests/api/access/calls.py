@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.api.access.scene import FULL_ACCESS, Caller, Scene, number
+from tests.api.access.scene import FULL_ACCESS, READ_ONLY, Caller, Scene, number
 from tests.api.contract.world import Person
 from tests.api.issuer import Browser, Device, code_on, proved
 
@@ -304,8 +304,8 @@ async def leave(scene: Scene, who: Caller) -> Call:
 
 # Workers.
 
+NONE: Mapping[str, Any] = {}
 NOTE = {"event": {"event_type": "worker.event", "payload": {}}}
-READ_ONLY = {"cwd": "/x", "sandbox": "read-only", "approvalPolicy": "on-request"}
 
 
 @of(f"POST {API}/workers")
@@ -336,9 +336,9 @@ async def ask_a_question(scene: Scene, _: Caller) -> Call:
     return Call(event("worker.approval.requested", approvals.asked(asked)))
 
 
-def request(method: str, params: Mapping[str, Any] | None = None) -> Prepared:
+def request(method: str, params: Mapping[str, Any] = NONE) -> Prepared:
     async def prepared(_: Scene, __: Caller) -> Call:
-        asked = {"request_id": f"r-{number()}", "method": method, "params": dict(params or {})}
+        asked = {"request_id": f"r-{number()}", "method": method, "params": dict(params)}
         return Call({"request": asked}, "wait_ms=0")
 
     return prepared
@@ -346,7 +346,7 @@ def request(method: str, params: Mapping[str, Any] | None = None) -> Prepared:
 
 CALLS[f"POST {WORKER}/requests"] = request("turn/start")
 CALLS[f"POST {WORKER}/requests #full-access"] = request("turn/start", {"approvalPolicy": "never"})
-CALLS[f"POST {MACHINE}/requests"] = request("thread/list")
+CALLS[f"POST {MACHINE}/requests"] = request("thread/start", READ_ONLY)
 
 
 @of(f"POST {WORKER}/requests/{{request_id}}/cancel")
@@ -356,11 +356,11 @@ async def take_back_a_workers_request(scene: Scene, who: Caller) -> Call:
 
 @of(f"POST {MACHINE}/requests/{{request_id}}/cancel")
 async def take_back_a_machines_request(scene: Scene, who: Caller) -> Call:
-    return await _take_back(scene, who, f"/machines/{scene.ids['machine_id']}", "thread/list")
+    return await _take_back(scene, who, f"/machines/{scene.ids['machine_id']}", "thread/start", READ_ONLY)
 
 
-async def _take_back(scene: Scene, who: Caller, place: str, method: str) -> Call:
-    call = await request(method)(scene, who)
+async def _take_back(scene: Scene, who: Caller, place: str, method: str, params: Mapping[str, Any] = NONE) -> Call:
+    call = await request(method, params)(scene, who)
     assert (await scene.ada.post(f"{place}/requests?wait_ms=0", call.body)).status_code == 202
     return Call(ids={"request_id": call.body["request"]["request_id"]})
 

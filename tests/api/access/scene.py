@@ -25,6 +25,7 @@ SECRET = "what-only-the-team-may-read"
 BYSTANDERS = {"former", "stranger", "crew", "foreign"}
 """Who must never read it."""
 FULL_ACCESS = '[approval_policy]\nallow = ["never", "on-request"]'
+READ_ONLY = {"cwd": "/x", "sandbox": "read-only", "approvalPolicy": "on-request"}
 SCOPES = {"observe": ("observe",), "bare_admin": ("admin",)}
 SCOPES |= dict.fromkeys(("admin", "stale_admin"), ("observe", "administer", "admin"))
 _numbers = itertools.count(1)
@@ -149,6 +150,25 @@ async def staged(world: World) -> Scene:
     return made
 
 
+async def refresh(scene: Scene) -> None:
+    """Nothing runs out in the middle of a cell, however slow this goes: no token, no step-up, no lease."""
+    await scene.pool.execute(
+        "update api.access_token set issued_at = now(), expires_at = now() + interval '15 minutes'"
+        " where expires_at > now()"
+    )
+    await scene.pool.execute(
+        "update api.session set stepped_up_until = clock_timestamp() + interval '10 minutes'"
+        " where stepped_up_until > clock_timestamp()"
+    )
+    await hold(scene.machine, scene.ids["worker_id"])
+
+
+async def hold(machine: Person, worker_id: str) -> None:
+    """The machine's lease begins anew."""
+    claim = {"machine_id": machine.worker_id, "ttl_ms": 600_000}
+    assert (await machine.post(f"/workers/{worker_id}/lease", claim)).status_code == 200
+
+
 async def open_full_access(scene: Scene) -> None:
     """Let the installation's policy not be what full access is refused for."""
     admin = await scene.with_credential(scene.ada, "owner", "admin")
@@ -164,12 +184,11 @@ async def things(scene: Scene) -> dict[str, str]:
     ada, machine = scene.ada, scene.machine
     await scene.put_into_team(machine)
     worker_id = await ada.open_worker(workspace_ref=SECRET, metadata={"x": SECRET})
-    claim = {"machine_id": machine.worker_id, "ttl_ms": 600_000}  # it must not run out, however slow this goes
-    assert (await machine.post(f"/workers/{worker_id}/lease", claim)).status_code == 200
+    await hold(machine, worker_id)
     await ada.append(worker_id, text=SECRET)
     asked = {"request": {"request_id": "r1", "method": "turn/start", "params": {"x": SECRET}}}
     assert (await ada.post(f"/workers/{worker_id}/requests?wait_ms=0", asked)).status_code == 202
-    asked["request"]["method"] = "thread/list"
+    asked["request"] |= {"method": "thread/start", "params": {**READ_ONLY, "x": SECRET}}
     assert (await ada.post(f"/machines/{machine.worker_id}/requests?wait_ms=0", asked)).status_code == 202
     approval_id = await ask(machine, worker_id, title=SECRET, evidence={"reason": SECRET})
     artifact_id = await announce(machine, worker_id, SECRET)
