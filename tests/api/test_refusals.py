@@ -24,7 +24,7 @@ WORKERS = "/api/runtime/codex/workers"
 
 @pytest.fixture
 async def api(database: str) -> AsyncIterator[ServedApi]:
-    settings = ApiSettings(sign_ins_per_minute=6000.0, trusted_proxies="127.0.0.1")
+    settings = ApiSettings(sign_ins_per_minute=6000.0, trusted_proxies="127.0.0.1", sign_up="open")
     async with serving(database, EchoRuntime(), settings=settings, limits=Limits(remember_seconds=0.0)) as served:
         yield served
 
