@@ -265,6 +265,19 @@ async def test_signing_out_tells_the_server(accounts, clock):
     assert accounts.paths == ["/api/auth/signout"]
 
 
+async def test_what_is_written_while_somebody_signs_in_with_a_new_key_is_not_signed_with_that(accounts, clock):
+    accounts.gate.clear()
+    async with session_of(accounts, MemoryTokenStore(), clock) as session, asyncio.TaskGroup() as group:
+        group.create_task(session.verify("123456", with_key=True))
+        await accounts.asked.wait()
+        meanwhile = session.sign("POST", b"/api/runtime/codex/stop-all", b"{}")
+        accounts.gate.set()
+        await clock.advance(0)
+
+    assert meanwhile is None
+    assert session.sign("POST", b"/api/runtime/codex/stop-all", b"{}") is not None
+
+
 def test_a_file_is_its_owners_and_replaced_whole(clock, tmp_path):
     store = FileTokenStore(tmp_path / "new" / "credentials.json")
     assert store.load() is None

@@ -7,9 +7,13 @@ import asyncio
 import pytest
 from tests.companion.asking import asking_thread, decide, end, ended, of_approvals, pending
 from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, method
+from tests.waiting import until
 
 from autopilot.client import RuntimeCodexClient
+from autopilot.companion import approvals_answers
+from autopilot.companion.codex.process import AppServer
 from autopilot.contract.errors import StaleCursor
+from autopilot.ops.clock import SystemClock
 
 pytestmark = pytest.mark.e2e
 
@@ -30,6 +34,36 @@ async def take_answer(installation: Installation) -> None:
                             return
             except StaleCursor as stale:  # it says where the feed begins
                 cursor = int(stale.fact("oldest_seq")) - 1
+
+
+async def test_killed_once_more_before_it_was_closed_it_is_closed_all_the_same_and_the_name_is_forgotten_then(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals_answers, "LONGEST_REPEAT_SECONDS", 1.0)
+    process = await installation.start_process()
+    worker = await asking_thread(installation)
+    await installation.turn(worker, {"shell": "touch ran.txt"}, {"shell": "touch more.txt"}, {"say": "done"})
+    (first,) = await pending(installation)
+    await process.kill()
+    for file in installation.settings.data.glob("outbox.sqlite*"):
+        file.unlink()
+    await AppServer(installation.launch, SystemClock()).rename()  # by a companion that is killed before it does more
+
+    async with installation.companion() as companion:
+        over = await ended(installation, first)
+        (second,) = await pending(installation)
+        await until(lambda: not companion.asking.forgotten)
+        await until(lambda: companion.codex.server.record is not None and not companion.codex.server.record.was)
+        await decide(installation, second, "accept")
+        await ended(installation, second)
+        (third,) = await pending(installation)
+        await decide(installation, third, "accept")
+        log = await installation.log_until(worker, method("turn/completed"))
+
+    assert end(over) == ("closed", None, "companion_file_lost")
+    told = [word for word in of_approvals(log) if word != "decided"]
+    assert told.count("requested") == 3
+    assert told[-3:] == ["applied", "requested", "applied"]  # what is asked later closes nothing
 
 
 @pytest.mark.parametrize("decided", [False, True], ids=["while it waits", "with its answer acknowledged"])

@@ -111,6 +111,26 @@ def test_a_full_outbox_lets_go_of_previews_first_and_counts_what_it_left_out(db:
     assert stored == 1
     assert ids(outbox, db) == [("truth", 1)]
     assert transact(db, outbox.left_out) == {WORKERS[0]: 4}
+
+
+def test_what_was_left_out_is_due_until_the_event_that_says_so_is_put(db: sqlite3.Connection) -> None:
+    outbox = Outbox(max_bytes=1000)
+    transact(db, lambda db: outbox.put(db, WORKERS[0], [event(f"p{n}", preview=True, size=400) for n in range(5)]))
+    transact(db, lambda db: outbox.put(db, WORKERS[0], [event("truth", item=True, size=400)]))
+    due = transact(db, outbox.left_out)
+
+    def fails(db: sqlite3.Connection) -> None:
+        outbox.said_left_out(db, WORKERS[0], due[WORKERS[0]])
+        raise ValueError("killed")
+
+    with pytest.raises(ValueError, match="killed"):
+        transact(db, fails)
+    assert transact(db, outbox.left_out) == due
+    db.execute("update left_out set events = events + 2")  # more, while that was being said
+    transact(db, lambda db: outbox.said_left_out(db, WORKERS[0], due[WORKERS[0]]))
+
+    assert transact(db, outbox.left_out) == {WORKERS[0]: 2}
+    transact(db, lambda db: outbox.said_left_out(db, WORKERS[0], 2))
     assert transact(db, outbox.left_out) == {}
 
 

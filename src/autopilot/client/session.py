@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -47,6 +48,8 @@ REFRESH_AHEAD_SHARE = 0.25
 AUTH_TIMEOUT_SECONDS = 15.0
 LONGEST_LIFE_SECONDS = 366 * 86_400
 """No installation says that an access token lives for longer."""
+_SIGNING: ContextVar[WriteSigner | None] = ContextVar("signing", default=None)
+"""Of a sign-in or sign-out that this task makes: what is held is another, and signs what other tasks write."""
 CANCEL_GRACE_SECONDS = 1.0
 """A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
 
@@ -99,7 +102,6 @@ class Session:
             base_url, tokens=None, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace, signs=self
         )
         self._signer: WriteSigner | None = None
-        self._signing: WriteSigner | None = None  # of a sign-in or sign-out that is under way: what is held is another
         self._listeners: list[Listener] = []
         self._state: SessionState | None = None
         self._refused: str | None = None  # a refresh token that the server will not take again
@@ -189,12 +191,12 @@ class Session:
 
     def sign(self, method: str, target: bytes, body: bytes) -> str | None:
         """See SignsWrites."""
-        signer = self._signing or self._signer_of(self._current)
+        signer = _SIGNING.get() or self._signer_of(self._current)
         return None if signer is None else signer.sign(method, target, body)
 
     def keep_to(self, server_time: str) -> bool:
         """See SignsWrites."""
-        signer = self._signing or self._signer
+        signer = _SIGNING.get() or self._signer
         return signer is not None and signer.keep_to(server_time)
 
     def _signer_of(self, held: Credentials | None) -> WriteSigner | None:
@@ -204,14 +206,6 @@ class Session:
         if self._signer is None or self._signer.seed_hex != held.device_key:
             self._signer = WriteSigner(bytes.fromhex(held.device_key), self._clock.now)
         return self._signer
-
-    @contextlib.contextmanager
-    def _signing_as(self, signer: WriteSigner | None) -> Iterator[None]:
-        self._signing = signer
-        try:
-            yield
-        finally:
-            self._signing = None
 
     # Step-up (a StepUpSource).
 
@@ -335,7 +329,7 @@ class Session:
     async def _verified(self, said: VerifyCode | CollectSso, seed: bytes | None) -> SignedIn:
         by_code = isinstance(said, VerifyCode)
         operation, path = ("auth.verify", "/api/auth/verify") if by_code else ("auth.sso", "/api/auth/oidc/collect")
-        with self._signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
+        with _signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
             reply = await self._call(operation, path, encode(said))
         signed_in = _decoded(reply)
         self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
@@ -355,7 +349,7 @@ class Session:
         if held is not None:
             bearer = {"authorization": f"Bearer {held.access_token}"}
             try:
-                with self._signing_as(self._signer_of(held)):
+                with _signing_as(self._signer_of(held)):
                     await self._http.call(
                         "auth.sign_out",
                         "POST",
@@ -438,6 +432,15 @@ class Session:
         log.record("session.state", state=state.kind, reason_code=state.reason.reason_code if state.reason else None)
         for listener in tuple(self._listeners):
             listener(state)
+
+
+@contextlib.contextmanager
+def _signing_as(signer: WriteSigner | None) -> Iterator[None]:
+    token = _SIGNING.set(signer)
+    try:
+        yield
+    finally:
+        _SIGNING.reset(token)
 
 
 def _signed_in(held: Credentials) -> SessionState:

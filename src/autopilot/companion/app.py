@@ -220,7 +220,8 @@ class Companion:
             await self.database.run(self.outbox.load)
             await self.database.run(self.threads.load)
             if not any(True for _ in self.threads):  # a new file: whatever an older one knew of its Codex is lost
-                self.asking.forgotten = await self.codex.server.rename()
+                await self.codex.server.rename()
+            self.asking.forgotten = await self.codex.server.former_names()
             await self._run_until(stopping)
         finally:
             await self.database.close()
@@ -309,6 +310,7 @@ class Companion:
         self.recovery.taken_up = self.answers.taken_up
         self.recovery.heard = DriftLog(self.codex, self.gate, self.recorder).tell
         self.recovery.ended = self.answers.codex_ended
+        self.answers.asked_anew = self.codex.server.forget_names
         self.mirror.settled = self.uploads.wake
         self.leases.gained = self._gained
         self.leases.write = self._write
@@ -318,6 +320,7 @@ class Companion:
 
     async def _began(self, session: CodexSession) -> None:
         """A session with Codex is caught up."""
+        self.answers.caught_up()
         self.leases.wake(codex_version=session.connection.version)
         self.desk.wake()
         if self.settings.demo_model_url and not any(True for _ in self.threads):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -69,6 +69,10 @@ class _Read(msgspec.Struct, frozen=True):
     thread: _Thread = _Thread()
 
 
+async def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class Answers:
     """Keep `run` running; `wake` it when a question was asked, or something became of one."""
 
@@ -86,6 +90,10 @@ class Answers:
         """What was answered in the present session."""
         self._repeating: dict[str, _Repeating] = {}
         """By thread: until when Codex may repeat what is open."""
+        self._repeated_at: float | None = None
+        """When whatever Codex repeats has been heard, after a companion's file was lost; None: not yet, or long ago."""
+        self.asked_anew: Callable[[], Awaitable[None]] = _nothing
+        """Called when whatever was asked under a forgotten name is closed and asked anew."""
         self._in_doubt: set[str] = set()
         """Words of which an attempt may have reached Codex: before us, or over a connection that ended."""
 
@@ -130,6 +138,7 @@ class Answers:
         self._asking.begin(session.incarnation, shared=session.shared)
         self._said.clear()
         self._repeating.clear()
+        self._repeated_at = None
         await self._end(lambda row: row.incarnation in left, approvals_ends.codex_ended)
         lost = partial(approvals_ends.closed, reason=approvals_ends.OUT_OF_REACH)
         await self._end(lambda row: row.thread_id != row.told_in, lost)
@@ -145,12 +154,29 @@ class Answers:
         self._repeating[thread.thread_id] = _Repeating(now + REPEAT_SECONDS, now + LONGEST_REPEAT_SECONDS)
         self._wake.set()
 
+    def caught_up(self) -> None:
+        """Every thread that Codex has loaded is taken up: what it repeats now is what was asked before."""
+        if self._asking.forgotten:
+            self._repeated_at = self._clock.monotonic() + LONGEST_REPEAT_SECONDS
+            self._wake.set()
+
+    async def _forget_names(self) -> float | None:
+        """Once whatever was asked before is asked anew, there is nothing under the forgotten names any more."""
+        if self._repeated_at is None:
+            return None
+        left = self._repeated_at - self._clock.monotonic()
+        if left > 0:
+            return left
+        self._repeated_at, self._asking.forgotten = None, ()
+        await self.asked_anew()
+        return None
+
     async def run(self) -> None:
         """Answer, forever."""
         self._in_doubt = {row.approval_id for row in await self._database.run(approvals.words_due)}
         while True:
             self._wake.clear()
-            waits = [await self._finish(), await self._end_unheard()]
+            waits = [await self._finish(), await self._end_unheard(), await self._forget_names()]
             await self._answer_all()
             await self._say_words()
             try:

@@ -58,8 +58,8 @@ class Asking:
     """Whether others answer its questions, too."""
     heard: set[str] = field(default_factory=set)
     """The questions of the present session."""
-    forgotten: str | None = None
-    """What this very Codex was called before the companion lost its file: what it asks may have been asked then."""
+    forgotten: tuple[str, ...] = ()
+    """What this very Codex was called before a companion lost its file: what it repeats may have been asked then."""
 
     def begin(self, incarnation: str, *, shared: bool) -> None:
         """A session with this Codex begins: it repeats what is open."""
@@ -110,11 +110,11 @@ class Asking:
 
     def _asked_before(self, thread: Thread, row: Row, now: datetime) -> list[Event]:
         """The end of the same question under the name that was forgotten: its answer, if there was one, is lost."""
-        if self.forgotten is None or self.shared:
+        if self.shared:
             return []
         codex_id = msgspec.json.decode(row.codex_id)
-        before = approval_id(thread.worker_id, self.forgotten, codex_id, row.item_id)
-        return [approvals_ends.lost(row.told_in, before, row.turn_id, now)]
+        before = [approval_id(thread.worker_id, name, codex_id, row.item_id) for name in self.forgotten]
+        return [approvals_ends.lost(row.told_in, one, row.turn_id, now) for one in before]
 
 
 def _item(db: sqlite3.Connection, row: Row) -> Params | None:

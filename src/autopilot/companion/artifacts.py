@@ -80,7 +80,8 @@ def workers(db: sqlite3.Connection) -> list[str]:
 def pieces(db: sqlite3.Connection, worker_id: str, offsets: dict[str, int], most: int = PARTS) -> list[Piece]:
     """What to send next of a worker, the oldest first, bounded in number and bytes."""
     rows = db.execute(
-        "select artifact_id, length(content) as size from artifact where worker_id = ? order by position limit ?",
+        "select position, artifact_id, length(content) as size from artifact where worker_id = ? order by position"
+        " limit ?",
         (worker_id, most),
     ).fetchall()
     found: list[Piece] = []
@@ -93,10 +94,9 @@ def pieces(db: sqlite3.Connection, worker_id: str, offsets: dict[str, int], most
         if found and size > room:
             break
         room -= size
-        content = db.execute(
-            "select substr(content, ?, ?) from artifact where worker_id = ? and artifact_id = ?",
-            (offset + 1, size, worker_id, row["artifact_id"]),
-        ).fetchone()[0]
+        with db.blobopen("artifact", "content", row["position"], readonly=True) as blob:  # substr would read all of it
+            blob.seek(offset)
+            content = blob.read(size)
         found.append(Piece(row["artifact_id"], offset, content.decode(errors="ignore")))
     return found
 

@@ -70,6 +70,11 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._owner, partial(transact, self._connection, work))
 
+    async def wipe(self) -> None:
+        """Let nothing that was deleted stay behind in the write-ahead log; the file itself overwrites it at once."""
+        assert self._connection is not None, "the database is not open"
+        await asyncio.get_running_loop().run_in_executor(self._owner, wipe, self._connection)
+
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         if self._connection is not None:
@@ -91,6 +96,11 @@ def transact(connection: sqlite3.Connection, work: Work[Result]) -> Result:
     return result
 
 
+def wipe(connection: sqlite3.Connection) -> None:
+    """Bring the write-ahead log into the file, and empty it; nothing where it is empty."""
+    connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+
+
 def open_file(path: Path) -> sqlite3.Connection:
     """A connection to the file, with the schema in place. To be used on one thread only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,6 +110,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma busy_timeout = 5000")
+    connection.execute("pragma secure_delete = on")  # tokens and answers pass through here; their pages are used again
     version = connection.execute("pragma user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         connection.close()

@@ -140,10 +140,15 @@ class Outbox:
         db.execute("delete from known where position <= (select max(position) from known) - ?", (MAX_KNOWN,))
 
     def left_out(self, db: sqlite3.Connection) -> dict[str, int]:
-        """What had to be left out, by worker, once half of the room is free again; it counts as said then."""
+        """What had to be left out and was not said yet, by worker, once half of the room is free again."""
         if self.bytes > self._max_bytes // 2:
             return {}
-        return {row["worker_id"]: row["events"] for row in db.execute("delete from left_out returning *").fetchall()}
+        return {row["worker_id"]: row["events"] for row in db.execute("select * from left_out")}
+
+    def said_left_out(self, db: sqlite3.Connection, worker_id: str, events: int) -> None:
+        """So many of them are said now, in the transaction that puts the event which says so."""
+        db.execute("update left_out set events = events - ? where worker_id = ?", (events, worker_id))
+        db.execute("delete from left_out where worker_id = ? and events <= 0", (worker_id,))
 
     def _put_one(self, db: sqlite3.Connection, worker_id: str, event: Event, *, parked: bool) -> int:
         if self.bytes >= self._max_bytes and not self._make_room(db, event):

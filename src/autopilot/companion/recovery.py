@@ -13,9 +13,11 @@ user's own programs are only taken up where those have them loaded, or when some
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -187,12 +189,16 @@ class Recovery:
             if thread is None:
                 continue
             thread.whole = thread.compared = False
-            told = {"events": events, "reason": "the companion's outbox was full"}
-            event_id = f"left_out:{uuid.uuid4().hex[:12]}"
-            await self._recorder.record(
-                [self._recorder.fact(thread, "desktop/events_left_out", told, event_id=event_id)]
-            )
+            await self._database.run(partial(self._say_left_out, thread, events))
+            self._recorder.written()
             await self.resume(thread)
+
+    def _say_left_out(self, thread: Thread, events: int, db: sqlite3.Connection) -> None:
+        told = {"events": events, "reason": "the companion's outbox was full"}
+        event_id = f"left_out:{uuid.uuid4().hex[:12]}"
+        fact = self._recorder.fact(thread, "desktop/events_left_out", told, event_id=event_id)
+        self._recorder.store(db, [fact], [thread])
+        self._outbox.said_left_out(db, thread.worker_id, events)
 
     async def reread(self, thread: Thread) -> None:
         """The ledger has lost some of this thread: read all of it from Codex's history again.

@@ -89,9 +89,10 @@ class Upkeep:
                 log.warning("thread.not_sent_again", thread_id=thread.thread_id, error=str(error))
 
     async def room(self) -> None:
-        """Once the outbox has room again after it was full: say what was left out, and read it from Codex."""
+        """Wipe what is done with. Where the outbox was full and has room: say what was left out, read it from Codex."""
         while True:
             await self._clock.sleep(ROOM_SECONDS)
+            await self._database.wipe()
             left_out = await self._database.run(self._outbox.left_out)
             if left_out:
                 log.warning("outbox.was_full", left_out=left_out)

@@ -30,6 +30,7 @@ POLL_SECONDS = 0.02
 TERM_SECONDS = 1.0
 """Codex ends within 50 ms of SIGTERM; after this it is killed."""
 KILL_SECONDS = 2.0
+MAX_NAMES = 8
 LOG_BYTES = 8 * 1024 * 1024
 """A longer log is put aside at the next start (one generation is kept)."""
 
@@ -47,6 +48,8 @@ class Record(msgspec.Struct, frozen=True):
     fingerprint: str
     """What it was started with; another one means that it must not be adopted."""
     version: str
+    was: tuple[str, ...] = ()
+    """Under what names it asked companions that lost their file; the last ones, until its questions were asked anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +122,32 @@ class AppServer:
         record = self.record or await asyncio.to_thread(self._read_record)
         return record is not None and _lives(record)
 
-    async def rename(self) -> str | None:
-        """Give one that an earlier companion left running another incarnation; the former one, None where none runs.
+    async def rename(self) -> None:
+        """Give one that an earlier companion left running another incarnation, and keep the former one.
 
         For a companion that has lost its file: it does not know what was asked, answered or said under that name.
         """
         record = await asyncio.to_thread(self._read_record)
         if record is None or not _lives(record):
-            return None
-        renamed = msgspec.structs.replace(record, incarnation=uuid.uuid4().hex[:16])
-        await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(renamed))
+            return
+        was = (*record.was, record.incarnation)[-MAX_NAMES:]
+        renamed = msgspec.structs.replace(record, incarnation=uuid.uuid4().hex[:16], was=was)
+        await self._keep(renamed)
         log.warning("codex.renamed", pid=record.pid, was=record.incarnation, now=renamed.incarnation)
-        return record.incarnation
+
+    async def former_names(self) -> tuple[str, ...]:
+        """What the one that runs was called by companions that lost their file: what it asked them may be open yet."""
+        record = await asyncio.to_thread(self._read_record)
+        return record.was if record is not None and _lives(record) else ()
+
+    async def forget_names(self) -> None:
+        """What was asked under its former names is closed, and asked anew."""
+        if self.record is not None and self.record.was:
+            self.record = msgspec.structs.replace(self.record, was=())
+            await self._keep(self.record)
+
+    async def _keep(self, record: Record) -> None:
+        await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(record))
 
     async def stop(self) -> None:
         """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`."""
@@ -176,7 +193,7 @@ class AppServer:
             fingerprint=self.launch.fingerprint,
             version=self.launch.binary.version,
         )
-        await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(self.record))
+        await self._keep(self.record)
         log.info("codex.started", pid=self._child.pid, version=self.launch.binary.version)
         await self._listening()
 
