@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
 
-from autopilot.api import opaque
+from autopilot.api import admins, opaque, tokens
 from autopilot.api.settings import ApiSettings
+from autopilot.cli.credentials import owner_code, settle_owner
+from autopilot.contract.errors import Conflict, NotFound, Unprocessable
+from autopilot.ops.settings import Secret
 
 OWNER = "owner@example.org"
 CLOSED = ApiSettings(sign_ins_per_minute=6000.0, owner_email=OWNER)
@@ -85,3 +89,103 @@ async def test_strangers_who_are_there_before_the_owner_are_kept_out_and_the_own
         assert await owners(api) == [OWNER]
         assert await api.pool.fetchval("select count(*) from api.user_account") == 1
         assert signed["user"]["email"] == OWNER
+
+
+async def scopes_of(api: ServedApi, token: str) -> list[str]:
+    grants = api.app.state.api.grants
+    grants._known.clear()  # a second later
+    return (await api.client.get("/api/me", headers=bearer(token))).json()["scopes"]
+
+
+async def test_only_the_owner_and_whom_the_machine_named_have_the_scope_admin(api: ServedApi):
+    ada = await api.sign_in("ada@example.org")
+    with pytest.raises(ValueError, match="admins grant"):
+        await tokens.mint(api.pool, email="ada@example.org", scopes=["admin"])
+    await api.pool.execute("update api.session set scopes = array['observe', 'administer', 'admin']")
+    assert await scopes_of(api, ada["token"]) == ["administer", "observe"]
+
+    assert await admins.grant(api.pool, "Ada@example.org")
+    assert not await admins.grant(api.pool, "ada@example.org")
+
+    assert await scopes_of(api, ada["token"]) == ["admin", "administer", "observe"]
+    assert (await tokens.mint(api.pool, email="ada@example.org", scopes=["admin"])).userId == ada["userId"]
+    owner = await tokens.mint(api.pool, scopes=["admin"])
+    assert await scopes_of(api, owner.token) == ["admin"]
+
+
+async def test_who_manages_no_longer_loses_the_scope_with_the_tokens_they_hold(api: ServedApi):
+    minted = await api.mint("ada@example.org", "observe", "admin")
+    assert await scopes_of(api, minted.token) == ["admin", "observe"]
+
+    assert await admins.revoke(api.pool, "ada@example.org")
+    assert not await admins.revoke(api.pool, "ada@example.org")
+
+    assert await scopes_of(api, minted.token) == ["observe"]
+    refreshed = await api.client.post("/api/auth/refresh", json={"refresh_token": minted.refresh_token})
+    assert await scopes_of(api, refreshed.json()["token"]) == ["observe"]
+
+
+async def test_an_installation_that_is_handed_over_has_one_owner_who_alone_has_what_is_theirs(database: str):
+    async with serving(database, EchoRuntime(), settings=CLOSED) as api:
+        await settle_owner(api.pool, OWNER)
+        held = (await tokens.mint(api.pool, scopes=["admin"])).token
+        await tokens.mint(api.pool, email="ada@example.org", scopes=["observe"])
+        with pytest.raises(Conflict):
+            await admins.revoke(api.pool, OWNER)
+
+        await admins.hand_over(api.pool, "ada@example.org")
+        await admins.hand_over(api.pool, "ada@example.org")
+
+        assert await owners(api) == ["ada@example.org"]
+        assert await scopes_of(api, held) == []
+        assert (await api.sign_in(OWNER))["user"]["email"] == OWNER  # an account as any other
+        assert await owners(api) == ["ada@example.org"]
+        assert [(one.email, one.is_owner) for one in await admins.everybody(api.pool)] == [("ada@example.org", True)]
+        rows = await api.pool.fetch("select action, subject from api.audit where action like 'owner%'")
+        assert [row["action"] for row in rows] == ["owner_changed"]
+
+
+async def test_the_owners_address_changes_and_the_owner_stays(api: ServedApi):
+    first = await api.mint(None, "observe")
+    await tokens.mint(api.pool, email="ada@example.org", scopes=["observe"])
+    with pytest.raises(Conflict):
+        await admins.hand_over(api.pool, "ada@example.org")  # who has no address would be nobody
+    with pytest.raises(Conflict):
+        await admins.rename_owner(api.pool, "ada@example.org")
+
+    await admins.rename_owner(api.pool, "boss@example.org")
+
+    assert (await api.sign_in("boss@example.org"))["userId"] == first.userId
+
+
+@pytest.mark.parametrize("change", [admins.grant, admins.revoke, admins.hand_over])
+async def test_nobody_is_named_who_never_signed_in(api: ServedApi, change):
+    with pytest.raises(NotFound):
+        await change(api.pool, "nobody@example.org")
+    with pytest.raises(Unprocessable):
+        await change(api.pool, "no address")
+
+
+async def test_the_code_on_the_console_is_good_once_and_strangers_keep_nobody_from_it(database: str):
+    key = Secret("k" * 64)
+    settings = ApiSettings(sign_ins_per_minute=6000.0, owner_email=OWNER, code_key=key)
+    async with serving(database, EchoRuntime(), settings=settings) as api:
+        email = await settle_owner(api.pool, OWNER)
+        for _ in range(10):
+            await ask(api, OWNER)
+        assert (await api.client.post("/api/auth/email", json={"email": OWNER})).status_code == 429
+
+        code = await owner_code(api.pool, email, key)
+
+        body = {"email": email, "code": code}
+        for guess in range(20):
+            wrong = {"email": email, "code": f"{guess:08d}"}
+            assert (await api.client.post("/api/auth/verify", json=wrong)).status_code == 401
+        assert (await api.client.post("/api/auth/verify", json=body)).status_code == 200
+        assert (await api.client.post("/api/auth/verify", json=body)).status_code == 401
+        sql = (
+            "select action, address, user_id from api.audit where address = 'local' or action = 'signed_in' order by 1"
+        )
+        rows = [tuple(row) for row in await api.pool.fetch(sql)]
+        assert ("code_requested", "local", None) in rows
+        assert ("signed_in", "127.0.0.1", 1) in rows

@@ -24,6 +24,8 @@ from autopilot.db.queries import load
 SQL = load("autopilot.api", "codes")
 
 WINDOW_SECONDS = 3600.0
+AT_THE_MACHINE_ATTEMPTS = 100
+"""Wrong guesses that a code bears which was shown at the machine: one chance in a million, for all its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,11 @@ class Codes:
     alarm: Alarm | None = None
     """Told of every refusal, where codes are taken back."""
 
-    async def issue(self, email: str, caller: Caller, *, actor: Actor = NOBODY) -> str:
+    async def issue(self, email: str, caller: Caller, *, actor: Actor = NOBODY, at_the_machine: bool = False) -> str:
         """A new code for an address (which may have no account), to be mailed.
 
-        With the actor of a session it signs nobody in, and steps up that session alone.
+        With the actor of a session it signs nobody in, and steps up that session alone. `at_the_machine`: it is shown
+        to whoever has the database at hand, whom nobody locks out by asking for too many, or by a few wrong guesses.
 
         Raises:
             ValueError: it can't be a mail address.
@@ -54,14 +57,15 @@ class Codes:
             await connection.execute(SQL.lock_email, email_key)
             recent = await connection.fetchrow(SQL.count_recent, email_key, WINDOW_SECONDS, actor.session_id)
             assert recent is not None
-            if recent["sent"] >= self.per_hour:
+            if recent["sent"] >= self.per_hour and not at_the_machine:
                 raise RateLimited(
                     "this address was sent too many codes",
                     reason_code="too_many_codes",
                     retry_after_seconds=max(1.0, recent["oldest_forgotten_in_seconds"]),
                 )
             digest = opaque.code_digest(self.keys()[0], email_key, code)
-            good_for = (self.life_seconds, self.attempts, actor.session_id)
+            attempts = AT_THE_MACHINE_ATTEMPTS if at_the_machine else self.attempts
+            good_for = (self.life_seconds, attempts, actor.session_id)
             await connection.execute(SQL.create_code, plain_email(email), email_key, digest, caller.address, *good_for)
             await audit.record(connection, "code_requested", caller, actor=actor, subject=f"email:{email_key}")
         return code

@@ -12,6 +12,7 @@ import asyncpg
 
 from autopilot.api import accounts, audit, step_up
 from autopilot.api.accounts import Account
+from autopilot.api.admins import SQL as ADMINS_SQL
 from autopilot.api.audit import Caller
 from autopilot.api.sessions import DeviceNote, Lifetimes, Sessions, Tokens
 from autopilot.contract import SignedIn, User
@@ -37,13 +38,18 @@ async def mint(
     who the owner will be where there is none yet.
 
     Raises:
-        ValueError: an unknown scope or surface, a bad address, or `execute` without a machine (or the reverse).
+        ValueError: an unknown scope or surface, a bad address, `execute` without a machine (or the reverse), or `admin`
+            for a user who does not manage the installation.
     """
     asked = frozenset(scopes)
     _check(asked, machine_id, surface)
     sessions = Sessions(pool, lifetimes or Lifetimes())
     async with pool.acquire() as connection, connection.transaction():
         account = await _account(connection, email, owner_email)
+        if "admin" in asked and not await connection.fetchval(ADMINS_SQL.may_manage, account.user_id):
+            raise ValueError(
+                "only the owner, and whom `autopilot admins grant` names, gets a token with the scope admin"
+            )
         tokens = await sessions.open(
             connection, account, DeviceNote(surface=surface, name=name), scopes=asked, machine_id=machine_id
         )

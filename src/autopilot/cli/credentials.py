@@ -22,7 +22,7 @@ from autopilot.api.step_up import at_the_machine
 from autopilot.api.tokens import mint
 from autopilot.cli.home import Home, Running
 from autopilot.client.tokens import Credentials, FileTokenStore
-from autopilot.contract.errors import RateLimited, Unauthorized, Unavailable
+from autopilot.contract.errors import Unauthorized, Unavailable
 from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.settings import Secret, load
@@ -186,16 +186,13 @@ async def settle_owner(pool: asyncpg.Pool, wanted: str) -> str:
     return owner.email or wanted
 
 
-async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str | None:
-    """A sign-in code for the owner, to be shown on this terminal; None when too many were made this hour."""
+async def owner_code(pool: asyncpg.Pool, email: str, key: Secret) -> str:
+    """A sign-in code for the owner, to be shown on this terminal."""
     limits = Limits()
     codes = Codes(
         pool, lambda: (key.reveal().encode(),), limits.code_seconds, limits.code_attempts, limits.codes_per_hour
     )
-    try:
-        code = await codes.issue(email, Caller(surface="cli"))
-    except RateLimited:
-        return None
+    code = await codes.issue(email, Caller(surface="cli"), at_the_machine=True)
     return CodeMail(email, code, round(limits.code_seconds / 60)).spaced_code
 
 

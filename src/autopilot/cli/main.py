@@ -72,6 +72,11 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "teams remove": ("teams:remove", "End a membership."),
         "teams leave": ("teams:leave", "Leave one."),
         "teams delete": ("teams:delete", "End one."),
+        "admins list": ("admins:admins", "Show who manages the installation."),
+        "admins grant": ("admins:grant", "Let somebody manage it."),
+        "admins revoke": ("admins:revoke", "Let them no longer."),
+        "admins owner": ("admins:owner", "Hand it over, or rename its owner."),
+        "admins code": ("admins:code", "Print a code to sign in with as its owner."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit list": ("audit_list:audited", "Show who did what."),
@@ -102,6 +107,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 }
 """Group -> command -> where it is, and what the list of commands says of it."""
 FAMILIES = {
+    "admins": "Say who manages this installation, at its machine.",
     "audit": "Prove that no log was altered; see what happened.",
     "machine": "Have this machine work for a server elsewhere; share one with a team.",
     "devices": "See what is signed in for you, and sign it out.",

@@ -14,7 +14,8 @@ insert into api.refresh_token (token_digest, session_id, expires_at)
 values ($1, $2, clock_timestamp() + make_interval(secs => $3));
 
 -- find_grant: Whom an access token speaks for, while it does.
-select s.session_id, s.user_id, s.device_id, s.scopes, s.machine_id, d.surface, u.email, u.is_owner,
+select s.session_id, s.user_id, s.device_id, s.machine_id, d.surface, u.email, u.is_owner,
+    case when u.is_owner or u.is_admin then s.scopes else array_remove(s.scopes, 'admin') end as scopes,
     extract(epoch from t.expires_at - clock_timestamp())::float8 as seconds_left,
     d.last_seen_at < clock_timestamp() - interval '1 minute' as is_due,
     extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left,
