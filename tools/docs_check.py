@@ -144,6 +144,19 @@ def invariants() -> Iterator[str]:
                 yield f"docs/invariants.md: '{title}' names {file}::{name}, which does not exist"
 
 
+def attacks() -> Iterator[str]:
+    """Every attack of docs/security/attacks.md names tests, and each of them exists."""
+    page = ROOT / "docs/security/attacks.md"
+    for row in re.findall(r"^\| (?!attack |-)(.+) \|$", text_of(page), re.MULTILINE):
+        attack, *_ = row.split(" | ")
+        named = TEST_NAME.findall(row)
+        if not named:
+            yield f"docs/security/attacks.md: '{attack}' names no test"
+        for file, name in named:
+            if name not in tests_in(ROOT / file):
+                yield f"docs/security/attacks.md: '{attack}' names {file}::{name}, which does not exist"
+
+
 def statements(page: str) -> Iterator[str]:
     """The prose of docs/protocol.md after its introduction: each paragraph, and each item of a list, on one line."""
     body = re.sub(r"^```.*?^```$", "", page[page.index("\n## ") :], flags=re.MULTILINE | re.DOTALL)
@@ -177,7 +190,7 @@ def access() -> Iterator[str]:
         yield "docs/security/access.md: not what the matrix says: make gen"
 
 
-CHECKS = (links, sizes, unfinished, hosts, settings, invariants, requirements, access)
+CHECKS = (links, sizes, unfinished, hosts, settings, invariants, attacks, requirements, access)
 
 
 def main() -> int:

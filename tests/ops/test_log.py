@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +100,33 @@ def test_names_given_within_others_end_before_them(lines: io.StringIO) -> None:
     first, second = map(json.loads, lines.getvalue().splitlines())
     assert (first["x_request_id"], first["traceparent"]) == ("inner", "t")
     assert (second["x_request_id"], second["traceparent"]) == ("outer", "t")
+
+
+FORGED = '/x\n{"event":"signed_in"}\r\u2028\x1b[2J\x9b1m\x07\u202e'
+
+
+def test_nobody_writes_a_second_line_into_the_log(lines: io.StringIO) -> None:
+    get_logger().info("http.request", path=FORGED)
+    logging.getLogger("uvicorn.error").warning("odd: %s", FORGED)
+
+    written = lines.getvalue().split("\n")
+    assert [json.loads(line)["event"] for line in written if line] == ["http.request", f"odd: {FORGED}"]
+    assert json.loads(written[0])["path"] == FORGED
+    assert not set("\r\x1b\x07") & set(lines.getvalue())
+
+
+def test_no_terminal_obeys_what_somebody_wrote_into_a_path() -> None:
+    stream = io.StringIO()
+    configure(form="console", stream=stream)
+    get_logger().info("http.request", path=FORGED)
+    logging.getLogger("uvicorn.error").warning("odd: %s", FORGED)
+    structlog.reset_defaults()
+    logging.getLogger().handlers.clear()
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())  # the colours are ours
+    assert plain.count("\n") == 2
+    assert not set("\r\x1b\x9b\x07\u202e\u2028") & set(plain)
+    assert "\\x1b[2J" in plain
 
 
 def test_for_people_there_is_a_readable_form() -> None:

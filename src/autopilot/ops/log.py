@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -25,6 +26,12 @@ Redact = Callable[[Any], Any]
 """A JSON-like value in, the same without secrets out (autopilot.contract.redaction)."""
 Render = Callable[[WrappedLogger, str, EventDict], str]
 """An event as the line that is written."""
+
+_ORDERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_ORDERS_AND_LINES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that move a cursor or turn text around."""
+_OF_LINES = frozenset({"exception", "stack"})
+"""What is meant to be several lines."""
 
 _names: ContextVar[Mapping[str, str]] = ContextVar("autopilot_log_names", default={})  # noqa: B039 - never changed
 """What `correlated` gives to every line."""
@@ -143,9 +150,18 @@ def _to_console(redact: Redact | None) -> Render:
     render = structlog.dev.ConsoleRenderer()
 
     def to_console(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        return render(logger, method, redact(dict(event)) if redact else event)
+        said = redact(dict(event)) if redact else event
+        return render(logger, method, {name: _printable(name, value) for name, value in said.items()})
 
     return to_console
+
+
+def _printable(name: str, value: Any) -> Any:
+    """What a terminal shows and never obeys: in a path, say, anybody may write the orders that clear its screen."""
+    if not isinstance(value, str):
+        return value
+    orders = _ORDERS if name in _OF_LINES else _ORDERS_AND_LINES
+    return orders.sub(lambda found: repr(found[0])[1:-1], value)
 
 
 def _correlate(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
