@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 from tests.api.served import ServedApi, serving
 
-from autopilot.cli import policy, policy_history, policy_trials
+from autopilot.cli import policy, policy_history, policy_trials, teams
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import Options
 from autopilot.contract import ApprovalKind
@@ -174,7 +174,7 @@ async def test_the_guide_runs_as_it_stands(desk, tmp_path):
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):  # sixteen processes, one after the other
         out, err = await running.communicate()
 
     assert running.returncode == 0, err.decode()
@@ -183,7 +183,8 @@ async def test_the_guide_runs_as_it_stands(desk, tmp_path):
     assert "rule      folders.allow\n" in said
     assert "The installation policy is version 1 now.\n" in said
     assert re.search(r"1 +\S+Z +user 1 .*in force", said)
-    assert said.endswith('allow = ["desktop"]\n'), "the first version, as it was written"
+    assert f"{document}crew is team_" in said, "the first version, as it was written"
+    assert re.search(r"The team \S+ policy is version 1 now\.\n", said)
 
 
 async def test_the_history_names_who_wrote_each_version_and_a_version_is_shown_again(desk, capsys):
@@ -217,6 +218,42 @@ async def test_a_question_of_codex_is_tried_with_its_rule_and_who_may_answer(des
     assert "command waits for a person" in capsys.readouterr().out
     assert await policy_trials.attempt("user_input", options=desk.json) == Exit.FAILED
     assert last_document(capsys)["decision"] is None
+
+
+async def test_a_team_s_document_is_set_tried_shown_and_told_of_by_the_team_s_name(desk, capsys):
+    await teams.create("crew", options=desk.json)
+    team_id = last_document(capsys)["team_id"]
+    crew = {"team": "crew", "options": desk.options}
+
+    assert await policy.attempt("turn/start", param=("model=o9",), file=desk.file(MODELS), **crew) == Exit.FAILED
+    assert f"document  team {team_id}\nversion   the draft\n" in capsys.readouterr().out
+    await policy.put(desk.file(MODELS), **crew)
+    assert capsys.readouterr().out.endswith(f"The team {team_id} policy is version 1 now.\n")
+
+    await policy.show(**crew)
+    seen = capsys.readouterr().out
+    assert re.search(rf"team {team_id} policy: version 1, of ", seen)
+    assert re.search(rf"models +team {team_id} 1 +gpt-\* +nothing", seen)
+    for shown in ({"subject": "team"}, {"version": 1}):
+        await policy.show(**shown, **crew)
+        assert capsys.readouterr().out.endswith(MODELS)
+    await policy_history.history(**crew)
+    assert re.search(r"1 +\S+Z +user 1 .*in force", capsys.readouterr().out)
+    assert await policy.attempt("turn/start", param=("model=o9",), options=desk.options) == Exit.OK
+    assert await policy.attempt("turn/start", param=("model=o9",), **crew) == Exit.FAILED
+    mine = {"subject": "user", "file": desk.file("[models]\nallow = ['o9']\n", "mine.toml")}
+    assert await policy.attempt("turn/start", param=("model=gpt-5",), **mine, **crew) == Exit.FAILED
+    assert "document  user\nversion   the draft\n" in capsys.readouterr().out
+    rule = "[[approvals.rule]]\nname = 'no'\nkind = 'command'\ncommand = ['rm']\ndecision = 'decline'\n"
+    assert await policy_trials.attempt("command", command="rm x", file=desk.file(rule, "rule.toml"), **crew) == Exit.OK
+    assert f"document  team {team_id}, the draft\n" in capsys.readouterr().out
+
+
+async def test_a_team_s_document_takes_its_team_and_a_team_that_one_is_in(desk):
+    with pytest.raises(CommandFailed, match="goes with --team"):
+        await policy.put(desk.file(MODELS), subject="team", options=desk.options)
+    with pytest.raises(CommandFailed, match="You are in no team crew"):
+        await policy.put(desk.file(MODELS), team="crew", options=desk.options)
 
 
 def test_every_kind_of_question_can_be_tried():

@@ -32,6 +32,7 @@ async def runtime(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for worker_id in ("b", "c"):
             await insert_worker(built, worker_id)
             await companion.claim(worker_id)
+        await built.pool.execute("update worker set team_id = 'team_a' where worker_id = 'a'")
         for worker_id in ("a", "b", "c"):
             for number, payload in enumerate((thread(), usage(100))):
                 await companion.append(worker_id, "worker.event", f"e{number}", **payload)
@@ -53,8 +54,8 @@ async def test_what_was_counted_wrong_is_shown_first_and_then_put_right(runtime,
 
     assert await rebuild.spend(dry_run=True) == Exit.FAILED
     heading, row, left, outcome = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["WORKER", "DAY", "THREAD", "MODEL", "MACHINE", "WAS", "IS", "DIFFERENCE"]
-    assert row.split()[0:1] + row.split()[2:] == ["a", "t", "gpt-5", "m1", "40", "100", "+60"]
+    assert heading.split() == ["WORKER", "DAY", "THREAD", "MODEL", "MACHINE", "TEAM", "WAS", "IS", "DIFFERENCE"]
+    assert row.split()[0:1] + row.split()[2:] == ["a", "t", "gpt-5", "m1", "team_a", "40", "100", "+60"]
     assert left == "c: left as it is: retention took events that reports may have been among"
     assert outcome == "Counted 2 logs: 1 would change; 1 left as they are."
     assert (await spent(runtime, "worker_id"))["a"] == 40
@@ -78,6 +79,7 @@ async def test_with_json_every_number_before_and_after_is_there(runtime, capsys)
     one, other = said["changed"]
     (difference,) = one["differences"]
     assert (one["worker_id"], difference["thread_id"], difference["machine_id"]) == ("a", "t", "m1")
+    assert difference["team_id"] == "team_a"
     assert (difference["before"]["total_tokens"], difference["after"]["total_tokens"]) == (40, 100)
     assert (other["worker_id"], other["differences"]) == ("b", [])
     assert await rebuild.spend(dry_run=True, options=JSON) == Exit.OK

@@ -128,6 +128,23 @@ async def test_what_was_used_is_listed_plainly_where_no_person_looks(
     assert (heading.split()[0], day.split()[-1], total.split()[-1]) == ("DAY", "1600", "1600")
 
 
+async def test_what_was_used_is_listed_by_user_and_team_with_their_names(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with RuntimeCodexClient(desk.url, desk.token) as client:
+        team = await client.create_team("crew")
+    await desk.use(thread(), turn("turn-1"), usage(16))
+    await desk.companion.runtime.pool.execute("update worker set team_id = $1", team.team_id)
+    answer = await desk.companion.append("w", "worker.event", "after", **usage(1616))
+    assert answer.status == 202
+
+    for by, rows in (("user", [("ada@example.org", "1616")]), ("team", [("crew", "1600"), ("(no team)", "16")])):
+        await spend(by=by, options=desk.options())
+        heading, *shown, _total = capsys.readouterr().out.splitlines()[-len(rows) - 2 :]
+        assert heading.split()[0] == by.upper()
+        assert [(line.rsplit(maxsplit=5)[0].strip(), line.split()[-1]) for line in shown] == rows
+
+
 async def test_with_json_the_report_is_printed_as_it_came(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     await desk.use(thread(), turn("turn-1"), usage(1600))
 
@@ -275,9 +292,9 @@ async def test_every_block_of_the_guide_runs(
 ) -> None:
     await desk.use(thread(), turn("turn-1"), usage(2_000_000))
     monkeypatch.chdir(tmp_path)
-    for name, text in zip(("prices.toml", "policy.toml"), blocks("toml"), strict=True):
+    for name, text in zip(("prices.toml", "policy.toml", "team.toml"), blocks("toml"), strict=True):
         (tmp_path / name).write_text(text, "utf-8")
-    looking, curl, pricing, setting, counting = blocks("sh")
+    looking, curl, pricing, setting, of_team, counting = blocks("sh")
     await run(looking, desk.url)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["totals"]["total_tokens"] == 2_000_000
 
@@ -308,6 +325,12 @@ async def test_every_block_of_the_guide_runs(
         2_000_000,
     )
     assert datetime.fromisoformat(str(refused.value.fact("resets_at"))) > datetime.now(UTC)
+
+    async with RuntimeCodexClient(desk.url, desk.token) as client:
+        team = await client.create_team("crew")
+        await run(of_team, desk.url)
+        assert [one.subject for one in (await client.policies(team.team_id)).documents] == ["team", "user"]
+    assert "(no team)" in capsys.readouterr().out
 
     await run(counting, desk.url)
     assert "Counted 1 log: 0 changed." in capsys.readouterr().out

@@ -11,9 +11,10 @@ from itertools import accumulate, count
 import asyncpg
 import pytest
 
+from autopilot.contract.port import Claims
 from autopilot.runtime import policy_store, spend_budgets
 from autopilot.runtime.app import Runtime, build
-from autopilot.runtime.policy_document import Budget, Contents
+from autopilot.runtime.policy_document import TEAM, Budget, Contents, Subject
 from autopilot.testing.machines import Companion, ask
 from autopilot.testing.runtime import OWNER, STRANGER, batch, draft, frames, insert_worker
 from autopilot.testing.spend import spent, thread, turn, usage
@@ -32,9 +33,11 @@ async def second(database, settings) -> AsyncIterator[Runtime]:
         yield built
 
 
-async def limit(runtime, user_id=OWNER.user_id, **more):
-    budget = Budget(**{"name": "all", "per": "user", "period": "ever", "tokens": LIMIT, **more})
-    subject, contents = policy_store.subject_of(user_id, None), Contents(budgets=(budget,))
+async def limit(runtime, user_id=OWNER.user_id, *, team_id=None, **more):
+    per = "user" if team_id is None else "team"
+    budget = Budget(**{"name": "all", "per": per, "period": "ever", "tokens": LIMIT, **more})
+    subject = policy_store.subject_of(user_id, None) if team_id is None else Subject(TEAM, team_id)
+    contents = Contents(budgets=(budget,))
     await policy_store.add(
         runtime.pool, subject, "toml", "", contents, expected_version=0, actor="{}", x_request_id=None
     )
@@ -65,6 +68,8 @@ class World:
     names: count = field(default_factory=count)
     reports: list[Told] = field(default_factory=list)
     turns: list[Told] = field(default_factory=list)
+    owners: dict[str, Claims] = field(default_factory=dict)
+    """Whose worker is whose."""
 
     async def somewhere(self) -> Runtime:
         """Either process, after a while."""
@@ -93,8 +98,9 @@ class World:
         for _ in range(16):
             runtime, told = await self.somewhere(), Told(next(self.ticks))
             self.turns.append(told)
-            path = f"/workers/w{self.rng.randrange(WORKERS)}"
-            answer = await ask(runtime, "turn/start", f"q{next(self.names)}", {"input": []}, path=path)
+            name = f"w{self.rng.randrange(WORKERS)}"
+            options = {"path": f"/workers/{name}", "claims": self.owners[name]}
+            answer = await ask(runtime, "turn/start", f"q{next(self.names)}", {"input": []}, **options)
             told.status, told.ended = answer.status, next(self.ticks)
             assert answer.status == 202 or answer.reason == "policy_denied.budget_exhausted", answer.body
 
@@ -109,16 +115,20 @@ def reached(moments):
 @pytest.mark.seeds(4, 200)
 async def test_the_turn_that_crosses_a_budget_is_the_last_one_whichever_process_hears_of_it(runtime, second, seed):
     """A turn asked for after the reports that use up the budget were answered is refused; one answered before they were
-    even sent is taken; and of those in between each log says the same as its order."""
+    even sent is taken; and of those in between each log says the same as its order. The budget is one owner's, or a
+    team's that shares the workers of two."""
     world = World((runtime, second), random.Random(seed))
     on_exhausted = world.rng.choice(["refuse", "interrupt"])
-    await limit(runtime, on_exhausted=on_exhausted, warn_at=0.5)
+    team_id = world.rng.choice([None, "team_a"])
+    await limit(runtime, team_id=team_id, on_exhausted=on_exhausted, warn_at=0.5)
     companions = {}
     for number in range(WORKERS):
         name = f"w{number}"
-        await insert_worker(runtime, name)
-        companions[name] = Companion(runtime, f"m{number}")
+        owner = world.owners[name] = OWNER if team_id is None or number % 2 else STRANGER
+        await insert_worker(runtime, name, owner)
+        companions[name] = Companion(runtime, f"m{number}", owner.user_id)
         await companions[name].register()
+        await runtime.pool.execute("update machine set team_id = $1", team_id)
         await companions[name].claim(name)
         for index, payload in enumerate((thread(name), turn("u", name))):
             await companions[name].append(name, "worker.event", f"s{index}", **payload)
@@ -166,13 +176,16 @@ async def until_two_wait(pool: asyncpg.Pool, kinds: tuple[str, ...]) -> None:
             pass
 
 
-async def test_groups_that_report_for_the_same_owners_take_their_turns_in_one_order(runtime, second):
+@pytest.mark.parametrize("team_id", [None, "team_a"])
+async def test_groups_that_report_for_the_same_owners_take_their_turns_in_one_order(runtime, second, team_id):
     """One process reports for the first owner and then for the second, the other process the other way round."""
     for user_id in (OWNER.user_id, STRANGER.user_id):
         await limit(runtime, user_id)
     owners = {"a1": OWNER, "a2": STRANGER, "b2": STRANGER, "b1": OWNER, "x": OWNER, "y": OWNER}
     for name, claims in owners.items():
         await insert_worker(runtime, name, claims)
+    await runtime.pool.execute("update worker set team_id = $1", team_id)
+    first = str(OWNER.user_id) if team_id is None else f"team:{team_id}"
 
     def report(name):
         return batch(name, draft("e", **usage(5, thread_id=name)), claims=owners[name])
@@ -183,7 +196,7 @@ async def test_groups_that_report_for_the_same_owners_take_their_turns_in_one_or
         asyncio.TaskGroup() as tasks,
         holder.transaction(),
     ):
-        await holder.execute(spend_budgets.SQL.one_by_one, [str(OWNER.user_id)])
+        await holder.execute(spend_budgets.SQL.one_by_one, [first])
         async with blocker.transaction():
             await blocker.execute(
                 "select from worker_head join worker using (worker_no) where worker_id in ('x', 'y') for update"

@@ -7,23 +7,25 @@ import random
 import pytest
 
 from autopilot.runtime import policy, policy_builtin, policy_question
-from autopilot.runtime.policy_document import INSTALLATION, KINDS, USER, Document, Documents, Subject
+from autopilot.runtime.policy_document import INSTALLATION, KINDS, TEAM, USER, Document, Documents, Subject
 from autopilot.runtime.policy_question import Place
 from autopilot.runtime.policy_reading import read
 
 HERE = Place(cwd="/home/ann/work/app", model="gpt-5.6", home="/home/ann")
 
 
-def documents(installation=None, user=None):
+def documents(installation=None, user=None, team=None):
     return Documents(
         None if installation is None else Document(Subject(INSTALLATION), 3, read(installation, "toml")),
         None if user is None else Document(Subject(USER, "1"), 7, read(user, "toml")),
+        None if team is None else Document(Subject(TEAM, "team_a"), 5, read(team, "toml")),
+        None if team is None else "team_a",
     )
 
 
-def verdict(method, params=None, installation=None, user=None, place=HERE):
+def verdict(method, params=None, installation=None, user=None, place=HERE, *, team=None):
     asked = policy_question.of_request(method, params or {}, place)
-    return policy.evaluate(documents(installation, user), asked)
+    return policy.evaluate(documents(installation, user, team), asked)
 
 
 ESCAPES = [
@@ -276,6 +278,14 @@ def test_a_folder_denied_from_above_the_home_folder_stays_denied_where_that_is_k
     assert not verdict("turn/start", installation='[folders]\ndeny = ["/home/**"]', place=place).allowed
 
 
+def test_a_denial_by_a_team_s_document_names_the_team():
+    found = verdict("turn/start", {"model": "o9"}, user="", team='[models]\nallow = ["gpt-*"]')
+
+    expected = {"document": "team", "team_id": "team_a", "version": 5, "rule_id": "models.allow"}
+    assert found.facts().items() >= expected.items()
+    assert "team policy, version 5" in found.message
+
+
 def test_a_denial_names_its_rule_its_document_and_its_version():
     found = verdict("turn/start", {"model": "o9"}, user='[models]\nallow = ["gpt-*"]')
 
@@ -342,11 +352,11 @@ def some_document(dice):
 
 
 @pytest.mark.seeds(5, 200)
-def test_no_document_of_a_user_lifts_what_is_denied_without_it(seed):
+def test_no_document_of_a_user_or_team_lifts_what_is_denied_without_it_and_neither_comes_first(seed):
     dice = random.Random(seed)
     for _ in range(200):
         installation = some_document(dice) if dice.random() < 0.8 else None
-        user = some_document(dice)
+        user, team = some_document(dice), some_document(dice)
         method = dice.choice(["turn/start", "thread/start", "fs/readFile", "thread/list", "turn/interrupt"])
         params = {name: dice.choice(values) for name, values in PARAMS.items() if dice.random() < 0.4}
         place = Place(dice.choice(policy_builtin.LANES), dice.choice(["/srv/a", None]), None, "/home/ann")
@@ -355,8 +365,13 @@ def test_no_document_of_a_user_lifts_what_is_denied_without_it(seed):
         both = verdict(method, params, installation, user, place)
 
         assert alone.allowed or not both.allowed
+        all_three = verdict(method, params, installation, user, place, team=team)
+        with_team = verdict(method, params, installation, None, place, team=team)
+        assert all_three.allowed == (both.allowed and with_team.allowed)
+        assert all_three.allowed == verdict(method, params, installation, team, place, team=user).allowed
+        assert alone.allowed or not with_team.allowed
         who, kind = dice.choice(["owner", "operator", "viewer", "rule"]), dice.choice(KINDS)
-        assert (
-            policy.may_answer(documents(installation), who, kind).allowed
-            or not policy.may_answer(documents(installation, user), who, kind).allowed
-        )
+        bound = [documents(installation), documents(installation, user), documents(installation, None, team)]
+        may = [policy.may_answer(one, who, kind).allowed for one in (*bound, documents(installation, user, team))]
+        assert may[0] or not (may[1] or may[2])
+        assert may[3] == (may[1] and may[2])

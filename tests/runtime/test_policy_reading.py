@@ -9,7 +9,7 @@ import pytest
 
 from autopilot.contract.errors import Unprocessable
 from autopilot.runtime import policy_folders
-from autopilot.runtime.policy_document import Budget, Contents, Patterns, Rule
+from autopilot.runtime.policy_document import INSTALLATION, TEAM, USER, Budget, Contents, Patterns, Rule
 from autopilot.runtime.policy_reading import MAX_TEXT_BYTES, read
 
 WHOLE = """\
@@ -90,7 +90,7 @@ def test_an_empty_document_says_nothing(text_format):
 def test_every_fault_is_told_at_once_with_its_path_its_line_and_what_is_allowed():
     text = '[sandbox]\nallow = ["read-only",\n  "full"]\n\n[model]\n\n[[budget]]\nname = "a"\nper = "team"\n'
     with pytest.raises(Unprocessable) as refused:
-        read(text, "toml")
+        read(text, "toml", USER)
 
     found = {detail["path"]: detail for detail in refused.value.details}
     assert set(found) == {"model", "sandbox.allow[1]", "budget[0].tokens", "budget[0].per", "budget[0].period"}
@@ -107,7 +107,15 @@ def test_every_fault_is_told_at_once_with_its_path_its_line_and_what_is_allowed(
         "danger-full-access",
         "external-sandbox",
     ]
+    assert found["budget[0].per"]["allowed"] == ["user", "worker", "machine", "model"]
     assert "and 4 more" in refused.value.message
+
+
+@pytest.mark.parametrize("subject", [INSTALLATION, TEAM])
+def test_a_budget_for_each_team_is_for_documents_that_bind_more_than_one_user(subject):
+    text = '[[budget]]\nname = "a"\nper = "team"\nperiod = "day"\ntokens = 5\n'
+
+    assert read(text, "toml", subject).budgets[0].per == "team"
 
 
 @pytest.mark.parametrize(

@@ -284,14 +284,21 @@ class Counting:
 
 @pytest.mark.seeds(8, 200)
 async def test_however_a_log_came_about_its_spend_is_what_codex_used_and_a_rebuild_says_the_same(runtime, seed):
-    """Batches of any size, repeats of whole batches, two machines, reports that nobody heard, and reverted threads."""
+    """Batches of any size, repeats of whole batches, two machines, reports that nobody heard, reverted threads, and a
+    worker that goes from team to team: each report counts for the one it was in."""
     rng, codex = random.Random(seed), Codex(random.Random(seed))
     companion = await leased(runtime)
     other = Companion(runtime, "m2")
     await other.register()
-    events = count(1)
+    events, team_id, by_team = count(1), None, dict.fromkeys(("", "team_a", "team_b"), 0)
     for _ in range(25):
+        if rng.random() < 0.25:
+            team_id = rng.choice([None, "team_a", "team_b"])
+            await runtime.pool.execute("update worker set team_id = $1", team_id)
+            await runtime.pool.execute("update machine set team_id = $1", team_id)
+        told_before = sum(one.told for one in codex.threads.values())
         said_now = [one for _ in range(rng.randint(1, 8)) for one in codex.say()]
+        by_team[team_id or ""] += sum(one.told for one in codex.threads.values()) - told_before
         bodies = [{"event_type": "worker.event", "event_id": f"e{next(events)}", "payload": one} for one in said_now]
         if rng.random() < 0.2:
             await companion.release("w")
@@ -303,12 +310,13 @@ async def test_however_a_log_came_about_its_spend_is_what_codex_used_and_a_rebui
             )
             assert answer.status == 202, answer.body
 
-    by_thread = await spent(runtime, "thread_id")
+    by_thread, of_teams = await spent(runtime, "thread_id"), await spent(runtime, "spend_day.team_id")
     before = await spend_rebuild.counted(runtime.pool, 1)
     rebuilt = await spend_rebuild.rebuild(runtime.pool)
     await runtime.pool.execute("truncate spend_day, spend_thread")
     await spend_rebuild.rebuild(runtime.pool)
 
     assert by_thread == {name: one.told for name, one in codex.threads.items() if one.told}
+    assert of_teams == {name: tokens for name, tokens in by_team.items() if tokens}
     assert rebuilt.changed == 0
     assert await spend_rebuild.counted(runtime.pool, 1) == before

@@ -56,6 +56,7 @@ from autopilot.api.settings import ApiSettings, Limits
 from autopilot.api.sharing import Departures, Memberships
 from autopilot.api.signatures import Signatures
 from autopilot.api.site import surroundings
+from autopilot.api.spend_names import SpendNames
 from autopilot.api.step_up import StepUp
 from autopilot.api.teams import Teams
 from autopilot.api.watch import StreamWatch
@@ -159,7 +160,8 @@ def build(
         alarm=alarm,
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
-    facade = Facade(port, door, api.watch, api.signatures, api.refusals, Memberships(pool), body_limits)
+    memberships, names = Memberships(pool), SpendNames(pool)
+    facade = Facade(port, door, api.watch, api.signatures, api.refusals, memberships, body_limits, names)
     teams = TeamRoutes(
         teams=Teams(pool),
         invitations=api.invitations,

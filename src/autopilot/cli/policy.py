@@ -1,12 +1,14 @@
 """`autopilot policy show | set | test`: what may be asked for at all, and a way to try it before it is in force.
 
-Relies on the server for every verdict: a document is read and judged there alone. Faults of a document are printed one
-a line, `file:line: path and what is wrong`, as compilers do.
+A document is somebody's: one's own unless `--subject` says else, a team's where `--team` names one. Relies on the
+server for every verdict: a document is read and judged there alone. Faults of a document are printed one a line,
+`file:line: path and what is wrong`, as compilers do.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -17,12 +19,16 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
+from autopilot.cli.teams import picked
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
+from autopilot.client import RuntimeCodexClient
 from autopilot.contract import Policies, PolicyDenial, PolicyDocument, PolicySection, PolicyVerdict, SetPolicy
 from autopilot.contract.errors import Unprocessable
 
-Subject = Literal["user", "installation"]
+Subject = Literal["user", "installation", "team"]
+OfTeam = Annotated[str | None, Parameter(help="That team's document: its name or id.")]
+OnTeam = Annotated[str | None, Parameter(help="On a machine of this team (name or id); a draft is its document.")]
 HEADINGS = ("ABOUT", "POLICY", "ALLOWS", "DENIES")
 INVALID = "policy_invalid"
 
@@ -31,17 +37,21 @@ async def show(
     *,
     subject: Annotated[Subject | None, Parameter(help="Print that document as it was written, to be changed.")] = None,
     version: Annotated[
-        int | None, Parameter(help="As it was in that version, in force or not (of yours, unless --subject says else).")
+        int | None, Parameter(help="As it was in that version, in force or not (yours, unless told else).")
+    ] = None,
+    team: Annotated[
+        str | None, Parameter(help="What binds on this team's machines; --subject team: its document itself.")
     ] = None,
     options: Options = DEFAULT,
 ) -> None:
     """Show the documents in force, and what they come to."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
+        about = await about_of(client, subject, team)
         if version is not None:
-            _print(terminal, await client.policy_version(version, subject or "user"))
+            _print(terminal, await client.policy_version(version, about.subject, team_id=about.team_id))
             return
-        found = await client.policies()
+        found = await client.policies(about.on_team)
     if subject is not None:
         document = next((one for one in found.documents if one.subject == subject), None)
         if document is None:
@@ -56,7 +66,8 @@ async def show(
 async def put(
     file: Annotated[str, Parameter(help="The document, TOML unless its name ends with .json; - reads TOML.")],
     *,
-    subject: Annotated[Subject, Parameter(help="Yours, or everybody's.")] = "user",
+    subject: Annotated[Subject | None, Parameter(help="Yours, unless told else; or everybody's.")] = None,
+    team: OfTeam = None,
     expected: Annotated[
         int | None, Parameter(name="--expected", help="Only if this version is in force (0: none); else whichever is.")
     ] = None,
@@ -67,13 +78,13 @@ async def put(
     text = text_of(file)
     async with connected(options) as client:
         try:
-            policy = document_of(file, text, subject, expected or 0)
+            policy = document_of(file, text, await about_of(client, subject, team), expected or 0)
             document = await put_in_force(client.set_policy, policy, whichever=expected is None)
         except Unprocessable as error:
             raise told(terminal, file, error, INVALID) from error
     if options.json:
         terminal.result(document)
-    terminal.say(f"The {document.subject} policy is version {document.version} now.")
+    terminal.say(f"The {name_of(document)} policy is version {document.version} now.", markup=False)
 
 
 async def attempt(
@@ -85,17 +96,20 @@ async def attempt(
     params: Annotated[str, Parameter(help="Its params as a JSON object.")] = "{}",
     worker: Annotated[str | None, Parameter(name=("--worker", "-w"), help="The worker it would go to.")] = None,
     file: Annotated[str | None, Parameter(help="Try this draft in the place of the document in force.")] = None,
-    subject: Annotated[Subject, Parameter(help="Whose document the draft would be.")] = "user",
+    subject: Annotated[Subject | None, Parameter(help="Whose document the draft would be: yours, unless told.")] = None,
+    team: OnTeam = None,
     options: Options = DEFAULT,
 ) -> int:
     """Ask whether a request would be let through. Changes nothing; exit code 1 where the answer is no."""
     terminal = Terminal(as_json=options.json)
     asked = {**object_of(params), **dict(map(_pair, param))}
-    draft = None if file is None else document_of(file, text_of(file), subject, 0)
+    text = None if file is None else text_of(file)
     async with connected(options) as client:
+        about = await about_of(client, subject, team)
+        draft = None if file is None or text is None else document_of(file, text, about, 0)
         target = None if worker is None else await pick_worker(client, worker)
         try:
-            verdict = await client.try_policy(method, asked, worker_id=target, instead=draft)
+            verdict = await client.try_policy(method, asked, worker_id=target, team_id=about.on_team, instead=draft)
         except Unprocessable as error:
             raise told(terminal, file or "", error, INVALID) from error
     if options.json:
@@ -113,7 +127,7 @@ def words_of(method: str, verdict: PolicyVerdict) -> list[str]:
     denial = verdict.denial or PolicyDenial(reason_code="policy_denied")
     facts = [
         ("rule", denial.rule_id),
-        ("document", denial.document),
+        ("document", denial.document if denial.team_id is None else f"{denial.document} {denial.team_id}"),
         ("version", "the draft" if denial.version == 0 else denial.version),
         ("field", denial.field),
         ("why", denial.message),
@@ -126,7 +140,7 @@ def rows_of(sections: tuple[PolicySection, ...]) -> list[tuple[str, ...]]:
     return [
         (
             section.name,
-            section.document if section.version is None else f"{section.document} {section.version}",
+            section.document if section.version is None else f"{name_of(section)} {section.version}",
             (", ".join(section.allow) or "nothing") if section.limited else "anything",
             ", ".join(section.deny) or "nothing",
         )
@@ -144,15 +158,53 @@ def _print(terminal: Terminal, document: PolicyDocument) -> None:
 
 def _say(terminal: Terminal, found: Policies) -> None:
     for document in found.documents:
-        terminal.say(f"{document.subject} policy: version {document.version}, of {document.created_at}", markup=False)
+        terminal.say(f"{name_of(document)} policy: version {document.version}, of {document.created_at}", markup=False)
     if not found.documents:
         terminal.say("No documents: the built-in rules alone hold.")
     print_table(terminal.out, HEADINGS, rows_of(found.effective))
 
 
-def document_of(file: str, text: str, subject: str, expected_version: int) -> SetPolicy:
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose document is meant, and on whose machines."""
+
+    subject: Subject
+    on_team: str | None
+    """The team on whose machines; None: on machines that no team shares."""
+
+    @property
+    def team_id(self) -> str | None:
+        """The team, where the document is a team's."""
+        return self.on_team if self.subject == "team" else None
+
+
+async def about_of(client: RuntimeCodexClient, subject: Subject | None, team: str | None) -> About:
+    """What `--subject` and `--team` mean together.
+
+    Raises:
+        CommandFailed: a team's document without its team; or no team of theirs.
+    """
+    if subject == "team" and team is None:
+        raise CommandFailed("--subject team goes with --team NAME.", Exit.USAGE)
+    team_id = None if team is None else picked(await client.teams(), team).team_id
+    return About(subject or ("user" if team_id is None else "team"), team_id)
+
+
+def document_of(file: str, text: str, about: About, expected_version: int) -> SetPolicy:
     """A text as a document; in JSON where its file's name says so."""
-    return SetPolicy(subject=subject, format=format_of(file), text=text, expected_version=expected_version)
+    return SetPolicy(
+        subject=about.subject,
+        team_id=about.team_id,
+        format=format_of(file),
+        text=text,
+        expected_version=expected_version,
+    )
+
+
+def name_of(said: PolicyDocument | PolicySection) -> str:
+    """Whose document it is: `user`, `installation`, `team team_ab12`."""
+    word = said.subject if isinstance(said, PolicyDocument) else said.document
+    return word if said.team_id is None else f"{word} {said.team_id}"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.policy import Subject
+from autopilot.cli.policy import OfTeam, Subject, about_of
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.contract import Actor, PolicyChange
@@ -18,7 +18,8 @@ HEADINGS = ("VERSION", "WHEN", "WHO", "DEVICE", "BYTES", "")
 
 async def history(
     *,
-    subject: Annotated[Subject, Parameter(help="Your document, or everybody's.")] = "user",
+    subject: Annotated[Subject | None, Parameter(help="Your document, unless told else; or everybody's.")] = None,
+    team: OfTeam = None,
     before: Annotated[int | None, Parameter(help="Only versions below this one.")] = None,
     limit: Annotated[int | None, Parameter(help="How many at most (50).")] = None,
     options: Options = DEFAULT,
@@ -26,11 +27,14 @@ async def history(
     """Show the versions of a document, the latest first; `policy show --version N` prints one."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
-        changes = await client.policy_history(subject, before=before, limit=limit)
+        about = await about_of(client, subject, team)
+        changes = await client.policy_history(about.subject, team_id=about.team_id, before=before, limit=limit)
     if options.json:
         terminal.result(changes)
     elif not changes:
-        terminal.say(f"The {subject} policy was never set." if before is None else "There are no versions before that.")
+        terminal.say(
+            f"The {about.subject} policy was never set." if before is None else "There are no versions before that."
+        )
     else:
         print_table(terminal.out, HEADINGS, [row_of(change) for change in changes])
 

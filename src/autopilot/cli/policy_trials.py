@@ -15,7 +15,7 @@ from autopilot.cli.exits import Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
-from autopilot.cli.policy import INVALID, Subject, document_of, object_of
+from autopilot.cli.policy import INVALID, OnTeam, Subject, about_of, document_of, object_of
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import ApprovalVerdict, PolicyDenial, TestApproval
 from autopilot.contract.errors import Unprocessable
@@ -46,17 +46,27 @@ async def attempt(
     params: Annotated[str, Parameter(help="What Codex says besides, as a JSON object.")] = "{}",
     worker: Annotated[str | None, Parameter(name=("--worker", "-w"), help="The worker it would come from.")] = None,
     file: Annotated[str | None, Parameter(help="Try this draft in the place of the document in force.")] = None,
-    subject: Annotated[Subject, Parameter(help="Whose document the draft would be.")] = "user",
+    subject: Annotated[Subject | None, Parameter(help="Whose document the draft would be: yours, unless told.")] = None,
+    team: OnTeam = None,
     options: Options = DEFAULT,
 ) -> int:
     """Ask what would decide a question of Codex. Changes nothing; exit code 1 where it would wait for a person."""
     terminal = Terminal(as_json=options.json)
     said = object_of(params)
-    draft = None if file is None else document_of(file, text_of(file), subject, 0)
+    text = None if file is None else text_of(file)
     async with connected(options) as client:
+        about = await about_of(client, subject, team)
+        draft = None if file is None or text is None else document_of(file, text, about, 0)
         target = None if worker is None else await pick_worker(client, worker)
         asked = TestApproval(
-            kind=kind, command_line=command, cwd=cwd, paths=path, params=said, worker_id=target, instead=draft
+            kind=kind,
+            command_line=command,
+            cwd=cwd,
+            paths=path,
+            params=said,
+            worker_id=target,
+            team_id=about.on_team,
+            instead=draft,
         )
         try:
             verdict = await client.try_approval(asked)
@@ -80,7 +90,7 @@ def words_of(kind: str, verdict: ApprovalVerdict) -> list[str]:
         lines = [
             f"{kind} is decided by a rule: {decided.decision}",
             f"rule      {decided.rule_id} ({decided.name})",
-            f"document  {decided.document}, {version}",
+            f"document  {decided.document}{'' if decided.team_id is None else f' {decided.team_id}'}, {version}",
         ]
     may = [one.who for one in verdict.answerers if one.allowed]
     lines.append(f"may answer: {', '.join(may) or 'nobody'}")

@@ -23,7 +23,7 @@ from autopilot.runtime import spend_rebuild
 from autopilot.runtime.spend_counts import Counts
 from autopilot.runtime.spend_rebuild import Rebuilt
 
-HEADINGS = ("WORKER", "DAY", "THREAD", "MODEL", "MACHINE", "WAS", "IS", "DIFFERENCE")
+HEADINGS = ("WORKER", "DAY", "THREAD", "MODEL", "MACHINE", "TEAM", "WAS", "IS", "DIFFERENCE")
 UNSAID = "(not said)"
 
 
@@ -97,6 +97,7 @@ def _plain(rebuilt: Rebuilt, *, dry_run: bool) -> dict[str, Any]:
                         "thread_id": one.day[2] or None,
                         "model": one.day[3] or None,
                         "machine_id": one.day[4] or None,
+                        "team_id": one.day[5] or None,
                         "before": _counts(one.before),
                         "after": _counts(one.after),
                     }

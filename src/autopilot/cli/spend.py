@@ -21,7 +21,7 @@ from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import ago, print_table
 from autopilot.contract import MachineRateLimits, SpendReport
 
-By = Literal["day", "worker", "thread", "model", "machine"]
+By = Literal["day", "worker", "thread", "model", "machine", "user", "team"]
 
 MOST_DAYS = 366
 LIMITS = ("MACHINE", "LIMIT", "WINDOW", "USED", "RESETS", "AS OF")
@@ -34,7 +34,7 @@ async def spend(
     days: Annotated[int | None, Parameter(help="So many days up to today (UTC), at most 366; else 30.")] = None,
     options: Options = DEFAULT,
 ) -> None:
-    """Show the tokens that your workers used, and what they cost where the installation has a price table."""
+    """Show the tokens that your workers and teams used, and what they cost where the installation has a price table."""
     if days is not None and not 1 <= days <= MOST_DAYS:
         raise CommandFailed(f"--days is from 1 to {MOST_DAYS}.", Exit.USAGE)
     terminal = Terminal(as_json=options.json)

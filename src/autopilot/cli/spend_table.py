@@ -41,6 +41,7 @@ COARSE, FAIR = 2, 4
 COARSE_FROM_MICROS = 100 * MICROS
 """From so much money on, fewer are enough; `--json` loses none."""
 UNSAID = "(not said)"
+NO_TEAM = "(no team)"
 UNKNOWN = "-"
 NOTHING = TokenCounts(input_tokens=0, cached_input_tokens=0, output_tokens=0, reasoning_output_tokens=0, total_tokens=0)
 
@@ -102,6 +103,8 @@ def _row(by: str, group: SpendGroup) -> Row:
         "worker": (group.worker_id,),
         "thread": (group.worker_id, group.thread_id),
         "machine": (group.machine_id,),
+        "user": (group.email or (f"user {group.user_id}" if group.user_id is not None else group.guest_scope),),
+        "team": (group.team_name or group.team_id or NO_TEAM,),
     }
     key = tuple(word or UNSAID for word in said.get(by, (group.model,)))
     return Row(key, group.tokens, group.money)

@@ -1,4 +1,4 @@
-"""The call about spend: what one's workers used (docs/protocol.md, "Spend")."""
+"""The call about spend: what one's workers used, and one's teams (docs/protocol.md, "Spend")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ class SpendCalls(Calls):
     async def spend(
         self, *, by: str | None = None, first_day: date | None = None, last_day: date | None = None
     ) -> SpendReport:
-        """Tokens, and what they cost, by `day` (unless told), `worker`, `thread`, `model` or `machine`.
+        """Tokens, and what they cost, by `day` (unless told), `worker`, `thread`, `model`, `machine`, `user` or `team`.
+
+        Of one's own workers, and what was used for one's teams.
 
         Days are UTC, both included: without any, the 30 up to today; without the first, the 30 up to the last.
 

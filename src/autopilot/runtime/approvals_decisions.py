@@ -67,6 +67,8 @@ class Decisions:
         """Write down what a rule decided; what the machine that asks is to be handed, for the caller to add."""
         answer = Answer(DecideApproval(option_id=decided.option_id), "null")
         rule = {"rule_id": decided.rule_id, "document": decided.document, "version": decided.version}
+        if decided.team_id is not None:
+            rule["team_id"] = decided.team_id
         given = Given(answer, Asker(Claims(surface="runtime")), decided.judged_by, rule)
         return await self._write(tx, worker, record, asked, given)
 

@@ -18,6 +18,7 @@ import msgspec
 from autopilot.contract.errors import Conflict
 from autopilot.contract.instants import instant
 from autopilot.contract.port import Claims
+from autopilot.contract.worker_facts import USAGE
 from autopilot.runtime.append_identity import Digests
 
 OPEN_STATUSES = frozenset({"starting", "running", "stopping"})
@@ -260,8 +261,14 @@ def runtime_draft(
 
 
 def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
-    """The envelope's JSON text. Keys in the contract's order; `late` only where it is so."""
+    """The envelope's JSON text. Keys in the contract's order; `late` and `teamId` only where it is so.
+
+    A report of usage says for whom it counts: the team that shares the worker at this moment, which nothing else of the
+    log would tell.
+    """
     late = ',"late":true' if draft.late else ""
+    if worker.team_id is not None and draft.method == USAGE:
+        late += f',"teamId":{text(worker.team_id)}'
     return (
         f'{{"workerId":"{worker.worker_id}","seq":{seq},"eventType":"{draft.event_type}","payload":{draft.payload},'
         f'"occurredAt":"{worker.stamp}","actor":{draft.actor},"xRequestId":{draft.x_request_id},'
@@ -270,7 +277,7 @@ def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
 
 
 def frames_of(worker: Worker, first_seq: int, drafts: Sequence[Draft]) -> list[str]:
-    """The same of a run of drafts that are `worker.event`, none of them late."""
+    """The same of a run of drafts that are `worker.event`, none of them late or a report of usage."""
     head = f'{{"workerId":"{worker.worker_id}","seq":'
     stamped = f',"occurredAt":"{worker.stamp}","actor":'
     return [

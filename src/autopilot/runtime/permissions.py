@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from autopilot.contract.errors import Conflict, Forbidden
+from autopilot.contract.errors import Conflict, Forbidden, NotFound
 from autopilot.contract.port import Claims
 from autopilot.runtime.ledger_rows import Batch, Draft, Worker
 
@@ -76,6 +76,26 @@ def teams_of(claims: Claims, roles: frozenset[str] = ROLES) -> list[str]:
     if claims.machine_id is not None or "execute" in claims.scopes:
         return []
     return [team_id for team_id, role in claims.roles.items() if role in roles]
+
+
+def require_member(claims: Claims, team_id: str) -> None:
+    """Any role in this team. A team that one is not in is answered like one that is none.
+
+    Raises:
+        NotFound: no such team, or not theirs.
+    """
+    if team_id not in teams_of(claims):
+        raise NotFound("you are in no such team", reason_code="no_such_team")
+
+
+def require_team_owner(claims: Claims, team_id: str) -> None:
+    """An owner of this team.
+
+    Raises:
+        Forbidden: another role.
+    """
+    if team_id not in teams_of(claims, frozenset({OWNER})):
+        raise Forbidden("only an owner of the team does this", reason_code="role")
 
 
 def require_scope(claims: Claims, *scopes: str) -> None:

@@ -1,7 +1,8 @@
 """The routes of policies: show what is in force and what was, set a new version.
 
-Owns who may write which document: one's own takes `administer`, the installation's `admin`. A document is read whole
-before it is stored. Relies on policy_store.py for versions; questions are tried by policy_trials.py.
+Owns who may write and read which document (`named`): one's own takes `administer`, the installation's `admin`, a team's
+the role of an owner in it; all who are in the team may read it. A document is read whole before it is stored. Relies on
+policy_store.py for versions; questions are tried by policy_trials.py.
 Source: docs/protocol.md, "Policy".
 """
 
@@ -21,9 +22,9 @@ from autopilot.ops.log import get_logger
 from autopilot.runtime import audit_log, permissions, policy, policy_store
 from autopilot.runtime.ledger_rows import actor_of, instant
 from autopilot.runtime.policy_builtin import OPEN_LANES, OPEN_NETWORK_ACCESS, OPEN_SANDBOX_MODES
-from autopilot.runtime.policy_document import INSTALLATION, USER, Documents, Subject
+from autopilot.runtime.policy_document import INSTALLATION, TEAM, USER, Documents, Subject
 from autopilot.runtime.policy_reading import read
-from autopilot.runtime.requests_bodies import Bodies
+from autopilot.runtime.requests_bodies import Bodies, identifier, is_identifier
 from autopilot.runtime.revocation import refuse_revoked
 from autopilot.runtime.router import Match, Route, data_response, integer_of, query_of
 
@@ -52,12 +53,14 @@ class PolicyRoutes:
         ]
 
     async def show(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
-        """200 and what binds the principal."""
+        """200 and what binds the principal; with `team_id`, what binds on the machines of that team."""
         permissions.require_scope(request.claims, "observe")
-        own = own_subject(request.claims)
+        own, team_id = own_subject(request.claims), query_of(request).get("team_id")
+        if team_id is not None:
+            permissions.require_member(request.claims, identifier(team_id, "team_id"))
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            rows = sorted(await policy_store.texts(conn, own), key=lambda row: row["subject_kind"])
-            documents = await policy_store.of_subject(conn, own)
+            rows = await policy_store.texts(conn, own, team_id)
+            documents = await policy_store.of_subject(conn, own, team_id)
         effective = [*_builtin(), *_effective(documents)]
         return data_response(200, {"documents": [_body(row) for row in rows], "effective": effective})
 
@@ -67,8 +70,10 @@ class PolicyRoutes:
         permissions.require_scope(claims, "admin" if said.subject == INSTALLATION else "administer")
         permissions.require_step_up(claims)
         check(said, "")
-        contents = read(said.text, said.format)
-        subject = policy_store.THE_INSTALLATION if said.subject == INSTALLATION else own_subject(claims)
+        subject = named(claims, said.subject, said.team_id)
+        if subject.team_id is not None:
+            permissions.require_team_owner(claims, subject.team_id)
+        contents = read(said.text, said.format, subject.kind)
         async with self._pool.acquire() as conn, conn.transaction():
             await refuse_revoked(conn, claims)
             x_request_id = request.headers.get("x-request-id")
@@ -86,7 +91,7 @@ class PolicyRoutes:
             digest = hashlib.sha256(said.text.encode("utf-8", "surrogatepass")).hexdigest()
             detail = {"version": added["version"], "text_sha256": digest}
             await audit_log.note(conn, claims, "policy_set", x_request_id=x_request_id, subject=about, detail=detail)
-        log.info("policy.set", subject=subject.kind, version=added["version"])
+        log.info("policy.set", subject=subject.kind, team_id=subject.team_id, version=added["version"])
         return data_response(200, _body(added))
 
     async def history(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
@@ -123,12 +128,27 @@ def _subject(claims: Claims, query: Mapping[str, str]) -> Subject:
 
     Raises:
         Unprocessable: nobody's who has one.
+        NotFound: a team that the principal is not in.
     """
-    said = query.get("subject", USER)
+    said, team_id = query.get("subject", USER), query.get("team_id")
     if said not in [*PolicySubject]:
         message = f"subject must be one of {', '.join(PolicySubject)}"
         raise Unprocessable(message, reason_code="invalid_value", field="subject")
-    return policy_store.THE_INSTALLATION if said == INSTALLATION else own_subject(claims)
+    if fault := _team_fault(said, team_id):
+        raise Unprocessable(f"team_id {fault}", reason_code="invalid_value", field="team_id")
+    return named(claims, said, team_id)
+
+
+def named(claims: Claims, kind: str, team_id: str | None) -> Subject:
+    """The subject that these words name, which were checked.
+
+    Raises:
+        NotFound: a team that the principal is not in.
+    """
+    if kind == TEAM and team_id is not None:
+        permissions.require_member(claims, team_id)
+        return Subject(TEAM, team_id)
+    return policy_store.THE_INSTALLATION if kind == INSTALLATION else own_subject(claims)
 
 
 def check(said: SetPolicy, prefix: str) -> None:
@@ -145,6 +165,8 @@ def check(said: SetPolicy, prefix: str) -> None:
         )
         if value not in allowed
     ]
+    if fault := _team_fault(said.subject, said.team_id):
+        faults.append({"reason_code": "invalid_value", "field": f"{prefix}team_id", "message": fault})
     if said.expected_version < 0:
         faults.append(
             {"reason_code": "out_of_range", "field": f"{prefix}expected_version", "message": "must be at least 0"}
@@ -153,6 +175,13 @@ def check(said: SetPolicy, prefix: str) -> None:
         faults.append({"reason_code": "invalid_value", "field": f"{prefix}text", "message": "must not hold NUL"})
     if faults:
         raise Unprocessable(f"{faults[0]['field']} {faults[0]['message']}", details=faults)
+
+
+def _team_fault(kind: str, team_id: str | None) -> str | None:
+    """What is wrong with the team that goes with a subject of this kind, if anything is."""
+    if kind == TEAM:
+        return None if team_id is not None and is_identifier(team_id) else "must be the id of the team it is about"
+    return None if team_id is None else "goes with the subject team only"
 
 
 def _builtin() -> Iterator[dict[str, Any]]:
@@ -168,7 +197,7 @@ def _effective(documents: Documents) -> Iterator[dict[str, Any]]:
             if patterns.allow is not None or patterns.deny:
                 yield {
                     "name": name,
-                    "document": document.subject.kind,
+                    **document.subject.named(),
                     "version": document.version,
                     "limited": patterns.allow is not None,
                     "allow": patterns.allow or (),
@@ -178,7 +207,7 @@ def _effective(documents: Documents) -> Iterator[dict[str, Any]]:
 
 def _change(row: asyncpg.Record) -> dict[str, Any]:
     return {
-        "subject": row["subject_kind"],
+        **_subject_of(row),
         "version": row["version"],
         "format": row["format"],
         "bytes": row["bytes"],
@@ -189,9 +218,14 @@ def _change(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
+def _subject_of(row: asyncpg.Record) -> dict[str, str]:
+    team = {"team_id": row["subject_id"]} if row["subject_kind"] == TEAM else {}
+    return {"subject": row["subject_kind"], **team}
+
+
 def _body(row: asyncpg.Record) -> dict[str, Any]:
     return {
-        "subject": row["subject_kind"],
+        **_subject_of(row),
         "version": row["version"],
         "format": row["format"],
         "text": row["text"],

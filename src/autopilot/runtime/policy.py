@@ -47,7 +47,9 @@ class Verdict:
     rule_id: str = ""
     """Where the rule stands in its document: `sandbox.allow`, `methods.deny[0]`."""
     document: str = BUILTIN
-    """Whose rule it is: `builtin`, `installation`, `user`."""
+    """Whose rule it is: `builtin`, `installation`, `team`, `user`."""
+    team_id: str | None = None
+    """Which team's, of a team's rule."""
     version: int | None = None
     """Of the document; None for a built-in rule."""
     field: str | None = None
@@ -69,6 +71,7 @@ class Verdict:
             "reason_code": self.reason_code,
             "rule_id": self.rule_id,
             "document": self.document,
+            **({} if self.team_id is None else {"team_id": self.team_id}),
             "version": self.version,
             "field": None if self.field is None else f"request.params.{self.field}",
             **self.more,
@@ -121,6 +124,7 @@ def _denials(documents: Documents, question: Question) -> Iterator[Verdict]:
                 word="config",
                 rule_id=denial.rule_id,
                 document=denial.document,
+                team_id=denial.team_id,
                 version=denial.version,
                 field="config",
                 message=f"params.config sets what {CONFIG_WRITE} sets: {denial.message}",
@@ -209,6 +213,7 @@ def _no(word: str, rule_id: str, document: Document, says: str, named: Named | N
         word=word,
         rule_id=rule_id,
         document=document.subject.kind,
+        team_id=document.subject.team_id,
         version=document.version,
         field=None if named is None else named.field,
         message=f"{says} ({document.subject.kind} policy, version {document.version}, {rule_id})",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from autopilot.contract import ApprovalKind
 
 INSTALLATION = "installation"
+TEAM = "team"
 USER = "user"
 
 OWNER, OPERATOR, VIEWER, RULE = "owner", "operator", "viewer", "rule"
@@ -28,9 +29,18 @@ class Subject:
     """Whom a document is about."""
 
     kind: str
-    """`installation` or `user`; `team` when there are teams."""
+    """`installation`, `team` or `user`."""
     id: str = ""
-    """The user's id, or the guest's scope; empty for the installation."""
+    """The team's id; the user's, or the guest's scope; empty for the installation."""
+
+    @property
+    def team_id(self) -> str | None:
+        """The team, of a team's document."""
+        return self.id if self.kind == TEAM else None
+
+    def named(self) -> dict[str, str]:
+        """How what is told of a rule says whose it is: `document`, and `team_id` where it is a team's."""
+        return {"document": self.kind} if self.team_id is None else {"document": self.kind, "team_id": self.team_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Budget:
 
     name: str
     per: str
-    """`user`, `worker`, `machine` or `model`: each has the whole amount for itself."""
+    """`user`, `worker`, `machine`, `model` or `team`: each has the whole amount for itself."""
     period: str
     """`day`, `week` (from Monday), `month` or `ever`; in UTC."""
     tokens: int
@@ -102,16 +112,21 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """All documents that bind one principal, the widest first. No document: the built-in rules alone."""
+    """All documents that bind what one principal owns, the widest first. No document: the built-in rules alone."""
 
     installation: Document | None = None
     user: Document | None = None
+    team: Document | None = None
+    team_id: str | None = None
+    """The team that shares it, whether or not it has a document; None: none does."""
 
     def versions(self) -> dict[str, int | None]:
-        """The version of each that is in force; None: there is none."""
-        pairs = ((INSTALLATION, self.installation), (USER, self.user))
-        return {kind: None if one is None else one.version for kind, one in pairs}
+        """The version of each that is in force; None: there is none. A team's is under `team:` and its id."""
+        pairs = [(INSTALLATION, self.installation), (USER, self.user)]
+        if self.team_id is not None:
+            pairs.insert(1, (f"{TEAM}:{self.team_id}", self.team))
+        return {name: None if one is None else one.version for name, one in pairs}
 
     def all(self) -> tuple[Document, ...]:
         """Those there are, the widest first."""
-        return tuple(one for one in (self.installation, self.user) if one is not None)
+        return tuple(one for one in (self.installation, self.team, self.user) if one is not None)

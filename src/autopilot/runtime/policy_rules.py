@@ -62,6 +62,7 @@ class Decided:
     rule_id: str
     """Where the rule stands in its document: `approvals.rule[0]`."""
     document: str
+    team_id: str | None
     version: int
     decision: str
     """`accept`, `decline` or `cancel`."""
@@ -112,6 +113,7 @@ def _first_of_each(
                 yield Decided(
                     rule_id=where,
                     document=document.subject.kind,
+                    team_id=document.subject.team_id,
                     version=document.version,
                     decision=rule.decision,
                     option_id=option_id,

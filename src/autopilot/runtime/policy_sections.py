@@ -13,10 +13,12 @@ from typing import Any
 
 from autopilot.runtime import policy_builtin, policy_folders
 from autopilot.runtime.document_text import MAX_ENTRIES, Faults, only, tables
-from autopilot.runtime.policy_document import ANSWERERS, KINDS, Budget, Contents, Patterns, Rule
+from autopilot.runtime.policy_document import ANSWERERS, KINDS, USER, Budget, Contents, Patterns, Rule
 
 DECISIONS = ("accept", "decline", "cancel")
-BUDGET_PER = ("user", "worker", "machine", "model")
+BUDGET_PER = ("user", "worker", "machine", "model", "team")
+USERS_BUDGET_PER = BUDGET_PER[:-1]
+"""What one user's document can't share out among those who are not in it."""
 BUDGET_PERIODS = ("day", "week", "month", "ever")
 ON_EXHAUSTED = ("refuse", "interrupt")
 MAX_LENGTH = 255
@@ -29,8 +31,8 @@ _FILE_KINDS = ("file_change", "legacy_patch")
 _SECTIONS = ("methods", "folders", "models", "sandbox", "network", "approval_policy", "approvals", "lanes", "budget")
 
 
-def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
-    """What a document says; of no use where `faults` has any."""
+def contents_of(value: dict[str, Any], faults: Faults, *, subject: str) -> Contents:
+    """What a document of this kind of subject says; of no use where `faults` has any."""
     only(value, "", _SECTIONS, faults)
     approvals = _table(value, "approvals", "approvals", ("answer", "rule"), faults)
     return Contents(
@@ -43,7 +45,7 @@ def contents_of(value: dict[str, Any], faults: Faults) -> Contents:
         lanes=_patterns(value, "lanes", faults, _one_of(policy_builtin.LANES)),
         answer=_answer(approvals, faults),
         rules=_unique_names(_rules(approvals, faults), "approvals.rule", faults),
-        budgets=_unique_names(_budgets(value, faults), "budget", faults),
+        budgets=_unique_names(_budgets(value, faults, subject), "budget", faults),
     )
 
 
@@ -109,12 +111,13 @@ def _check_accept(rule: Rule, path: str, faults: Faults) -> None:
         faults.add(f"{path}.decision", f"can't be accept for {rule.kind}: a person must say yes", DECISIONS[1:])
 
 
-def _budgets(value: dict[str, Any], faults: Faults) -> list[Budget]:
+def _budgets(value: dict[str, Any], faults: Faults, subject: str) -> list[Budget]:
     keys = ("name", "per", "period", "tokens", "warn_at", "on_exhausted")
-    return [_budget(table, f"budget[{i}]", faults) for i, table in tables(value, "budget", "budget", keys, faults)]
+    per = USERS_BUDGET_PER if subject == USER else BUDGET_PER
+    return [_budget(table, f"budget[{i}]", faults, per) for i, table in tables(value, "budget", "budget", keys, faults)]
 
 
-def _budget(table: dict[str, Any], path: str, faults: Faults) -> Budget:
+def _budget(table: dict[str, Any], path: str, faults: Faults, per: tuple[str, ...]) -> Budget:
     tokens, warn_at = table.get("tokens"), table.get("warn_at")
     if isinstance(warn_at, Decimal):
         warn_at = float(warn_at)  # which compares whatever it is, also no number
@@ -129,7 +132,7 @@ def _budget(table: dict[str, Any], path: str, faults: Faults) -> Budget:
         warn_at = None
     return Budget(
         name=_name(table, path, faults),
-        per=_choice(table, "per", path, BUDGET_PER, faults),
+        per=_choice(table, "per", path, per, faults),
         period=_choice(table, "period", path, BUDGET_PERIODS, faults),
         tokens=tokens,
         warn_at=None if warn_at is None else float(warn_at),

@@ -15,7 +15,7 @@ import msgspec
 from autopilot.contract.errors import Conflict
 from autopilot.db import queries
 from autopilot.runtime.permissions import Owned
-from autopilot.runtime.policy_document import INSTALLATION, USER, Contents, Document, Documents, Subject
+from autopilot.runtime.policy_document import INSTALLATION, TEAM, USER, Contents, Document, Documents, Subject
 
 SQL = queries.load("autopilot.runtime", "policies")
 
@@ -28,23 +28,29 @@ def subject_of(user_id: int | None, guest_scope: str | None) -> Subject:
 
 
 async def in_force(conn: Any, owned: Owned) -> Documents:
-    """What binds the owner of this worker or machine, as of this statement."""
+    """What binds this worker or machine, whoever asks, as of this statement."""
     own = subject_of(owned.owner_user_id, owned.owner_guest_scope)
-    return await of_subject(conn, own)
+    return await of_subject(conn, own, owned.team_id)
 
 
-async def of_subject(conn: Any, own: Subject) -> Documents:
-    """What binds this principal, as of this statement."""
+async def of_subject(conn: Any, own: Subject, team_id: str | None = None) -> Documents:
+    """What binds what this principal owns, where this team shares it, as of this statement."""
     found = {
-        record["subject_kind"]: _document(record)
-        for record in await conn.fetch(SQL.in_force, [INSTALLATION, own.kind], ["", own.id])
+        record["subject_kind"]: _document(record) for record in await conn.fetch(SQL.in_force, *_binding(own, team_id))
     }
-    return Documents(found.get(INSTALLATION), found.get(USER))
+    return Documents(found.get(INSTALLATION), found.get(USER), found.get(TEAM), team_id)
 
 
-async def texts(conn: Any, own: Subject) -> list[asyncpg.Record]:
-    """The rows in force of the installation and of this principal."""
-    return await conn.fetch(SQL.texts_in_force, [INSTALLATION, own.kind], ["", own.id])
+async def texts(conn: Any, own: Subject, team_id: str | None = None) -> list[asyncpg.Record]:
+    """The rows in force of the installation, of this team and of this principal, in this order."""
+    found = await conn.fetch(SQL.texts_in_force, *_binding(own, team_id))
+    return sorted(found, key=lambda row: (INSTALLATION, TEAM, USER).index(row["subject_kind"]))
+
+
+def _binding(own: Subject, team_id: str | None) -> tuple[list[str], list[str]]:
+    """Kinds and ids of the subjects whose documents bind."""
+    subjects = [THE_INSTALLATION, own] if team_id is None else [THE_INSTALLATION, Subject(TEAM, team_id), own]
+    return [one.kind for one in subjects], [one.id for one in subjects]
 
 
 async def add(

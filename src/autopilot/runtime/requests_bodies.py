@@ -219,8 +219,7 @@ class Bodies:
         asked = self._read(TestPolicy, request)
         if _METHOD.fullmatch(asked.method) is None:
             raise _refused("method", "must be 1 to 255 printable ASCII characters without spaces")
-        if asked.worker_id is not None:
-            identifier(asked.worker_id, "worker_id")
+        _check_place(asked)
         return asked
 
     def approval_question(self, request: RuntimeRequest) -> TestApproval:
@@ -230,8 +229,7 @@ class Bodies:
             raise _refused("kind", f"must be one of {', '.join(ApprovalKind)}")
         if len(asked.paths) > MAX_PATHS:
             raise _refused("paths", f"must be at most {MAX_PATHS}")
-        if asked.worker_id is not None:
-            identifier(asked.worker_id, "worker_id")
+        _check_place(asked)
         return asked
 
     def stop(self, request: RuntimeRequest) -> tuple[str | None, bool]:
@@ -269,9 +267,25 @@ def identifier(value: object, field: str) -> str:
     Raises:
         Unprocessable: it has another form.
     """
-    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_identifier(value):
         raise _refused(field, "must be 1 to 160 characters of A-Z a-z 0-9 . _ : ~ -")
     return value
+
+
+def is_identifier(value: str) -> bool:
+    """Whether it has the form of an id."""
+    return _ID.fullmatch(value) is not None
+
+
+def _check_place(asked: TestPolicy | TestApproval) -> None:
+    """Where a question that is tried would go.
+
+    Raises:
+        Unprocessable: an id has another form.
+    """
+    for field in ("worker_id", "team_id"):
+        if (value := getattr(asked, field)) is not None:
+            identifier(value, field)
 
 
 def within(value: int, field: str, low: int, high: int) -> None:

@@ -90,7 +90,10 @@ def _decided(event_type: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _rule(said: Mapping[str, Any]) -> dict[str, Any] | None:
-    return {name: said.get(name) for name in _RULE} if said.get("rule_id") else None
+    if not said.get("rule_id"):
+        return None
+    team = {"team_id": said["team_id"]} if said.get("team_id") else {}
+    return {**{name: said.get(name) for name in _RULE}, **team}
 
 
 def _audited(record: Any) -> dict[str, Any]:

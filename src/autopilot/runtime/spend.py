@@ -27,8 +27,8 @@ SQL = queries.load("autopilot.runtime", "spend")
 
 Thread = tuple[int, str]
 """worker_no and thread_id."""
-Day = tuple[int, date, str, str, str]
-"""worker_no, day, thread_id, model, machine_id: the key of `spend_day`."""
+Day = tuple[int, date, str, str, str, str]
+"""worker_no, day, thread_id, model, machine_id, team_id: the key of `spend_day`."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,8 @@ class Tally:
             self.moved.add(thread)
         if new is not None:
             model = spend_counts.word(told.model)
-            day: Day = (worker_no, told.at.astimezone(UTC).date(), told.thread_id, model, told.machine_id)
+            on = told.at.astimezone(UTC).date()
+            day: Day = (worker_no, on, told.thread_id, model, told.machine_id, told.team_id)
             self.days[day] = self.days.get(day, Counts()).plus(new)
 
     async def save(self, conn: Any) -> None:
@@ -126,6 +127,7 @@ def told_by(row: Row) -> Told:
         actor.get("machine_id") or "",
         row.model,
         late=row.draft.late,
+        team_id=row.worker.team_id or "",
     )
 
 

@@ -1,8 +1,10 @@
 """Budgets: how many tokens may be used, judged at the door and wherever spend is counted.
 
 A budget stands in a policy document (policy_document.py) and is used up when what was counted in its period reaches it:
-the turn that crosses it is the last one. Owns the table `budget_notice`. Relies on spend.py for what was counted.
-Periods are days, weeks from Monday and months of UTC, by the ledger's clock. Source: docs/protocol.md, "Budgets".
+the turn that crosses it is the last one. One in a team's document, or for each team, is of what was used for that team
+while it had the worker; all others are of what one owner's workers used. All must leave something. Owns the table
+`budget_notice`. Relies on spend.py for what was counted. Periods are days, weeks from Monday and months of UTC, by the
+ledger's clock. Source: docs/protocol.md, "Budgets".
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger_rows import Row, Worker, instant
 from autopilot.runtime.permissions import Owned
 from autopilot.runtime.policy import Verdict
-from autopilot.runtime.policy_document import Budget, Document, Documents, Subject
+from autopilot.runtime.policy_document import TEAM, Budget, Document, Documents, Subject
 from autopilot.runtime.requests_notes import note
 from autopilot.runtime.spend import SQL
 from autopilot.runtime.spend_counts import word
@@ -59,6 +61,8 @@ class Place:
     def key(self, per: str) -> str | None:
         """Who has a budget's amount for itself; None where that can't be told."""
         match per:
+            case "team":
+                return self.owner.team_id
             case "user":
                 return _subject_of(self.owner).id
             case "worker":
@@ -116,6 +120,7 @@ class Standing:
             word="budget_exhausted",
             rule_id=f"budget[{self.index}]",
             document=self.document.subject.kind,
+            team_id=self.document.subject.team_id,
             version=self.document.version,
             message=f"the budget {budget.name} is used up{until}: {self.used} of {budget.tokens} tokens",
             more=self.facts(),
@@ -143,13 +148,19 @@ async def after(tx: LedgerTx, rows: Sequence[Row], counted: set[int]) -> list[En
     bound = [(report, documents) for report, documents in bound if _sets_budgets(documents)]
     if not bound:
         return []
-    await tx.conn.execute(SQL.one_by_one, [_subject_of(report.worker).id for report, _ in bound])
+    await tx.conn.execute(SQL.one_by_one, sorted({one for report, _ in bound for one in _sharers(report.worker)}))
     looked = [await _look(tx, rows, report, documents) for report, documents in bound]
     return [entry for entry in looked if entry is not None]
 
 
 def _sets_budgets(documents: Documents) -> bool:
     return any(document.contents.budgets for document in documents.all())
+
+
+def _sharers(worker: Worker) -> list[str]:
+    """Whose reports are to see each other's sums with this worker's: its owner's and its team's."""
+    own = _subject_of(worker).id
+    return [own] if worker.team_id is None else [own, f"team:{worker.team_id}"]
 
 
 def _subject_of(owner: Owned) -> Subject:
@@ -178,7 +189,7 @@ async def _tell(tx: LedgerTx, worker: Worker, standing: Standing) -> None:
     row = (subject.kind, subject.id, budget.name, standing.key, budget.tokens, standing.starts_on, standing.level)
     if await tx.conn.fetchval(SQL.tell, *row) is None:
         return
-    where = {"document": subject.kind, "version": standing.document.version, "rule_id": f"budget[{standing.index}]"}
+    where = {**subject.named(), "version": standing.document.version, "rule_id": f"budget[{standing.index}]"}
     await tx.append(worker, [note(REACHED, {"level": standing.level, **standing.facts(), **where})])
 
 
@@ -190,16 +201,22 @@ async def _standings(conn: Any, documents: Documents, place: Place, now: datetim
             if key is None:
                 continue
             starts_on, resets_at = period_of(budget.period, now)
-            used = await conn.fetchval(
-                SQL.used,
-                place.owner.owner_user_id,
-                place.owner.owner_guest_scope,
-                starts_on,
-                place.worker.worker_no if budget.per == "worker" and place.worker is not None else None,
-                key if budget.per == "machine" else None,
-                key if budget.per == "model" else None,
-            )
+            used = await _used(conn, place, document, budget, starts_on)
             yield Standing(document, index, key, used, starts_on, resets_at)
+
+
+async def _used(conn: Any, place: Place, document: Document, budget: Budget, starts_on: date) -> int:
+    """Tokens that were counted for a budget, as of this statement."""
+    per, owner = budget.per, (place.owner.owner_user_id, place.owner.owner_guest_scope)
+    within = (
+        starts_on,
+        place.worker.worker_no if per == "worker" and place.worker is not None else None,
+        place.machine_id if per == "machine" else None,
+        place.key(per) if per == "model" else None,
+    )
+    if document.subject.kind == TEAM or per == "team":
+        return int(await conn.fetchval(SQL.used_of_team, place.owner.team_id, *within, per == "user", *owner))
+    return int(await conn.fetchval(SQL.used, *owner, *within))
 
 
 def period_of(period: str, now: datetime) -> tuple[date, datetime | None]:

@@ -73,6 +73,8 @@ class Told:
     model: str | None = None
     """The worker's, true at this seq; of reports only."""
     late: bool = False
+    team_id: str = ""
+    """The team that shared the worker when it was recorded, of reports only; empty where none did."""
 
     @property
     def thread_id(self) -> str:

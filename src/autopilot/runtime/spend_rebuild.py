@@ -102,6 +102,7 @@ class _Reader:
             envelope["actor"].get("machine_id") or "",
             None if model is None else model["value"],
             late=envelope.get("late") is True,
+            team_id=envelope.get("teamId") or "",
         )
         self.tally.count(self._number, told)
 
@@ -143,7 +144,9 @@ def _differences(before: Mapping[Day, Counts], after: Mapping[Day, Counts]) -> t
 async def counted(conn: Any, worker_no: int) -> tuple[dict[Day, Counts], dict[Thread, Place]]:
     """What stands for a worker: what was used on each day, and where its threads are."""
     days = {
-        (row["worker_no"], row["day"], row["thread_id"], row["model"], row["machine_id"]): counts_of(row)
+        (row["worker_no"], row["day"], row["thread_id"], row["model"], row["machine_id"], row["team_id"]): counts_of(
+            row
+        )
         for row in await conn.fetch(SQL.days_of, worker_no)
     }
     return days, places_of(await conn.fetch(SQL.places_of, worker_no))

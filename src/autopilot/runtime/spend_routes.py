@@ -1,4 +1,4 @@
-"""The route of spend: what the principal's workers used, in groups and in all, what it cost, and Codex's rate limits.
+"""The route of spend: what was used by the principal's workers and for their teams, what it cost, Codex's rate limits.
 
 Reads what spend.py counted, in one snapshot: all of a report is of the same moment. Money is made here, when it is
 asked for, by the price table in force (prices.py), and stored nowhere. Owns the range of days that may be asked for.
@@ -116,6 +116,9 @@ def _group(row: asyncpg.Record, *, priced: bool) -> dict[str, Any]:
         "thread_id": row["thread_id"] or None,
         "model": row["model"] or None,
         "machine_id": row["machine_id"] or None,
+        "team_id": row["team_id"] or None,
+        "user_id": row["user_id"],
+        "guest_scope": row["guest_scope"],
         "tokens": {name: row[name] for name in Counts._fields},
         "money": _money(row) if priced else None,
     }

@@ -410,6 +410,9 @@ says(f"POST {API}/approvals/{{approval_id}}/decision", {"option_id": "accept"})
 says(f"GET {API}/policies/version", None, "subject=installation&version=1")
 says(f"POST {API}/policies/test", {"method": "turn/start"})
 says(f"POST {API}/policies/test #on-that-worker", {"method": "turn/start", "worker_id": "{worker_id}"})
+says(f"GET {API}/policies #of-the-team", None, "team_id={team_id}")
+says(f"GET {API}/policies/history #of-the-team", None, "subject=team&team_id={team_id}")
+says(f"POST {API}/policies/test #for-the-team", {"method": "turn/start", "team_id": "{team_id}"})
 says(f"POST {API}/policies/test/approval", {"kind": "command", "command_line": "ls"})
 says(f"GET {API}/audit #of-another", None, "user_id=1000000000")
 says(f"GET {API}/stream", None, "tail_ms=1")
@@ -423,6 +426,19 @@ async def set_ones_own_policy(scene: Scene, who: Caller) -> Call:
 @of(f"POST {API}/policies #of-the-installation")
 async def set_the_installations_policy(scene: Scene, _: Caller) -> Call:
     return await _document(scene, "installation", "", FULL_ACCESS)
+
+
+@of(f"POST {API}/policies #of-the-team")
+async def set_the_teams_policy(scene: Scene, _: Caller) -> Call:
+    call = await _document(scene, "team", scene.team_id, "")
+    return Call({**call.body, "team_id": scene.team_id})
+
+
+@of(f"GET {API}/policies/version #of-the-team")
+async def read_the_teams_first_version(scene: Scene, who: Caller) -> Call:
+    call = await set_the_teams_policy(scene, who)
+    assert (await scene.ada.post("/policies", call.body)).status_code == 200
+    return Call(query=f"subject=team&team_id={scene.team_id}&version=1")
 
 
 async def _document(scene: Scene, subject: str, subject_id: str, text: str) -> Call:

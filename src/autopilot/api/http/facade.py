@@ -2,8 +2,8 @@
 
 One ASGI app for every path of `paths.TABLE`. Relies on ops.access around it for ids and on `Edge` for
 rendering what is raised here.
-Never looks into a body or a query, except for `frames=control` (to say goodbye in the form that was asked for), and for
-the team that a machine is put into (to say which membership that is).
+Never looks into a body or a query, except for `frames=control` (to say goodbye in the form that was asked for), for the
+team that a machine is put into (to say which membership that is), and into what was spent (to name who it was).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from autopilot.api import spend_names
 from autopilot.api.grants import Grant
 from autopilot.api.http import paths
 from autopilot.api.http.body import BodyLimits, read_body
@@ -22,6 +23,7 @@ from autopilot.api.http.stream import close_stream, relay
 from autopilot.api.refusals import Refusals
 from autopilot.api.sharing import Memberships
 from autopilot.api.signatures import Signatures
+from autopilot.api.spend_names import SpendNames
 from autopilot.api.watch import OpenStream, StreamWatch
 from autopilot.contract.port import DirectStream, RuntimePort, RuntimeRequest, RuntimeResponse
 from autopilot.ops.serve import WHOLE, wire_of
@@ -69,6 +71,7 @@ class Facade:
     refusals: Refusals
     memberships: Memberships
     body_limits: BodyLimits
+    names: SpendNames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -98,6 +101,8 @@ class Facade:
                 body=body,
             )
         )
+        if found.path == spend_names.PATH:
+            response = await self.names.put_into(grant.claims, response)
         if isinstance(response.body, bytes):
             self.refusals.answered(scope, response.status, response.body)
             await _answer(send, response, response.body)

@@ -20,6 +20,18 @@ from api.membership m join api.team t using (team_id)
 where m.user_id = $1 and ($2::text is null or t.team_id = $2)
 order by t.name, t.team_id;
 
+-- addresses_seen_by: The addresses of those of these users who are in a team with $1, and of $1.
+select u.user_id, u.email
+from api.user_account u
+where u.user_id = any($2::bigint[]) and (u.user_id = $1 or exists (
+    select from api.membership a join api.membership b using (team_id)
+    where a.user_id = $1 and b.user_id = u.user_id));
+
+-- names_seen_by: The names of those of these teams that $1 is in.
+select t.team_id, t.name as team_name
+from api.team t join api.membership m using (team_id)
+where m.user_id = $1 and t.team_id = any($2::text[]);
+
 -- members: Who is in a team, owners first.
 select m.user_id, u.email, m.role, m.since
 from api.membership m join api.user_account u using (user_id)

@@ -299,9 +299,11 @@ class Decision:
     rule_id: str | None = None
     """The policy's rule that decided, where no person did: its place in the document, `approvals.rule[0]`."""
     document: str | None = None
-    """Whose rule it was: `installation` or `user`."""
+    """Whose rule it was: `installation`, `team` or `user`."""
     version: int | None = None
     """The document's version."""
+    team_id: str | None = None
+    """The team whose rule it was, where it was a team's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

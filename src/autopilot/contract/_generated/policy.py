@@ -46,6 +46,8 @@ class PolicySubject(StrEnum):
     """Everybody."""
     USER = "user"
     """The caller alone."""
+    TEAM = "team"
+    """Whoever asks for something on the machines that a team shares."""
 
 
 class PolicyFormat(StrEnum):
@@ -106,13 +108,15 @@ class PolicyDenial:
     request_id: str | None = None
     """The request it came with."""
     document: str | None = None
-    """Whose rule it was: `builtin`, `installation` or `user`."""
+    """Whose rule it was: `builtin`, `installation`, `team` or `user`."""
     version: int | None = None
     """The document's version; null for a built-in rule."""
     field: str | None = None
     """The param that names what was refused."""
     message: str | None = None
     """For people."""
+    team_id: str | None = None
+    """The team whose document it was, where it was a team's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,8 @@ class PolicyDocument:
     """Who wrote it."""
     created_at: str
     """When."""
+    team_id: str | None = None
+    """The team, of a team's document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,8 @@ class PolicyChange:
     """When."""
     in_force: bool
     """Whether it is in force: the latest is."""
+    team_id: str | None = None
+    """The team, of a team's document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +170,7 @@ class PolicySection:
     name: str
     """Of what: `methods`, `folders`, `models`, `sandbox`, `network`, `approval_policy`, `lanes`."""
     document: str
-    """Whose rule: `builtin`, `installation` or `user`."""
+    """Whose rule: `builtin`, `installation`, `team` or `user`."""
     version: int | None = None
     """Its version; null for the built-in rules."""
     limited: bool
@@ -171,11 +179,13 @@ class PolicySection:
     """What is allowed, where `limited`."""
     deny: tuple[str, ...] = ()
     """What is denied."""
+    team_id: str | None = None
+    """The team whose rule it is, where it is a team's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """What binds the caller."""
+    """What binds the caller; asked for with a team, what binds the caller's own on the machines of that team."""
 
     documents: tuple[PolicyDocument, ...] = ()
     """The documents in force, the widest first."""
@@ -195,6 +205,8 @@ class SetPolicy:
     """The document."""
     expected_version: int
     """The version that is in force now; 0 where there is none."""
+    team_id: str | None = None
+    """The team, where the subject is one; else absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +220,9 @@ class TestPolicy:
     worker_id: str | None = None
     """The worker it would go to."""
     instead: SetPolicy | None = None
-    """A text to try in place of the caller's document, or of the installation's."""
+    """A text to try in place of the document it would replace."""
+    team_id: str | None = None
+    """The team whose machine it would go to; with `worker_id`, the worker's, which need not be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +252,9 @@ class TestApproval:
     worker_id: str | None = None
     """The worker it would come from; its machine's home folder is what `~` means."""
     instead: SetPolicy | None = None
-    """A text to try in place of the caller's document, or of the installation's."""
+    """A text to try in place of the document it would replace."""
+    team_id: str | None = None
+    """The team whose machine it would come from; with `worker_id`, the worker's, which need not be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,9 +280,11 @@ class PolicyDecision:
     rule_id: str
     """Where it stands there: `approvals.rule[0]`."""
     document: str
-    """Whose document it is: `installation` or `user`."""
+    """Whose document it is: `installation`, `team` or `user`."""
     version: int
     """The document's version; 0 for a text that is being tried."""
+    team_id: str | None = None
+    """The team whose document it is, where it is a team's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

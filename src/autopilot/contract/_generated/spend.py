@@ -46,6 +46,10 @@ class SpendBy(StrEnum):
     """The model."""
     MACHINE = "machine"
     """The machine that reported it."""
+    USER = "user"
+    """The user whose worker it was."""
+    TEAM = "team"
+    """The team that shared the worker when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,9 @@ class MachineRateLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendGroup:
-    """What was used on one day, by one worker, thread, model or machine; the keys of the other ways to look are null."""
+    """What was used on one day, by one worker, thread, model, machine, user or team; the keys of the other ways to
+    look are null, and so are those of a worker that one may no longer read.
+    """
 
     day: str | None = None
     """The day, by `day`."""
@@ -176,11 +182,21 @@ class SpendGroup:
     """The machine, by `machine`; null there where no machine reported it."""
     money: SpendMoney | None = None
     """What it cost; null: there is no price table."""
+    user_id: int | None = None
+    """The user, by `user`: whose workers they are."""
+    guest_scope: str | None = None
+    """The guest, by `user`, where it was no user."""
+    email: str | None = None
+    """The user's address, by `user`: one's own, and of those who are in a team with one now; else null."""
+    team_id: str | None = None
+    """The team, by `team`; null there where none shared the worker."""
+    team_name: str | None = None
+    """The team's name, by `team`, where one is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendReport:
-    """What a principal's workers used over some days."""
+    """What a principal's workers used over some days, and what was used for the principal's teams."""
 
     first_day: str
     """The first day."""

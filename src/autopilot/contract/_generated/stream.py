@@ -73,6 +73,8 @@ class Envelope:
     """The request id of the call that appended it."""
     eventId: str | None = None
     """Its identity within the worker."""
+    teamId: str | None = None
+    """Of a report of usage: the team that shared the worker then, for which it counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ on conflict do nothing
 returning *
 
 -- history: changes of one subject's document, the latest first
-select subject_kind, version, format, octet_length(text) as bytes, actor, x_request_id, created_at,
+select subject_kind, subject_id, version, format, octet_length(text) as bytes, actor, x_request_id, created_at,
     version = (select max(version) from policy_document where subject_kind = $1 and subject_id = $2) as in_force
 from policy_document
 where subject_kind = $1 and subject_id = $2 and ($3::bigint is null or version < $3)

@@ -16,11 +16,11 @@ set seq = excluded.seq, turn_id = excluded.turn_id, said_at = excluded.said_at,
     total_tokens = excluded.total_tokens;
 
 -- add: count what was used
-insert into spend_day as d (worker_no, day, thread_id, model, machine_id, input_tokens, cached_input_tokens,
+insert into spend_day as d (worker_no, day, thread_id, model, machine_id, team_id, input_tokens, cached_input_tokens,
                             output_tokens, reasoning_output_tokens, total_tokens)
-select * from unnest($1::bigint[], $2::date[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-                     $8::bigint[], $9::bigint[], $10::bigint[])
-on conflict (worker_no, day, thread_id, model, machine_id) do update
+select * from unnest($1::bigint[], $2::date[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+on conflict (worker_no, day, thread_id, model, machine_id, team_id) do update
 set input_tokens = d.input_tokens + excluded.input_tokens,
     cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
     output_tokens = d.output_tokens + excluded.output_tokens,
@@ -40,7 +40,7 @@ from worker_head h where h.worker_no = $1;
 select seq, frame from event where worker_no = $1 and seq > $2 order by seq limit $3;
 
 -- days_of: what was counted for a worker
-select worker_no, day, thread_id, model, machine_id, input_tokens, cached_input_tokens, output_tokens,
+select worker_no, day, thread_id, model, machine_id, team_id, input_tokens, cached_input_tokens, output_tokens,
        reasoning_output_tokens, total_tokens
 from spend_day where worker_no = $1;
 
@@ -64,7 +64,17 @@ where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day
   and ($5::text is null or d.machine_id = $5::text)
   and ($6::text is null or d.model = $6::text);
 
--- one_by_one: reports of one owner's workers see each other's sums; locks are taken in one order
+-- used_of_team: tokens that counted for one team since a day: all, or of one worker, machine, model or owner
+select coalesce(sum(d.total_tokens), 0)::bigint
+from spend_day d
+join worker w using (worker_no)
+where d.team_id = $1 and d.team_id <> '' and d.day >= $2::date
+  and ($3::bigint is null or d.worker_no = $3::bigint)
+  and ($4::text is null or d.machine_id = $4::text)
+  and ($5::text is null or d.model = $5::text)
+  and (not $6::boolean or w.owner_user_id = $7::bigint or w.owner_guest_scope = $8::text);
+
+-- one_by_one: reports of one owner's or team's workers see each other's sums; locks are taken in one order
 select pg_advisory_xact_lock(key)
 from (select distinct hashtextextended('spend ' || id, 0) as key from unnest($1::text[]) as id order by key) as owners;
 
@@ -72,27 +82,41 @@ from (select distinct hashtextextended('spend ' || id, 0) as key from unnest($1:
 insert into budget_notice (subject_kind, subject_id, budget, per_id, limit_tokens, starts_on, level)
 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning level;
 
--- report: what one owner's workers used on some days, in groups; with each, how many there are, and the sum of all.
+-- report: what one's own workers used, and what was used for one's teams, on some days, in groups; with each, how many
+-- there are, and the sum of all. Of a worker that one may no longer read, nothing says which it was.
 -- Costs are exact, in 10^-12 of the currency's unit, by the prices of version $7; without one there are none.
 with price_of as (
     select model, first_day, input_micros, cached_input_micros, output_micros,
            lead(first_day) over (partition by model order by first_day) as until
     from price where version = $7::bigint
+), mine as (
+    select d.*, w.worker_id, w.owner_user_id, w.owner_guest_scope
+    from worker w
+    join spend_day d using (worker_no)
+    where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+), ours as (
+    select d.*, case when w.team_id = any($8::text[]) then w.worker_id end as worker_id,
+           w.owner_user_id, w.owner_guest_scope
+    from spend_day d
+    join worker w using (worker_no)
+    where d.team_id = any($8::text[]) and d.team_id <> '' and d.day between $3::date and $4::date
+      and (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) is not true
 ), used as (
-    select d.*, w.worker_id, p.model is null as unpriced,
+    select d.*, p.model is null as unpriced,
            (d.input_tokens - least(d.cached_input_tokens, d.input_tokens))::numeric * p.input_micros
            + least(d.cached_input_tokens, d.input_tokens)::numeric * p.cached_input_micros
            + d.output_tokens::numeric * p.output_micros as cost
-    from worker w
-    join spend_day d using (worker_no)
+    from (select * from mine union all select * from ours) as d
     left join price_of p on p.model = d.model and d.day >= p.first_day and (p.until is null or d.day < p.until)
-    where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $8) and d.day between $3::date and $4::date
 )
 select case when $5::text = 'day' then day end as day,
        case when $5::text in ('worker', 'thread') then worker_id end as worker_id,
-       case when $5::text = 'thread' then thread_id end as thread_id,
+       case when $5::text = 'thread' and worker_id is not null then thread_id end as thread_id,
        case when $5::text = 'model' then model end as model,
-       case when $5::text = 'machine' then machine_id end as machine_id,
+       case when $5::text = 'machine' and worker_id is not null then machine_id end as machine_id,
+       case when $5::text = 'team' then team_id end as team_id,
+       case when $5::text = 'user' then owner_user_id end as user_id,
+       case when $5::text = 'user' then owner_guest_scope end as guest_scope,
        sum(input_tokens)::bigint as input_tokens,
        sum(cached_input_tokens)::bigint as cached_input_tokens,
        sum(output_tokens)::bigint as output_tokens,
@@ -109,15 +133,16 @@ select case when $5::text = 'day' then day end as day,
        coalesce(sum(sum(total_tokens) filter (where unpriced)) over (), 0)::bigint as all_unpriced_tokens,
        count(*) over () as found
 from used
-group by 1, 2, 3, 4, 5
-order by 1, sum(total_tokens) desc, 2, 3, 4, 5
+group by 1, 2, 3, 4, 5, 6, 7, 8
+order by 1, sum(total_tokens) desc, 2, 3, 4, 5, 6, 7, 8
 limit $6;
 
 -- unpriced: models of which something was used on days for which they have no price in version $5
 select d.model, sum(d.total_tokens)::bigint as tokens
 from worker w
 join spend_day d using (worker_no)
-where visible(w.owner_user_id, w.owner_guest_scope, w.team_id, $1, $2, $7) and d.day between $3::date and $4::date
+where visible(w.owner_user_id, w.owner_guest_scope, nullif(d.team_id, ''), $1, $2, $7)
+  and d.day between $3::date and $4::date
   and not exists (
       select 1 from price p where p.version = $5::bigint and p.model = d.model and p.first_day <= d.day
   )
