@@ -24,6 +24,7 @@ from autopilot.api.accounts import SignUp
 from autopilot.api.address import Addresses
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit_outbox import AuditOutbox
+from autopilot.api.ceremonies import Ceremonies
 from autopilot.api.codes import Codes
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
@@ -38,6 +39,7 @@ from autopilot.api.http.facade import Facade, FacadeFirst
 from autopilot.api.http.health import HealthRoutes
 from autopilot.api.http.oidc import OidcRoutes
 from autopilot.api.http.pairing import PairingRoutes
+from autopilot.api.http.passkeys import PasskeyRoutes
 from autopilot.api.http.reception import Reception
 from autopilot.api.http.step_up import StepUpRoutes
 from autopilot.api.http.teams import TeamRoutes
@@ -49,7 +51,10 @@ from autopilot.api.oidc_client import oidc_client
 from autopilot.api.oidc_provider import Provider
 from autopilot.api.pairing import Pairings
 from autopilot.api.pairing_collect import Collector
+from autopilot.api.passkey_uses import PasskeyUses
+from autopilot.api.passkeys import Passkeys
 from autopilot.api.refusals import Refusals
+from autopilot.api.relying_party import relying_party
 from autopilot.api.revocations import Revocations
 from autopilot.api.sessions import Sessions
 from autopilot.api.settings import ApiSettings, Limits
@@ -80,6 +85,7 @@ class Api:
     sessions: Sessions
     codes: Codes
     pairings: Pairings
+    ceremonies: Ceremonies
     invitations: Invitations
     sso: OidcSignIns | None
     grants: Grants
@@ -99,6 +105,7 @@ class Api:
             await self.codes.sweep()
             await self.signatures.sweep()
             await self.pairings.sweep()
+            await self.ceremonies.sweep()
             await self.invitations.sweep()
             if self.sso is not None:
                 await self.sso.sweep()
@@ -144,7 +151,8 @@ def build(
     door = _door(settings, limits, clock, api.grants, addresses)
     body_limits = BodyLimits(limits.auth_body_bytes, limits.body_idle_seconds, limits.body_seconds)
     reception, devices = Reception(door, addresses, api.signatures, body_limits), Devices(api.sessions)
-    step_up = StepUp(api.codes)
+    step_up, site_of_passkeys = StepUp(api.codes), relying_party(settings)
+    uses = PasskeyUses(api.ceremonies, site_of_passkeys, alarm)
     rate = Limit(settings.sign_ins_per_minute / MINUTE_SECONDS, settings.sign_ins_per_minute, clock.monotonic)
     auth = AuthRoutes(
         sign_up=_sign_up(settings),
@@ -156,6 +164,15 @@ def build(
         devices=devices,
         reception=reception,
         step_up=step_up,
+        rate=rate,
+        alarm=alarm,
+    )
+    passkeys = PasskeyRoutes(
+        passkeys=Passkeys(api.ceremonies, site_of_passkeys, limits.passkeys),
+        uses=uses,
+        sessions=api.sessions,
+        postman=api.postman,
+        reception=reception,
         rate=rate,
         alarm=alarm,
     )
@@ -176,7 +193,8 @@ def build(
         routes=[
             *auth.routes(),
             *OidcRoutes(api.sso, reception, rate, alarm).routes(),
-            *StepUpRoutes(step_up, api.grants, api.postman, reception, rate, alarm).routes(),
+            *StepUpRoutes(step_up, uses, api.grants, api.postman, reception, rate, alarm).routes(),
+            *passkeys.routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
             *teams.routes(),
@@ -238,6 +256,7 @@ def _parts(
         pool=pool,
         sessions=sessions,
         codes=codes,
+        ceremonies=Ceremonies(pool, limits.ceremony_seconds),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
         invitations=Invitations(pool),
         sso=_sso(settings, codes, sessions, clock, alarm),

@@ -1,4 +1,4 @@
-"""How a sign-in code or an invitation reaches a person: by SMTP, or on the console where no mail is set up.
+"""How a sign-in code, an invitation or a notice reaches a person: by SMTP, or on the console where no mail is set up.
 
 The answer to a sign-in call never waits for the mail (it would tell whether one was sent): `Postman` delivers from a
 bounded queue, in tasks of the app's own. Never logs a code or a secret, never raises to the caller of the API.
@@ -100,7 +100,21 @@ class InvitationMail:
         return f"invitation for {self.email} to {self.team}: {self.secret} (good for {self.days} days)"
 
 
-Mail = CodeMail | InvitationMail
+@dataclass(frozen=True, slots=True)
+class NoticeMail:
+    """Something happened to an account that its owner should know of."""
+
+    email: str
+    subject: str
+    text: str
+
+    @property
+    def line(self) -> str:
+        """The same for the console."""
+        return f"notice for {self.email}: {self.subject}"
+
+
+Mail = CodeMail | InvitationMail | NoticeMail
 
 
 class Mailer(Protocol):
@@ -214,6 +228,13 @@ class Postman:
         """
         with self.place() as post:
             post(mail)
+
+    def tell(self, mail: Mail) -> None:
+        """Queue a mail that nobody waits for; where the queue is full it is left out, and the log says so."""
+        try:
+            self.post(mail)
+        except Unavailable:
+            log.warning("mail_left_out", subject=mail.subject)
 
     async def run(self) -> None:
         """Deliver until cancelled."""

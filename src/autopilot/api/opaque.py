@@ -48,6 +48,11 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+def digest(raw: bytes) -> bytes:
+    """How a challenge is stored."""
+    return hashlib.sha256(raw).digest()
+
+
 def identifier(prefix: str) -> str:
     """A name that nobody guesses, for what is no secret: `dev_…`, `ses_…`."""
     return prefix + secrets.token_hex(12)

@@ -66,6 +66,8 @@ class ApiSettings(Settings, frozen=True, kw_only=True):
     """Where; the plain port stays, for the companion and commands of this machine."""
     cors_origins: str = msgspec.field(name="AUTOPILOT_CORS_ORIGINS", default="")
     """Origins of other sites, separated by commas, whose pages may call the API."""
+    passkey_origins: str = msgspec.field(name="AUTOPILOT_PASSKEY_ORIGINS", default="")
+    """Further origins, separated by commas, at which this installation's passkeys may be used: apps, other pages."""
 
     oidc_issuer: str | None = msgspec.field(name="AUTOPILOT_OIDC_ISSUER", default=None)
     """The OpenID provider that people may sign in with, by its own name for itself. Unset: none."""
@@ -113,6 +115,10 @@ class Limits:
     code_attempts: int = 5
     codes_per_hour: int = 10
     """Codes sent to one e-mail address."""
+    ceremony_seconds: float = 300.0
+    """Within which an authenticator's answer is taken, once."""
+    passkeys: int = 20
+    """Of one account."""
     pairing_seconds: float = 300.0
     pairing_tries_per_minute: float = 10.0
     """Pairings that one network address asks for, claims or looks for."""

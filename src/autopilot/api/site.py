@@ -58,7 +58,7 @@ class Site:
         self._origins: set[Origin] = set()
         self._listed_origins = {origin_of(name) for name in _listed(cors_origins)}
         if public_url:
-            public = _parsed_url(public_url)
+            public = parsed_url(public_url)
             self._names.add(public[1])
             self._origins.add(public)
 
@@ -178,7 +178,12 @@ def origin_of(url: str) -> Origin:
     return found
 
 
-def _parsed_url(url: str) -> Origin:
+def parsed_url(url: str) -> Origin:
+    """The origin of a server's URL.
+
+    Raises:
+        ValueError: it is none.
+    """
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
         raise ValueError(f"{url!r} is no URL of a server: https://autopilot.example.com")

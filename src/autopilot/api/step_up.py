@@ -1,8 +1,8 @@
 """Step-up: for ten minutes a session may do what is most dangerous, because its user has just proved who they are.
 
 Relies on the schema `api`. What takes it, the runtime decides (`Claims.step_up`). A proof is a fresh code from the
-user's mail, or being at the machine itself with the database at hand; signing in with a code is one too. Others will
-come beside them (`Method`). Never steps up a session that executes. Source: docs/decisions/0016-step-up.md.
+user's mail, a passkey, or being at the machine itself with the database at hand; signing in is one too. Others come
+beside them (`Method`). Never steps up a session that executes. Source: docs/decisions/0016-step-up.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "step_up")
 
-Method = Literal["email_code", "local"]
+Method = Literal["email_code", "passkey", "local"]
 STEP_UP_SECONDS = 600.0
 
 

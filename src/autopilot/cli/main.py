@@ -62,6 +62,9 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),
+        "passkeys list": ("passkeys:passkeys", "List your passkeys."),
+        "passkeys rename": ("passkeys:rename", "Call one of them something else."),
+        "passkeys remove": ("passkeys:remove", "Have one sign nobody in any more."),
         "teams list": ("teams:teams", "List the teams you are in."),
         "teams show": ("teams:show", "Show who is in one."),
         "teams create": ("teams:create", "Make one."),
@@ -114,6 +117,7 @@ FAMILIES = {
     "keys": "See the keys of this installation, and replace them.",
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
+    "passkeys": "See what may sign in for you with a touch or a look.",
     "teams": "Say who is in a team, and in which role.",
     "rebuild": "Make anew what follows from the logs.",
 }

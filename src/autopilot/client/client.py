@@ -20,6 +20,7 @@ from autopilot.client.follower import FollowPolicy
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
 from autopilot.client.pairing import Approver
+from autopilot.client.passkeys import PasskeyCalls
 from autopilot.client.policies import PolicyCalls
 from autopilot.client.prices import PriceCalls
 from autopilot.client.spend import SpendCalls
@@ -29,7 +30,16 @@ from autopilot.contract import Me
 
 
 class RuntimeCodexClient(
-    MachineCalls, ArtifactCalls, ApprovalCalls, PolicyCalls, PriceCalls, SpendCalls, AuditCalls, DeviceCalls, TeamCalls
+    MachineCalls,
+    ArtifactCalls,
+    ApprovalCalls,
+    PolicyCalls,
+    PriceCalls,
+    SpendCalls,
+    AuditCalls,
+    DeviceCalls,
+    TeamCalls,
+    PasskeyCalls,
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

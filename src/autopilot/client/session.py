@@ -20,26 +20,30 @@ from typing import Any, Literal, Self
 import httpx2
 
 from autopilot.client import ed25519, log
-from autopilot.client.calls import one
+from autopilot.client.calls import M, as_message, one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
-from autopilot.client.http import Http, Trace
+from autopilot.client.http import Http, Reply, Trace
 from autopilot.client.pairing_words import commitment_of, fresh_nonce
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
 from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import (
+    AssertionCredential,
     BeginSso,
     BegunSso,
     CollectSso,
     EmailSignIn,
+    PasskeyCeremony,
     RefreshBody,
     SignedIn,
+    SignInByPasskey,
+    SteppedUp,
     StepUp,
     User,
     VerifyCode,
     decode,
     encode,
 )
-from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError
+from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError, Unprocessable
 
 REFRESH_AHEAD_SECONDS = 60.0
 """An access token with less left is replaced before it is used."""
@@ -234,9 +238,35 @@ class Session:
         token = await self._step(StepUp(code=code))
         return await self.renew(token)
 
+    async def begin_passkey_step_up(self) -> PasskeyCeremony:
+        """What to hand to an authenticator (Face ID, a security key, …) that is to step this session up.
+
+        Raises:
+            SignInAgain: nobody is signed in.
+            Conflict: `passkeys_off`.
+        """
+        reply = await self._step_reply(await self.access_token(), StepUp(method="passkey"))
+        said = as_message(SteppedUp, reply.body, reply.request_id)
+        if said.ceremony is None or said.options is None:
+            raise UnknownError("the answer asks for no passkey", reason_code="malformed_answer")
+        return PasskeyCeremony(ceremony=said.ceremony, expires_in=said.expires_in, options=said.options)
+
+    async def finish_passkey_step_up(self, ceremony: str, credential: dict[str, Any]) -> str:
+        """Give its answer, as WebAuthn's JSON; a token as `finish_step_up`.
+
+        Raises:
+            Unauthorized: `passkey_refused`.
+        """
+        answer = _message(AssertionCredential, credential)
+        return await self.renew(await self._step(StepUp(method="passkey", ceremony=ceremony, credential=answer)))
+
     async def _step(self, body: StepUp) -> str:
         token = await self.access_token()
-        await self._http.call(
+        await self._step_reply(token, body)
+        return token
+
+    async def _step_reply(self, token: str, body: StepUp) -> Reply:
+        return await self._http.call(
             "auth.step_up",
             "POST",
             "/api/auth/step-up",
@@ -245,7 +275,6 @@ class Session:
             timeout_seconds=AUTH_TIMEOUT_SECONDS,
             retry=False,
         )
-        return token
 
     # Signing in and out.
 
@@ -279,7 +308,44 @@ class Session:
                 device_platform=device_platform,
                 public_key=None if seed is None else ed25519.public_key(seed).hex(),
             )
-            signed_in = await self._verified(said, seed)
+            signed_in = await self._opened("auth.verify", "/api/auth/verify", encode(said), seed)
+        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
+        return signed_in.user
+
+    async def begin_passkey_sign_in(self) -> PasskeyCeremony:
+        """What to hand to an authenticator that is to say who is there: `options`, as WebAuthn's JSON.
+
+        Raises:
+            Conflict: `passkeys_off`.
+        """
+        path = "/api/auth/passkeys/sign-in/options"
+        reply = await self._http.call("auth.passkey_options", "POST", path, retry=False)
+        return one(PasskeyCeremony, reply)
+
+    async def sign_in_by_passkey(
+        self,
+        ceremony: str,
+        credential: dict[str, Any],
+        *,
+        device_name: str | None = None,
+        device_platform: str | None = None,
+        with_key: bool = False,
+    ) -> User:
+        """Turn its answer into a session of this device; the rest as `verify`.
+
+        Raises:
+            Unauthorized: `passkey_refused`.
+        """
+        async with self._alone():
+            seed = ed25519.new_seed() if with_key else None
+            said = SignInByPasskey(
+                ceremony=ceremony,
+                credential=_message(AssertionCredential, credential),
+                device_name=device_name,
+                device_platform=device_platform,
+                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+            )
+            signed_in = await self._opened("auth.passkey", "/api/auth/passkeys/sign-in", encode(said), seed)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
@@ -322,15 +388,14 @@ class Session:
                 device_platform=device_platform,
                 public_key=None if seed is None else ed25519.public_key(seed).hex(),
             )
-            signed_in = await self._verified(said, seed)
+            signed_in = await self._opened("auth.sso", "/api/auth/oidc/collect", encode(said), seed)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
-    async def _verified(self, said: VerifyCode | CollectSso, seed: bytes | None) -> SignedIn:
-        by_code = isinstance(said, VerifyCode)
-        operation, path = ("auth.verify", "/api/auth/verify") if by_code else ("auth.sso", "/api/auth/oidc/collect")
+    async def _opened(self, operation: str, path: str, body: Any, seed: bytes | None) -> SignedIn:
+        """The session that a proof opened, kept."""
         with _signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
-            reply = await self._call(operation, path, encode(said))
+            reply = await self._call(operation, path, body)
         signed_in = _decoded(reply)
         self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
         return signed_in
@@ -445,6 +510,18 @@ def _signing_as(signer: WriteSigner | None) -> Iterator[None]:
 
 def _signed_in(held: Credentials) -> SessionState:
     return SessionState("signed_in", email=held.email, user_id=held.user_id)
+
+
+def _message(kind: type[M], value: Any) -> M:
+    """What an app hands over, as a message.
+
+    Raises:
+        Unprocessable: it is none.
+    """
+    try:
+        return decode(kind, value)
+    except ValueError as error:
+        raise Unprocessable(f"no answer of an authenticator: {error}", reason_code="invalid_value") from error
 
 
 def _decoded(body: Any) -> SignedIn:

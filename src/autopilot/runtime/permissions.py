@@ -121,7 +121,7 @@ def require_step_up(claims: Claims) -> None:
             "prove first who you are: this takes a session that was stepped up within the last ten minutes",
             reason_code="step_up_required",
             how="POST /api/auth/step-up",
-            methods=["email_code"],
+            methods=["email_code", "passkey"],
         )
 
 

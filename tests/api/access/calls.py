@@ -14,6 +14,10 @@ from typing import Any
 from tests.api.access.scene import FULL_ACCESS, READ_ONLY, Caller, Scene, number
 from tests.api.contract.world import Person
 from tests.api.issuer import Browser, Device, code_on, proved
+from tests.api.passkeys import BASE as PASSKEYS
+from tests.api.passkeys import Passkeyed, asked_to_sign_in, origin
+from tests.api.served import bearer
+from tests.authenticator import SoftPasskey
 
 from access_matrix import API, Row
 from autopilot.api import opaque
@@ -38,6 +42,7 @@ class Call:
 
 Prepared = Callable[[Scene, Caller], Awaitable[Call]]
 CALLS: dict[str, Prepared] = {}
+OK = 200
 WORKER, MACHINE = f"{API}/workers/{{worker_id}}", f"{API}/machines/{{machine_id}}"
 
 
@@ -137,6 +142,34 @@ async def change_the_owners_device(scene: Scene, _: Caller) -> Call:
     token = (await scene.world.api.mint(scene.ada.email, "observe")).token
     me = await Person(scene.world, scene.ada.email, scene.ada.user_id, token).get("/api/me")
     return Call({"name": "phone"}, ids={"device_id": me.json()["device"]["device_id"]})
+
+
+# Passkeys.
+
+
+@of("POST /api/auth/passkeys/register")
+async def register_a_passkey(scene: Scene, who: Caller) -> Call:
+    asked = await scene.world.api.client.post(f"{PASSKEYS}/register/options", json={}, headers=bearer(who.token))
+    if asked.status_code != OK:  # this caller is refused here as there
+        return Call()
+    data = asked.json()["data"]
+    credential = SoftPasskey(origin(scene.world.api)).create(data["options"])
+    return Call({"ceremony": data["ceremony"], "credential": credential})
+
+
+@of("POST /api/auth/passkeys/{passkey_id}/rename", "POST /api/auth/passkeys/{passkey_id}/remove")
+async def change_the_owners_passkey(scene: Scene, _: Caller) -> Call:
+    owners = "select passkey_id from api.passkey where user_id = $1 and name = 'phone'"
+    if await scene.pool.fetchval(owners, scene.ada.user_id) is None:
+        await Passkeyed(scene.world.api, scene.ada.token).registered(name="phone")
+    return Call({"name": "phone"}, ids={"passkey_id": await scene.pool.fetchval(owners, scene.ada.user_id)})
+
+
+@of("POST /api/auth/passkeys/sign-in")
+async def sign_in_by_passkey(scene: Scene, _: Caller) -> Call:
+    passkey = await Passkeyed(scene.world.api, (await scene.account("stranger")).token).registered()
+    asked = await asked_to_sign_in(scene.world.api)
+    return Call({"ceremony": asked["ceremony"], "credential": passkey.get(asked["options"])})
 
 
 # Pairing.

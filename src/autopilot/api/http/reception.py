@@ -148,7 +148,7 @@ def require_step_up(grant: Grant) -> None:
             "prove first who you are",
             reason_code="step_up_required",
             how="POST /api/auth/step-up",
-            methods=["email_code"],
+            methods=["email_code", "passkey"],
         )
 
 

@@ -3,7 +3,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from autopilot.contract._generated.passkey import AssertionCredential
 
 __all__ = [
     "Device",
@@ -43,6 +45,8 @@ class StepUpMethod(StrEnum):
 
     EMAIL_CODE = "email_code"
     """A code sent to the user's address."""
+    PASSKEY = "passkey"
+    """A passkey of the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,11 @@ class StepUp:
     method: str | None = None
     """How; without it, `email_code`. (`StepUpMethod`)"""
     code: str | None = None
-    """The proof; without it, a code is sent."""
+    """The proof by `email_code`; without it, a code is sent."""
+    credential: AssertionCredential | None = None
+    """The proof by `passkey`; without it, there are `options` in the answer."""
+    ceremony: str | None = None
+    """Of the options that the proof answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +116,13 @@ class SteppedUp:
     stepped_up: bool
     """Whether the session is stepped up now."""
     expires_in: int
-    """For how many seconds it is; or how long the code is good for."""
+    """For how many seconds it is; or how long the code or the ceremony is good for."""
     methods: tuple[str, ...] = ()
-    """The ways there are. (`StepUpMethod`)"""
+    """The ways there are for this user. (`StepUpMethod`)"""
+    ceremony: str | None = None
+    """A secret of this one try, which goes back with the proof; null: no passkey was asked for."""
+    options: dict[str, Any] | None = None
+    """For `PublicKeyCredential.parseRequestOptionsFromJSON`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""What an account's owner is told by mail when something happened to it: in plain words, with what to do about it.
+
+Relies on `Postman.tell`: nobody waits for these, and one that can't be queued is in the log. Who has no address is told
+nothing. Never says a secret, and never asks anybody to follow a link.
+"""
+
+from __future__ import annotations
+
+from autopilot.api.audit import Caller
+from autopilot.api.mail import NoticeMail, Postman
+from autopilot.api.passkey_uses import Used
+
+WHAT_NOW = (
+    "If that was not you: `autopilot devices list` shows what is signed in for you, and\n"
+    "`autopilot devices revoke` signs it out.\n"
+)
+
+
+def tell_registered(postman: Postman, email: str | None, name: str, caller: Caller) -> None:
+    """A passkey was added."""
+    text = f"The passkey {name!r} was registered for your account, from {caller.address}.\n\n"
+    _tell(postman, email, "A passkey was added to your account", text + WHAT_NOW)
+
+
+def tell_removed(postman: Postman, email: str | None, name: str, caller: Caller) -> None:
+    """A passkey is gone."""
+    text = f"The passkey {name!r} was removed from your account, from {caller.address}.\n\n"
+    _tell(postman, email, "A passkey was removed from your account", text + WHAT_NOW)
+
+
+def tell_copied(postman: Postman, used: Used, caller: Caller) -> None:
+    """There are two that hold the key of a passkey."""
+    text = (
+        f"Your passkey {used.name!r} was refused: it counts its uses, and the count went back. Somebody may have a\n"
+        f"copy of it. It was used from {caller.address}, and proves nothing any more. Remove it with\n\n"
+        f"    autopilot passkeys remove {used.passkey_id}\n\n"
+        "and register another one. Sign in with a code from your mail meanwhile.\n"
+    )
+    _tell(postman, used.account.email, "A passkey of yours may have been copied", text)
+
+
+def _tell(postman: Postman, email: str | None, subject: str, text: str) -> None:
+    if email is not None:
+        postman.tell(NoticeMail(email, subject, text))
