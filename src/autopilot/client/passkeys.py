@@ -1,4 +1,4 @@
-"""The calls about passkeys (docs/protocol.md, "Passkeys"). To carry what an authenticator is asked and says is the app's.
+"""The calls about passkeys (docs/protocol.md, "Passkeys"). An app carries to and fro what its authenticator says.
 
 Signing in and stepping up with one: `session.Session`.
 """
