@@ -20,13 +20,14 @@ BASE = "/api/auth/passkeys"
 @asynccontextmanager
 async def served(database: str, **rest: Any) -> AsyncIterator[ServedApi]:
     """Nothing of a token is remembered: what the database says holds at once."""
-    settings = ApiSettings(sign_ins_per_minute=6000.0, **rest)
+    settings = ApiSettings(sign_ins_per_minute=6000.0, sign_up="open", **rest)
     async with serving(database, EchoRuntime(), settings=settings, limits=Limits(remember_seconds=0.0)) as api:
         yield api
 
 
-def origin(api: ServedApi) -> str:
-    return api.url.replace("127.0.0.1", "localhost")
+def origin(api: ServedApi, site: str = "localhost") -> str:
+    """Where a page of this server is, as its browser says."""
+    return api.url.replace("127.0.0.1", site) if site == "localhost" else f"https://{site}"
 
 
 def reason(answer: httpx2.Response) -> tuple[int, str]:
@@ -61,7 +62,8 @@ class Passkeyed:
         return answer.json()["data"]
 
     async def registered(self, passkey: SoftPasskey | None = None, name: str | None = None) -> SoftPasskey:
-        passkey, asked = passkey or SoftPasskey(origin(self.api)), await self.asked()
+        asked = await self.asked()
+        passkey = passkey or SoftPasskey(origin(self.api, asked["options"]["rp"]["id"]))
         body = {"ceremony": asked["ceremony"], "credential": passkey.create(asked["options"]), "name": name}
         answer = await self.post(f"{BASE}/register", body)
         assert answer.status_code == 200, answer.text

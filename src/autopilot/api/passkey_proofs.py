@@ -34,6 +34,7 @@ ALGORITHMS = [
 ]
 RSA_BITS = range(2048, 4097)
 TRANSPORTS = 10
+PROBLEM_CHARACTERS = 200
 _TRANSPORT = re.compile(r"[a-z-]{1,32}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _ID_CHARACTERS = 1364
@@ -115,7 +116,7 @@ def registered(credential: RegistrationCredential, question: Question) -> Made:
     except NoProof:
         raise
     except Exception as error:  # whatever a parser makes of hostile bytes, they prove nothing
-        raise NoProof(type(error).__name__) from error
+        raise NoProof(f"{type(error).__name__}: {error}"[:PROBLEM_CHARACTERS]) from error
 
 
 def proved(credential: AssertionCredential, question: Question, public_key: bytes) -> Proved:
@@ -129,7 +130,7 @@ def proved(credential: AssertionCredential, question: Question, public_key: byte
     except NoProof:
         raise
     except Exception as error:  # as above
-        raise NoProof(type(error).__name__) from error
+        raise NoProof(f"{type(error).__name__}: {error}"[:PROBLEM_CHARACTERS]) from error
 
 
 def _registered(credential: RegistrationCredential, question: Question) -> Made:

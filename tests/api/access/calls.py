@@ -153,7 +153,7 @@ async def register_a_passkey(scene: Scene, who: Caller) -> Call:
     if asked.status_code != OK:  # this caller is refused here as there
         return Call()
     data = asked.json()["data"]
-    credential = SoftPasskey(origin(scene.world.api)).create(data["options"])
+    credential = SoftPasskey(origin(scene.world.api, data["options"]["rp"]["id"])).create(data["options"])
     return Call({"ceremony": data["ceremony"], "credential": credential})
 
 

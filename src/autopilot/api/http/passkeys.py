@@ -73,8 +73,9 @@ class PasskeyRoutes:
 
     async def register(self, request: Request) -> Response:
         """Keep what it made."""
-        grant, body = await self.reception.write(request, RegisterPasskey, "administer")
+        grant, raw = await self.reception.write_raw(request, "administer")
         require_step_up(grant)
+        body = decoded(RegisterPasskey, raw)
         said, caller = replace(body, name=named(body.name, "name")), self._caller(request, grant)
         origins = open_site(self.passkeys.site).origins(request.scope)
         with answering():
