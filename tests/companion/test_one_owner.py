@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.companion.daemon import client_of, daemon_of, start_daemon
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
-from tests.companion.second_machine import machine_of, network_of
+from tests.companion.second_machine import Network, machine_of, network_of
 from tests.companion.test_companion_ends import completed, in_history
 from tests.companion.test_shared_codex import said, turns_ended, until
 
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import leases, standing
 from autopilot.companion.app import Companion
-from autopilot.contract import AppendEvent
+from autopilot.contract import AppendEvent, Envelope, RequestOutcome
 from autopilot.contract.errors import Conflict
 from autopilot.testing.model import script
 
 pytestmark = pytest.mark.e2e
-HOUR = timedelta(hours=1)
+NOTHING, HOUR = timedelta(0), timedelta(hours=1)
+SKEWS = [pair for pair in itertools.product((-HOUR, NOTHING, HOUR), repeat=2) if any(pair)]
 
 
 @pytest.fixture
@@ -32,15 +36,18 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("soon")
-@pytest.mark.parametrize("wrong_by", [HOUR, -HOUR], ids=["an hour ahead", "an hour behind"])
+@pytest.mark.seeds(2, 40)
 async def test_of_two_companions_of_one_thread_one_writes_always(
-    installation: Installation, tmp_path: Path, wrong_by: timedelta
+    installation: Installation, tmp_path: Path, seed: int
 ) -> None:
+    """The seed chooses whose clock is wrong, how often and how long the first one is cut off, and what goes on then."""
+    chance = random.Random(seed)
+    wrong = ((NOTHING, HOUR), (NOTHING, -HOUR))[seed] if seed < 2 else chance.choice(SKEWS)
     async with (
         network_of(installation) as network,
-        machine_of(installation, tmp_path / "second", wrong_by=wrong_by) as second,
+        machine_of(installation, tmp_path / "second", wrong_by=wrong[1]) as second,
     ):
-        async with machine_of(installation, tmp_path / "first", url=network.url) as first:
+        async with machine_of(installation, tmp_path / "first", url=network.url, wrong_by=wrong[0]) as first:
             one, two = first.machine.machine_id, second.machine.machine_id
             installation.machine_id, installation.machine_token = one, token_of(first)
             await until(lambda: second.following._since is not None)
@@ -49,26 +56,19 @@ async def test_of_two_companions_of_one_thread_one_writes_always(
             await until(lambda: worker in second.leases.elsewhere)
             assert second.leases.elsewhere[worker].machine_id == one
             await until(lambda: (told := standing.read(second.settings.data)) is not None and spoken_for(told) == [one])
-            refused = await installation.owner.machine_request(
-                two, "thread/resume", {"threadId": worker.partition(":")[2]}, wait_ms=30_000
-            )
+            refused = await adopt(installation, two, worker)
             assert refused.error is not None
             assert (refused.error["code"], refused.error["machine_id"]) == ("held_by_another_machine", one)
 
-            network.cut()
-            params = {
-                "threadId": worker.partition(":")[2],
-                "input": [{"type": "text", "text": script({"say": "alone"})}],
-            }
-            await first.codex.call("turn/start", params)
-            await installation.log_until(worker, claimed_by(two), released_by(two))
-            network.mend()
-            log = await installation.log_until(worker, said("alone"), turns_ended(2))
-            generations = [event.payload["generation"] for event in log if of_type("worker.lease.claimed")(event)]
-            assert generations == sorted(set(generations))
-            with pytest.raises(Conflict) as fenced:
-                await late_writer(installation, installation.machine_token, worker, generations[0])
-            assert fenced.value.reason_code == "fenced"
+            log: list[Envelope] = []
+            for number in range(1, 2 + seed % 3):
+                log = await cut_off(installation, network, first, two, worker, number, chance)
+                generations = [event.payload["generation"] for event in log if of_type("worker.lease.claimed")(event)]
+                assert generations == sorted(set(generations))
+                with pytest.raises(Conflict) as fenced:
+                    await late_writer(installation, installation.machine_token, worker, generations[0])
+                assert fenced.value.reason_code == "fenced"
+            turns = sum(method("turn/completed")(event) for event in log)
             kept = await in_history(first, worker)
 
         log = await installation.whole_log(worker)
@@ -77,12 +77,63 @@ async def test_of_two_companions_of_one_thread_one_writes_always(
 
         await until(lambda: second.leases.generation(worker) is not None)
         asked = await installation.turn(worker, {"say": "taken over"})
-        log = await installation.log_until(worker, said("taken over"), turns_ended(3))
+        log = await installation.log_until(worker, said("taken over"), turns_ended(turns + 1))
         kept = await in_history(second, worker)
 
     assert asked.state == "completed"
     assert_sound(await installation.whole_log(worker))
     assert sorted(completed(log)) == sorted(kept)
+
+
+async def cut_off(  # noqa: PLR0917 - who is there
+    installation: Installation,
+    network: Network,
+    first: Companion,
+    two: str,
+    worker: str,
+    number: int,
+    chance: random.Random,
+) -> list[Envelope]:
+    """The first companion is cut off while its Codex goes on; the log once it has told everything."""
+    words, gate = f"alone {number}", f"cut {number}"
+    midway, is_short, is_asked = (chance.random() < 0.5 for _ in range(3))
+    step = {"say": words, "gate": gate} if midway else {"say": words}
+    params = {"threadId": worker.partition(":")[2], "input": [{"type": "text", "text": script(step)}]}
+    if midway:
+        await first.codex.call("turn/start", params)
+        await installation.model.reached(gate)
+    network.cut()
+    if midway:
+        installation.model.open(gate)
+    else:
+        await first.codex.call("turn/start", params)
+    if number == 1 or not is_short:  # a short one may be over before anybody asks for the lease
+        before = await installation.whole_log(worker)
+        wanted = [nth(told, 1 + sum(map(told, before))) for told in (claimed_by(two), released_by(two))]
+        await installation.log_until(worker, *wanted)
+    if is_asked:
+        refused = await adopt(installation, two, worker)
+        assert refused.error is not None
+        assert refused.error["code"] in {"held_by_another_machine", "held_by_another_process"}
+    network.mend()
+    return await installation.log_until(worker, said(words), turns_ended(number + 1))
+
+
+async def adopt(installation: Installation, machine_id: str, worker: str) -> RequestOutcome:
+    params = {"threadId": worker.partition(":")[2]}
+    return await installation.owner.machine_request(machine_id, "thread/resume", params, wait_ms=30_000)
+
+
+def nth(fits: Callable[[Envelope], bool], number: int) -> Callable[[Envelope], bool]:
+    """The event that is so many of those that fit."""
+    seen = 0
+
+    def counted(event: Envelope) -> bool:
+        nonlocal seen
+        seen += fits(event)
+        return seen >= number
+
+    return counted
 
 
 def spoken_for(told: standing.Status) -> list[str]:
