@@ -1,7 +1,8 @@
 """What slow connections and guessed codes cost honest users: their p99 with and without them, and the server's memory.
 
-Everything on loopback: attackers come from addresses of 127.0.0.0/8 of their own. Slow ones send a head a byte at a
-time, and come again when they are closed. Guesses go out at an even pace from sixteen addresses.
+Everything on loopback: attackers come from addresses of 127.0.0.0/8 of their own, and from a process of their own, or
+honest users would wait for them and not for the server. Slow ones send a head a byte at a time, and come again when
+they are closed. Guesses go out at an even pace from sixteen addresses.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import asyncio
 import contextlib
 import json
 import resource
+import signal
+import sys
 import time
+from collections.abc import AsyncIterator
 
 import figures
 import lab
 import procfs
 
 BYTE_SECONDS = 5.0
+PEEK_SECONDS = 0.5
 GUESSERS = 16
 OF_AN_ADDRESS = 250
 """Slow connections of one address, an eighth of what it may have."""
@@ -90,16 +95,49 @@ async def guess(port: int, a_minute: int, answers: dict[int, int]) -> None:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
 
 
-async def attacked(server: lab.Lab, choice: argparse.Namespace, answers: dict[int, int]) -> list[float]:
-    """Latencies of honest users while it goes on."""
+async def attack(choice: argparse.Namespace) -> None:
+    """All attackers, until SIGTERM; then prints how the guesses were answered."""
+    answers: dict[int, int] = {}
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with asyncio.TaskGroup() as group:
-        attackers = [group.create_task(slow(server.port, number)) for number in range(choice.slow)]
-        attackers.append(group.create_task(guess(server.port, choice.guesses, answers)))
-        await asyncio.sleep(choice.seconds / 2)
-        took = await honest(server.port, server.headers, choice.users, choice.seconds)
+        attackers = [group.create_task(slow(choice.attack, number)) for number in range(choice.slow)]
+        attackers.append(group.create_task(guess(choice.attack, choice.guesses, answers)))
+        await stop.wait()
         for attacker in attackers:
             attacker.cancel()
-    return took
+    sys.stdout.write(json.dumps(answers))
+
+
+@contextlib.asynccontextmanager
+async def attackers(port: int, choice: argparse.Namespace) -> AsyncIterator[dict[str, int]]:
+    """They are at it within; filled in the end with how the guesses were answered."""
+    words = ("--attack", str(port), "--slow", str(choice.slow), "--guesses", str(choice.guesses))
+    process = await asyncio.create_subprocess_exec(sys.executable, __file__, *words, stdout=asyncio.subprocess.PIPE)
+    answers: dict[str, int] = {}
+    try:
+        yield answers
+    finally:
+        process.terminate()
+        answers.update(json.loads((await process.communicate())[0] or b"{}"))
+
+
+async def peak_bytes(pid: int, found: list[int]) -> None:
+    """Watch what memory the server has to itself; the most of it is kept in `found`."""
+    while True:
+        found.append(max(procfs.private_bytes(pid), *found[-1:]))
+        await asyncio.sleep(PEEK_SECONDS)
+
+
+async def attacked(server: lab.Lab, choice: argparse.Namespace) -> tuple[list[float], dict[str, int], int]:
+    """Latencies of honest users while it goes on, how guesses were answered, and the peak of the server's memory."""
+    found = [procfs.private_bytes(server.pid)]
+    async with attackers(server.port, choice) as answers, asyncio.TaskGroup() as group:
+        watching = group.create_task(peak_bytes(server.pid, found))
+        await asyncio.sleep(choice.seconds / 2)
+        took = await honest(server.port, server.headers, choice.users, choice.seconds)
+        watching.cancel()
+    return took, answers, found[-1]
 
 
 def p99_ms(took: list[float]) -> float:
@@ -109,13 +147,13 @@ def p99_ms(took: list[float]) -> float:
 
 async def measure(choice: argparse.Namespace) -> dict[str, object]:
     """The figures."""
-    answers: dict[int, int] = {}
     async with lab.running() as server:
         await honest(server.port, server.headers, choice.users, 1.0)
         before = p99_ms(await honest(server.port, server.headers, choice.users, choice.seconds))
         memory_before = procfs.private_bytes(server.pid)
         cpu_before = procfs.cpu_seconds([server.pid])
-        under = p99_ms(await attacked(server, choice, answers))
+        took, answers, peak = await attacked(server, choice)
+        under = p99_ms(took)
         return {
             "slow_connections": choice.slow,
             "guesses_a_minute": choice.guesses,
@@ -123,7 +161,7 @@ async def measure(choice: argparse.Namespace) -> dict[str, object]:
             "honest_p99_ms_under_attack": under,
             "ratio": round(under / before, 2),
             "server_mib_before": round(memory_before / 2**20, 1),
-            "server_mib_under_attack": round(procfs.private_bytes(server.pid) / 2**20, 1),
+            "server_mib_at_most": round(peak / 2**20, 1),
             "server_cpu_seconds": round(procfs.cpu_seconds([server.pid]) - cpu_before, 1),
             "guesses_by_status": answers,
         }
@@ -136,9 +174,13 @@ def main() -> None:
     parser.add_argument("--guesses", type=int, default=5000, help="a minute")
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--attack", type=int, metavar="PORT", help="be the attackers of this port, until SIGTERM")
     choice = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+    if choice.attack is not None:
+        asyncio.run(attack(choice))
+        return
     figures.record("hostile", asyncio.run(measure(choice)))
 
 

@@ -56,7 +56,7 @@ def missing() -> str | None:
 
 async def listening(port: int) -> None:
     """Wait until something accepts connections on the port, 10 seconds at most."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -85,10 +85,11 @@ async def test_a_machine_is_enrolled_by_the_code_that_it_shows(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", ["y\n", "\n"])
+@pytest.mark.parametrize(("answer", "written"), [("y\n", False), ("\n", False), ("y\n", True)])
 async def test_a_computer_takes_up_a_link_and_is_signed_in_when_the_other_says_yes(
-    api: ServedApi, printed: Printed, monkeypatch: pytest.MonkeyPatch, answer: str
+    api: ServedApi, printed: Printed, monkeypatch: pytest.MonkeyPatch, answer: str, *, written: bool
 ):
+    """`written`: the link comes by standard input."""
     answering(monkeypatch, answer)
     options = Options(json=True, url=api.url)
     ended: list[BaseException | None] = []
@@ -99,7 +100,10 @@ async def test_a_computer_takes_up_a_link_and_is_signed_in_when_the_other_says_y
     async with asyncio.timeout(60), asyncio.TaskGroup() as both:
         both.create_task(other_side())
         link = (await printed.first("started"))["link"]
-        claimed = await asyncio.gather(pair(claim=link, options=JSON), return_exceptions=True)
+        if written:
+            answering(monkeypatch, f"{link}\n{answer}")
+        claim = "-" if written else link
+        claimed = await asyncio.gather(pair(claim=claim, options=JSON), return_exceptions=True)
 
     if answer == "y\n":
         assert ended == claimed == [None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -257,7 +257,7 @@ async def test_only_the_kept_head_finds_a_database_that_was_rewritten_with_the_k
     assert await audit.verify() == Exit.FAILED
     assert "rolled_back" in capsys.readouterr().out
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(audit, "heads_of_companion", lambda _home: [])
+        elsewhere.setattr(audit, "heads_of_companion", lambda _home, _url: ([], []))
         assert await audit.verify() == Exit.OK, "the database alone can't tell"
     await setting.leases.heartbeat()
     await setting.leases.heartbeat()
@@ -267,6 +267,23 @@ async def test_only_the_kept_head_finds_a_database_that_was_rewritten_with_the_k
     assert found.verdict is Verdict.PROBLEM
     assert "restored from an older backup, or rewritten" in found.says
     assert await audit.verify() == Exit.FAILED, "the evidence stays, although the new chain is followed"
+
+
+@pytest.mark.parametrize("public_url", [None, "https://elsewhere.example/"])
+async def test_a_head_that_another_server_showed_is_told_and_not_held_against_this_database(
+    setting: Setting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, public_url: str | None
+) -> None:
+    """A companion worked for a server elsewhere before this folder had an installation of its own."""
+    if public_url is not None:
+        monkeypatch.setenv("AUTOPILOT_PUBLIC_URL", public_url)
+    await setting.leases.heartbeat()
+    with closing(sqlite3.connect(setting.home.companion / FILE)) as db, db:
+        db.execute("update seal_head set shown_by = 'https://elsewhere.example', digest = ?", ("00" * 32,))
+
+    code, said = await audit.verify(), capsys.readouterr().out
+
+    assert (code, "rolled_back" in said) == ((Exit.OK, False) if public_url is None else (Exit.FAILED, True))
+    assert ("Not held to seal" in said) is (public_url is None)
 
 
 async def test_a_person_who_restored_a_backup_accepts_that_the_head_is_lost(setting: Setting, capsys) -> None:

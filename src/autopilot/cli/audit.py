@@ -31,6 +31,7 @@ from autopilot.runtime.seal_verify import Kept, Report, Verifier
 
 Worker = Annotated[str | None, Parameter(help="Only this worker's log: its whole id.")]
 MOST_TAILS = 10
+PUBLIC_URL = "AUTOPILOT_PUBLIC_URL"
 
 
 async def verify(
@@ -43,21 +44,24 @@ async def verify(
 ) -> int:
     """Prove that every log is unbroken up to its last seal; exit code 1 when one is not.
 
-    The chain must also hold the head that this machine's companion keeps, where there is one.
+    The chain must also hold the head that this machine's companion keeps, where there is one of this installation.
     """
     terminal = Terminal(as_json=options.json)
     heads = [] if kept is None else [Kept("you", head_of(kept))]
     async with _snapshot() as (conn, home):
         if worker is not None:
             await _known(conn, worker)
-        heads += await asyncio.to_thread(heads_of_companion, home)
+        own, others = await asyncio.to_thread(heads_of_companion, home, os.environ.get(PUBLIC_URL))
+        heads += own
         with terminal.busy("verifying"):
             keys = Keys(load(KeySettings, os.environ), home).seal_public
             report = await Verifier(conn, keys).verify(worker, heads)
     if options.json:
-        terminal.result(_plain(report))
+        terminal.result({**_plain(report), "heads_of_others": [one.name for one in others]})
     else:
         _say(terminal, report)
+        for one in others:
+            terminal.say(f"Not held to seal {one.seal_no}, which is of another server: {one.shown_by}", markup=False)
     return Exit.OK if report.whole else Exit.FAILED
 
 

@@ -9,11 +9,13 @@ import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, home_for_up, running_home
+from autopilot.cli.lan import only_here
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
@@ -64,13 +66,21 @@ async def accept(
     terminal.say(f"Seal {wanted.seal_no} is accepted as lost, and stays on record.")
 
 
-def heads_of_companion(home: Home) -> list[Kept]:
-    """What a verification holds the chain to: all heads but those that a person has accepted as lost."""
+def heads_of_companion(home: Home, public_url: str | None) -> tuple[list[Kept], list[seal_heads.Kept]]:
+    """What this installation's chain is held to: all heads but those that a person has accepted as lost.
+
+    Then those that another server showed, for whom the companion of this folder worked: they say nothing of this chain.
+    """
+    kept = [one for one in seal_heads.read(home.companion) if one.accepted_at is None]
+    own = [one for one in kept if _is_of_here(one.shown_by, public_url)]
     return [
-        Kept(f"this machine's companion since {one.kept_at} (shown by {one.shown_by})", as_head(one))
-        for one in seal_heads.read(home.companion)
-        if one.accepted_at is None
-    ]
+        Kept(f"this machine's companion since {one.kept_at} (shown by {one.shown_by})", as_head(one)) for one in own
+    ], [one for one in kept if one not in own]
+
+
+def _is_of_here(url: str, public_url: str | None) -> bool:
+    """Whether a URL that a companion knew its server by is this installation's own."""
+    return only_here(urlsplit(url).hostname or "") or (public_url is not None and url == public_url.rstrip("/"))
 
 
 def as_head(kept: seal_heads.Kept) -> Head:

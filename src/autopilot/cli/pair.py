@@ -8,6 +8,7 @@ are the other side (`autopilot.cli.enroll`).
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import sys
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from cyclopts import Parameter
 
 from autopilot.cli.connect import Target, client_of, target_of
+from autopilot.cli.documents import STANDARD_INPUT
 from autopilot.cli.enroll import claim as claim_offer
 from autopilot.cli.enroll import enroll, say_plain, until
 from autopilot.cli.exits import CommandFailed, Exit
@@ -38,7 +40,10 @@ async def pair(
     machine: Annotated[
         str | None, Parameter(help="Have this machine let in at that server.", validator=is_server)
     ] = None,
-    claim: Annotated[str | None, Parameter(help="The link or code that `pair` shows elsewhere.")] = None,
+    claim: Annotated[
+        str | None,
+        Parameter(help="The link or code that `pair` shows elsewhere; -: asked for, so that no process list shows it."),
+    ] = None,
     options: Options = DEFAULT,
 ) -> None:
     """Let a device in: shows a QR code, a link and a short code for it, then the words that must be on both screens."""
@@ -47,7 +52,7 @@ async def pair(
     if machine is not None:
         await enroll(machine, options=options)
     elif claim is not None:
-        await claim_offer(claim, options)
+        await claim_offer(await _pasted() if claim == STANDARD_INPUT else claim, options)
     else:
         await _let_in(confirm, options)
 
@@ -104,7 +109,7 @@ def _show(terminal: Terminal, started: StartedPairing, url: str) -> None:
     terminal.say(f"  Link: {web}", markup=False)
     terminal.say(f"  Code: {started.code}   (at {url}; 5 minutes, once)", markup=False)
     if reachable:
-        terminal.say(f"  On another computer: autopilot pair --claim '{web}'", markup=False)
+        terminal.say("  On another computer: autopilot pair --claim -   (it asks for the link)", markup=False)
 
 
 def _tell(terminal: Terminal, pairing: Pairing, words: tuple[str, ...]) -> None:
@@ -119,6 +124,13 @@ def _tell(terminal: Terminal, pairing: Pairing, words: tuple[str, ...]) -> None:
         terminal.remark(f"[yellow]Somebody tried {pairing.wrong_codes} wrong codes on this pairing.[/yellow]")
     terminal.say("The words on its screen must be:", markup=False)
     terminal.prose(f"[bold]{' '.join(words)}[/bold]", lead="    ")
+
+
+async def _pasted() -> str:
+    """The link or code, from whoever is at the terminal (not shown), or from standard input."""
+    if sys.stdin.isatty():
+        return (await asyncio.to_thread(getpass.getpass, "Link or code: ")).strip()
+    return (await asyncio.to_thread(sys.stdin.readline)).strip()
 
 
 async def _said_yes() -> bool:
