@@ -283,6 +283,19 @@ async def test_a_question_of_a_hidden_thread_is_nobodys_and_our_codex_does_not_w
         assert all(answer.error is not None for _, answer in made.answered)
 
 
+@pytest.mark.parametrize("gone", ["thread/closed", "thread/deleted"])
+async def test_a_thread_that_is_unloaded_or_deleted_asks_nothing_any_more(tmp_path: Path, gone: str) -> None:
+    params = {"threadId": "t", "turnId": "u", "itemId": "i", "command": "touch x", "cwd": "/p"}
+    words = [
+        {"method": "item/commandExecution/requestApproval", "id": 0, "params": params},
+        {"method": gone, "params": {"threadId": "t"}},
+    ]
+    async with bench(tmp_path, "t") as made:
+        await made.hear(*(decode(msgspec.json.encode(one)) for one in words))
+
+        assert await made.ends() == [("closed", None, "thread_closed")]
+
+
 async def test_what_codex_says_closes_a_question_at_once_or_by_the_clock_half_a_second_later(tmp_path: Path) -> None:
     """Half of the second that is promised: the rest is for the way to the ledger, on which nothing waits by design."""
 
