@@ -76,6 +76,7 @@ CALLS = {
     "POST /api/pairing/{pairingId}/nonce",
     "POST /api/pairing/{pairingId}/decision",
     "GET /api/teams",
+    "POST /api/devices/{deviceId}/confirm",
     "GET /api/auth/passkeys",
     "POST /api/auth/passkeys/register/options",
     "POST /api/auth/passkeys/register",

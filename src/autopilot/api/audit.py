@@ -40,6 +40,8 @@ Action = Literal[
     "passkey_removed",
     "passkey_refused",
     "passkey_cloned",
+    "recovery_begun",
+    "device_confirmed",
     "write_refused",
     "pairing_started",
     "pairing_claimed",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from autopilot.api import audit
+from autopilot.api import audit, recovery
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.sessions import SQL as SESSIONS_SQL
 from autopilot.api.sessions import Sessions
@@ -60,6 +60,7 @@ class Devices:
         """End a device's session; the ids of the sessions that ended.
 
         Raises:
+            Forbidden: `recovery_hold`, where it is another than the actor's own.
             NotFound: no device of this user that is signed in.
         """
         ended = await self._revoke(actor, device_id, caller, others=False)
@@ -68,12 +69,32 @@ class Devices:
         return ended
 
     async def revoke_others(self, actor: Actor, caller: Caller) -> list[str]:
-        """End the sessions of all devices but the actor's own; the ids of those that ended."""
+        """End the sessions of all devices but the actor's own; the ids of those that ended.
+
+        Raises:
+            Forbidden: `recovery_hold`.
+        """
         assert actor.device_id is not None
         return await self._revoke(actor, actor.device_id, caller, others=True)
 
+    async def confirm(self, actor: Actor, device_id: str, caller: Caller) -> Device:
+        """End the hold of a device that is the actor's.
+
+        Raises:
+            Forbidden: `recovery_hold`: the actor's own session is held.
+            NotFound: no device of this user that is signed in.
+        """
+        async with self.sessions.pool.acquire() as connection, connection.transaction():
+            await recovery.confirm(connection, actor, device_id, caller)
+        found = await self.of(actor, device_id)
+        if not found:
+            raise no_such_device()
+        return found[0]
+
     async def _revoke(self, actor: Actor, device_id: str, caller: Caller, *, others: bool) -> list[str]:
         async with self.sessions.pool.acquire() as connection, connection.transaction():
+            if others or device_id != actor.device_id:
+                await recovery.check(connection, actor)
             # First, since pairings are locked before sessions.
             await connection.execute(SESSIONS_SQL.decline_pairings, actor.user_id)
             revoked = await connection.fetch(SQL.revoke, actor.user_id, device_id, others)
@@ -105,4 +126,5 @@ def shown(row: Any, *, current_id: str | None) -> Device:
         scopes=tuple(sorted(row["scopes"])),
         machine_id=row["machine_id"],
         signs=row["public_key"] is not None,
+        held_until=instant(row["held_until"]) if row["held_until"] else None,
     )

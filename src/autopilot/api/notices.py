@@ -9,6 +9,7 @@ from __future__ import annotations
 from autopilot.api.audit import Caller
 from autopilot.api.mail import NoticeMail, Postman
 from autopilot.api.passkey_uses import Used
+from autopilot.api.sessions import DeviceNote, Tokens
 
 WHAT_NOW = (
     "If that was not you: `autopilot devices list` shows what is signed in for you, and\n"
@@ -37,6 +38,22 @@ def tell_copied(postman: Postman, used: Used, caller: Caller) -> None:
         "and register another one. Sign in with a code from your mail meanwhile.\n"
     )
     _tell(postman, used.account.email, "A passkey of yours may have been copied", text)
+
+
+def tell_recovery(postman: Postman, tokens: Tokens, device: DeviceNote, held_until: str) -> None:
+    """Somebody came in by mail, although there are passkeys."""
+    what = device.name or "a device without a name"
+    text = (
+        f"Somebody signed in to your account with a code from this mail box, on {what!r}, from {device.address}.\n"
+        "You have passkeys, so this may be somebody else. Until\n\n"
+        f"    {held_until}\n\n"
+        "that device can't remove a passkey, sign out another device, or do what takes a fresh proof.\n\n"
+        "If it was not you, sign it out, from a device of yours:\n\n"
+        f"    autopilot devices revoke {tokens.device_id}\n\n"
+        "and see who else reads this mail box. If it was you, and you don't want to wait:\n\n"
+        f"    autopilot devices confirm {tokens.device_id}\n"
+    )
+    _tell(postman, tokens.account.email, "Somebody signed in to your account by mail", text)
 
 
 def _tell(postman: Postman, email: str | None, subject: str, text: str) -> None:

@@ -10,7 +10,6 @@ import json
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from webauthn import generate_registration_options, options_to_json
@@ -29,6 +28,7 @@ from autopilot.api.passkey_proofs import Made, NoProof, Question
 from autopilot.api.relying_party import RelyingParty
 from autopilot.contract import Passkey, PasskeyCeremony, RegisterPasskey, RegistrationCredential
 from autopilot.contract.errors import Conflict, NotFound, Unprocessable
+from autopilot.contract.instants import instant
 from autopilot.ops.log import get_logger
 
 SITE_NAME = "Autopilot"
@@ -201,13 +201,13 @@ def shown(row: Any) -> Passkey:
     return Passkey(
         passkey_id=row["passkey_id"],
         name=row["name"],
-        created_at=_rfc3339(row["created_at"]),
-        last_used_at=_rfc3339(row["last_used_at"]) if row["last_used_at"] else None,
+        created_at=instant(row["created_at"]),
+        last_used_at=instant(row["last_used_at"]) if row["last_used_at"] else None,
         backup_eligible=row["backup_eligible"],
         backed_up=row["backed_up"],
         transports=tuple(row["transports"]),
         rp_id=row["rp_id"],
-        suspected_at=_rfc3339(row["suspected_at"]) if row["suspected_at"] else None,
+        suspected_at=instant(row["suspected_at"]) if row["suspected_at"] else None,
     )
 
 
@@ -221,7 +221,3 @@ def _made(
     except NoProof as problem:
         log.info("passkey.not_registered", problem=str(problem))
         return None
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

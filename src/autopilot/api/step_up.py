@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from autopilot.api import audit, opaque
+from autopilot.api import audit, opaque, recovery
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.codes import Codes
 from autopilot.contract.errors import Conflict
@@ -55,16 +55,23 @@ class StepUp:
 
         Raises:
             Conflict: `no_address`: the user has none.
+            Forbidden: `recovery_hold`.
             RateLimited: this session was sent its codes of this hour.
         """
+        await recovery.check(self.codes.pool, actor)
         if email is None:
             raise Conflict("you have no e-mail address yet: sign in with one first", reason_code="no_address")
         return await self.codes.issue(email, caller, actor=actor), email
 
     async def finish(self, actor: Actor, email: str | None, code: str, caller: Caller) -> bool:
-        """Whether the code was the right one; if so the session is stepped up from now on."""
+        """Whether the code was the right one; if so the session is stepped up from now on.
+
+        Raises:
+            Forbidden: `recovery_hold`.
+        """
         if email is None or actor.session_id is None:
             return False
+        await recovery.check(self.codes.pool, actor)
         async with self.codes.pool.acquire() as connection, connection.transaction():
             proved = await self.codes.take(connection, code, email=email, caller=caller, actor=actor)
             if proved is None:

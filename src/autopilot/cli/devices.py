@@ -41,6 +41,16 @@ async def rename(
     terminal.say(f"{renamed.device_id} is called {renamed.name}.", markup=False)
 
 
+async def confirm(device: Which, *, options: Options = DEFAULT) -> None:
+    """Say that one that came in by mail is yours: it need not wait. Takes a fresh proof of who you are."""
+    terminal = Terminal(as_json=options.json)
+    async with connected(options) as client:
+        confirmed = await client.confirm_device(picked(await client.devices(), device).device_id)
+    if options.json:
+        terminal.result(confirmed)
+    terminal.say(f"{confirmed.device_id} is yours.", markup=False)
+
+
 async def revoke(
     device: Annotated[str | None, Parameter(help="Its name or id, or as much of the id as is needed.")] = None,
     *,
@@ -76,11 +86,18 @@ def picked(found: list[Device], part: str) -> Device:
     return hits[0]
 
 
+def _called(device: Device, name: str) -> str:
+    remarks = ["this one"] * bool(device.current)
+    if device.held_until is not None:
+        remarks.append(f"came by mail, held until {device.held_until[:16].replace('T', ' ')}")
+    return f"{name} ({', '.join(remarks)})".strip() if remarks else name
+
+
 def _row(device: Device) -> tuple[str, ...]:
     name = device.name or ""
     return (
         device.device_id,
-        f"{name} (this one)".strip() if device.current else name,
+        _called(device, name),
         device.surface,
         device.platform or "",
         (device.last_seen_at or "")[:16].replace("T", " "),

@@ -61,6 +61,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "machine unshare": ("machine_sharing:unshare", "Take it out again."),
         "devices list": ("devices:devices", "List the devices that are signed in for you."),
         "devices rename": ("devices:rename", "Call one of them something else."),
+        "devices confirm": ("devices:confirm", "Say that one that came in by mail is yours."),
         "devices revoke": ("devices:revoke", "Sign one out, or all others."),
         "passkeys list": ("passkeys:passkeys", "List your passkeys."),
         "passkeys rename": ("passkeys:rename", "Call one of them something else."),

@@ -25,6 +25,16 @@ class DeviceCalls(Calls):
         body = encode(RenameDevice(name=name))
         return one(Device, await self._http.call("devices.rename", "POST", path, body=body))
 
+    async def confirm_device(self, device_id: str) -> Device:
+        """Say that a device that came in by mail is one's own: it is not held any more.
+
+        Raises:
+            Forbidden: `step_up_required`; `recovery_hold`: the one that asks is held itself.
+            NotFound: one has no such device.
+        """
+        path = f"/api/devices/{quote(device_id, safe='')}/confirm"
+        return one(Device, await self._http.call("devices.confirm", "POST", path))
+
     async def revoke_device(self, device_id: str) -> Revoked:
         """End its session: its tokens at once, its streams within two seconds.
 

@@ -137,7 +137,11 @@ async def register_a_key(scene: Scene, who: Caller) -> Call:
     return Call(body, headers=signed, who=await scene.another_like(who))
 
 
-@of("POST /api/devices/{device_id}/rename", "POST /api/devices/{device_id}/revoke")
+@of(
+    "POST /api/devices/{device_id}/rename",
+    "POST /api/devices/{device_id}/confirm",
+    "POST /api/devices/{device_id}/revoke",
+)
 async def change_the_owners_device(scene: Scene, _: Caller) -> Call:
     token = (await scene.world.api.mint(scene.ada.email, "observe")).token
     me = await Person(scene.world, scene.ada.email, scene.ada.user_id, token).get("/api/me")

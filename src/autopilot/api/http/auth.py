@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.api import accounts, audit, opaque, step_up
+from autopilot.api import accounts, audit, notices, opaque, recovery, step_up
 from autopilot.api.accounts import SignUp
 from autopilot.api.address import plain_email
 from autopilot.api.alarm import Alarm
@@ -103,9 +103,12 @@ class AuthRoutes:
             async with self.sessions.pool.acquire() as connection, connection.transaction():
                 proved = await self.codes.take(connection, body.code, email=body.email, caller=caller)
                 admitted = proved is not None and await self.sign_up.admits(connection, proved)
-                tokens = await self._open(connection, proved, caller, device) if proved and admitted else None
-        if tokens is None:
+                opened = await self._open(connection, proved, caller, device) if proved and admitted else None
+        if opened is None:
             raise refusal()
+        tokens, held_until = opened
+        if held_until is not None:
+            notices.tell_recovery(self.postman, tokens, device, held_until)
         return json_answer(encode(signed_in(tokens)))
 
     async def refresh(self, request: Request) -> Response:
@@ -144,12 +147,15 @@ class AuthRoutes:
         found = Me(user=user, scopes=scopes, device=device, machine_id=machine_id, stepped_up_until=until)
         return json_answer(encode(found))
 
-    async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> Tokens:
+    async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> tuple[Tokens, str | None]:
+        """The session, and until when it is held."""
         account = await accounts.find_or_create(connection, email, owner_email=self.sign_up.owner_email)
         tokens = await self.sessions.open(connection, account, device)
-        await step_up.mark(connection, tokens.session_id, "email_code")
-        await audit.record(connection, "signed_in", caller, actor=tokens.actor)
-        return tokens
+        held_until = await recovery.begin(connection, tokens, caller)
+        if held_until is None:
+            await step_up.mark(connection, tokens.session_id, "email_code")
+        await audit.record(connection, "signed_in", caller, actor=tokens.actor, detail={"method": "email_code"})
+        return tokens, held_until
 
     def _counted(self, request: Request) -> Caller:
         caller = self._caller(request)

@@ -37,6 +37,7 @@ class DeviceRoutes:
             Route("/api/devices/revoke-others", self.revoke_others, methods=["POST"]),
             Route("/api/devices/key", self.register_key, methods=["POST"]),
             Route("/api/devices/{device_id}/rename", self.rename, methods=["POST"]),
+            Route("/api/devices/{device_id}/confirm", self.confirm, methods=["POST"]),
             Route("/api/devices/{device_id}/revoke", self.revoke, methods=["POST"]),
         ]
 
@@ -56,6 +57,15 @@ class DeviceRoutes:
             raise Unprocessable("a name is needed", reason_code="invalid_value", field="name")
         with answering():
             device = await self.devices.rename(Actor.of(grant.claims), device_id, name, self._caller(request, grant))
+        return json_answer({"data": encode(device)})
+
+    async def confirm(self, request: Request) -> Response:
+        """Say that one that came by mail is one's own."""
+        grant, _ = await self.reception.write(request, Nothing, "administer")
+        require_step_up(grant)
+        device_id = id_of(request, "device_id")
+        with answering():
+            device = await self.devices.confirm(Actor.of(grant.claims), device_id, self._caller(request, grant))
         return json_answer({"data": encode(device)})
 
     async def revoke(self, request: Request) -> Response:

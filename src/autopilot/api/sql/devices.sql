@@ -1,6 +1,6 @@
 -- of_user: The devices that are signed in, each with its session, the last one heard of first.
 select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at, d.address, d.public_key, s.scopes,
-    s.machine_id
+    s.machine_id, case when s.held_until > clock_timestamp() then s.held_until end as held_until
 from api.device d
 join api.session s using (device_id)
 where d.user_id = $1 and d.revoked_at is null and s.ended_at is null

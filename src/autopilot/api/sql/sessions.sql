@@ -71,7 +71,7 @@ where device_id = $1 and (last_seen_at < clock_timestamp() - interval '1 minute'
 
 -- find_device: The device of a session.
 select d.device_id, d.name, d.platform, d.surface, d.created_at, d.last_seen_at, d.address, d.public_key, s.scopes,
-    s.machine_id
+    s.machine_id, case when s.held_until > clock_timestamp() then s.held_until end as held_until
 from api.device d join api.session s using (device_id) where s.session_id = $1;
 
 -- decline_pairings: What a session that ends now may have begun or confirmed lets nobody in any more.

@@ -185,6 +185,8 @@ class Device:
     """The machine that its session is bound to."""
     signs: bool | None = None
     """Whether its writes must be signed."""
+    held_until: str | None = None
+    """Until when it is held: it came in by mail, although its user has passkeys. Null: it isn't."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
