@@ -29,7 +29,7 @@ def test_an_envelope_is_encoded_in_the_order_of_the_contract() -> None:
     envelope = Envelope(workerId="w", seq=1, eventType="worker.event", payload={"b": 1, "a": None}, occurredAt="t")
 
     assert list(encode(envelope)) == [
-        *("workerId", "seq", "eventType", "payload", "occurredAt", "actor", "xRequestId", "eventId")
+        *("workerId", "seq", "eventType", "payload", "occurredAt", "actor", "xRequestId", "eventId", "teamId")
     ]
     assert json.dumps(encode(envelope)) == json.dumps(msgspec.to_builtins(envelope))
 
