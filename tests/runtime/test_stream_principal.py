@@ -233,6 +233,27 @@ async def test_what_is_not_named_before_caught_up_is_not_open_unless_it_says_so(
     assert b'{"seq":null,"complete":false}' in cut.body
 
 
+@pytest.mark.parametrize(
+    ("most_bytes", "told"), [(8 * 1024 * 1024, ["r0", "r1", "r2"]), (250_000, ["r1", "r2"]), (1, ["r2"])]
+)
+async def test_of_receipts_that_have_ended_so_many_bytes_are_told_the_last_ones(
+    runtime, leased, monkeypatch, most_bytes, told
+):
+    for number in range(3):
+        asked = {"request": {"request_id": f"r{number}", "method": "thread/read", "params": {}}}
+        await call(runtime, "POST", "/workers/w/requests", asked, query="wait_ms=0")
+        result = {"request_id": f"r{number}", "ok": True, "response": {"text": "x" * 200_000}}
+        event = {"event_type": "worker.response", "event_id": f"response:r{number}", "payload": result}
+        assert (await call(runtime, "POST", "/workers/w/events", {"event": event}, claims=MACHINE)).status == 202
+    monkeypatch.setattr(stream_states, "MAX_RECEIPT_BYTES", most_bytes)
+
+    answer = await call(runtime, "GET", "/stream", query="frames=control&tail_ms=1")
+
+    frames = [parsed(frame) for frame in answer.body.decode().split("\n\n") if frame[:1] not in {"", ":"}]
+    assert [data["request_id"] for _, event, data in frames if event == "codex.state.receipt"] == told
+    assert b'{"seq":null,"complete":true}' in answer.body
+
+
 async def test_a_machine_registered_after_opening_is_heard_of_at_once_and_so_are_its_requests(
     database, settings, only_notices
 ):

@@ -31,6 +31,8 @@ MAX_WORKERS = 1000
 """Workers whose state is sent at first, newest activity first; older ones appear when they become active."""
 MAX_RECEIPTS = 500
 """Receipts a look reads: the newest of the open ones, and the last of those that ended."""
+MAX_RECEIPT_BYTES = 8 * 1024 * 1024
+"""About what a look reads of receipts that have ended: an answer may have a megabyte."""
 ENDED_SECONDS = 600.0
 """How far back the first look tells of receipts that have ended: to a reader who was away for less, all of them."""
 OVERLAP_SECONDS = 30.0
@@ -77,7 +79,9 @@ class States:
         began, seconds = time.monotonic(), self._ended_within()
         machines = await self._others()
         rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS, self._teams)
-        ended = await self._pool.fetch(SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._teams)
+        ended = await self._pool.fetch(
+            SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._teams, MAX_RECEIPT_BYTES
+        )
         shown = {row["worker_no"] for row in rows}
         gone = await self._gone([number for number in self._lent.values() if number not in shown])
         approvals = await self._asked(seconds)
@@ -99,7 +103,9 @@ class States:
         shown = {row["worker_no"] for row in rows}
         gone = self._say_gone({number for number in worker_nos if number not in shown})
         seconds = self._ended_within()
-        ended = await self._pool.fetch(SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._teams)
+        ended = await self._pool.fetch(
+            SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._teams, MAX_RECEIPT_BYTES
+        )
         receipts_told, _ = await self._requests(ended)
         return [*machines, *gone, *self._workers(rows), *await self._asked(seconds), *receipts_told]
 

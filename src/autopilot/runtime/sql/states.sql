@@ -21,8 +21,10 @@ where r.ended_at is null
 order by r.created_at desc
 limit $3;
 
--- ended_receipts: what ended within so many seconds of a principal's workers' and machines' requests, the latest first
-select r.*
+-- ended_receipts: what ended within so many seconds of a principal's workers' and machines' requests, the latest first;
+-- bounded in rows and bytes (at least one)
+with ended as (
+select r.*, coalesce(octet_length(r.response), 0) + octet_length(r.params) as size
 from receipt r
 where r.ended_at > clock_timestamp() - make_interval(secs => $3)
   and ((r.target_kind = 'worker' and exists (
@@ -32,17 +34,26 @@ where r.ended_at > clock_timestamp() - make_interval(secs => $3)
            select from machine m
            where m.machine_id = r.target_id and visible(m.owner_user_id, m.owner_guest_scope, m.team_id, $1, $2, $5))))
 order by r.ended_at desc
-limit $4;
+limit $4
+), told as (
+select *, sum(size) over (order by ended_at desc, request_id, target_id) - size as before from ended
+)
+select * from told where before < $6 order by ended_at desc;
 
 -- ended_receipts_of: the same of these workers' requests and of the principal's machines'
-select r.*
+with ended as (
+select r.*, coalesce(octet_length(r.response), 0) + octet_length(r.params) as size
 from receipt r
 where r.ended_at > clock_timestamp() - make_interval(secs => $4)
   and ((r.target_kind = 'worker' and r.target_id = any($1::text[]))
     or (r.target_kind = 'machine' and r.target_id in (
            select machine_id from machine where visible(owner_user_id, owner_guest_scope, team_id, $2, $3, $6))))
 order by r.ended_at desc
-limit $5;
+limit $5
+), told as (
+select *, sum(size) over (order by ended_at desc, request_id, target_id) - size as before from ended
+)
+select * from told where before < $7 order by ended_at desc;
 
 -- left: which of these workers the principal may still read
 select worker_no from worker
