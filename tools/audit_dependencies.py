@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 PIP_AUDIT = "pip-audit>=2.9,<3"
-SECONDS = 300
+SECONDS = 120
 UV = Path(sys.executable).with_name("uv")
 
 
-AWAY = re.compile(r"connection|resolve|resolution|timed? ?out|no answer|network|dns|unreachable|proxy", re.IGNORECASE)
+AWAY = re.compile(
+    r"connection|resolv|resolution|timed? ?out|no answer|network|dns|unreachable|proxy|registry", re.IGNORECASE
+)
 """Words of not having reached anybody; whatever else goes wrong is a fault."""
 
 

@@ -56,6 +56,12 @@ def places_of_files(home: Path) -> Iterator[tuple[str, str]]:
     yield from ((path.name, path.read_text()) for path in (home / "cli").glob("*.log*"))
 
 
+def places_of_companions(home: Path) -> Iterator[tuple[str, str]]:
+    """The companion's own database with all that belongs to it, byte for byte: what is free in it may hold old rows."""
+    for path in home.rglob("outbox.sqlite*"):
+        yield str(path.relative_to(home)), path.read_bytes().decode("latin-1")
+
+
 async def places_of_database(up: Up) -> list[tuple[str, str]]:
     """Every row of every table of ours."""
     url = json.loads((up.home / "run" / "installation.json").read_text())["database_url"]
@@ -96,8 +102,12 @@ async def test_no_secret_of_a_whole_run_is_found_where_others_look(tmp_path: Pat
         found = [("signed in", signed_in["token"]), ("code", up.ready["code"].replace(" ", ""))]
         secrets = {value: name for name, value in [*found, *generated(up.home), *PLANTED.items()]}
         places = [*places_of_processes(up), *await places_of_database(up), *places_of_files(up.home)]
+        kept = list(places_of_companions(up.home))
+        cores = [path for path in (*up.home.rglob("core"), *up.home.rglob("core.*")) if path.is_file()]
 
     assert len(secrets) > len(PLANTED) + 5
     assert len(places) > 20
-    leaks = [f"{name} in {place}" for place, text in places for value, name in secrets.items() if value in text]
+    assert any("outbox.sqlite" in name for name, _ in kept)
+    leaks = [f"{name} in {place}" for place, text in places + kept for value, name in secrets.items() if value in text]
     assert leaks == []
+    assert cores == []

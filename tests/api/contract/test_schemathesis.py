@@ -1,4 +1,4 @@
-"""Schemathesis over the OpenAPI document: no 5xx, no undocumented status, no answer of another shape."""
+"""Schemathesis over the OpenAPI document: no 5xx, no undocumented status, no answer of another shape, for anybody."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
-from tests.api.contract.world import Person, announce, ask, lease, store
+from tests.api.contract.world import Person, World, announce, ask, lease, store
 from tests.api.served import bearer
 
 from autopilot.contract import openapi
@@ -54,11 +54,15 @@ def bound(case: Any, own: dict[str, str]) -> None:
 
 
 BUDGET = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEWER = settings(BUDGET, max_examples=2)
+"""For each of those who are mostly refused."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("label", "mode"), MODES, ids=lambda part: part if isinstance(part, str) else part.value)
-async def test_the_server_keeps_to_the_document(ada: Person, machine: Person, label: str, mode: GenerationMode):
+async def test_the_server_keeps_to_the_document(
+    ada: Person, eve: Person, machine: Person, label: str, mode: GenerationMode
+):
     ids = {"workerId": ada.worker_id, "machineId": machine.worker_id}
     if "approvalId" in label:
         await lease(machine, ada.worker_id)
@@ -75,15 +79,42 @@ async def test_the_server_keeps_to_the_document(ada: Person, machine: Person, la
         token=st.sampled_from([ada.token, machine.token]),
     )
     def attempt(case: Any, is_own: bool, token: str) -> None:  # noqa: FBT001 - hypothesis names it
-        named = set(case.path_parameters or {}) & set(ids) if is_own else set()
-        bound(case, {name: ids[name] for name in named})
-        response = case.call(base_url=ada.world.api.url, headers=bearer(token))
-        try:
-            case.validate_response(response, checks=CHECKS)
-        except BaseExceptionGroup as failures:  # not an Exception: it would end the whole session
-            raise AssertionError("\n".join(str(one) for one in failures.exceptions)) from None
+        send(ada.world, case, ids if is_own else {}, bearer(token))
 
+    @FEWER
+    @examples(case=OPERATIONS[label].as_strategy(mode))
+    def attempt_of_others(case: Any) -> None:
+        for headers in others.values():
+            send(ada.world, case, ids, headers)
+
+    others = await strangers(ada, eve)
     await asyncio.to_thread(attempt)  # schemathesis calls as a client in a thread; the server has the loop
+    await asyncio.to_thread(attempt_of_others)
+
+
+def send(world: World, case: Any, ids: dict[str, str], headers: dict[str, str]) -> None:
+    """One call, whose answer is as documented."""
+    bound(case, {name: ids[name] for name in set(case.path_parameters or {}) & set(ids)})
+    response = case.call(base_url=world.api.url, headers=headers)
+    try:
+        case.validate_response(response, checks=CHECKS)
+    except BaseExceptionGroup as failures:  # not an Exception: it would end the whole session
+        raise AssertionError("\n".join(str(one) for one in failures.exceptions)) from None
+
+
+async def strangers(ada: Person, eve: Person) -> dict[str, dict[str, str]]:
+    """Everybody else who might call, about things of Ada's."""
+    mint = ada.world.api.mint
+    observer = await mint(ada.email, "observe")
+    admin = await mint(ada.email, "observe", "administer", "admin")
+    return {
+        "nobody": {},
+        "a made-up token": bearer("made-up"),
+        "a stranger": bearer(eve.token),
+        "a stranger's machine": bearer((await eve.machine()).token),
+        "the user, who only observes": bearer(observer.token),
+        "the user, as an admin": bearer(admin.token),
+    }
 
 
 @pytest.fixture
