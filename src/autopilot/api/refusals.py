@@ -111,8 +111,12 @@ class Refusals:
         kind = Kind(actor, address if actor == NOBODY else None, status, reason, scope["method"], path)
         subject = _subject(path, scope["raw_path"])
         digest: bytes | None = state.get("refused_token")
-        if digest is not None and (digest in self._ended or len(self._ended) < ENDED_TOKENS):
-            self._ended.setdefault(digest, _Ended(kind, caller, subject)).count += 1
+        if digest is not None:
+            ended = self._ended.get(digest)
+            if ended is None and len(self._ended) < ENDED_TOKENS:
+                ended = self._ended[digest] = _Ended(kind, caller, subject)
+            if ended is not None:
+                ended.count += 1
         if status != 401 or grant is not None:  # noqa: PLR2004 - the status itself
             self._count(kind, caller, subject)
 
