@@ -73,24 +73,21 @@ async def slow(port: int, number: int) -> None:
         await asyncio.sleep(0.1)
 
 
-async def guess(port: int, a_minute: int, answers: dict[int, int]) -> None:
-    """Guess codes at an even pace."""
-    every, number = 60 / a_minute, 0
-    connections = [
-        await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.2.0.{one + 1}", 0))
-        for one in range(GUESSERS)
-    ]
+async def guess(port: int, guesser: int, a_minute: int, answers: dict[int, int]) -> None:
+    """One of those who guess codes, all together so many a minute, each at an even pace."""
+    every, number = GUESSERS * 60 / a_minute, guesser
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.2.0.{guesser + 1}", 0))
+    await asyncio.sleep(guesser * 60 / a_minute)
     due = time.monotonic()
     while True:
         body = json.dumps({"email": f"u{number % 500}@example.org", "code": f"{number % 10**8:08}"}).encode()
-        reader, writer = connections[number % GUESSERS]
         head = f"POST /api/auth/verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
         status = int(answer.split()[1])
         answers[status] = answers.get(status, 0) + 1
-        number += 1
+        number += GUESSERS
         due += every
         await asyncio.sleep(max(0.0, due - time.monotonic()))
 
@@ -102,7 +99,9 @@ async def attack(choice: argparse.Namespace) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with asyncio.TaskGroup() as group:
         attackers = [group.create_task(slow(choice.attack, number)) for number in range(choice.slow)]
-        attackers.append(group.create_task(guess(choice.attack, choice.guesses, answers)))
+        attackers += [
+            group.create_task(guess(choice.attack, guesser, choice.guesses, answers)) for guesser in range(GUESSERS)
+        ]
         await stop.wait()
         for attacker in attackers:
             attacker.cancel()

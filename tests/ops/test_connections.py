@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import resource
 
 import pytest
@@ -71,6 +73,21 @@ def test_what_counts_as_no_address_has_no_limit_of_its_own() -> None:
     among = Connections(most_of_address=1, address_of=lambda _: None)
 
     entered(among, "proxy", "proxy", "proxy")
+
+
+async def test_those_that_are_late_together_are_ended_a_few_at_a_time_and_all_in_order() -> None:
+    among, ended, looks = Connections(), [], []
+    for number in range(3 * connections.ENDED_AT_ONCE + 1):
+        among.end_in_turn(lambda number=number: ended.append(number))
+    async with asyncio.timeout(30):
+        while len(ended) < 3 * connections.ENDED_AT_ONCE + 1:
+            looks.append(len(ended))
+            await asyncio.sleep(connections.ENDING_PAUSE_SECONDS / 4)
+
+    assert ended == list(range(3 * connections.ENDED_AT_ONCE + 1))
+    assert looks[0] == connections.ENDED_AT_ONCE, "at once, where only a few are late"
+    steps = sorted({*looks, len(ended)})
+    assert max(later - earlier for earlier, later in itertools.pairwise(steps)) <= connections.ENDED_AT_ONCE
 
 
 def test_the_files_a_process_may_open_are_raised_and_some_kept_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ Never reads a byte.
 
 from __future__ import annotations
 
+import asyncio
 import resource
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +22,9 @@ MOST = 20_000
 SPARE_FILES = 256
 """Of the files a process may have open, those that are no clients: database, logs, wake-ups."""
 WANTED_FILES = 65_536
+ENDED_AT_ONCE = 16
+ENDING_PAUSE_SECONDS = 0.005
+"""Thousands that began together are late together: between a few of them others have their turn."""
 
 
 class Connection(Protocol):
@@ -49,6 +53,9 @@ class Connections:
         self._by_address: Counter[str] = Counter()
         self._open: dict[Connection, str | None] = {}
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._ending: deque[Callable[[], None]] = deque()
+        self._ended = 0  # since the last pause
+        self._is_counting = False
         self._refused: Metric | None = None
         if metrics is not None:
             metrics.gauge("connections_open", "Connections open now.").set_function(lambda: len(self._open))
@@ -103,6 +110,26 @@ class Connections:
                 self._by_address[address] -= 1
                 if not self._by_address[address]:
                     del self._by_address[address]
+
+    def end_in_turn(self, end: Callable[[], None]) -> None:
+        """Call `end` at once, where few were ended just now, else in its turn, a few at a time."""
+        self._ending.append(end)
+        self._end_some()
+        if not self._is_counting:
+            self._is_counting = True
+            asyncio.get_running_loop().call_later(ENDING_PAUSE_SECONDS, self._count_anew)
+
+    def _end_some(self) -> None:
+        while self._ending and self._ended < ENDED_AT_ONCE:
+            self._ended += 1
+            self._ending.popleft()()
+
+    def _count_anew(self) -> None:
+        self._ended = 0
+        self._end_some()
+        self._is_counting = self._ended > 0
+        if self._is_counting:
+            asyncio.get_running_loop().call_later(ENDING_PAUSE_SECONDS, self._count_anew)
 
     def _count(self, limit: str) -> None:
         if self._refused is not None:

@@ -47,6 +47,20 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the idle time of common proxies, so that they close first and no request meets a closing socket."""
 
 
+def _answer_of(problem: Problem) -> bytes:
+    body = json.dumps(problem.body()).encode()
+    head = (
+        f"HTTP/1.1 {problem.status} {problem.code}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\ncache-control: no-store\r\n"
+        "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        "referrer-policy: no-referrer\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+LATE_HEAD = _answer_of(RequestTimeout("No request arrived in time.", reason_code="head_timeout"))
+
+
 class LimitedHttp(HttpToolsProtocol):
     """uvicorn's fast parser, which by itself takes a head of any size and waits for it forever."""
 
@@ -55,6 +69,7 @@ class LimitedHttp(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _refused = False
+    _is_late = False
 
     def __init__(
         self, *args: Any, connections: Connections, until_now: Connection | None = None, **kwargs: Any
@@ -189,12 +204,19 @@ class LimitedHttp(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def _head_is_late(self) -> None:
-        if not self._in_head:  # nothing was begun: there is nothing to answer
-            self.transport.close()
+        self._head_timer, self._is_late = None, True
+        self._among.end_in_turn(self._end_late)
+
+    def _end_late(self) -> None:
+        if not self._is_late:  # it came all the same, or the connection is gone
             return
-        self._refuse(RequestTimeout("No request arrived in time.", reason_code="head_timeout"))
+        if self._in_head:
+            self._refuse_with(LATE_HEAD)
+        else:  # nothing was begun: there is nothing to answer
+            self.transport.close()
 
     def _stop_timer(self) -> None:
+        self._is_late = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -205,18 +227,15 @@ class LimitedHttp(HttpToolsProtocol):
             self._stall_timer = None
 
     def _refuse(self, problem: Problem) -> None:
+        if not self._refused:
+            self._refuse_with(_answer_of(problem))
+
+    def _refuse_with(self, answer: bytes) -> None:
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         self._stop_timer()
-        body = json.dumps(problem.body()).encode()
-        head = (
-            f"HTTP/1.1 {problem.status} {problem.code}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\ncache-control: no-store\r\n"
-            "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n"
-            "referrer-policy: no-referrer\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self.transport.write(answer)
         if not self.transport.can_write_eof():
             self.transport.close()
             return
