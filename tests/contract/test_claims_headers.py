@@ -37,7 +37,7 @@ def test_claims_cross_as_themselves_in_printable_ascii(given_claims: Claims):
 
 @given(text)
 def test_a_guest_crosses_too(scope: str):
-    guest = Claims(guest_scope=scope)
+    guest = Claims(guest_scope=scope, shown=("w1", scope), shown_by=7)
     assert from_headers(to_headers(guest)) == guest
 
 

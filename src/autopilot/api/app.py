@@ -28,6 +28,7 @@ from autopilot.api.ceremonies import Ceremonies
 from autopilot.api.codes import Codes
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
+from autopilot.api.guests import Guests
 from autopilot.api.http import pair_page
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
@@ -36,6 +37,7 @@ from autopilot.api.http.docs import DocsRoutes
 from autopilot.api.http.door import Door
 from autopilot.api.http.edge import Edge
 from autopilot.api.http.facade import Facade, FacadeFirst
+from autopilot.api.http.guests import GuestRoutes
 from autopilot.api.http.health import HealthRoutes
 from autopilot.api.http.oidc import OidcRoutes
 from autopilot.api.http.pairing import PairingRoutes
@@ -88,6 +90,7 @@ class Api:
     ceremonies: Ceremonies
     invitations: Invitations
     sso: OidcSignIns | None
+    guests: Guests
     grants: Grants
     watch: StreamWatch
     postman: Postman
@@ -109,6 +112,7 @@ class Api:
             await self.invitations.sweep()
             if self.sso is not None:
                 await self.sso.sweep()
+            await self.guests.sweep()
             await self.clock.sleep(SWEEP_SECONDS)
 
 
@@ -198,6 +202,7 @@ def build(
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
             *_pairing(api, reception, limits).routes(),
             *teams.routes(),
+            *GuestRoutes(api.guests, port, api.grants, api.watch, reception, rate, alarm, settings.public_url).routes(),
             pair_page.ROUTE,
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
@@ -260,6 +265,7 @@ def _parts(
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
         invitations=Invitations(pool),
         sso=_sso(settings, codes, sessions, clock, alarm),
+        guests=Guests(pool, sessions),
         grants=grants,
         watch=StreamWatch(
             grants,

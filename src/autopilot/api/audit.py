@@ -63,6 +63,10 @@ Action = Literal[
     "team_member_removed",
     "team_role_changed",
     "team_deleted",
+    "guest_invited",
+    "guest_entered",
+    "guest_refused",
+    "guest_revoked",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -49,8 +49,15 @@ class Grant:
     """By the monotonic clock: this finding is not relied on any longer."""
 
     @property
+    def principal(self) -> int | str:
+        """Whom it speaks for: a user, or a guest."""
+        found = self.claims.guest_scope if self.claims.user_id is None else self.claims.user_id
+        assert found is not None
+        return found
+
+    @property
     def user_id(self) -> int:
-        """Whom it speaks for."""
+        """The user that it speaks for; a guest's is no user."""
         assert self.claims.user_id is not None
         return self.claims.user_id
 
@@ -115,7 +122,7 @@ class Grants:
 
     def forget_user(self, user_id: int) -> None:
         """What is remembered of a user's roles holds no longer."""
-        for digest in [digest for digest, grant in self._known.items() if grant.user_id == user_id]:
+        for digest in [digest for digest, grant in self._known.items() if grant.claims.user_id == user_id]:
             del self._known[digest]
 
     async def live(self, token_digests: list[bytes]) -> dict[bytes, Mapping[str, str]]:
@@ -132,6 +139,9 @@ class Grants:
         step_up_seconds: float = row["step_up_seconds_left"] or 0.0
         claims = Claims(
             user_id=row["user_id"],
+            guest_scope=row["guest_id"],
+            shown=None if row["guest_id"] is None else tuple(row["worker_ids"]),
+            shown_by=row["invited_by"],
             device_id=row["device_id"],
             session_id=row["session_id"],
             machine_id=row["machine_id"],
@@ -141,12 +151,14 @@ class Grants:
             step_up=step_up_seconds > 0.0,
         )
         left_seconds = [self._remember_seconds, row["seconds_left"], *([step_up_seconds] if claims.step_up else [])]
+        if claims.guest_scope is not None:
+            left_seconds.append(row["guest_seconds_left"])
         return Grant(
             token_digest=digest,
             session_id=row["session_id"],
             claims=claims,
             email=row["email"],
-            is_owner=row["is_owner"],
+            is_owner=bool(row["is_owner"]),
             public_key=row["public_key"],
             good_until=asked_at + min(left_seconds),
         )

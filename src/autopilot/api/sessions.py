@@ -124,20 +124,46 @@ class Sessions:
             RefreshReused: the token was used before, which ended its session.
             Unauthorized: it is unknown, expired, or of an ended session.
         """
+        family, access, successor = await self._rotate(token, caller, is_guest=False)
+        account = Account(family["user_id"], family["email"], family["is_owner"])
+        seconds = int(self.lifetimes.access)
+        return Tokens(account, family["device_id"], family["session_id"], access, successor, seconds)
+
+    async def refresh_guest(self, token: str, caller: Caller) -> tuple[str, str, str]:
+        """The guest's id, and the next access and refresh token of their session.
+
+        Raises:
+            Unauthorized: as `refresh`; or the guest has ended.
+        """
+        family, access, successor = await self._rotate(token, caller, is_guest=True)
+        return family["guest_id"], access, successor
+
+    async def first_tokens(self, connection: Any, session_id: str) -> tuple[str, str]:
+        """Access and refresh token of a session that was just made, within the caller's transaction."""
+        refresh = opaque.refresh_token()
+        await self._keep_refresh(connection, session_id, refresh)
+        return await self._new_access(connection, session_id), refresh
+
+    async def _rotate(self, token: str, caller: Caller, *, is_guest: bool) -> tuple[Any, str, str]:
+        """The session of a refresh token, its next access and its next refresh token."""
         digest = opaque.token_digest(token)
         async with self.pool.acquire() as connection, connection.transaction():
             family = await connection.fetchrow(SQL.lock_family, digest)
             found = await connection.fetchrow(SQL.find_refresh, digest) if family else None
             if family is None or found is None or family["ended_at"] or family["revoked_at"] or found["expired"]:
                 raise _refresh_refused()
+            if family["guest_ended"] or is_guest != (family["guest_id"] is not None):
+                raise _refresh_refused()
             successor = await self._successor(connection, family["session_id"], token, found)
             if successor is not None:
                 await connection.execute(SQL.touch_device, family["device_id"], caller.address)
-                access = await self._new_access(connection, family["session_id"])
-                account = Account(family["user_id"], family["email"], family["is_owner"])
-                seconds = int(self.lifetimes.access)
-                return Tokens(account, family["device_id"], family["session_id"], access, successor, seconds)
-        actor = Actor(user_id=family["user_id"], device_id=family["device_id"], session_id=family["session_id"])
+                return family, await self._new_access(connection, family["session_id"]), successor
+        actor = Actor(
+            user_id=family["user_id"],
+            guest_scope=family["guest_id"],
+            device_id=family["device_id"],
+            session_id=family["session_id"],
+        )
         await self._end_reused(actor, caller)
         raise RefreshReused(REFRESH_REFUSED, reason_code="sign_in_again")
 

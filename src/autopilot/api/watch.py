@@ -94,12 +94,12 @@ class StreamWatch:
         if (
             self._count >= self._limit
             or len(self._by_session.get(grant.session_id, ())) >= self._session_limit
-            or self._of["user", grant.user_id] >= self._user_limit
+            or self._of["user", grant.principal] >= self._user_limit
             or self._of["address", address] >= self._address_limit
         ):
             raise RateLimited("too many open streams", reason_code="too_many_streams", retry_after_seconds=5.0)
         stream = OpenStream(grant, address)
-        self._of["user", grant.user_id] += 1
+        self._of["user", grant.principal] += 1
         self._of["address", address] += 1
         self._by_session[grant.session_id].add(stream)
         self._count += 1
@@ -113,7 +113,7 @@ class StreamWatch:
         if session is not None and stream in session:
             session.discard(stream)
             self._count -= 1
-            for key in (("user", stream.grant.user_id), ("address", stream.address)):
+            for key in (("user", stream.grant.principal), ("address", stream.address)):
                 self._of[key] -= 1
                 if not self._of[key]:
                     del self._of[key]
@@ -132,7 +132,7 @@ class StreamWatch:
         """
         for session in tuple(self._by_session.values()):
             for stream in tuple(session):
-                if stream.grant.user_id == user_id and stream.grant.claims.machine_id is None:
+                if stream.grant.claims.user_id == user_id and stream.grant.claims.machine_id is None:
                     stream.end("roles")
 
     def end_all(self, reason: str = "shutdown") -> None:

@@ -81,6 +81,10 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "admins revoke": ("admins:revoke", "Let them no longer."),
         "admins owner": ("admins:owner", "Hand it over, or rename its owner."),
         "admins code": ("admins:code", "Print a code to sign in with as its owner."),
+        "guests list": ("guests:guests", "List whom you show something."),
+        "guests invite": ("guests:invite", "Show workers to somebody without an account."),
+        "guests revoke": ("guests:revoke", "End that."),
+        "guests enter": ("guests:enter", "Come in by a guest's link."),
         "backup": ("backup:backup", "Write all data to a file."),
         "restore": ("backup:restore", "Put it back."),
         "audit list": ("audit_list:audited", "Show who did what."),
@@ -119,6 +123,7 @@ FAMILIES = {
     "policy": "Say what may be asked for at all.",
     "prices": "Say what tokens cost.",
     "passkeys": "See what may sign in for you with a touch or a look.",
+    "guests": "Show workers to people without an account.",
     "teams": "Say who is in a team, and in which role.",
     "rebuild": "Make anew what follows from the logs.",
 }

@@ -17,6 +17,7 @@ from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.devices import DeviceCalls
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
+from autopilot.client.guests import GuestCalls
 from autopilot.client.http import Http, Trace
 from autopilot.client.machines import MachineCalls
 from autopilot.client.pairing import Approver
@@ -40,6 +41,7 @@ class RuntimeCodexClient(
     DeviceCalls,
     TeamCalls,
     PasskeyCalls,
+    GuestCalls,
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

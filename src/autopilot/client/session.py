@@ -32,6 +32,8 @@ from autopilot.contract import (
     BegunSso,
     CollectSso,
     EmailSignIn,
+    EnterAsGuest,
+    GuestSession,
     PasskeyCeremony,
     RefreshBody,
     SignedIn,
@@ -180,13 +182,16 @@ class Session:
         if held.refresh_token == self._refused:
             raise self._over(self.state.reason)
         try:
-            reply = await self._call(
-                "auth.refresh", "/api/auth/refresh", encode(RefreshBody(refresh_token=held.refresh_token)), retry=True
-            )
+            path = "/api/auth/refresh" if held.guest_scope is None else "/api/guests/refresh"
+            body = encode(RefreshBody(refresh_token=held.refresh_token))
+            reply = await self._call("auth.refresh", path, body, retry=True)
         except Unauthorized as error:
             self._refused = held.refresh_token
             raise self._over(error) from error
-        renewed = self._credentials(reply, email=held.email, device_key=held.device_key)
+        if held.guest_scope is None:
+            renewed = self._credentials(reply, email=held.email, device_key=held.device_key)
+        else:
+            renewed = self._guests_credentials(_guest_session(reply))
         self._keep(renewed)
         log.record("session.refreshed", user_id=renewed.user_id)
         return renewed.access_token
@@ -400,6 +405,21 @@ class Session:
         self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
         return signed_in
 
+    async def enter(self, secret: str) -> GuestSession:
+        """Come in as a guest, by the secret of a link (what follows its `#`): this session reads what was shown.
+
+        Raises:
+            Unauthorized: `link_refused`: it was used, revoked, or is too old.
+            NetworkError: as `renew`; but the link may be used.
+        """
+        async with self._alone():
+            entered = _guest_session(
+                await self._call("guests.enter", "/api/guests/enter", encode(EnterAsGuest(secret=secret)))
+            )
+            self._keep(self._guests_credentials(entered))
+        self._became(SessionState("signed_in"))
+        return entered
+
     async def sign_out(self) -> None:
         """Forget the tokens here, and end the session at the server if it can be reached.
 
@@ -484,6 +504,16 @@ class Session:
             device_key=device_key,
         )
 
+    def _guests_credentials(self, entered: GuestSession) -> Credentials:
+        return Credentials(
+            access_token=entered.token,
+            refresh_token=entered.refresh_token,
+            expires_at=self._clock.now() + timedelta(seconds=entered.expires_in),
+            base_url=self._http.base_url,
+            lives_seconds=entered.expires_in,
+            guest_scope=entered.guest_scope,
+        )
+
     def _over(self, reason: AutopilotError | None) -> SignInAgain:
         self._became(SessionState("signed_out", reason=reason))
         if reason is None:
@@ -522,6 +552,16 @@ def _message(kind: type[M], value: Any) -> M:
         return decode(kind, value)
     except ValueError as error:
         raise Unprocessable(f"no answer of an authenticator: {error}", reason_code="invalid_value") from error
+
+
+def _guest_session(body: Any) -> GuestSession:
+    try:
+        entered = decode(GuestSession, body)
+    except ValueError as error:
+        raise UnknownError(f"the answer is no session: {error}", reason_code="malformed_answer") from error
+    if not 0 <= entered.expires_in <= LONGEST_LIFE_SECONDS:
+        raise UnknownError("no session lives that long", reason_code="malformed_answer")
+    return entered
 
 
 def _decoded(body: Any) -> SignedIn:

@@ -52,6 +52,8 @@ class Credentials:
     """The access token's whole life; None: unknown."""
     device_key: str | None = None
     """The secret half of the key that signs this device's writes, in hex; None: it signs none."""
+    guest_scope: str | None = None
+    """The guest whose session it is; None: a user's."""
 
     def __repr__(self) -> str:
         return f"Credentials(user_id={self.user_id}, email={self.email!r}, expires_at={self.expires_at}, tokens hidden)"

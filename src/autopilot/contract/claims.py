@@ -30,6 +30,8 @@ def to_headers(claims: Claims) -> dict[str, str]:
         "surface": claims.surface,
         "step_up": claims.step_up,
     }
+    if claims.shown is not None:
+        value["shown"], value["shown_by"] = list(claims.shown), claims.shown_by
     if claims.membership_no is not None:
         value["membership_no"] = claims.membership_no
     if claims.address is not None:
@@ -72,9 +74,19 @@ def _claims(value: dict[str, Any]) -> Claims:
         roles={str(team): str(role) for team, role in value["roles"].items()},
         surface=str(value["surface"]),
         step_up=value["step_up"] is True,
+        shown=_shown(value.get("shown")),
+        shown_by=_kind(value.get("shown_by"), int),
         membership_no=_kind(value.get("membership_no"), int),
         address=_kind(value.get("address"), str),
     )
+
+
+def _shown(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(worker_id, str) for worker_id in value):
+        return tuple(value)
+    raise TypeError("shown")
 
 
 def _kind(value: Any, kind: type) -> Any:

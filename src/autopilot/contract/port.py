@@ -31,6 +31,10 @@ class Claims:
     surface: str = "sdk"
     """`ios`, `web`, `cli`, `sdk`, `companion` or `runtime`."""
     step_up: bool = False
+    shown: tuple[str, ...] | None = None
+    """The workers that a guest was shown; None: who asks is no guest."""
+    shown_by: int | None = None
+    """Whose workers these are."""
     membership_no: int | None = None
     """The membership that this very call is about, just looked up; None: about none."""
     address: str | None = None

@@ -20,6 +20,7 @@ from autopilot.db.away import AWAY
 from autopilot.db.pool import open_pool
 from autopilot.ops.clock import Clock, SystemClock
 from autopilot.ops.metrics import Metrics
+from autopilot.runtime import permissions
 from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
@@ -120,6 +121,7 @@ class Runtime:
         """See RuntimePort. A refusal, and a database that is away, are responses."""
         try:
             endpoint, match = self.router.find(request.method, request.path)
+            permissions.require_guests_way(request.claims, request.method, request.path)
             if request.method != "GET":
                 return await endpoint(request, match)
             async with asyncio.timeout(READ_SECONDS):

@@ -70,7 +70,7 @@ class ApprovalRoutes:
         )
         owner = (claims.user_id, claims.guest_scope)
         rows = await self._pool.fetch(
-            statement, *owner, worker_no, narrow, *place, limit + 1, self._page_bytes, permissions.teams_of(claims)
+            statement, *owner, worker_no, narrow, *place, limit + 1, self._page_bytes, permissions.reach_of(claims)
         )
         page = rows[:limit]
         following = token_of(page[-1]) if page and page[-1]["found"] > len(page) else None

@@ -45,6 +45,8 @@ class Machine:
     desktop_session_id: str | None
     registered_at: datetime
     last_heard_at: datetime | None
+    worker_id: None = None
+    """It is no worker: guests are shown none."""
     facts: list[dict[str, Any]] = field(default_factory=list)
     """What concerns no worker, as the contract shows it (machine_facts.py)."""
 

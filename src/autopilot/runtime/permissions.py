@@ -26,7 +26,10 @@ RUNTIME_PREFIXES = ("worker.request.", "worker.policy.", "worker.lease.", "worke
 
 OWNER = "owner"
 OPERATING = frozenset({OWNER, "operator"})
-ROLES = OPERATING | {"viewer"}
+VIEWER = "viewer"
+ROLES = OPERATING | {VIEWER}
+SHOWN_TO_GUESTS = frozenset({"workers", "approvals", "stream"})
+"""What guests may get, beside which nothing is theirs to ask."""
 
 
 class Owned(Protocol):
@@ -36,6 +39,11 @@ class Owned(Protocol):
     owner_guest_scope: str | None
     team_id: str | None
 
+    @property
+    def worker_id(self) -> str | None:
+        """None where it is no worker's."""
+        ...
+
 
 @dataclass(slots=True)
 class Belonging:
@@ -44,25 +52,30 @@ class Belonging:
     owner_user_id: int | None
     owner_guest_scope: str | None
     team_id: str | None
+    worker_id: str
 
     @classmethod
     def of(cls, record: Any) -> Belonging:
         """That of this row."""
-        return cls(record["owner_user_id"], record["owner_guest_scope"], record["team_id"])
+        return cls(record["owner_user_id"], record["owner_guest_scope"], record["team_id"], record["worker_id"])
 
 
 def owns(claims: Claims, owned: Owned) -> bool:
     """Whether the principal of `claims` is the owner."""
     if claims.user_id is not None:
         return claims.user_id == owned.owner_user_id
+    if claims.shown is not None:
+        return False  # a guest owns nothing
     return claims.guest_scope is not None and claims.guest_scope == owned.owner_guest_scope
 
 
 def role_of(claims: Claims, owned: Owned) -> str | None:
     """`owner`, `operator` or `viewer`: of who owns it `owner`, else the one in the team that shares it; None: no role.
 
-    A machine has no role in any team: it executes for its owner alone.
+    A machine has no role in any team: it executes for its owner alone. A guest views the workers that they were shown.
     """
+    if claims.shown is not None:
+        return VIEWER if owned.worker_id in claims.shown else None
     if owns(claims, owned):
         return OWNER
     if owned.team_id is None or claims.machine_id is not None or "execute" in claims.scopes:
@@ -96,6 +109,26 @@ def require_team_owner(claims: Claims, team_id: str) -> None:
     """
     if team_id not in teams_of(claims, frozenset({OWNER})):
         raise Forbidden("only an owner of the team does this", reason_code="role")
+
+
+def reach_of(claims: Claims) -> list[str]:
+    """What one may read beside one's own: teams, and after a slash the workers that a guest was shown.
+
+    As the SQL function `visible` takes it where it is given a worker, too.
+    """
+    if claims.shown is not None:
+        return [f"/{worker_id}" for worker_id in claims.shown]
+    return teams_of(claims)
+
+
+def require_guests_way(claims: Claims, method: str, path: str) -> None:
+    """A guest reads workers and what hangs on them, and asks for nothing else, whatever that would do.
+
+    Raises:
+        Forbidden: `guest`.
+    """
+    if claims.shown is not None and (method != "GET" or path.split("/", 2)[1] not in SHOWN_TO_GUESTS):
+        raise Forbidden("a guest reads what they were shown, and does nothing else", reason_code="guest")
 
 
 def require_scope(claims: Claims, *scopes: str) -> None:

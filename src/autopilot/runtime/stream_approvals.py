@@ -38,7 +38,7 @@ class ApprovalStates:
         self._pool = pool
         self._claims = claims
         self._owner = (claims.user_id, claims.guest_scope)
-        self._teams = permissions.teams_of(claims)
+        self._reach = permissions.reach_of(claims)
         self._hearing = hearing
         self._told: dict[str, Said] = {}
         self._open: dict[str, None] = {}
@@ -46,7 +46,7 @@ class ApprovalStates:
     async def news(self, ended_within_seconds: float) -> list[bytes]:
         """Bodies to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
         rows = await self._pool.fetch(
-            SQL.told_of, *self._owner, ended_within_seconds, MAX_APPROVALS, MAX_BYTES, self._teams
+            SQL.told_of, *self._owner, ended_within_seconds, MAX_APPROVALS, MAX_BYTES, self._reach
         )
         open_rows = [row for row in rows if row["ended_at"] is None]
         self.complete = not open_rows or open_rows[0]["found"] == len(open_rows) < MAX_APPROVALS

@@ -135,7 +135,9 @@ class Notices:
 
 
 def principal_keys(claims: Claims) -> list[str]:
-    """The keys of whoever asks: one's own, and those of one's teams."""
+    """The keys of whoever asks: one's own, and those of one's teams; for a guest that of their host."""
+    if claims.shown is not None:
+        return [owner_key(claims.shown_by, claims.guest_scope)]
     return [owner_key(claims.user_id, claims.guest_scope), *map(team_key, permissions.teams_of(claims))]
 
 

@@ -67,7 +67,7 @@ class States:
         self._pool = pool
         self._machines = machines
         self._claims = claims
-        self._teams = permissions.teams_of(claims)
+        self._reach = permissions.reach_of(claims)
         self._approvals = ApprovalStates(pool, claims, hearing)
         self._hearing = hearing
         self._sent: dict[tuple[str, object], object] = {}
@@ -78,9 +78,9 @@ class States:
         """Everything that is, or that has changed since it was last told."""
         began, seconds = time.monotonic(), self._ended_within()
         machines = await self._others()
-        rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS, self._teams)
+        rows = await self._pool.fetch(SQL.workers_of, *self._owner, MAX_WORKERS, self._reach)
         ended = await self._pool.fetch(
-            SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._teams, MAX_RECEIPT_BYTES
+            SQL.ended_receipts, *self._owner, seconds, MAX_RECEIPTS, self._reach, MAX_RECEIPT_BYTES
         )
         shown = {row["worker_no"] for row in rows}
         gone = await self._gone([number for number in self._lent.values() if number not in shown])
@@ -98,13 +98,13 @@ class States:
     async def changed(self, worker_nos: Sequence[int]) -> list[State]:
         """What has changed of these workers, and of machines, approvals and receipts."""
         machines = await self._others()
-        rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner, self._teams) if worker_nos else []
+        rows = await self._pool.fetch(SQL.workers, list(worker_nos), *self._owner, self._reach) if worker_nos else []
         names = [row["worker_id"] for row in rows]
         shown = {row["worker_no"] for row in rows}
         gone = self._say_gone({number for number in worker_nos if number not in shown})
         seconds = self._ended_within()
         ended = await self._pool.fetch(
-            SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._teams, MAX_RECEIPT_BYTES
+            SQL.ended_receipts_of, names, *self._owner, seconds, MAX_RECEIPTS, self._reach, MAX_RECEIPT_BYTES
         )
         receipts_told, _ = await self._requests(ended)
         return [*machines, *gone, *self._workers(rows), *await self._asked(seconds), *receipts_told]
@@ -152,7 +152,7 @@ class States:
         """Those of these, told before, that may be read no more."""
         if not worker_nos:
             return []
-        left = await self._pool.fetch(SQL.left, list(worker_nos), *self._owner, self._teams)
+        left = await self._pool.fetch(SQL.left, list(worker_nos), *self._owner, self._reach)
         return self._say_gone(set(worker_nos) - {row["worker_no"] for row in left})
 
     def _say_gone(self, worker_nos: Container[int]) -> list[State]:
@@ -166,12 +166,12 @@ class States:
 
     async def _requests(self, ended: list[asyncpg.Record]) -> tuple[list[State], int]:
         """Receipts to tell: what ended, oldest first, what is open, and what was told as open and is not among it."""
-        rows = await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS, self._teams)
+        rows = await self._pool.fetch(SQL.open_receipts, *self._owner, MAX_RECEIPTS, self._reach)
         told = [*self._receipts(reversed(ended)), *self._receipts(reversed(rows))]
         present = {_identity(row) for row in rows}
         if missing := [identity for identity in self._open if identity not in present]:
             columns = map(list, zip(*missing, strict=True))
-            found = await self._pool.fetch(SQL.receipts, *columns, *self._owner, self._teams)
+            found = await self._pool.fetch(SQL.receipts, *columns, *self._owner, self._reach)
             told += self._receipts(found)
             for identity in set(missing).difference(map(_identity, found)):
                 self._open.pop(identity, None)  # it may be read no more

@@ -86,7 +86,7 @@ class Workers:
             permissions.only_machine(claims),
             *place,
             limit + 1,
-            permissions.teams_of(claims),
+            permissions.reach_of(claims),
         )
         page = [snapshots.summary(row, **self._reader(claims, row)) for row in rows[:limit]]
         following = token_of(rows[limit - 1]) if len(rows) > limit else None

@@ -339,6 +339,47 @@ async def leave(scene: Scene, who: Caller) -> Call:
     return Call(who=await scene.another_like(who))
 
 
+# Guests.
+
+
+async def shown(scene: Scene) -> dict[str, Any]:
+    """What the owner's invitation of a guest answers."""
+    await scene.pool.execute("delete from api.guest where invited_by = $1", scene.ada.user_id)  # at most fifty at once
+    body = {"name": "guest", "worker_ids": [scene.ids["worker_id"]]}
+    answer = await scene.ada.post("/api/guests", body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["data"]
+
+
+@of("POST /api/guests")
+async def invite_a_guest(scene: Scene, _: Caller) -> Call:
+    return Call({"name": "guest", "worker_ids": [scene.ids["worker_id"]]})
+
+
+@of("POST /api/guests/{guest_id}/revoke")
+async def revoke_a_guest(scene: Scene, _: Caller) -> Call:
+    row = "insert into api.guest (guest_id, invited_by, name, worker_ids, secret_digest, expires_at)"
+    guest_id = f"guest_{number()}"
+    await scene.pool.execute(
+        f"{row} values ($1, $2, 'x', array['w'], $3, clock_timestamp() + interval '1 hour')",
+        guest_id,
+        scene.ada.user_id,
+        opaque.token_digest(guest_id),
+    )
+    return Call(ids={"guest_id": guest_id})
+
+
+@of("POST /api/guests/enter")
+async def come_in(scene: Scene, _: Caller) -> Call:
+    return Call({"secret": (await shown(scene))["secret"]})
+
+
+@of("POST /api/guests/refresh")
+async def go_on(scene: Scene, _: Caller) -> Call:
+    entered = await scene.world.api.client.post("/api/guests/enter", json={"secret": (await shown(scene))["secret"]})
+    return Call({"refresh_token": entered.json()["refresh_token"]})
+
+
 # Workers.
 
 NONE: Mapping[str, Any] = {}

@@ -141,10 +141,18 @@ class AuthRoutes:
         with answering():
             device = await self.devices.current(Actor.of(grant.claims))
             until = await self.step_up.until(Actor.of(grant.claims))
-        user = User(id=grant.user_id, email=grant.email or "")
+        guest_scope = grant.claims.guest_scope
+        user = User(id=grant.user_id, email=grant.email or "") if guest_scope is None else None
         scopes = tuple(sorted(grant.claims.scopes))
         machine_id = grant.claims.machine_id
-        found = Me(user=user, scopes=scopes, device=device, machine_id=machine_id, stepped_up_until=until)
+        found = Me(
+            user=user,
+            guest_scope=guest_scope,
+            scopes=scopes,
+            device=device,
+            machine_id=machine_id,
+            stepped_up_until=until,
+        )
         return json_answer(encode(found))
 
     async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> tuple[Tokens, str | None]:

@@ -49,7 +49,7 @@ class Door:
             self._executors.admit(grant.session_id, reason_code="session_rate")
         else:
             self._clients.admit(grant.session_id, reason_code="session_rate")
-            self._users.admit(grant.user_id, reason_code="user_rate")
+            self._users.admit(grant.principal, reason_code="user_rate")
         if self._grants.is_due(grant):
             await self._grants.heard(grant, self.address_of(scope))
         return grant

@@ -24,7 +24,7 @@ from autopilot.contract.errors import Forbidden, Unprocessable
 Shape = TypeVar("Shape")
 
 NAME_CHARACTERS = 100
-_ID = re.compile(r"[A-Za-z0-9._:~-]{1,160}")
+ID = re.compile(r"[A-Za-z0-9._:~-]{1,160}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def id_of(request: Request, name: str) -> str:
         Unprocessable: not in the charset, or too long.
     """
     written: str = request.path_params[name]
-    if _ID.fullmatch(written) is None:
+    if ID.fullmatch(written) is None:
         raise Unprocessable(f"{name} is no id", reason_code="invalid_value", field=name)
     return written
 
@@ -153,6 +153,8 @@ def require_step_up(grant: Grant) -> None:
 
 
 def _require(grant: Grant, scopes: tuple[str, ...]) -> None:
+    if scopes and grant.claims.guest_scope is not None:
+        raise Forbidden("a guest has no account", reason_code="scope", scope=scopes[0])
     held = grant.claims.scopes
     if "administer" in held:
         held = held | {"observe"}

@@ -21,12 +21,16 @@ select s.session_id, s.user_id, s.device_id, s.machine_id, d.surface, u.email, u
     extract(epoch from s.stepped_up_until - clock_timestamp())::float8 as step_up_seconds_left,
     d.public_key,
     (select json_object_agg(m.team_id, m.role) from api.membership m where m.user_id = s.user_id
-        and s.machine_id is null)::text as roles
+        and s.machine_id is null)::text as roles,
+    s.guest_id, g.worker_ids, g.invited_by,
+    extract(epoch from g.expires_at - clock_timestamp())::float8 as guest_seconds_left
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
-join api.user_account u on u.user_id = s.user_id
-where t.token_digest = $1 and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null;
+left join api.user_account u on u.user_id = s.user_id
+left join api.guest g on g.guest_id = s.guest_id
+where t.token_digest = $1 and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null
+    and (s.guest_id is null or (g.revoked_at is null and g.expires_at > clock_timestamp()));
 
 -- live_tokens: Those of the given access tokens that still speak for someone, and the roles of whom they speak for.
 select t.token_digest,
@@ -35,14 +39,18 @@ select t.token_digest,
 from api.access_token t
 join api.session s using (session_id)
 join api.device d on d.device_id = s.device_id
+left join api.guest g on g.guest_id = s.guest_id
 where t.token_digest = any ($1::bytea[])
-    and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null;
+    and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null
+    and (s.guest_id is null or (g.revoked_at is null and g.expires_at > clock_timestamp()));
 
 -- lock_family: The session a refresh token belongs to, held while it is rotated.
-select s.session_id, s.user_id, s.device_id, s.ended_at, d.revoked_at, d.surface, u.email, u.is_owner
+select s.session_id, s.user_id, s.device_id, s.ended_at, d.revoked_at, d.surface, u.email, u.is_owner, s.guest_id,
+    g.guest_id is not null and (g.revoked_at is not null or g.expires_at <= clock_timestamp()) as guest_ended
 from api.session s
 join api.device d on d.device_id = s.device_id
-join api.user_account u on u.user_id = s.user_id
+left join api.user_account u on u.user_id = s.user_id
+left join api.guest g on g.guest_id = s.guest_id
 where s.session_id = (select session_id from api.refresh_token where token_digest = $1)
 for update of s;
 
@@ -82,11 +90,12 @@ with ended as (
     update api.session set ended_at = clock_timestamp(), end_reason = $2
     where session_id = $1 and ended_at is null
     returning session_id, device_id, user_id
+), untold as (
+    insert into api.untold_revocation (device_id, session_id, user_id, x_request_id)
+    select device_id, session_id, user_id, $3 from ended where user_id is not null  -- a guest asks for nothing
+    on conflict (device_id) do nothing
 )
-insert into api.untold_revocation (device_id, session_id, user_id, x_request_id)
-select device_id, session_id, user_id, $3 from ended
-on conflict (device_id) do nothing
-returning session_id;
+select session_id from ended;
 
 -- untold_revocations: What the runtime does not know yet, oldest first.
 select device_id, session_id, user_id, x_request_id from api.untold_revocation order by ended_at, device_id limit $1;

@@ -63,7 +63,7 @@ order by a.expires_at limit $2
 -- oldest_first: a page of a principal's approvals that have not ended, bounded in rows and bytes (at least one)
 with found as (
     select * from approval_view
-    where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $9)
+    where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $9)
         and ($3::bigint is null or worker_no = $3)
         and ended_at is null and (state = 'pending' or not $4)
         and ($5::timestamptz is null or (requested_at, approval_id) > ($5, $6::text))
@@ -81,7 +81,7 @@ select * from page where before < $8 order by requested_at, approval_id
 -- newest_first: a page of all of a principal's approvals, or of those that have ended, bounded alike
 with found as (
     select * from approval_view
-    where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $9)
+    where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $9)
         and ($3::bigint is null or worker_no = $3)
         and (ended_at is not null or not $4)
         and ($5::timestamptz is null or (requested_at, approval_id) < ($5, $6::text))
@@ -108,14 +108,14 @@ left join approval_answer s using (approval_id)
 -- each part in bytes (at least one)
 with ended as (
     select * from approval_view
-    where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $6)
+    where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $6)
         and ended_at > clock_timestamp() - make_interval(secs => $3)
     order by ended_at desc
     limit $4
 ),
 open as (
     select * from approval_view
-    where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $6) and ended_at is null
+    where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $6) and ended_at is null
     order by requested_at, approval_id
     limit $4
 ),

@@ -38,4 +38,4 @@ insert into departed_membership (membership_no) values ($1) on conflict do nothi
 select exists (select from departed_membership where membership_no = $1)
 
 -- belongings: whose these workers are, and with whom they are shared
-select worker_no, owner_user_id, owner_guest_scope, team_id from worker where worker_no = any($1::bigint[])
+select worker_no, worker_id, owner_user_id, owner_guest_scope, team_id from worker where worker_no = any($1::bigint[])

@@ -22,7 +22,7 @@ select *, clock_timestamp() as read_at from worker_view where worker_id = $1;
 -- page: a principal's workers, newest activity first, after a place in that order
 select *, clock_timestamp() as read_at
 from worker_view
-where visible(owner_user_id, owner_guest_scope, team_id, $1, $2, $9)
+where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $9)
   and ($3::text is null or status = $3)
   and ($4::text is null or workspace_ref = $4)
   and ($5::text is null or machine_id = $5 or machine_id is null)
