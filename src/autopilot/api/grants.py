@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import asyncpg
@@ -47,6 +47,15 @@ class Grant:
     """Of the key that signs the device's writes; None: it has none, and signs nothing."""
     good_until: float
     """By the monotonic clock: this finding is not relied on any longer."""
+    _heard: dict[str, Claims] = field(default_factory=dict, compare=False, repr=False)
+    """By address; few, since a finding is good for a second."""
+
+    def claims_from(self, address: str) -> Claims:
+        """The claims, with where the call comes from."""
+        claims = self._heard.get(address)
+        if claims is None:
+            claims = self._heard[address] = replace(self.claims, address=address)
+        return claims
 
     @property
     def principal(self) -> int | str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -88,7 +88,7 @@ class Facade:
             if grant.public_key is not None:
                 await self.signatures.check(scope, grant, body)
             if claims.machine_id is None:  # of what people do, the audit says where from
-                claims = replace(claims, address=self.door.address_of(scope))
+                claims = grant.claims_from(self.door.address_of(scope))
             if found.path == paths.MACHINE_TEAM:
                 claims = await self.memberships.claimed(claims, body)
         response = await self.port.call(
