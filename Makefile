@@ -33,6 +33,7 @@ run: setup  ## Run everything: database, server, companion, Codex (data in .auto
 test: setup lint  ## Everything a change must pass, each suite in its budget; SUITES="api cli" for some
 	@tools/system-packages
 	@tools/system-packages --where-available postgresql-15
+	@tools/system-packages --where-available chromium
 	$(BIN)/python tools/suites.py $(SUITES)
 
 test-fast: setup  ## Contract, SDK and what every process needs, without Codex or long runs: half a minute

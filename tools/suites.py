@@ -3,8 +3,8 @@
 A budget is about three times what the suite takes on two idle cores; what runs over it hangs, or has grown too slow to
 be run for every change. All budgets together stay within 45 minutes. Ends with a table and `N passed, N failed`.
 
-Some suites are legs: the same tests on another Postgres, Python or Codex. They need programs that a machine may not
-have; what was left out for that is said before it is left out, and again in the last line.
+Some suites are legs: the same tests on another Postgres, Python or Codex, or those in a browser. They need programs
+that a machine may not have; what was left out for that is said before it is left out, and again in the last line.
 """
 
 from __future__ import annotations
@@ -101,6 +101,13 @@ def oidc() -> Leg:
     )
 
 
+def chromium() -> Leg:
+    """The browser (TEST_CHROMIUM names another)."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return Leg(found, "Chromium (apt-get install chromium)", environ={"TEST_CHROMIUM": found or ""})
+
+
 OIDC_PROVIDER = ".oidc-provider/node_modules/oidc-provider/package.json"
 CODEX169 = ".codex169/node_modules/.bin/codex"
 """Where the Makefile installs it."""
@@ -143,18 +150,19 @@ CODEX_CORE = (
 stop, its history after a crash, its terminal. What then happens between companion and ledger is of no version: `make
 test-codex169` runs that too."""
 SUITES = (
-    Suite("contract", ("contract",), 90),
-    Suite("ops db", ("ops", "db"), 180),
-    Suite("client", ("client",), 130),
+    Suite("contract", ("contract",), 80),
+    Suite("ops db", ("ops", "db"), 170),
+    Suite("client", ("client",), 120),
     Suite("runtime", ("runtime",), 420),
     Suite("api", ("api",), 340),
     Suite("companion", ("companion",), 370, processes=3),
     Suite("cli", ("cli",), 120),
-    Suite("e2e", ("e2e",), 520, processes=1),
-    Suite("postgres15", ("db", *RUNTIME_CORE), 210, leg=postgres15),
+    Suite("e2e", ("e2e",), 510, processes=1),
+    Suite("postgres15", ("db", *RUNTIME_CORE), 200, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 100, leg=python313),
-    Suite("codex169", CODEX_CORE, 170, processes=3, options=("-m", "e2e"), leg=codex169),
+    Suite("codex169", CODEX_CORE, 160, processes=3, options=("-m", "e2e"), leg=codex169),
     Suite("oidc", ("api/test_oidc_sign_in.py",), 50, processes=1, leg=oidc),
+    Suite("browser", ("browser",), 60, processes=1, leg=chromium),
 )
 
 
@@ -169,9 +177,9 @@ class Outcome:
 
 
 def uncovered() -> set[str]:
-    """Folders with tests that no suite runs."""
+    """Folders with tests that no suite runs; a leg runs again what another runs, but for the browser's."""
     found = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
-    return found - {path for suite in SUITES if suite.leg is None for path in suite.paths}
+    return found - {path for suite in SUITES if suite.leg in {None, chromium} for path in suite.paths}
 
 
 def run(suite: Suite, leg: Leg) -> Outcome:

@@ -57,6 +57,22 @@ async def test_a_person_signs_in_with_the_provider_and_the_token_speaks_for_them
     assert (me["device"]["name"], me["scopes"], me["stepped_up_until"]) == ("laptop", ["administer", "observe"], None)
 
 
+async def test_who_has_a_passkey_and_comes_without_it_is_held_and_told_of(api: ServedApi):
+    first = await signed_in(api, "ada")
+    columns = "passkey_id, user_id, credential_id, public_key, rp_id, name, sign_count, backup_eligible, backed_up"
+    sql = f"insert into api.passkey ({columns}) values ('pk', $1, 'c', 'k', 'example.com', 'Phone', 0, false, false)"
+    await api.pool.execute(sql, first["userId"])
+
+    again = await signed_in(api, "ada")
+
+    me = (await api.client.get("/api/me", headers=bearer(again["token"]))).json()
+    assert me["device"]["held_until"] is not None
+    answer = await api.client.post("/api/devices/revoke-others", json={}, headers=bearer(again["token"]))
+    assert answer.json()["error"]["details"][0]["reason_code"] == "recovery_hold"
+    await api.app.state.api.postman.delivered()
+    assert me["device"]["device_id"] in api.post.mails[-1].text
+
+
 async def test_the_same_subject_is_the_same_user_again_and_refreshes_like_any_session(api: ServedApi):
     first, again = await signed_in(api, "ada"), await signed_in(api, "ada")
 

@@ -91,7 +91,7 @@ async def test_the_others_are_told_by_mail_in_the_list_and_in_the_audit(
     await api.app.state.api.postman.delivered()
 
     mail = api.post.mails[-1]
-    assert (mail.email, mail.subject) == (ADA, "Somebody signed in to your account by mail")
+    assert (mail.email, mail.subject) == (ADA, "Somebody signed in to your account without a passkey")
     for said in (f"devices revoke {device['device_id']}", "Thief's laptop", "127.0.0.1", device["held_until"]):
         assert said in mail.text
     async with RuntimeCodexClient(api.url, ada.token) as client:

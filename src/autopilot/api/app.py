@@ -196,7 +196,7 @@ def build(
     app = Starlette(
         routes=[
             *auth.routes(),
-            *OidcRoutes(api.sso, reception, rate, alarm).routes(),
+            *OidcRoutes(api.sso, api.postman, reception, rate, alarm).routes(),
             *StepUpRoutes(step_up, uses, api.grants, api.postman, reception, rate, alarm).routes(),
             *passkeys.routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),

@@ -40,20 +40,22 @@ def tell_copied(postman: Postman, used: Used, caller: Caller) -> None:
     _tell(postman, used.account.email, "A passkey of yours may have been copied", text)
 
 
-def tell_recovery(postman: Postman, tokens: Tokens, device: DeviceNote, held_until: str) -> None:
-    """Somebody came in by mail, although there are passkeys."""
+def tell_recovery(postman: Postman, tokens: Tokens, device: DeviceNote) -> None:
+    """Somebody came in without a passkey, although there are some; nothing is told of any other session."""
+    if tokens.held_until is None:
+        return
     what = device.name or "a device without a name"
     text = (
-        f"Somebody signed in to your account with a code from this mail box, on {what!r}, from {device.address}.\n"
+        f"Somebody signed in to your account without a passkey, on {what!r}, from {device.address}.\n"
         "You have passkeys, so this may be somebody else. Until\n\n"
-        f"    {held_until}\n\n"
+        f"    {tokens.held_until}\n\n"
         "that device can't remove a passkey, sign out another device, or do what takes a fresh proof.\n\n"
         "If it was not you, sign it out, from a device of yours:\n\n"
         f"    autopilot devices revoke {tokens.device_id}\n\n"
         "and see who else reads this mail box. If it was you, and you don't want to wait:\n\n"
         f"    autopilot devices confirm {tokens.device_id}\n"
     )
-    _tell(postman, tokens.account.email, "Somebody signed in to your account by mail", text)
+    _tell(postman, tokens.account.email, "Somebody signed in to your account without a passkey", text)
 
 
 def _tell(postman: Postman, email: str | None, subject: str, text: str) -> None:

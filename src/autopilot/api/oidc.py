@@ -20,7 +20,7 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, opaque, pairing_secrets
+from autopilot.api import audit, opaque, pairing_secrets, recovery
 from autopilot.api.accounts import Account, SignUp
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit import NOBODY, Actor, Caller
@@ -177,7 +177,7 @@ class OidcSignIns:
         await connection.execute(SQL.finish, row["sign_in_id"], tokens.session_id, salt)
         detail = {"method": "oidc", "issuer": self.provider.client.issuer}
         await audit.record(connection, "signed_in", caller, actor=tokens.actor, detail=detail)
-        return tokens
+        return await recovery.begin(connection, tokens, caller)
 
     async def _again(self, connection: Any, row: Any, verifier: str, account: Account) -> Tokens | None:
         access, refresh = pairing_secrets.tokens_of(verifier, row["token_salt"])

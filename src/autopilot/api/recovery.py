@@ -1,4 +1,4 @@
-"""Recovery: what a session may do that a code from the mail opened although its user has passkeys.
+"""Recovery: what a session may do that was opened by mail, or single sign-on, although its user has passkeys.
 
 It is held for a day: it works, but is not stepped up by mail and signs out no other device, so that a stolen mail box
 is not at once the account. The user is told by mail and in the list of devices, and ends the hold from another device,
@@ -8,6 +8,7 @@ docs/decisions/0024-recovery.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,17 +25,17 @@ HOLD_SECONDS = 86400.0
 """Long enough for a person to read mail, short enough to wait for who has lost all else."""
 
 
-async def begin(connection: Any, tokens: Tokens, caller: Caller) -> str | None:
-    """Hold a session that a code has just opened, where its user has passkeys: until when; None: it is as any other.
+async def begin(connection: Any, tokens: Tokens, caller: Caller) -> Tokens:
+    """Hold a session that was opened just now without a passkey, where its user has some; the tokens say until when.
 
     Within the caller's transaction.
     """
     until: datetime | None = await connection.fetchval(SQL.hold, tokens.session_id, HOLD_SECONDS)
     if until is None:
-        return None
+        return tokens
     subject, detail = f"device:{tokens.device_id}", {"held_until": instant(until)}
     await audit.record(connection, "recovery_begun", caller, actor=tokens.actor, subject=subject, detail=detail)
-    return instant(until)
+    return replace(tokens, held_until=instant(until))
 
 
 async def check(connection: Any, actor: Actor) -> None:

@@ -46,6 +46,8 @@ class Tokens:
     refresh: str
     expires_in: int
     """Seconds the access token lives."""
+    held_until: str | None = None
+    """Of a session that was opened without a passkey, though its user has some (`recovery`)."""
 
     @property
     def actor(self) -> Actor:

@@ -103,12 +103,10 @@ class AuthRoutes:
             async with self.sessions.pool.acquire() as connection, connection.transaction():
                 proved = await self.codes.take(connection, body.code, email=body.email, caller=caller)
                 admitted = proved is not None and await self.sign_up.admits(connection, proved)
-                opened = await self._open(connection, proved, caller, device) if proved and admitted else None
-        if opened is None:
+                tokens = await self._open(connection, proved, caller, device) if proved and admitted else None
+        if tokens is None:
             raise refusal()
-        tokens, held_until = opened
-        if held_until is not None:
-            notices.tell_recovery(self.postman, tokens, device, held_until)
+        notices.tell_recovery(self.postman, tokens, device)
         return json_answer(encode(signed_in(tokens)))
 
     async def refresh(self, request: Request) -> Response:
@@ -155,15 +153,13 @@ class AuthRoutes:
         )
         return json_answer(encode(found))
 
-    async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> tuple[Tokens, str | None]:
-        """The session, and until when it is held."""
+    async def _open(self, connection: Any, email: str, caller: Caller, device: DeviceNote) -> Tokens:
         account = await accounts.find_or_create(connection, email, owner_email=self.sign_up.owner_email)
-        tokens = await self.sessions.open(connection, account, device)
-        held_until = await recovery.begin(connection, tokens, caller)
-        if held_until is None:
+        tokens = await recovery.begin(connection, await self.sessions.open(connection, account, device), caller)
+        if tokens.held_until is None:
             await step_up.mark(connection, tokens.session_id, "email_code")
         await audit.record(connection, "signed_in", caller, actor=tokens.actor, detail={"method": "email_code"})
-        return tokens, held_until
+        return tokens
 
     def _counted(self, request: Request) -> Caller:
         caller = self._caller(request)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.api import notices
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit import Caller
 from autopilot.api.database import answering
@@ -21,6 +22,7 @@ from autopilot.api.http.answers import json_answer
 from autopilot.api.http.auth import SURFACE_HEADER, SURFACES, device_key
 from autopilot.api.http.reception import Reception, decoded, named
 from autopilot.api.limits import Limit
+from autopilot.api.mail import Postman
 from autopilot.api.oidc import OidcSignIns, Returned, Shown
 from autopilot.api.oidc_client import CALLBACK
 from autopilot.api.oidc_id_token import NotProved
@@ -39,6 +41,7 @@ class OidcRoutes:
     """The paths; without a provider they are there, and say so."""
 
     sign_ins: OidcSignIns | None
+    postman: Postman
     reception: Reception
     rate: Limit
     alarm: Alarm
@@ -77,6 +80,7 @@ class OidcRoutes:
         )
         with answering():
             tokens = await sign_ins.collect(_hex(body.verifier, "verifier"), body.code, device, caller)
+        notices.tell_recovery(self.postman, tokens, device)
         return json_answer(encode(signed_in(tokens)))
 
     async def come_back(self, request: Request) -> Response:
