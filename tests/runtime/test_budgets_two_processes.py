@@ -152,7 +152,8 @@ async def test_the_turn_that_crosses_a_budget_is_the_last_one_whichever_process_
     for log in logs:
         ends = [one["seq"] for one in log if one["payload"].get("level") == "exhausted"]
         assert [seq for seq in turns_of(log) if ends and seq > ends[0]] == []
-        stopped = [one for one in log if one["payload"].get("method") == "turn/interrupt"]
+        received = [one["payload"] for one in log if one["eventType"] == "worker.request.received"]
+        stopped = [one for one in received if one["method"] == "turn/interrupt"]
         assert len(stopped) <= (on_exhausted == "interrupt")
     assert await deadlocks(runtime) == 0
 
