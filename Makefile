@@ -9,7 +9,7 @@ URL ?= http://127.0.0.1:8787
 CODEX169 := .codex169/node_modules/.bin/codex
 OIDC_PROVIDER := .oidc-provider/node_modules/oidc-provider/package.json
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance container-check staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -90,6 +90,9 @@ endurance: setup  ## Every seeded suite with its full count of seeds (hours); AR
 bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each against a peer or limit of the same run (10 minutes)
 	@tools/system-packages nginx-light libnginx-mod-nchan
 	@for name in append replay open latency fanout codex hostile; do $(BIN)/python bench/$$name.py || exit 1; done
+
+container-check: setup  ## Build and run the container as the guide says (podman): BASE=root.tar, ARGS="--podman … --build …"
+	$(BIN)/python tools/container_check.py $(if $(BASE),--base "$(BASE)") $(ARGS)
 
 staging: setup  ## Four chains of calls against any deployment: make staging URL=https://… (after autopilot login there)
 	AUTOPILOT_STAGING_URL=$(URL) $(BIN)/pytest -q tests/e2e/test_staging.py
