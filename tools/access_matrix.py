@@ -30,7 +30,7 @@ class Principal:
 
     name: str
     group: str
-    """`role`, `credential` (of the owner) or `machine`."""
+    """`role`, `credential` (of the owner), `machine` or `guest`."""
     says: str
 
 

@@ -18,6 +18,7 @@ MATRIX = access_matrix.load()
 ROLES = [one.name for one in MATRIX.of_group("role")]
 CREDENTIALS = [one.name for one in MATRIX.of_group("credential")]
 MACHINES = [one.name for one in MATRIX.of_group("machine")]
+GUEST = "guest"
 FRESH = "owner"
 """The credential of the columns of roles, as the owner's column has it."""
 PEOPLE = [(role, credential) for role in ROLES for credential in [FRESH, *CREDENTIALS]]
@@ -115,8 +116,20 @@ class Scene:
         sql = "select session_id from api.access_token where token_digest = $1"
         return await self.pool.fetchval(sql, opaque.token_digest(token))
 
+    async def guest(self) -> Caller:
+        """Somebody without an account, whom the owner showed the worker."""
+        body = {"name": "Gil", "worker_ids": [self.ids["worker_id"]]}
+        invited = await self.ada.post("/api/guests", body)
+        assert invited.status_code == 201, invited.text
+        secret = {"secret": invited.json()["data"]["secret"]}
+        entered = await self.world.api.client.post("/api/guests/enter", json=secret)
+        assert entered.status_code == 200, entered.text
+        return Caller(self.world, "", 0, entered.json()["token"], role=GUEST)
+
     async def another_like(self, who: Caller) -> Caller:
         """Somebody new of the same kind: for a call that ends what it is made with."""
+        if who.role == GUEST:
+            return await self.guest()
         if who.is_machine:
             made = await (await self.account("stranger")).machine()
             return Caller(made.world, made.email, made.user_id, made.token, made.worker_id, role=who.role)
@@ -142,6 +155,7 @@ async def staged(world: World) -> Scene:
     assert (await ada.post(f"/api/teams/{team_id}/members/{users['former'].user_id}/remove", {})).status_code == 200
     for role, credential in PEOPLE:
         made.callers.append(await made.with_credential(users[role], role, credential))
+    made.callers.append(await made.guest())
     crew, foreign = await users["operator"].machine(), await users["stranger"].machine()
     await made.put_into_team(crew)
     machines = {"machine": made.machine, "sibling": await ada.machine(), "crew": crew, "foreign": foreign}
