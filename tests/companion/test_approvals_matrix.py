@@ -98,6 +98,25 @@ async def test_answered_from_afar(installation: Installation, seed: int) -> None
     assert (installation.project / "patched.txt").exists() == yes(opened, "file_change")
 
 
+async def test_asked_while_the_phone_was_offline(installation: Installation, seed: int) -> None:
+    async with installation.companion():
+        opened = await ask_all(installation, random.Random(seed))
+        told: dict[str, Approval] = {}
+        async with asyncio.timeout(PATIENCE_SECONDS), installation.owner.follow_everything() as entries:
+            async for entry in entries:  # it is back: what it missed is told as state
+                if isinstance(entry, Approval):
+                    told[entry.approval_id] = entry
+                if len(told) == len(opened):
+                    break
+        assert {one.state for one in told.values()} == {"pending"}
+        for one in opened:
+            one.approval = told[one.approval.approval_id]
+            await one.decide(installation)
+        for one in opened:
+            assert end(await ended(installation, one.approval)) == ("applied", one.outcome, None), one.kind.name
+        await check(installation, opened)
+
+
 def yes(opened: list[Open], kind: str) -> bool:
     return next(one.yes for one in opened if one.kind.name == kind)
 
