@@ -102,7 +102,7 @@ async def test_the_life_of_a_worker(runtime, companion):
     assert set(snapshot) == {field.name for field in dataclasses.fields(contract.WorkerSnapshot)}
 
     page = honoured("GET", "/workers/{workerId}/events", await call(runtime, "GET", "/workers/w/events"))
-    assert all(list(envelope) == list(encode(decode(Envelope, envelope))) for envelope in page)
+    assert all([*envelope, "teamId"] == list(encode(decode(Envelope, envelope))) for envelope in page), "of no team"
 
     stop = await call(runtime, "POST", "/workers/w/stop", {"reason": "done"})
     assert honoured("POST", "/workers/{workerId}/stop", stop)["status"] == "stopping"

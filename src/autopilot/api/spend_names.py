@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import asyncpg
 import msgspec
@@ -21,6 +22,7 @@ from autopilot.db.queries import load
 SQL = load("autopilot.api", "teams")
 
 PATH = "/spend"
+NAMED = (SpendBy.USER, SpendBy.TEAM)
 OK = 200
 
 
@@ -30,24 +32,22 @@ class SpendNames:
 
     pool: asyncpg.Pool
 
-    async def put_into(self, claims: Claims, response: RuntimeResponse) -> RuntimeResponse:
-        """The report with names in its groups, where it is by user or team; else as it came.
+    async def put_into(self, claims: Claims, query: str, response: RuntimeResponse) -> RuntimeResponse:
+        """The report with names in its groups, where `query` asked for it by user or team; else as it came.
 
         Raises:
             Unavailable: accounts can't be read.
         """
-        if response.status != OK or not isinstance(response.body, bytes) or claims.user_id is None:
+        by = dict(parse_qsl(query)).get("by")
+        if by not in NAMED or response.status != OK or not isinstance(response.body, bytes) or claims.user_id is None:
             return response
         said: dict[str, Any] = msgspec.json.decode(response.body)
         groups = said["data"]["groups"]
         with answering():
-            match said["data"]["by"]:
-                case SpendBy.USER:
-                    await self._name(groups, "user_id", "email", SQL.addresses_seen_by, claims.user_id)
-                case SpendBy.TEAM:
-                    await self._name(groups, "team_id", "team_name", SQL.names_seen_by, claims.user_id)
-                case _:
-                    return response
+            if by == SpendBy.USER:
+                await self._name(groups, "user_id", "email", SQL.addresses_seen_by, claims.user_id)
+            else:
+                await self._name(groups, "team_id", "team_name", SQL.names_seen_by, claims.user_id)
         return replace(response, body=msgspec.json.encode(said))
 
     async def _name(self, groups: list[dict[str, Any]], key: str, name: str, query: str, user_id: int) -> None:

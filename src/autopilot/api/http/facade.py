@@ -102,7 +102,7 @@ class Facade:
             )
         )
         if found.path == spend_names.PATH:
-            response = await self.names.put_into(grant.claims, response)
+            response = await self.names.put_into(grant.claims, scope["query_string"].decode("latin-1"), response)
         if isinstance(response.body, bytes):
             self.refusals.answered(scope, response.status, response.body)
             await _answer(send, response, response.body)
