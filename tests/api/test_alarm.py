@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
 
-from autopilot.api import alarm
+from autopilot.api import alarm, audit
 from autopilot.api.settings import ApiSettings
 from autopilot.testing.postgres import TestCluster
 
@@ -50,7 +50,8 @@ async def test_guesses_at_one_person_from_many_addresses_are_noticed_too(proxied
     for n in range(alarm.OF_AN_EMAIL + 3):
         await guess(proxied, address=f"198.51.100.{n}", email="ada@example.org")
 
-    assert await noticed(proxied) == [("email:ada@example.org", f"198.51.100.{alarm.OF_AN_EMAIL}")]
+    ada = audit.address_subject(proxied.app.state.api.codes.keys()[0], "ada@example.org")
+    assert await noticed(proxied) == [(ada, f"198.51.100.{alarm.OF_AN_EMAIL}")]
 
 
 async def test_many_addresses_that_guess_at_many_people_are_noticed_by_their_sum(

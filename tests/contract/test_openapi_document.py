@@ -98,6 +98,7 @@ CALLS = {
     "POST /api/guests/enter",
     "POST /api/guests/refresh",
     "POST /api/teams/{teamId}/leave",
+    "DELETE /api/me",
     "GET /api/auth/oidc",
     "POST /api/auth/oidc",
     "POST /api/auth/oidc/collect",

@@ -26,10 +26,12 @@ from autopilot.api.alarm import Alarm
 from autopilot.api.audit_outbox import AuditOutbox
 from autopilot.api.ceremonies import Ceremonies
 from autopilot.api.codes import Codes
+from autopilot.api.deletion import Deletion, Deletions
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
 from autopilot.api.guests import Guests
 from autopilot.api.http import pair_page
+from autopilot.api.http.account import AccountRoutes
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
 from autopilot.api.http.devices import DeviceRoutes
@@ -89,6 +91,7 @@ class Api:
     pairings: Pairings
     ceremonies: Ceremonies
     invitations: Invitations
+    deletions: Deletions
     sso: OidcSignIns | None
     guests: Guests
     grants: Grants
@@ -110,6 +113,7 @@ class Api:
             await self.pairings.sweep()
             await self.ceremonies.sweep()
             await self.invitations.sweep()
+            await Deletion(self.pool).sweep()
             if self.sso is not None:
                 await self.sso.sweep()
             await self.guests.sweep()
@@ -196,6 +200,7 @@ def build(
     app = Starlette(
         routes=[
             *auth.routes(),
+            *AccountRoutes(Deletion(pool), api.deletions, api.grants, api.watch, reception).routes(),
             *OidcRoutes(api.sso, api.postman, reception, rate, alarm).routes(),
             *StepUpRoutes(step_up, uses, api.grants, api.postman, reception, rate, alarm).routes(),
             *passkeys.routes(),
@@ -263,7 +268,8 @@ def _parts(
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
-        invitations=Invitations(pool),
+        invitations=Invitations(pool, codes.keys),
+        deletions=Deletions(pool, port, clock),
         sso=_sso(settings, codes, sessions, clock, alarm),
         guests=Guests(pool, sessions),
         grants=grants,
@@ -324,6 +330,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
             works |= {"audit": api.audit.run, "refusals": api.refusals.run, "departures": api.departures.run}
+            works |= {"deletions": api.deletions.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

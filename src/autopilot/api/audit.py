@@ -7,6 +7,8 @@ sealed. Never holds a secret: details are redacted, and small.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ Action = Literal[
     "token_minted",
     "sso_refused",
     "sso_linked",
+    "account_deleted",
     "admin_granted",
     "admin_revoked",
     "owner_changed",
@@ -71,6 +74,7 @@ Action = Literal[
 Outcome = Literal["done", "refused"]
 
 DETAIL_BYTES = 4096
+ADDRESS_DIGITS = 24
 NO_DETAIL: Mapping[str, Any] = {}
 
 
@@ -106,6 +110,15 @@ class Actor:
 
 
 NOBODY = Actor()
+
+
+def address_subject(key: bytes, email_key: str) -> str:
+    """How a mail address stands in the audit, which is never altered: as a keyed digest, from which nobody reads it.
+
+    The same address is the same digest, for as long as the key is (that of sign-in codes).
+    """
+    made = hmac.new(key, b"autopilot audit address\0" + email_key.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return f"email:{made.hexdigest()[:ADDRESS_DIGITS]}"
 
 
 async def record(

@@ -67,7 +67,13 @@ class Codes:
             attempts = AT_THE_MACHINE_ATTEMPTS if at_the_machine else self.attempts
             good_for = (self.life_seconds, attempts, actor.session_id)
             await connection.execute(SQL.create_code, plain_email(email), email_key, digest, caller.address, *good_for)
-            await audit.record(connection, "code_requested", caller, actor=actor, subject=f"email:{email_key}")
+            await audit.record(
+                connection,
+                "code_requested",
+                caller,
+                actor=actor,
+                subject=audit.address_subject(self.keys()[0], email_key),
+            )
         return code
 
     async def take(
@@ -85,7 +91,7 @@ class Codes:
             return str(hits[0]["email"])
         await connection.execute(SQL.count_attempt, [row["code_no"] for row in rows])
         tried = _key_or_none(email)
-        subject = f"email:{tried}" if tried else None
+        subject = audit.address_subject(self.keys()[0], tried) if tried else None
         action: Action = "code_refused" if actor.session_id is None else "step_up_refused"
         await audit.record(connection, action, caller, actor=actor, outcome="refused", subject=subject)
         if self.alarm is not None:

@@ -8,6 +8,7 @@ nobody in gets the same answer.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -30,6 +31,8 @@ class Invitations:
     """Lets people into teams."""
 
     pool: asyncpg.Pool
+    keys: Callable[[], tuple[bytes, ...]]
+    """Key the digests by which the audit names addresses; the first is used."""
 
     async def invite(
         self, actor: Actor, team_id: str, email: str, role: str, caller: Caller
@@ -62,7 +65,7 @@ class Invitations:
                 user_id(actor),
             )
             name = (await connection.fetchrow(SQL.lock, team_id))["name"]
-            detail = {"email": email_key, "role": role}
+            detail = {"address": self._told(email_key), "role": role}
             await audit.record(
                 connection, "team_invited", caller, actor=actor, subject=f"team:{team_id}", detail=detail
             )
@@ -79,7 +82,7 @@ class Invitations:
             row = await connection.fetchrow(SQL.withdraw, team_id, invitation_id)
             if row is None:
                 raise no_such_invitation()
-            detail = {"email": row["email_key"], "role": row["role"]}
+            detail = {"address": self._told(row["email_key"]), "role": row["role"]}
             await audit.record(
                 connection, "team_invitation_withdrawn", caller, actor=actor, subject=f"team:{team_id}", detail=detail
             )
@@ -97,7 +100,7 @@ class Invitations:
             if found is None:
                 raise no_such_invitation()
             meant = email is not None and folded_email(email) == found["email_key"]
-            team_id, detail = str(found["team_id"]), {"email": found["email_key"], "role": found["role"]}
+            team_id, detail = str(found["team_id"]), {"address": self._told(found["email_key"]), "role": found["role"]}
             if meant:
                 await connection.fetchrow(SQL.lock, team_id)
                 if await connection.fetchrow(SQL.use, found["invitation_id"]) is None:
@@ -116,6 +119,9 @@ class Invitations:
         if not meant:
             raise no_such_invitation()
         return team_id
+
+    def _told(self, email_key: str) -> str:
+        return audit.address_subject(self.keys()[0], email_key)
 
     async def sweep(self) -> None:
         """Forget invitations that ended long ago."""

@@ -22,6 +22,7 @@ from autopilot.contract.errors import Unauthorized
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "sessions")
+DELETION_SQL = load("autopilot.api", "deletion")
 
 EndReason = Literal["signed_out", "refresh_reused", "revoked", "replaced"]
 PERSON_SCOPES = frozenset({"observe", "administer"})
@@ -152,6 +153,8 @@ class Sessions:
         async with self.pool.acquire() as connection, connection.transaction():
             family = await connection.fetchrow(SQL.lock_family, digest)
             found = await connection.fetchrow(SQL.find_refresh, digest) if family else None
+            if family is None and await connection.fetchval(DELETION_SQL.is_orphaned, digest):
+                raise Unauthorized("the account of this token was deleted", reason_code="account_deleted")
             if family is None or found is None or family["ended_at"] or family["revoked_at"] or found["expired"]:
                 raise _refresh_refused()
             if family["guest_ended"] or is_guest != (family["guest_id"] is not None):

@@ -76,6 +76,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "teams remove": ("teams:remove", "End a membership."),
         "teams leave": ("teams:leave", "Leave one."),
         "teams delete": ("teams:delete", "End one."),
+        "account delete": ("account:delete", "End your account, for good."),
         "admins list": ("admins:admins", "Show who manages the installation."),
         "admins grant": ("admins:grant", "Let somebody manage it."),
         "admins revoke": ("admins:revoke", "Let them no longer."),
@@ -115,6 +116,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
 }
 """Group -> command -> where it is, and what the list of commands says of it."""
 FAMILIES = {
+    "account": "End your account.",
     "admins": "Say who manages this installation, at its machine.",
     "audit": "Prove that no log was altered; see what happened.",
     "machine": "Have this machine work for a server elsewhere; share one with a team.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from autopilot.client.calls import Calls, many, one
-from autopilot.contract import Device, RenameDevice, Revoked, encode
+from autopilot.client.calls import Calls, as_message, many, one
+from autopilot.contract import AccountDeleted, Device, RenameDevice, Revoked, encode
 
 
 class DeviceCalls(Calls):
@@ -47,3 +47,13 @@ class DeviceCalls(Calls):
     async def revoke_other_devices(self) -> Revoked:
         """The same for all devices but the one that asks."""
         return one(Revoked, await self._http.call("devices.revoke_others", "POST", "/api/devices/revoke-others"))
+
+    async def delete_account(self) -> AccountDeleted:
+        """End one's own account, for good: every token and stream of it, its machines, its workers and their logs.
+
+        Raises:
+            Forbidden: `step_up_required`.
+            Conflict: `last_owner` of a team (`teams`), or `installation_owner`.
+        """
+        reply = await self._http.call("account.delete", "DELETE", "/api/me", retry=False)
+        return as_message(AccountDeleted, reply.body, reply.request_id)

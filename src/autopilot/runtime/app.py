@@ -26,6 +26,7 @@ from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
 from autopilot.runtime.audit_routes import AuditRoutes
 from autopilot.runtime.counts import Counts
+from autopilot.runtime.erasure import Erasure
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.machines_room import MachinesRoom
@@ -69,6 +70,8 @@ class Runtime:
         self.sharing.on_change += [self.ledger.forget, self.notices.sharing_changed]
         self.ledger.on_commit += [self.notices.committed, counts.committed, self.sharing.committed]
         self.machines.machines.on_change.append(self.notices.machine_changed)
+        retention = Retention(self.ledger, pool, settings, clock, counts.log_broken)
+        self.erasure = Erasure(self.ledger, pool, self.machines.requests, retention, clock)
         self.router = Router(
             [
                 *Workers(self.ledger, pool, self.hearing, settings).routes(),
@@ -81,6 +84,7 @@ class Runtime:
                 ).routes(),
                 *self.machines.routes(),
                 *AuditRoutes(pool).routes(),
+                *self.erasure.routes(),
             ]
         )
         self.background: list[Callable[[], Awaitable[None]]] = [
@@ -89,7 +93,8 @@ class Runtime:
             self.ledger.run,
             self.hearing.run,
             self.sharing.run,
-            Retention(self.ledger, pool, settings, clock, counts.log_broken).run,
+            retention.run,
+            self.erasure.run,
             Sealer(pool, lambda: settings.keys.seal, clock).run,
             *self.machines.background,
         ]

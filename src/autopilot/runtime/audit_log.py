@@ -22,6 +22,7 @@ from autopilot.db.queries import load
 SQL = load("autopilot.runtime", "audit")
 
 RuntimeAction = Literal[
+    "account_emptied",
     "policy_set",
     "prices_set",
     "machine_registered",

@@ -93,12 +93,12 @@ class Revocations:
 
 
 async def refuse_revoked(conn: Any, claims: Claims) -> None:
-    """A revoked device asks for nothing, whatever the API still believed when the call came in.
+    """A revoked device, and a deleted user, ask for nothing, whatever the API still believed when the call came in.
 
     Raises:
         Unauthorized: it is one.
     """
-    if claims.device_id is not None and await conn.fetchval(_SQL.is_revoked, claims.device_id):
+    if await conn.fetchval(_SQL.is_revoked, claims.device_id, claims.user_id):
         raise Unauthorized("this token is unknown, expired or revoked", reason_code="token_refused")
 
 

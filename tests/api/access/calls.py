@@ -124,7 +124,7 @@ async def collect_from_the_provider(scene: Scene, _: Caller) -> Call:
     return Call({"verifier": device.verifier, "code": code_on(page)})
 
 
-@of("POST /api/auth/signout", "POST /api/devices/revoke-others")
+@of("DELETE /api/me", "POST /api/auth/signout", "POST /api/devices/revoke-others")
 async def end_ones_own(scene: Scene, who: Caller) -> Call:
     return Call(who=await scene.another_like(who))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autopilot.contract._generated.account import (
+        AccountDeleted,
         Device,
         DeviceKey,
         EmailSignIn,
@@ -286,6 +287,7 @@ VERSION = "1.0.0"
 
 MODULES = {
     "AcceptInvitation": "team",
+    "AccountDeleted": "account",
     "AcknowledgeFeedResponse": "machine_service",
     "Activity": "worker",
     "Actor": "event",
@@ -538,6 +540,7 @@ MODULES = {
 
 __all__ = [
     "AcceptInvitation",
+    "AccountDeleted",
     "AcknowledgeFeedResponse",
     "Activity",
     "Actor",

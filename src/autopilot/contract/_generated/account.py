@@ -8,6 +8,7 @@ from typing import Any
 from autopilot.contract._generated.passkey import AssertionCredential
 
 __all__ = [
+    "AccountDeleted",
     "Device",
     "DeviceKey",
     "EmailSignIn",
@@ -157,6 +158,16 @@ class SignedOut:
 
     ok: bool
     """Always true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDeleted:
+    """Answer: the account is deleted."""
+
+    ok: bool
+    """Always true."""
+    user_id: int
+    """Whose it was; nobody else is ever given this id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

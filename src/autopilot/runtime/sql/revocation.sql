@@ -1,8 +1,9 @@
 -- revoke: the API's word that a device's sign-in has ended
 insert into revoked_device (device_id, revoked_at) values ($1, $2) on conflict (device_id) do nothing
 
--- is_revoked: whether a device may not ask any more
+-- is_revoked: whether a device, or its user, may not ask any more
 select exists (select 1 from revoked_device where device_id = $1)
+    or exists (select 1 from deleted_user where user_id = $2::bigint)
 
 -- undelivered: what revoked devices asked for, and no machine was handed
 select target_kind, target_id, request_id from receipt

@@ -1,0 +1,157 @@
+"""The end of an account: everything of it that is here goes in one transaction, and the runtime is told of it.
+
+Owns `api.deleted_account`, which keeps the bare id for ever: it is given to nobody else, and the audit names it. Lines
+of the audit stay as they are; they never held an address (`audit.address_subject`). What the runtime has is the
+runtime's to stop and to empty: it is told until it answers, so that a runtime that is away, or an API that dies in
+between, makes it later, never forgotten. Source: docs/decisions/0026-deleting-an-account.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from autopilot.api import audit, recovery, sharing
+from autopilot.api.audit import Actor, Caller
+from autopilot.api.teams import SQL as TEAMS_SQL
+from autopilot.api.teams import user_id
+from autopilot.contract.errors import Conflict, Unauthorized, Unavailable
+from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
+from autopilot.db.away import AWAY
+from autopilot.db.queries import load
+from autopilot.ops.clock import Clock
+from autopilot.ops.log import get_logger
+
+SQL = load("autopilot.api", "deletion")
+
+RETRY_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+AT_ONCE = 100
+OK = 200
+
+log = get_logger("autopilot.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Ends accounts."""
+
+    pool: asyncpg.Pool
+
+    async def delete(self, actor: Actor, caller: Caller) -> list[str]:
+        """End the account of the actor's user; the ids of the sessions that ended.
+
+        Raises:
+            Conflict: `installation_owner`; `last_owner` of a team with others in it (`teams`).
+            Forbidden: `recovery_hold`: the actor's own session is held.
+            Unauthorized: it is deleted already.
+        """
+        ending = user_id(actor)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await recovery.check(connection, actor)
+            teams = [row["team_id"] for row in await connection.fetch(SQL.teams, ending)]
+            for team_id in teams:
+                await connection.fetchrow(TEAMS_SQL.lock, team_id)
+            account = await connection.fetchrow(SQL.lock_user, ending)
+            if account is None:
+                raise Unauthorized("this account is deleted", reason_code="account_deleted")
+            if account["is_owner"]:
+                raise Conflict(
+                    "the installation is yours: hand it over at its machine first (`autopilot admins owner`)",
+                    reason_code="installation_owner",
+                )
+            await _leave(connection, ending, teams, actor, caller)
+            return await _forget(connection, account, actor, caller)
+
+    async def sweep(self) -> None:
+        """Forget what ended."""
+        await self.pool.execute(SQL.sweep)
+
+
+async def _leave(connection: Any, ending: int, teams: list[str], actor: Actor, caller: Caller) -> None:
+    """Out of all teams, which are locked; those that nobody else is in end.
+
+    Raises:
+        Conflict: `last_owner`.
+    """
+    standing = {team_id: await connection.fetchrow(SQL.standing, team_id, ending) for team_id in teams}
+    left = {team_id: row for team_id, row in standing.items() if row is not None}
+    stuck = [
+        team_id for team_id, row in left.items() if row["role"] == "owner" and row["others"] and not row["other_owners"]
+    ]
+    if stuck:
+        raise Conflict(
+            "a team has an owner: make somebody else one first, or end it", reason_code="last_owner", teams=stuck
+        )
+    ended = [row["membership_no"] for row in await connection.fetch(SQL.leave_all, ending)]
+    await sharing.sign(connection, ended, actor, caller)
+    for team_id, row in left.items():
+        if not row["others"]:
+            await connection.execute(TEAMS_SQL.delete, team_id)
+
+
+async def _forget(connection: Any, account: Any, actor: Actor, caller: Caller) -> list[str]:
+    ending, email_key = account["user_id"], account["email_key"]
+    live = await connection.fetch(SQL.live, ending)
+    device_ids = sorted({row["device_id"] for row in live})
+    await connection.execute(SQL.orphan, ending)
+    await connection.execute(SQL.remember, ending, device_ids, caller.x_request_id)
+    detail = {"devices": len(device_ids), "machines": sorted({row["machine_id"] for row in live} - {None})}
+    await audit.record(connection, "account_deleted", caller, actor=actor, subject=f"user:{ending}", detail=detail)
+    if email_key is not None:
+        await connection.execute(SQL.forget_codes, email_key)
+        await connection.execute(SQL.forget_invitations, email_key)
+    await connection.execute(SQL.forget_user, ending)
+    return [row["session_id"] for row in live]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Keep `run` running."""
+
+    pool: asyncpg.Pool
+    port: RuntimePort
+    clock: Clock
+
+    async def run(self) -> None:
+        """Tell what is untold, every two seconds, until cancelled; also what another process left."""
+        while True:
+            await self.tell()
+            await self.clock.sleep(RETRY_SECONDS)
+
+    async def tell_now(self) -> None:
+        """The same, right after a deletion: what fails is left to `run`."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.tell()
+        except (*AWAY, Unavailable, TimeoutError) as error:
+            log.warning("deletions.left", error=str(error))
+
+    async def tell(self) -> None:
+        """Tell the runtime what it does not know yet; what it can't be told now stays."""
+        for row in await self.pool.fetch(SQL.untold, AT_ONCE):
+            if await self._told(row):
+                await self.pool.execute(SQL.told, row["user_id"])
+
+    async def _told(self, row: Any) -> bool:
+        request = RuntimeRequest(
+            claims=Claims(user_id=row["user_id"], surface="runtime"),
+            method="POST",
+            path=f"/users/{row['user_id']}/deleted",
+            headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
+            body=json.dumps({"device_ids": row["device_ids"]}).encode(),
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                response = await self.port.call(request)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("deletion.not_told", user_id=row["user_id"], error=str(error))
+            return False
+        if response.status != OK:
+            log.warning("deletion.not_told", user_id=row["user_id"], status=response.status)
+        return response.status == OK
