@@ -32,7 +32,10 @@ select * from artifact where worker_no = $1 and artifact_id = $2;
 select * from artifact where worker_no = $1 and artifact_id = $2 for update;
 
 -- lock_number: the same, by its number
-select * from artifact where artifact_no = $1 for update;
+select *, xmin::text as version from artifact where artifact_no = $1 for update;
+
+-- as_it_stands: the same without a lock; another version, and somebody was at it in the meantime
+select *, xmin::text as version from artifact where artifact_no = $1;
 
 -- page: a worker's artifacts, those announced last first
 select * from artifact where worker_no = $1 and ($2::bigint is null or artifact_no < $2) order by artifact_no desc
