@@ -149,7 +149,10 @@ async def test_a_server_that_shows_another_chain_each_time_fills_no_disk(heads, 
 
 def test_a_file_of_the_version_before_is_brought_up_to_date(tmp_path):
     older = sqlite3.connect(tmp_path / FILE)
-    older.executescript("create table setting (name text primary key, value text not null); pragma user_version = 5;")
+    older.executescript(
+        "create table setting (name text primary key, value text not null);"
+        "create table approval (approval_id text primary key); pragma user_version = 5;"
+    )
     older.close()
     assert seal_heads.read(tmp_path) == []
 
