@@ -228,3 +228,15 @@ async def test_a_decision_and_its_taking_back_at_once_leave_one_truth(runtime):
         ("delivered", [True], 0),
         ("pending", [False], 1),
     ]
+
+
+async def test_words_that_postgres_reads_no_json_of_keep_no_decision_from_being_found_or_taken_back(runtime):
+    _, approval_id = await asked(runtime)
+    body = b'{"option_id":"decline","message":"no\\u0000, \\"actor\\":{}"}'
+    assert (await call(runtime, "POST", f"/approvals/{approval_id}/decision", body=body)).status == 200
+
+    [line] = (await call(runtime, "GET", "/audit", query="action=approval_decided", claims=OTHER)).json["data"]
+    answer = await revoke(runtime)
+
+    assert (line["actor"]["device_id"], line["detail"]["option_id"]) == (OWNER.device_id, "decline")
+    assert answer.data["reopened"] == 1

@@ -94,6 +94,8 @@ class Decisions:
             worker.now,
             by.x_request_id,
             by.traceparent,
+            actor,
+            answer.said.option_id.replace("\0", "\ufffd"),  # which no text of Postgres can hold
         )
         exact = sealed(self._keys, worker.worker_id, approval_id, answer.content_text, answer.said.message)
         await tx.conn.execute(SQL.put_answer, approval_id, *exact)

@@ -48,19 +48,19 @@ with line as (
     order by r.created_at desc, 2 desc limit $10)
     union all
     (select a.decided_at, 'approval:' || a.approval_id, 'approval', 'approval_decided', 'done',
-        (a.decision::json -> 'actor' ->> 'user_id')::bigint, a.decision::json -> 'actor' ->> 'guest_scope',
-        a.decision::json -> 'actor' ->> 'device_id', null, a.decision::json -> 'actor' ->> 'machine_id',
-        a.decision::json -> 'actor' ->> 'surface', null, a.x_request_id, 'approval:' || a.approval_id,
-        json_build_object('worker_id', w.worker_id, 'kind', a.kind, 'option_id', a.decision::json ->> 'option_id')::text,
+        (a.decided_by::json ->> 'user_id')::bigint, a.decided_by::json ->> 'guest_scope',
+        a.decided_by::json ->> 'device_id', null, a.decided_by::json ->> 'machine_id',
+        a.decided_by::json ->> 'surface', null, a.x_request_id, 'approval:' || a.approval_id,
+        json_build_object('worker_id', w.worker_id, 'kind', a.kind, 'option_id', a.decided_option)::text,
         a.worker_no, a.decided_seq
     from approval a
     join worker w using (worker_no)
     where a.decided_at is not null
-        and ($1::bigint is null or (a.decision::json -> 'actor' ->> 'user_id')::bigint = $1)
-        and ($2::text is null or a.decision::json -> 'actor' ->> 'guest_scope' = $2)
+        and ($1::bigint is null or (a.decided_by::json ->> 'user_id')::bigint = $1)
+        and ($2::text is null or a.decided_by::json ->> 'guest_scope' = $2)
         and ($3::text is null or $3 = 'approval_decided')
         and ($4::text is null or a.x_request_id = $4)
-        and ($5::text is null or a.decision::json -> 'actor' ->> 'device_id' = $5)
+        and ($5::text is null or a.decided_by::json ->> 'device_id' = $5)
         and a.decided_at >= $6 and a.decided_at < $7 and ($8::timestamptz is null or a.decided_at <= $8)
         and ($8::timestamptz is null or (a.decided_at, 'approval:' || a.approval_id) < ($8, $9::text))
     order by a.decided_at desc, 2 desc limit $10)

@@ -20,7 +20,7 @@ order by target_kind, target_id, request_id
 select w.worker_id, a.approval_id, a.decided_seq
 from approval a
 join worker w using (worker_no)
-join revoked_device d on d.device_id = a.decision::json -> 'actor' ->> 'device_id'
+join revoked_device d on d.device_id = a.decided_by::json ->> 'device_id'
 where a.ended_at is null and a.state = 'decided'
 order by w.worker_id, a.approval_id limit $1
 
@@ -28,7 +28,7 @@ order by w.worker_id, a.approval_id limit $1
 select w.worker_id, a.approval_id, a.decided_seq
 from approval a
 join worker w using (worker_no)
-where a.ended_at is null and a.state = 'decided' and a.decision::json -> 'actor' ->> 'device_id' = $1
+where a.ended_at is null and a.state = 'decided' and a.decided_by::json ->> 'device_id' = $1
 order by w.worker_id, a.approval_id
 
 -- forget: no call of so long ago is still on its way
