@@ -3,7 +3,7 @@
 Decides who may: the machine's owner, who puts it into a team that they may operate in, and proves first who they are.
 Relies on the API for memberships: it looks up the one that a call is about (`Claims.membership_no`), and says when one
 has ended (`depart`); then the member's own machines leave the team, and a call that is still on its way under that
-membership is refused. Source: docs/decisions/0019-sharing-a-machine.md.
+membership is refused. Source: docs/decisions/0020-sharing-a-machine.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ create table share_head (
     share_no smallint primary key check (share_no = 1),
     version bigint not null
 );
-insert into share_head (share_no, version) values (1, 0);
 
 -- Memberships that have ended, as the API says: none of them puts a machine into its team any more, however long the
 -- call was on its way.

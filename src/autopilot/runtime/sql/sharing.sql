@@ -26,10 +26,11 @@ update machine set team_id = $2 where machine_id = any($1::text[])
 update worker set team_id = $2 where worker_no = $1
 
 -- changed: whoever reads through a team looks again
-update share_head set version = version + 1 where share_no = 1
+insert into share_head (share_no, version) values (1, 1)
+on conflict (share_no) do update set version = share_head.version + 1
 
 -- version: how often something changed
-select version from share_head where share_no = 1
+select coalesce((select version from share_head where share_no = 1), 0)
 
 -- depart: a membership has ended
 insert into departed_membership (membership_no) values ($1) on conflict do nothing
