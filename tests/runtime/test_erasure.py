@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 from tests.runtime.test_seal import sealer_of, verify
@@ -112,6 +113,42 @@ async def test_nothing_is_taken_from_them_any_more_also_what_was_on_its_way(runt
 
     assert await holding(runtime, SECRET) == set()
     assert await runtime.pool.fetchval("select count(*) from worker_state where status = 'running'") == 0
+
+
+async def test_words_that_postgres_reads_no_json_of_are_emptied_as_any_others(runtime):
+    companion = await leased(runtime)
+    approval = question("w")
+    assert (await companion.ask_approval("w", approval)).status == 202
+    body = f'{{"option_id":"decline","message":"{SECRET}\\u0000"}}'.encode()
+    path = f"/approvals/{approval['approval_id']}/decision"
+    assert (await call(runtime, "POST", path, body=body)).status == 200
+
+    await delete(runtime)
+    await settle(runtime)
+
+    assert await holding(runtime, SECRET) == set()
+    kept = json.loads(await runtime.pool.fetchval("select decision from approval"))
+    assert (kept["actor"]["device_id"], kept["option_id"]) == (OWNER.device_id, "decline")
+    assert await runtime.pool.fetchval("select count(*) from deleted_user where emptied_at is null") == 0
+
+
+async def test_a_user_whom_it_fails_for_keeps_no_other_waiting(runtime, monkeypatch: pytest.MonkeyPatch):
+    await lived(runtime)
+    await runtime.pool.execute("insert into deleted_user (user_id, deleted_at) values (99, '2020-01-01')")
+    await delete(runtime)
+    stop = Erasure._stop
+
+    async def fails(self, user_id: int) -> None:
+        if user_id == 99:
+            raise LookupError(user_id)
+        await stop(self, user_id)
+
+    monkeypatch.setattr(Erasure, "_stop", fails)
+    await settle(runtime)
+
+    assert await holding(runtime, SECRET) == set()
+    left = await runtime.pool.fetch("select user_id from deleted_user where emptied_at is null")
+    assert [row["user_id"] for row in left] == [99]
 
 
 @pytest.mark.parametrize("step", ["_stop", "_empty", "_finish"])

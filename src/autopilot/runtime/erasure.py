@@ -92,12 +92,18 @@ class Erasure:
             await self._clock.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Stop and empty what is left of deleted users."""
+        """Stop and empty what is left of deleted users; one of whom that fails keeps no other waiting."""
         for row in await self._pool.fetch(SQL.left, AT_ONCE, SETTLED_SECONDS):
-            await self._stop(row["user_id"])
-            altered = await self._empty(row["user_id"])
-            if row["is_settled"]:
-                await self._finish(row["user_id"], altered)
+            try:
+                await self._sweep_user(row["user_id"], is_settled=row["is_settled"])
+            except Exception:
+                log.warning("erasure.user_failed", user_id=row["user_id"], exc_info=True)
+
+    async def _sweep_user(self, user_id: int, *, is_settled: bool) -> None:
+        await self._stop(user_id)
+        altered = await self._empty(user_id)
+        if is_settled:
+            await self._finish(user_id, altered)
 
     async def _stop(self, user_id: int) -> None:
         asker = Asker(Claims(user_id=user_id, scopes=frozenset({"administer"}), surface="runtime"))

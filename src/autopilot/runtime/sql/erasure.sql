@@ -34,10 +34,11 @@ update worker set workspace_ref = null, codex_home_ref = null, metadata = '{}' w
 -- blank_states: what was derived from the logs
 update worker_state s set facts = '{}' from worker w where w.worker_no = s.worker_no and w.owner_user_id = $1
 
--- blank_approvals: what was asked and answered; who decided what stays
+-- blank_approvals: what was asked and answered; who decided what stays. No operator for JSON reads the decision itself,
+-- which may hold a person's words with \u0000
 update approval a set request = '{}', params = '{}',
     decision = case when a.decision is null then null else json_build_object(
-        'actor', a.decision::json -> 'actor', 'option_id', a.decision::json -> 'option_id')::text end
+        'actor', a.decided_by::json, 'option_id', a.decided_option)::text end
 from worker w where w.worker_no = a.worker_no and w.owner_user_id = $1
 
 -- blank_receipts: what was requested of their workers and machines, and what came of it; that it was stays
