@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
+from tests.waiting import until
 
 from autopilot.api import admins, opaque, tokens
 from autopilot.api.settings import ApiSettings
 from autopilot.cli.credentials import owner_code, settle_owner
-from autopilot.contract.errors import Conflict, NotFound, Unprocessable
+from autopilot.contract.errors import AutopilotError, Conflict, NotFound, Unprocessable
 from autopilot.ops.settings import Secret
 
 OWNER = "owner@example.org"
@@ -143,6 +145,33 @@ async def test_an_installation_that_is_handed_over_has_one_owner_who_alone_has_w
         assert [(one.email, one.is_owner) for one in await admins.everybody(api.pool)] == [("ada@example.org", True)]
         rows = await api.pool.fetch("select action, subject from api.audit where action like 'owner%'")
         assert [row["action"] for row in rows] == ["owner_changed"]
+
+
+async def test_an_installation_is_not_handed_over_to_an_account_that_is_deleted_at_that_moment(database: str):
+    async with serving(database, EchoRuntime(), settings=CLOSED) as api, asyncio.TaskGroup() as group:
+        await settle_owner(api.pool, OWNER)
+        heir = await api.mint("ada@example.org", "observe")
+        async with api.pool.acquire() as connection, connection.transaction():
+            await connection.execute("delete from api.user_account where user_id = $1", heir.userId)
+            handing = group.create_task(refused_by(admins.hand_over(api.pool, "ada@example.org")))
+            await until(lambda: is_waiting(api))
+
+        assert isinstance(await handing, NotFound)
+        assert await owners(api) == [OWNER]
+
+
+async def refused_by(change: Awaitable[None]) -> AutopilotError | None:
+    try:
+        await change
+    except AutopilotError as error:
+        return error
+    return None
+
+
+async def is_waiting(api: ServedApi) -> bool:
+    """Whether somebody waits for a row that another transaction holds."""
+    sql = "select exists (select from pg_locks where not granted and locktype = 'transactionid')"
+    return bool(await api.pool.fetchval(sql))
 
 
 async def test_the_owners_address_changes_and_the_owner_stays(api: ServedApi):

@@ -4,8 +4,8 @@ select pg_advisory_xact_lock(hashtextextended('autopilot.api.sign_up', 0));
 -- everybody: Who manages the installation.
 select user_id, email, is_owner from api.user_account where is_owner or is_admin order by is_owner desc, user_id;
 
--- find: A user, by address.
-select user_id, is_owner, is_admin from api.user_account where email_key = $1;
+-- find: A user, by address; there until the transaction ends, so that nobody hands over to an account that is just deleted.
+select user_id, is_owner, is_admin from api.user_account where email_key = $1 for update;
 
 -- may_manage: Whether a user is one of them.
 select is_owner or is_admin from api.user_account where user_id = $1;
