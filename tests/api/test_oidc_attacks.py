@@ -215,8 +215,14 @@ async def test_the_providers_word_makes_an_owner_only_where_the_settings_name_th
 ):
     settings = settings_for(issuer, oidc_domains=domains, owner_email="ada@example.org")
     async with serving(database, EchoRuntime(), settings=settings) as api:
-        await signed_in(api, "ada")
-        assert await api.pool.fetchval("select is_owner from api.user_account") is becomes_owner
+        if becomes_owner:
+            await signed_in(api, "ada")
+        else:  # nor the account that the owner would come to, which somebody else could then enter with them
+            assert (await proved(api, "ada"))[1].status_code == 403
+            assert await reasons(api) == ["not_linked"]
+            assert await api.pool.fetchval("select count(*) from api.user_account") == 0
+            await api.sign_in("ada@example.org")
+        assert await api.pool.fetchval("select is_owner from api.user_account")
 
 
 async def test_where_sign_up_is_closed_a_stranger_of_any_domain_gets_no_account(database: str, issuer: Issuer):

@@ -85,7 +85,10 @@ class SignUp:
         Those are: whoever has an account, the owner that the settings name, whoever is invited into a team; where
         sign-up is open, everybody.
         """
-        email_key = folded_email(email)
-        if self.is_open or (self.owner_email is not None and folded_email(self.owner_email) == email_key):
+        if self.is_open or self.is_for_owner(email):
             return True
-        return bool(await connection.fetchval(SQL.is_expected, email_key))
+        return bool(await connection.fetchval(SQL.is_expected, folded_email(email)))
+
+    def is_for_owner(self, email: str) -> bool:
+        """Whether it is the address of the owner that the settings name."""
+        return self.owner_email is not None and folded_email(self.owner_email) == folded_email(email)

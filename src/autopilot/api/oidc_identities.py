@@ -60,7 +60,8 @@ def _checked(proof: Proof, client: OidcClient) -> str:
 async def _first(connection: Any, email: str, client: OidcClient, sign_up: SignUp) -> Account:
     """The account of a subject that is not known: that of its address, or a new one."""
     trusted = client.trusts(folded_email(email))
-    if not trusted and await accounts.find(connection, email) is not None:
+    # Nor does it make the account that is the owner's as soon as they come: they would find another's hand on it.
+    if not trusted and (sign_up.is_for_owner(email) or await accounts.find(connection, email) is not None):
         raise NotProved(
             "not_linked",
             "there is an account with your address, and this server does not take the provider's word for it: "
