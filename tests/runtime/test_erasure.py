@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 
 import pytest
 from tests.runtime.test_seal import sealer_of, verify
+from tests.runtime.test_sharing import WAITS
+from tests.waiting import until
 
 from autopilot.contract.port import Claims
 from autopilot.runtime.app import build
@@ -149,6 +152,22 @@ async def test_a_user_whom_it_fails_for_keeps_no_other_waiting(runtime, monkeypa
     assert await holding(runtime, SECRET) == set()
     left = await runtime.pool.fetch("select user_id from deleted_user where emptied_at is null")
     assert [row["user_id"] for row in left] == [99]
+
+
+async def test_emptying_waits_for_a_move_of_their_machine_without_a_worker_that_the_move_needs(runtime):
+    await lived(runtime)
+    await delete(runtime)
+    async with (
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+        runtime.pool.acquire() as conn,
+        conn.transaction(),
+    ):
+        await conn.execute("select from machine for no key update")
+        group.create_task(runtime.erasure.sweep())
+        await until(lambda: runtime.pool.fetchval(WAITS))
+        await conn.execute("select from worker for update nowait")
+    assert await holding(runtime, SECRET) == set()
 
 
 @pytest.mark.parametrize("step", ["_stop", "_empty", "_finish"])

@@ -21,6 +21,10 @@ TEAMS = ("team_a", "team_b")
 MINE = replace(OWNER, roles=dict.fromkeys(TEAMS, "owner"), membership_no=1)
 VIEWER = Claims(user_id=2, device_id="d2", scopes=frozenset({"administer"}), roles={"team_a": "viewer"})
 OPERATOR = replace(VIEWER, user_id=3, roles={"team_a": "operator"})
+WAITS = """
+select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+"""
+"""Whether some connection of this test's database waits for a lock."""
 
 
 async def put(runtime, machine_id="m1", team_id="team_a", claims=MINE):
@@ -166,6 +170,38 @@ async def test_the_internal_call_of_a_departure_is_taken_from_the_api_alone(runt
     assert (await call(runtime, "POST", path, body, claims=MINE)).data == {"machines": []}
     assert (await put(runtime)).reason == "no_such_team"
     assert (await put(runtime, claims=replace(MINE, membership_no=2))).status == 200
+
+
+async def test_a_device_that_was_revoked_while_its_call_was_on_its_way_moves_no_machine(runtime):
+    await leased(runtime)
+    await call(runtime, "POST", f"/devices/{MINE.device_id}/revoked", claims=MINE)
+
+    refused = await put(runtime)
+
+    assert (refused.status, refused.reason) == (401, "token_refused")
+    assert await runtime.pool.fetchval("select team_id from machine where machine_id = 'm1'") is None
+
+
+async def test_a_claim_waits_for_the_head_of_shares_without_a_feed_that_another_claim_may_hold_it_for(runtime):
+    """The other way round two claims, each with a feed that the other needs, would wait for each other."""
+    companion, other = await leased(runtime), Companion(runtime, "m2")
+    await companion.ask_approval("w", question("w", 1))
+    await companion.release("w")
+    await other.register()
+    await put(runtime, "m2")
+
+    async with (
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+        runtime.pool.acquire() as conn,
+        conn.transaction(),
+    ):
+        await conn.execute("select from share_head for update")
+        claiming = group.create_task(other.claim("w"))
+        await until(lambda: runtime.pool.fetchval(WAITS))
+        await conn.execute("select from feed_head for update nowait")
+    assert claiming.result().status == 200
+    assert "worker.approval.closed" in [frame["eventType"] for frame in await frames(runtime, "w")]
 
 
 class Chaos:

@@ -36,8 +36,8 @@ AT_ONCE = 20
 REASON = "account_deleted"
 GONE = {"code": REASON, "message": "the account of this machine was deleted"}
 BLANKS = (
-    SQL.blank_workers, SQL.blank_states, SQL.blank_approvals, SQL.blank_receipts, SQL.blank_machines,
-    SQL.forget_facts, SQL.forget_feeds, SQL.forget_policies,
+    SQL.lock_machines, SQL.blank_workers, SQL.blank_states, SQL.blank_approvals, SQL.blank_receipts,
+    SQL.blank_machines, SQL.forget_facts, SQL.forget_feeds, SQL.forget_policies,
 )  # fmt: skip
 
 log = structlog.get_logger("autopilot.runtime.erasure")

@@ -56,6 +56,7 @@ async def claim(
         _require_free(worker, machine_id)
         former, now = worker.lease, worker.now
         await artifacts_losses.with_worker(tx.conn, worker, machine_id)
+        await sharing_rows.inherit(tx, worker, executor.team_id)  # before the feeds, which are locked last
         notes = await _expiry_notes(tx, worker) + await approvals_rows.replaced(tx, worker, machine_id)
         if notes:
             await tx.append(worker, notes)  # into the feed of whoever held it until now
@@ -65,7 +66,6 @@ async def claim(
             _SQL.claim, worker.worker_no, machine_id, generation, lease.claimed_at, lease.expires_at, ttl_ms
         )
         worker.lease = lease
-        await sharing_rows.inherit(tx, worker, executor.team_id)
         facts = {"machine_id": machine_id, "generation": generation, "expires_at": instant(lease.expires_at)}
         await tx.append(
             worker, [note("worker.lease.claimed", facts, x_request_id=x_request_id, actor=actor_of(claims))]

@@ -20,6 +20,7 @@ from autopilot.runtime import audit_log, permissions, sharing_rows
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.machines import Machine, Machines, machine
 from autopilot.runtime.requests_bodies import Bodies, identifier
+from autopilot.runtime.revocation import refuse_revoked
 from autopilot.runtime.router import Match, Route, data_response
 from autopilot.runtime.sharing_rows import SQL
 
@@ -49,6 +50,7 @@ class Sharing:
 
         Raises:
             NotFound: no such machine, or no team of theirs.
+            Unauthorized: the device was revoked while the call was on its way.
             Forbidden: not theirs (`role`), a viewer (`role`), a token that is no person's (`scope`), no step-up.
         """
         machine_id = identifier(match["machine_id"], "machine_id")
@@ -59,6 +61,7 @@ class Sharing:
             raise Forbidden("a token that executes shares nothing", reason_code="scope", scope="administer")
         async with self._ledger.transaction() as tx:
             await tx.conn.fetch(SQL.lock_machines, [machine_id])
+            await refuse_revoked(tx.conn, claims)
             found = await machine(tx.conn, machine_id)
             if not permissions.owns(claims, found):
                 raise Forbidden("only its owner shares a machine", reason_code="role")

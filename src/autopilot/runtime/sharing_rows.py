@@ -1,8 +1,8 @@
 """Which team a machine and its workers are shared with: the rows, as they move within a transaction of the ledger.
 
 A worker is shared with whom the machine is shared with that holds its lease, or held it last. Locks: machines in id
-order, then workers in id order, then the head of shares; so a claim holds its machine before it locks its worker, and
-sees the move of a machine whole or not at all. Never decides who may (sharing.py).
+order, then workers in id order, then the head of shares, and feeds after it; so a claim holds its machine before it
+locks its worker, and sees the move of a machine whole or not at all. Never decides who may (sharing.py).
 """
 
 from __future__ import annotations

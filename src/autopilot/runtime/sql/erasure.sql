@@ -28,6 +28,9 @@ where w.owner_user_id = $1
     and exists (select 1 from event e where e.worker_no = w.worker_no and e.seq < h.latest_seq and not e.pruned)
 order by w.worker_id
 
+-- lock_machines: before workers, as whoever moves machines locks them
+select machine_id from machine where owner_user_id = $1 order by machine_id for no key update
+
 -- blank_workers: what is said of their workers beside the logs
 update worker set workspace_ref = null, codex_home_ref = null, metadata = '{}' where owner_user_id = $1
 
