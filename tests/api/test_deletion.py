@@ -156,6 +156,28 @@ def told(api: ServedApi) -> list[RuntimeRequest]:
     return [call for call in api.runtime.calls if call.path.endswith("/deleted")]
 
 
+async def test_a_device_that_ended_before_and_nobody_could_tell_of_is_told_of_with_the_account(api: ServedApi):
+    signed, stolen = await api.sign_in(ADA), await api.sign_in(ADA)
+    stolen_id = (await api.client.get("/api/me", headers=bearer(stolen["token"]))).json()["device"]["device_id"]
+    is_away = True
+
+    async def answer(_request: RuntimeRequest) -> RuntimeResponse:
+        if is_away:
+            raise Unavailable("gone", reason_code="x")
+        return RuntimeResponse(200, {"content-type": "application/json"}, b"{}")
+
+    api.runtime.answer = answer
+    path = f"/api/devices/{stolen_id}/revoke"
+    assert (await api.client.post(path, headers=bearer(signed["token"]))).status_code == 200
+    assert (await delete(api, signed["token"])).status_code == 200
+    is_away = False
+    await api.app.state.api.deletions.tell()
+
+    assert stolen_id in json.loads(told(api)[-1].body)["device_ids"]
+    kept = await api.pool.fetchrow("select * from api.deleted_account")
+    assert (kept["user_id"], kept["device_ids"], kept["x_request_id"]) == (signed["userId"], [], None)
+
+
 @pytest.mark.parametrize("fault", ["away", "slow to say yes", "no"])
 async def test_the_runtime_is_told_until_it_says_that_it_heard(api: ServedApi, fault: str):
     signed = await api.sign_in(ADA)

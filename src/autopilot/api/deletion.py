@@ -98,10 +98,12 @@ async def _leave(connection: Any, ending: int, teams: list[str], actor: Actor, c
 async def _forget(connection: Any, account: Any, actor: Actor, caller: Caller) -> list[str]:
     ending, email_key = account["user_id"], account["email_key"]
     live = await connection.fetch(SQL.live, ending)
-    device_ids = sorted({row["device_id"] for row in live})
+    live_devices = {row["device_id"] for row in live}
+    ended_devices = {row["device_id"] for row in await connection.fetch(SQL.ended_untold, ending)}
+    device_ids = sorted(live_devices | ended_devices)
     await connection.execute(SQL.orphan, ending)
     await connection.execute(SQL.remember, ending, device_ids, caller.x_request_id)
-    detail = {"devices": len(device_ids), "machines": sorted({row["machine_id"] for row in live} - {None})}
+    detail = {"devices": len(live_devices), "machines": sorted({row["machine_id"] for row in live} - {None})}
     await audit.record(connection, "account_deleted", caller, actor=actor, subject=f"user:{ending}", detail=detail)
     if email_key is not None:
         await connection.execute(SQL.forget_codes, email_key)

@@ -17,6 +17,9 @@ delete from api.membership where user_id = $1 returning membership_no;
 -- live: Devices and sessions that end now.
 select s.session_id, s.device_id, s.machine_id from api.session s where s.user_id = $1 and s.ended_at is null;
 
+-- ended_untold: Devices that ended before, of which the runtime does not know yet: the account takes that note with it.
+select device_id from api.untold_revocation where user_id = $1;
+
 -- orphan: What could still be refreshed.
 insert into api.orphaned_token (token_digest, expires_at)
 select r.token_digest, r.expires_at from api.refresh_token r join api.session s using (session_id)
@@ -41,8 +44,8 @@ select exists (select from api.orphaned_token where token_digest = $1);
 select user_id, device_ids, x_request_id from api.deleted_account
 where told_at is null order by deleted_at, user_id limit $1;
 
--- told: The runtime knows.
-update api.deleted_account set told_at = clock_timestamp() where user_id = $1;
+-- told: The runtime knows; what it was told of is kept no longer.
+update api.deleted_account set told_at = clock_timestamp(), device_ids = '{}', x_request_id = null where user_id = $1;
 
 -- sweep: Forget tokens that ended anyway.
 delete from api.orphaned_token where expires_at < clock_timestamp();
