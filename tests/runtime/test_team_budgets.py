@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import count
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from autopilot.contract.port import Claims
 from autopilot.runtime import policy_store, spend_budgets, spend_rebuild
 from autopilot.runtime.policy_document import INSTALLATION, TEAM, Budget, Contents, Subject
+from autopilot.runtime.spend import SQL
 from autopilot.testing.machines import Companion, ask
 from autopilot.testing.runtime import OWNER, STRANGER, call, frames, insert_worker
 from autopilot.testing.spend import spent, thread, turn, usage
@@ -208,3 +210,16 @@ async def test_of_a_worker_that_left_the_team_its_use_stays_and_its_name_goes(ru
     assert await shown(runtime, "thread") == [(100,), ("b", "b", 40)]
     assert await shown(runtime, "machine") == [(100,), ("m-b", 40)]
     assert await shown(runtime, "worker", OWNER) == [("a", 100)]
+
+
+@pytest.mark.parametrize("query", ["report", "unpriced"])
+async def test_what_is_shown_of_spend_is_found_by_owner_and_team_and_not_among_everybody_s(runtime, query):
+    day, teams = date(2026, 11, 23), ["team_a"]
+    asked = {"report": (1, None, day, day, "day", 10, 1, teams), "unpriced": (1, None, day, day, 1, 10, teams)}
+    async with runtime.pool.acquire() as conn:
+        await conn.execute("set enable_seqscan = off")  # the tables are too small for an index to be worth it
+        found = await conn.fetch(f"explain {getattr(SQL, query)}", *asked[query])
+
+    plan = "\n".join(row[0] for row in found)
+    assert "worker_owner_user" in plan, plan
+    assert "spend_day_team" in plan, plan

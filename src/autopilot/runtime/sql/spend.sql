@@ -139,13 +139,21 @@ limit $6;
 
 -- unpriced: models of which something was used on days for which they have no price in version $5
 select d.model, sum(d.total_tokens)::bigint as tokens
-from worker w
-join spend_day d using (worker_no)
-where visible(w.owner_user_id, w.owner_guest_scope, nullif(d.team_id, ''), $1, $2, $7)
-  and d.day between $3::date and $4::date
-  and not exists (
-      select 1 from price p where p.version = $5::bigint and p.model = d.model and p.first_day <= d.day
-  )
+from (
+    select d.model, d.day, d.total_tokens
+    from worker w
+    join spend_day d using (worker_no)
+    where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day between $3::date and $4::date
+    union all
+    select d.model, d.day, d.total_tokens
+    from spend_day d
+    join worker w using (worker_no)
+    where d.team_id = any($7::text[]) and d.team_id <> '' and d.day between $3::date and $4::date
+      and (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) is not true
+) as d
+where not exists (
+    select 1 from price p where p.version = $5::bigint and p.model = d.model and p.first_day <= d.day
+)
 group by d.model
 order by 2 desc, 1
 limit $6;
