@@ -4,9 +4,6 @@ insert into deleted_user (user_id) values ($1) on conflict (user_id) do nothing
 -- revoke: its devices, whose sign-ins ended with it
 insert into revoked_device (device_id, revoked_at) select unnest($1::text[]), $2 on conflict (device_id) do nothing
 
--- is_deleted: whether nothing is taken from a user any more
-select exists (select 1 from deleted_user where user_id = $1)
-
 -- left: users of whom something may be left, and whether calls of theirs can still be under way
 select user_id, deleted_at < clock_timestamp() - make_interval(secs => $2) as is_settled
 from deleted_user where emptied_at is null order by deleted_at, user_id limit $1
