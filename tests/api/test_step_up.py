@@ -135,6 +135,18 @@ async def test_a_machine_steps_up_never_and_an_owner_without_an_address_at_the_m
     assert not await at_the_machine(api.pool, owner)
 
 
+@pytest.mark.parametrize("method", ["email_code", "passkey"])
+async def test_a_session_that_executes_is_not_stepped_up_whatever_else_it_may_do(api: ServedApi, method: str):
+    both = (await api.mint(ADA, "execute", "administer", machine_id="m", surface="companion")).token
+    before = len(api.post.mails)
+
+    answer = await api.client.post("/api/auth/step-up", json={"method": method}, headers=bearer(both))
+
+    assert (answer.status_code, answer.json()["error"]["details"][0]["reason_code"]) == (403, "scope")
+    assert len(api.post.mails) == before
+    assert not await is_stepped_up(api, both)
+
+
 async def test_an_owner_nobody_has_claimed_is_told_that_there_is_no_address(database: str):
     async with serving(database, EchoRuntime()) as api:
         answer = await step(api, (await api.mint(None, "administer")).token)

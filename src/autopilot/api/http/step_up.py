@@ -22,7 +22,7 @@ from autopilot.api.passkeys import open_site
 from autopilot.api.step_up import STEP_UP_SECONDS, StepUp
 from autopilot.contract import AssertionCredential, PasskeyCeremony, SteppedUp, encode
 from autopilot.contract import StepUp as StepUpBody
-from autopilot.contract.errors import Unprocessable
+from autopilot.contract.errors import Forbidden, Unprocessable
 
 METHODS = (None, "email_code", "passkey")
 """What a client may name; a code is sent where it names none."""
@@ -49,6 +49,8 @@ class StepUpRoutes:
         grant, body = await self.reception.write(request, StepUpBody, "administer", "admin")
         caller = self.reception.caller(request, grant.claims.surface)
         self.alarm.admit(self.rate, caller)
+        if grant.claims.machine_id is not None:
+            raise Forbidden("a machine proves to be nobody", reason_code="scope", scope="administer")
         if body.method not in METHODS:
             raise Unprocessable("no such method here", reason_code="invalid_value", field="method")
         if body.method == "passkey":
