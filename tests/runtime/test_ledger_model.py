@@ -225,6 +225,7 @@ class Ledger(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.endurance
+@pytest.mark.timeout(900)  # all 200 histories of 40 steps; a change runs a tenth of them
 async def test_every_history_leaves_the_log_that_the_model_says(runtime, database, settings):
     async with await build(settings, dsn=database) as other:
         await run_histories(runtime, other)
