@@ -73,6 +73,11 @@ async def test_http_2_is_spoken_and_a_plain_error_is_ours(behind: Behind):
     assert json.loads(body)["error"]["code"] == "unauthorized"
 
 
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/api/../metrics"])
+async def test_numbers_about_the_server_are_for_nobody_outside(behind: Behind, path: str):
+    assert (await behind.proxy.said(path, "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}")) in {"404", "400"}
+
+
 @pytest.mark.parametrize(("size_bytes", "status"), [(15 << 20, "200"), ((16 << 20) + 1, "413")])
 async def test_large_bodies_pass_and_the_limit_is_the_servers(
     behind: Behind, tmp_path: Path, size_bytes: int, status: str
