@@ -12,6 +12,8 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.generation import GenerationMode
+from tests.api.contract.test_guests import guest_of
+from tests.api.contract.test_team_roles import member, put_into
 from tests.api.contract.world import Person, World, announce, ask, lease, store
 from tests.api.served import bearer
 
@@ -87,7 +89,7 @@ async def test_the_server_keeps_to_the_document(
         for headers in others.values():
             send(ada.world, case, ids, headers)
 
-    others = await strangers(ada, eve)
+    others = await strangers(ada, eve, machine)
     await asyncio.to_thread(attempt)  # schemathesis calls as a client in a thread; the server has the loop
     await asyncio.to_thread(attempt_of_others)
 
@@ -102,8 +104,11 @@ def send(world: World, case: Any, ids: dict[str, str], headers: dict[str, str]) 
         raise AssertionError("\n".join(str(one) for one in failures.exceptions)) from None
 
 
-async def strangers(ada: Person, eve: Person) -> dict[str, dict[str, str]]:
+async def strangers(ada: Person, eve: Person, machine: Person) -> dict[str, dict[str, str]]:
     """Everybody else who might call, about things of Ada's."""
+    team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    await put_into(ada, machine, team_id)
+    guest, _ = await guest_of(ada, ada.worker_id)
     mint = ada.world.api.mint
     observer = await mint(ada.email, "observe")
     admin = await mint(ada.email, "observe", "administer", "admin")
@@ -112,6 +117,8 @@ async def strangers(ada: Person, eve: Person) -> dict[str, dict[str, str]]:
         "a made-up token": bearer("made-up"),
         "a stranger": bearer(eve.token),
         "a stranger's machine": bearer((await eve.machine()).token),
+        "who only views": bearer((await member(ada, team_id, "viewer")).token),
+        "a guest": bearer(guest.token),
         "the user, who only observes": bearer(observer.token),
         "the user, as an admin": bearer(admin.token),
     }
