@@ -48,6 +48,19 @@ ARGUMENTS = {
     "policy test": ["thread/list"],
     "policy test-approval": ["command"],
     "prices set": [str(DOCS)],
+    "account delete": ["--yes"],
+    "admins grant": ["eve@example.org"],
+    "admins owner": ["eve@example.org"],
+    "admins revoke": ["eve@example.org"],
+    "devices confirm": ["dev_1"],
+    "guests enter": ["http://127.0.0.1:9/guest#secret"],
+    "guests invite": ["Gil", "w"],
+    "guests revoke": ["guest_1"],
+    "machine share": ["m", "crew"],
+    "machine unshare": ["m"],
+    "passkeys remove": ["pk_1"],
+    "passkeys rename": ["pk_1", "Old phone"],
+    "teams delete": ["crew"],
 }
 WITHOUT_INSTALLATION = {
     "login": Exit.USAGE,
@@ -56,12 +69,17 @@ WITHOUT_INSTALLATION = {
     "audit export": Exit.FAILED,
     "audit accept": Exit.NOT_FOUND,
     "rebuild spend": Exit.FAILED,
+    "admins grant": Exit.NOT_FOUND,
+    "admins owner": Exit.NOT_FOUND,
+    "admins revoke": Exit.NOT_FOUND,
     "keys list": Exit.NOT_FOUND,  # they read the folder of secrets, whether anything runs or not
     "keys rotate": Exit.NOT_FOUND,
     "keys forget": Exit.NOT_FOUND,
 }
 NOT_ASKED = {"up", "doctor", "version", "backup", "restore", "serve", "api", "runtime", "companion", "demo-model"} | {
-    "audit heads"
+    "audit heads",
+    "admins list",
+    "admins code",
 }
 """They need no installation that runs, or report its absence as their result."""
 

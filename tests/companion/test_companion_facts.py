@@ -94,6 +94,7 @@ async def test_a_fact_that_the_runtime_does_not_take_is_in_the_way_of_nothing(in
     for _ in range(200):
         nested = {"deeper": nested}
     async with installation.companion() as companion:
+        await installation.state(Machine, lambda machine: machine.codex_version is not None)  # tells all facts anew
         companion.facts.take(said("warning", nested=nested), NOW)
 
         await companion.leases.heartbeat()

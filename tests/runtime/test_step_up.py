@@ -51,7 +51,7 @@ async def test_a_policy_takes_a_fresh_proof(runtime: Runtime, subject: str, clai
 
     assert (refused.status, refused.reason) == (403, "step_up_required")
     detail = refused.json["error"]["details"][0]
-    assert (detail["how"], detail["methods"]) == ("POST /api/auth/step-up", ["email_code"])
+    assert (detail["how"], detail["methods"]) == ("POST /api/auth/step-up", ["email_code", "passkey"])
     assert (await put(runtime, "", subject, claims)).status == 200
 
 

@@ -236,11 +236,14 @@ def _sign_up(settings: ApiSettings) -> SignUp:
     return SignUp(is_open=settings.sign_up == "open", owner_email=settings.owner_email)
 
 
-def _sso(settings: ApiSettings, codes: Codes, sessions: Sessions, clock: Clock, alarm: Alarm) -> OidcSignIns | None:
+def _sso(
+    settings: ApiSettings, sessions: Sessions, codes: Codes, alarm: Alarm, *, clock: Clock, at_once: int
+) -> OidcSignIns | None:
     client = oidc_client(settings)
     if client is None:
         return None
-    return OidcSignIns(codes.pool, Provider(client, clock), sessions, codes.keys, _sign_up(settings), alarm)
+    provider = Provider(client, clock)
+    return OidcSignIns(codes.pool, provider, sessions, codes.keys, _sign_up(settings), alarm, at_once)
 
 
 def _code_keys(settings: ApiSettings) -> Callable[[], tuple[bytes, ...]]:
@@ -267,11 +270,11 @@ def _parts(
         sessions=sessions,
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds),
-        pairings=Pairings(pool, codes.keys, limits.pairing_seconds, alarm),
+        pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),
         invitations=Invitations(pool, codes.keys),
         deletions=Deletions(pool, port, clock),
-        sso=_sso(settings, codes, sessions, clock, alarm),
-        guests=Guests(pool, sessions),
+        sso=_sso(settings, sessions, codes, alarm, clock=clock, at_once=limits.single_sign_ons),
+        guests=Guests(pool, sessions, limits.guests),
         grants=grants,
         watch=StreamWatch(
             grants,

@@ -32,7 +32,6 @@ LEAST_SECONDS = 60
 MOST_SECONDS = 7 * DAY_SECONDS
 MOST_WORKERS = 20
 """They travel with every call to the runtime: they must fit into a header."""
-GUESTS_PER_USER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ class Guests:
 
     pool: asyncpg.Pool
     sessions: Sessions
+    most: int
+    """Of a user."""
 
     async def invite(
         self, actor: Actor, name: str, worker_ids: Sequence[str], seconds: int, caller: Caller
@@ -53,8 +54,8 @@ class Guests:
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL.lock_user, user_id(actor))
-            if await connection.fetchval(SQL.count_of_user, user_id(actor)) >= GUESTS_PER_USER:
-                raise Conflict(f"nobody has more than {GUESTS_PER_USER} guests", reason_code="too_many_guests")
+            if await connection.fetchval(SQL.count_of_user, user_id(actor)) >= self.most:
+                raise Conflict(f"nobody has more than {self.most} guests", reason_code="too_many_guests")
             row: Any = await connection.fetchrow(
                 SQL.invite,
                 opaque.identifier("guest_"),

@@ -40,8 +40,6 @@ SQL = load("autopilot.api", "oidc")
 LIFE_SECONDS = 600.0
 ATTEMPTS = 5
 """Wrong codes that a sign-in bears."""
-LIVE_AT_ONCE = 50
-"""Sign-ins under way of a network address."""
 STATE_CHARACTERS = 43
 
 
@@ -75,6 +73,8 @@ class OidcSignIns:
     sign_up: SignUp
     alarm: Alarm
     """Told of every refusal."""
+    at_once: int
+    """Under way, of a network address."""
 
     async def begin(self, challenge: str, caller: Caller) -> BegunSso:
         """Begin one; `challenge`: SHA-256 of the device's verifier, in hex.
@@ -89,7 +89,7 @@ class OidcSignIns:
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         url = await self.provider.authorization_url(state=state, nonce=nonce, challenge=digest)
         with answering():
-            if await self.pool.fetchval(SQL.count_live, caller.address) >= LIVE_AT_ONCE:
+            if await self.pool.fetchval(SQL.count_live, caller.address) >= self.at_once:
                 raise RateLimited(
                     "too many sign-ins are under way", reason_code="too_many_sign_ins", retry_after_seconds=LIFE_SECONDS
                 )

@@ -28,8 +28,6 @@ SQL = load("autopilot.api", "pairing")
 Way = Literal["offer", "request"]
 CODE_ATTEMPTS = 5
 """Wrong short codes that a pairing bears; its secret stays good."""
-LIVE_AT_ONCE = 10
-"""Pairings under way of a user, and of a network address that asks to be let in."""
 COLLECT_SECONDS = 60.0
 """A pairing that was confirmed at the last moment is still worth so long."""
 LOCATOR_TRIES = 8
@@ -54,6 +52,8 @@ class Pairings:
     code_keys: Callable[[], tuple[bytes, ...]]
     """Key the digests of short codes, asked at each: the first makes them, all are accepted."""
     life_seconds: float
+    at_once: int
+    """Under way, of a user, and of a network address that asks to be let in."""
     alarm: Alarm
     """Told of every refusal."""
 
@@ -198,7 +198,7 @@ class Pairings:
         secret, pairing_id = pairing_secrets.new_secret(), opaque.identifier("pair_")
         async with self.pool.acquire() as connection, connection.transaction():
             address = caller.address if joining is not None else None
-            if await connection.fetchval(SQL.count_live, actor.user_id, address) >= LIVE_AT_ONCE:
+            if await connection.fetchval(SQL.count_live, actor.user_id, address) >= self.at_once:
                 raise RateLimited(
                     "too many pairings are under way",
                     reason_code="too_many_pairings",

@@ -120,6 +120,12 @@ class Limits:
     passkeys: int = 20
     """Of one account."""
     pairing_seconds: float = 300.0
+    pairings: int = 10
+    """Under way at once, of a user, and of a network address that asks to be let in."""
+    single_sign_ons: int = 50
+    """Under way at once, of a network address."""
+    guests: int = 50
+    """Of one user, at once."""
     pairing_tries_per_minute: float = 10.0
     """Pairings that one network address asks for, claims or looks for."""
     pairing_polls_per_second: float = 10.0

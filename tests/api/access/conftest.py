@@ -10,7 +10,6 @@ from tests.api.contract.conftest import SHAPES, opened
 from tests.api.contract.world import World
 from tests.api.issuer import Issuer, settings_for
 
-from autopilot.api import oidc, pairing
 from autopilot.api.settings import Limits
 from autopilot.testing.postgres import TestCluster
 
@@ -21,20 +20,20 @@ UNLIMITED = Limits(
     pairing_tries_per_minute=ENDLESS,
     pairing_polls_per_second=ENDLESS,
     codes_per_hour=int(ENDLESS),
+    pairings=int(ENDLESS),
+    single_sign_ons=int(ENDLESS),
+    guests=int(ENDLESS),
 )
 """How often is what other tests are about."""
 
 
 @pytest.fixture(scope="session", params=SHAPES)
 async def installation(request: pytest.FixtureRequest, cluster: TestCluster) -> AsyncIterator[World]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairing, "LIVE_AT_ONCE", 10_000)
-        patch.setattr(oidc, "LIVE_AT_ONCE", 10_000)
-        async with Issuer().running() as issuer:
-            ample = {"sign_ins_per_minute": 1e6, "client_per_second": 1e6, "sign_up": "open"}
-            settings = settings_for(issuer, **ample)
-            async with opened(request.param, cluster, settings=settings, limits=UNLIMITED) as made:
-                yield made
+    async with Issuer().running() as issuer:
+        ample = {"sign_ins_per_minute": 1e6, "client_per_second": 1e6, "sign_up": "open"}
+        settings = settings_for(issuer, **ample)
+        async with opened(request.param, cluster, settings=settings, limits=UNLIMITED) as made:
+            yield made
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,9 @@ CLOSED = [row for row in MATRIX.rows if row.cells]
 OPEN = [row for row in MATRIX.rows if not row.cells]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 UNTOUCHED = {"audit", "untold_audit", "audit_entry", "audit_head", "seal", "seal_floor", "nonce", "device"}
-UNTOUCHED |= {"untold_departure", "departed_membership"}
+UNTOUCHED |= {"untold_departure", "departed_membership", "deleted_account", "deleted_user"}
 """What grows beside: the audit of refusals, seals of it, internal calls, when a device was last heard, and memberships
-that the test itself has ended."""
+and accounts that the test itself has ended."""
 ENDING = {f"POST {API}/workers/{{worker_id}}/stop", f"POST {API}/stop-all"}
 """What ends the worker that all others act on: each has a scene of its own."""
 
@@ -190,6 +190,7 @@ async def test_no_other_method_of_a_path_and_no_other_spelling_of_it_leads_anywh
         methods.setdefault(row.path, {"HEAD"} if not row.path.startswith(API) else set()).add(row.method)
     as_admin = partial(scene.world.api.client.request, headers=bearer(admin_of(scene).token))
     ids = {**scene.ids, "device_id": "x", "pairing_id": "x", "passkey_id": "x", "invitation_id": "x", "user_id": "1"}
+    ids["guest_id"] = "x"
     before = await state(scene.world)
     for path, known in methods.items():
         url = path.format_map(ids)
