@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +61,17 @@ async def read(runtime: Runtime, query: str = "", claims: Claims = OWNER) -> Ans
 async def listed(runtime: Runtime) -> dict[str, Any]:
     (found,) = (await call(runtime, "GET", "/workers/w/artifacts")).data
     return dict(found)
+
+
+async def grow_older(runtime: Runtime, days: int) -> None:
+    """So many days go by for the artifact, and for the events that announce it."""
+    ago = timedelta(days=days)
+    await runtime.pool.execute("update artifact set announced_at = announced_at - $1::interval", ago)
+    await runtime.pool.execute("update event set occurred_at = occurred_at - $1::interval", ago)
+
+
+async def sweep(runtime: Runtime) -> None:
+    await Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock()).sweep()
 
 
 async def other(runtime: Runtime) -> Machine:
@@ -141,12 +153,29 @@ async def test_what_a_machine_that_is_signed_out_did_not_bring_is_lost_until_it_
 async def test_what_does_not_come_within_thirty_days_is_lost(
     runtime: Runtime, first: Machine, days: int, reason: str
 ) -> None:
-    await runtime.pool.execute(f"update artifact set announced_at = announced_at - interval '{days} days'")  # a number
+    await grow_older(runtime, days)
 
-    await Retention(runtime.ledger, runtime.pool, runtime.settings, SystemClock()).sweep()
+    await sweep(runtime)
 
     assert (await read(runtime)).reason == reason
     assert await first.bring_all() == "stored"
+
+
+async def test_what_is_announced_anew_has_thirty_days_again(runtime: Runtime, first: Machine) -> None:
+    await grow_older(runtime, 31)
+    await sweep(runtime)
+    assert (await read(runtime)).reason == "artifact_lost"
+    await first.release("w")
+    second = await other(runtime)
+    await second.claim("w")
+
+    await second.announce()
+    await sweep(runtime)
+
+    assert (await read(runtime)).reason == "artifact_pending"
+    await grow_older(runtime, 31)
+    await sweep(runtime)
+    assert (await read(runtime)).reason == "artifact_lost"
 
 
 async def test_what_is_stored_is_never_lost(runtime: Runtime, first: Machine) -> None:

@@ -64,9 +64,12 @@ update artifact set state = 'lost', lost_reason = $2 where worker_no = $1 and st
 update artifact a set state = 'lost', lost_reason = $2
 from lease l where l.worker_no = a.worker_no and l.machine_id = $1 and a.state = 'pending';
 
--- overdue: nor of what was announced so long ago
-update artifact set state = 'lost', lost_reason = $2
-where state = 'pending' and announced_at < clock_timestamp() - $1::interval;
+-- overdue: nor of what was announced so long ago, and not again since
+update artifact a set state = 'lost', lost_reason = $2
+where a.state = 'pending' and a.announced_at < clock_timestamp() - $1::interval and not exists (
+    select from event e
+    where e.worker_no = a.worker_no and e.seq = a.last_seq and e.occurred_at >= clock_timestamp() - $1::interval
+);
 
 -- begin_again: nothing of it is there
 update artifact set received_bytes = 0, stored_bytes = 0, inside = '', redacted = false where artifact_no = $1;
