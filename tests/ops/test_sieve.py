@@ -55,6 +55,15 @@ def test_an_escape_is_never_let_pass_since_it_may_spell_anything():
     assert not may_hold_secret(rb'{"a":"a \n line"}')
 
 
+@pytest.mark.parametrize("key", ["api_\u212aey", "To\u212aEN", "coo\u212aie"])
+def test_a_key_written_with_the_one_sign_that_folds_to_ascii_is_stopped_by_both(key):
+    raw = json.dumps({key: "hunter2"}, ensure_ascii=False).encode()
+
+    assert may_hold_secret(raw)
+    assert redaction.may_hold_secret(raw)
+    assert redaction.redact({key: "hunter2"}) == {key: redaction.REDACTED}
+
+
 def test_few_ordinary_words_are_stopped():
     stopped = [text for text in NEAR_MISSES if sieve.may_hold_secret(text.encode())]
 

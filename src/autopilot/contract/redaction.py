@@ -124,16 +124,18 @@ def _pieces(ends: dict[tuple[int, str], list[str]]) -> str:
 
 _SIEVE = _sieve(_WORDS)
 _AWS_SESSION = b"ASIA"
+_KELVIN = "\N{KELVIN SIGN}".encode()
+"""The one character beyond ASCII that folds to a letter of ASCII alone: a key may be written with it."""
 ESCAPE = rb"\u"
 """Of the pieces, the one that may spell any other."""
-PIECES = (*(re.sub(r"[()]", "", word).encode() for word in _WORDS.split()), _AWS_SESSION.lower())
+PIECES = (*(re.sub(r"[()]", "", word).encode() for word in _WORDS.split()), _AWS_SESSION.lower(), _KELVIN)
 """All that the sieve looks for, in lower case: text in which none of them stands passes it."""
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
 def may_hold_secret(raw: bytes) -> bool:
     """Whether JSON text needs a closer look; False is certain, True is not."""
-    return _SIEVE.search(raw.lower()) is not None or _AWS_SESSION in raw
+    return _SIEVE.search(raw.lower()) is not None or _AWS_SESSION in raw or _KELVIN in raw
 
 
 def redact(value: Any) -> Any:
