@@ -15,6 +15,7 @@ from autopilot.cli import login
 from autopilot.cli.exits import CommandFailed
 from autopilot.cli.options import Options
 from autopilot.client import MemoryTokenStore, Session
+from autopilot.client.session import SsoSignIn
 from autopilot.contract.errors import Conflict, NotFound, Unauthorized
 
 
@@ -87,6 +88,24 @@ def in_a_browser(api: ServedApi, url: str) -> str:
                 return code_on(await browser.open(await browser.way_back(url, "ada")))
 
     return asyncio.run(browse())
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///bin/sh", "--help", "https://id.example.org/\x1b]0;x\x07", "https://id.example.org/ x"]
+)
+async def test_a_server_has_nothing_opened_or_printed_but_a_page_of_the_web(
+    api: ServedApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+):
+    async def begun(_self: Session) -> SsoSignIn:
+        return SsoSignIn(url=url, name="Example Corp", expires_in=600, verifier="0" * 64)
+
+    monkeypatch.setattr(Session, "begin_sso", begun)
+    monkeypatch.setattr("webbrowser.open", lambda link: pytest.fail(f"opened {link}"))
+
+    with pytest.raises(CommandFailed, match="no page"):
+        await login.login(api.url, sso=True)
+
+    assert url not in capsys.readouterr().err
 
 
 async def test_an_address_or_a_code_beside_sso_is_a_usage_error(api: ServedApi):

@@ -64,6 +64,8 @@ async def _begun(session: Session, terminal: Terminal) -> tuple[SsoSignIn, str]:
     """A sign-in with the provider, and what the browser showed: one here, or wherever the person carries the link."""
     with terminal.busy("asking the server"):
         begun = await session.begin_sso()
+    if not _is_page(begun.url):
+        raise CommandFailed("The server names no page to sign in at.", Exit.FAILED)
     terminal.remark(f"Sign in with {escape(begun.name)}, in a browser of your own:")
     terminal.err.print(begun.url, markup=False, highlight=False, soft_wrap=True)
     if not sys.stdin.isatty():
@@ -71,6 +73,11 @@ async def _begun(session: Session, terminal: Terminal) -> tuple[SsoSignIn, str]:
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         await asyncio.to_thread(webbrowser.open, begun.url)
     return begun, _ask("Code (from the browser): ")
+
+
+def _is_page(url: str) -> bool:
+    """Whether a link may be printed and opened: a page of the web, not a file or program of this machine."""
+    return url.startswith(("https://", "http://")) and url.isascii() and url.isprintable() and " " not in url
 
 
 async def logout(*, options: Options = DEFAULT) -> None:
