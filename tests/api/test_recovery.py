@@ -69,7 +69,11 @@ async def test_with_passkeys_a_code_signs_in_and_is_no_fresh_proof_for_a_day(
     assert 86399 < left < 86460
     (kept,) = await ada.list()
     hers = (await device_of(ada))["device_id"]
+    team_id = (await came.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    me = (await api.client.get("/api/me", headers=bearer(came.token))).json()["user"]["id"]
     for answer in (
+        await came.post(f"/api/teams/{team_id}/members/{me}/remove"),
+        await came.post(f"/api/teams/{team_id}/leave"),
         await with_code(came),
         await came.post("/api/auth/step-up", {"code": "12345678"}),
         await came.post(f"/api/devices/{hers}/revoke"),

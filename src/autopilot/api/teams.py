@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, opaque, sharing
+from autopilot.api import audit, opaque, recovery, sharing
 from autopilot.api.audit import Actor, Caller
 from autopilot.contract import Invitation, Team, TeamMember
 from autopilot.contract.errors import Conflict, Forbidden, NotFound
@@ -94,9 +94,11 @@ class Teams:
 
         Raises:
             NotFound, Forbidden, Conflict: as `set_role`.
+            Forbidden: `recovery_hold`: the actor's session is held.
         """
         leaves = member_id == user_id(actor)
         async with changing(self.pool, actor, team_id, owners_only=not leaves) as connection:
+            await recovery.check(connection, actor)
             before = await _role_of_member(connection, team_id, member_id)
             await _require_other_owner(connection, team_id, member_id, before)
             ended = await connection.fetchval(SQL.remove, team_id, member_id)
