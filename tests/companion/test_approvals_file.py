@@ -324,3 +324,23 @@ async def test_what_codex_says_closes_a_question_at_once_or_by_the_clock_half_a_
     assert early == ([], True)
     assert ([one.event_type for one in over], more) == (["worker.approval.superseded"], False)
     assert approvals_ends.ITEM_SECONDS <= 0.5
+
+
+async def test_what_codex_has_an_answer_to_is_not_closed_for_being_out_of_reach(tmp_path: Path) -> None:
+    def gone(db: Any) -> list[str]:
+        lost = (
+            approvals_ends.codex_ended(db, row, made.clock.now(), reason="out_of_reach")
+            for row in approvals.open_ones(db)
+        )
+        return sorted(one.event_type for one in lost)
+
+    def asks(number: int) -> dict[str, Any]:
+        params = {"threadId": "t", "turnId": "u", "itemId": f"i{number}", "cwd": "/p", "command": "true"}
+        return {"method": "item/commandExecution/requestApproval", "id": number, "params": params}
+
+    resolved = {"method": "serverRequest/resolved", "params": {"threadId": "t", "requestId": 1}}
+    async with bench(tmp_path, "t") as made:
+        await made.hear(*(decode(msgspec.json.encode(one)) for one in (asks(0), asks(1), resolved)))
+        types = await made.database.run(gone)
+
+    assert types == ["worker.approval.closed", "worker.approval.superseded"]

@@ -140,7 +140,7 @@ class Answers:
         self._repeating.clear()
         self._repeated_at = None
         await self._end(lambda row: row.incarnation in left, approvals_ends.codex_ended)
-        lost = partial(approvals_ends.closed, reason=approvals_ends.OUT_OF_REACH)
+        lost = partial(approvals_ends.codex_ended, reason=approvals_ends.OUT_OF_REACH)
         await self._end(lambda row: row.thread_id != row.told_in, lost)
 
     async def codex_ended(self) -> None:

@@ -97,11 +97,11 @@ def absent(db: sqlite3.Connection, row: Row, now: datetime, *, shared: bool) -> 
     return _final(db, row, now)
 
 
-def codex_ended(db: sqlite3.Connection, row: Row, now: datetime) -> Event:
-    """The Codex that asked is gone."""
+def codex_ended(db: sqlite3.Connection, row: Row, now: datetime, *, reason: str = "codex_ended") -> Event:
+    """The Codex that asked is gone, or can't be heard of it any more: what it had an answer to is not closed."""
     if row.resolved_at is not None or (row.answered and row.seen is not None):
         return _final(db, row, now)
-    return closed(db, row, now, reason="codex_ended")
+    return closed(db, row, now, reason=reason)
 
 
 def closed(db: sqlite3.Connection, row: Row, now: datetime, *, reason: str) -> Event:
