@@ -243,3 +243,15 @@ def test_pieces_are_whole_characters_bounded_and_never_too_short(db: sqlite3.Con
         offset += size
 
     assert "".join(sent).encode() == raw
+
+
+def test_an_error_larger_than_a_log_takes_is_told_in_short() -> None:
+    said = outcomes.failed("codex_error", "w" * (5 * 1024 * 1024), data=["d"])
+
+    told = outcomes.short(said.error)
+    of_machine = outcomes.reported(said).error
+
+    assert told == of_machine
+    assert told is not None
+    assert (told["code"], told["truncated"], len(told["message"])) == ("codex_error", True, 16 * 1024)
+    assert outcomes.short({"code": "c", "message": "m"}) == {"code": "c", "message": "m"}

@@ -25,7 +25,7 @@ from autopilot.companion.execution import Execution
 from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
-from autopilot.companion.outcomes import Outcome, failed, reported, told
+from autopilot.companion.outcomes import Outcome, failed, reported, short, told
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.stop import Stopped, Stops
 from autopilot.companion.threads import Thread, Threads
@@ -255,7 +255,7 @@ class Desk:
             "request_id": request.request_id,
             "method": request.method,
             "ok": done,
-            **({"response": cut.params} if done else {"error": outcome.error}),
+            **({"response": cut.params} if done else {"error": short(outcome.error)}),
             **cut.members,
             "occurred_at": translate.timestamp(self._clock.now()),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -11,6 +11,9 @@ import msgspec
 from autopilot.companion.codex import large
 
 MAX_REPORT_BYTES = 4 * 1024 * 1024 - 64 * 1024
+MAX_ERROR_BYTES = 256 * 1024
+"""Codex's words of what went wrong beyond this are cut: an end that no log takes would end nothing."""
+MAX_ERROR_CHARACTERS = 16 * 1024
 
 State = Literal["completed", "failed", "indeterminate"]
 
@@ -40,6 +43,15 @@ def answered(raw: msgspec.Raw, effect: str | None = None) -> Outcome:
     return completed(response, effect=effect) if effect is not None else Outcome("completed", response)
 
 
+def short(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An error as an event or a receipt can hold it, however much Codex said."""
+    size = len(msgspec.json.encode(error))
+    if error is None or size <= MAX_ERROR_BYTES:
+        return error
+    message = str(error.get("message", ""))[:MAX_ERROR_CHARACTERS]
+    return {"code": str(error.get("code", ""))[:100], "message": message, "truncated": True, "bytes": size}
+
+
 def told(outcome: Outcome, about: Mapping[str, Any]) -> large.Cut:
     """The response as an event can hold it: up to a bound as it is, else in part, with what refers to the whole."""
     if len(msgspec.json.encode(outcome.response)) <= large.EVENT_BYTES:
@@ -51,6 +63,6 @@ def reported(outcome: Outcome) -> Outcome:
     """The outcome as a machine's receipt can hold it: that has no log, and so nothing to lay a large answer beside."""
     size = len(msgspec.json.encode(outcome.response))
     if size <= MAX_REPORT_BYTES:
-        return outcome
+        return replace(outcome, error=short(outcome.error))
     words = f"the answer has {size} bytes, a machine's receipt takes {MAX_REPORT_BYTES}: ask a worker of that machine"
     return failed("response_too_large", words, bytes=size, limit=MAX_REPORT_BYTES)
