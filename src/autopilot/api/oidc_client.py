@@ -29,13 +29,9 @@ class OidcClient:
     name: str
     redirect_uri: str
 
-    def trusts(self, email_key: str) -> bool:
-        """Whether the settings name the domain of this (folded) address."""
-        return email_key.rpartition("@")[2] in self.domains
-
     def allows(self, email_key: str) -> bool:
-        """Whether somebody with this address may sign in at all."""
-        return not self.domains or self.trusts(email_key)
+        """Whether the provider is believed about this (folded) address: its domain is named."""
+        return email_key.rpartition("@")[2] in self.domains
 
 
 def oidc_client(settings: ApiSettings) -> OidcClient | None:
@@ -57,6 +53,8 @@ def oidc_client(settings: ApiSettings) -> OidcClient | None:
         wrong.append("AUTOPILOT_PUBLIC_URL: the provider sends browsers to https:// only")
     secret = _secret(settings, wrong)
     domains = frozenset(filter(None, (name.strip().lower() for name in settings.oidc_domains.split(","))))
+    if not domains:
+        wrong.append("AUTOPILOT_OIDC_DOMAINS: not set; name the domains about whose addresses the provider is believed")
     wrong.extend(
         f"AUTOPILOT_OIDC_DOMAINS: {name!r} is no domain" for name in sorted(domains) if "@" in name or "." not in name
     )

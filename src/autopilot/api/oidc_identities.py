@@ -1,10 +1,11 @@
-"""Whose account it is that the provider speaks of: known by issuer and subject, linked by address where that is safe.
+"""Whose account it is that the provider speaks of: known by issuer and subject, linked by address.
 
-Relies on the schema `api`. The address must be verified by the provider, and of a domain that the settings allow, at
-each sign-in. A subject that is known is its account, whatever its address is by now. One that is not gets the account
-of its address only where the settings name the domain: else whoever may choose addresses at the provider could have
-any account here. An account that a subject of this issuer has is no other subject's: addresses are given to somebody
-else at times. Never decides whether the provider's word is genuine. Source: docs/decisions/0021-single-sign-on.md.
+Relies on the schema `api`. The address must be verified by the provider, and of a domain that the settings name, at
+each sign-in: whoever may choose addresses at a provider that is believed about all of them could have any account here,
+or make one for somebody who comes later. A subject that is known is its account, whatever its address is by now; one
+that is not gets the account of its address, or a new one. An account that a subject of this issuer has is no other
+subject's: addresses are given to somebody else at times. Never decides whether the provider's word is genuine.
+Source: docs/decisions/0021-single-sign-on.md.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ async def account_of(connection: Any, proof: Proof, client: OidcClient, sign_up:
     if known is not None:
         await connection.execute(SQL.used, client.issuer, proof.subject)
         return Account(known["user_id"], known["email"], known["is_owner"])
-    account = await _first(connection, email, client, sign_up)
+    account = await accounts.find_or_create(connection, email, owner_email=sign_up.owner_email)
     if await connection.fetchval(SQL.link, client.issuer, proof.subject, account.user_id) is None:
         raise NotProved(
             "other_subject",
@@ -55,18 +56,3 @@ def _checked(proof: Proof, client: OidcClient) -> str:
     if not client.allows(email_key):
         raise NotProved("domain", "people of your address's domain do not sign in here this way")
     return proof.email
-
-
-async def _first(connection: Any, email: str, client: OidcClient, sign_up: SignUp) -> Account:
-    """The account of a subject that is not known: that of its address, or a new one."""
-    trusted = client.trusts(folded_email(email))
-    # Nor does it make the account that is the owner's as soon as they come: they would find another's hand on it.
-    if not trusted and (sign_up.is_for_owner(email) or await accounts.find(connection, email) is not None):
-        raise NotProved(
-            "not_linked",
-            "there is an account with your address, and this server does not take the provider's word for it: "
-            "sign in with a code by e-mail",
-        )
-    if not trusted and not await sign_up.admits(connection, email):
-        raise NotProved("sign_up_closed", "there is no account for you here: ask to be invited")
-    return await accounts.find_or_create(connection, email, owner_email=sign_up.owner_email if trusted else None)
