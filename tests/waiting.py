@@ -11,15 +11,20 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 40.0
 """Far beyond what anything takes on a busy machine."""
 BETWEEN_LOOKS_SECONDS = 0.02
 
 Found = TypeVar("Found")
 
 
-async def until(look: Callable[[], Found | Awaitable[Found]], *, within_seconds: float = PATIENCE_SECONDS) -> Found:
-    """The first thing found that is true; `look` may ask somebody.
+async def until(
+    look: Callable[[], Found | Awaitable[Found]],
+    *,
+    within_seconds: float = PATIENCE_SECONDS,
+    between_seconds: float = BETWEEN_LOOKS_SECONDS,
+) -> Found:
+    """The first thing found that is true; `look` may ask somebody, less often where that costs them something.
 
     Raises:
         TimeoutError: nothing was found in time.
@@ -31,4 +36,4 @@ async def until(look: Callable[[], Found | Awaitable[Found]], *, within_seconds:
                 found = await found
             if found:
                 return found
-            await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+            await asyncio.sleep(between_seconds)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, method
-from tests.companion.test_shared_codex import until
+from tests.waiting import until
 
 from autopilot.companion import standing
 from autopilot.companion.app import Companion

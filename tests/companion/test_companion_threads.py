@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods
 from tests.companion.test_companion_ends import completed, in_history
+from tests.waiting import until
 
 from autopilot.companion.codex.connection import Connection, open_connection
 from autopilot.companion.codex.messages import Message
@@ -92,9 +93,7 @@ async def left_out_so_far(run) -> None:
             db.execute("select count(*) from left_out").fetchone()[0] > 0
         )
 
-    async with asyncio.timeout(30):
-        while not await run(ended):  # noqa: ASYNC110  # a row of a table
-            await asyncio.sleep(0.02)
+    await until(lambda: run(ended))
 
 
 def said(words: str):

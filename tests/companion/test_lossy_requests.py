@@ -8,12 +8,14 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, installed, method
+from tests.waiting import until
 
 from autopilot.client import RuntimeCodexClient, has_ended
 from autopilot.companion.app import Companion
@@ -32,6 +34,9 @@ pytestmark = pytest.mark.e2e
 SHARES = {"phone": 0.3, "runtime": 0.08, "companion": 0.15, "codex": 0.15}
 TURNS = 4
 PATIENCE_SECONDS = 60.0
+BETWEEN_SECONDS = 0.1
+"""Codex is asked each time, over the lines that lose messages."""
+patient = partial(until, within_seconds=PATIENCE_SECONDS, between_seconds=BETWEEN_SECONDS)
 TAKEN_SECONDS = 10.0
 
 
@@ -109,37 +114,45 @@ async def ended(look: Callable[[], Awaitable[Receipt]]) -> Receipt:
     async def once() -> None:
         found.append(await look())
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async def is_over() -> bool:
         await until_it_succeeds(once)
-        while not has_ended(found[-1]):
-            await asyncio.sleep(0.1)
-            await until_it_succeeds(once)
+        return has_ended(found[-1])
+
+    await patient(is_over)
     return found[-1]
 
 
 async def at_rest(companion: Companion, thread_id: str) -> None:
     """Until no turn runs, and nothing waits to be one."""
     call = companion.codex.call
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await history.running_turn(call, thread_id) or await history.queued(call, thread_id):  # noqa: ASYNC110  # Codex is asked
-            await asyncio.sleep(0.1)
+
+    async def rests() -> bool:
+        return not (await history.running_turn(call, thread_id) or await history.queued(call, thread_id))
+
+    await patient(rests)
 
 
 async def patiently(look: Callable[[], Awaitable[Counter[str]]]) -> Counter[str]:
     """Look again while the connection to Codex is still coming back."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            with contextlib.suppress(CodexError):
-                return await look()
-            await asyncio.sleep(0.1)
+    found: list[Counter[str]] = []
+
+    async def looked() -> bool:
+        with contextlib.suppress(CodexError):
+            found.append(await look())
+        return bool(found)
+
+    await patient(looked)
+    return found[-1]
 
 
 async def heard_of(companion: Companion, thread_id: str, taken: set[str]) -> Counter[str]:
     """Which messages Codex has, once those that it took have come to be in its history, or time is over."""
+
+    async def has_all() -> bool:
+        return not taken - (await messages(companion, thread_id)).keys()
+
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(TAKEN_SECONDS):
-            while taken - (await messages(companion, thread_id)).keys():  # noqa: ASYNC110  # Codex is asked
-                await asyncio.sleep(0.1)
+        await until(has_all, within_seconds=TAKEN_SECONDS, between_seconds=BETWEEN_SECONDS)
     await at_rest(companion, thread_id)
     return await messages(companion, thread_id)
 

@@ -13,7 +13,8 @@ from tests.companion.daemon import client_of, daemon_of, start_daemon
 from tests.companion.installation import FULL_ACCESS, Installation, assert_sound, item, method, methods, of_type
 from tests.companion.second_machine import Network, machine_of, network_of
 from tests.companion.test_companion_ends import completed, in_history
-from tests.companion.test_shared_codex import said, turns_ended, until
+from tests.companion.test_shared_codex import said, turns_ended
+from tests.waiting import until
 
 from autopilot.client import RuntimeCodexClient
 from autopilot.companion import leases, standing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -10,16 +9,11 @@ from tests.companion.asking import decide, end, ended, pending
 from tests.companion.daemon import client_of, daemon_of, start_daemon
 from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, item, method, methods
 from tests.companion.test_companion_ends import completed, in_history
+from tests.waiting import until
 
 from autopilot.companion.app import Companion
 
 pytestmark = pytest.mark.e2e
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not true():  # noqa: ASYNC110  # the state of another task
-            await asyncio.sleep(0.02)
 
 
 def on_shared(companion: Companion) -> Callable[[], bool]:

@@ -22,7 +22,7 @@ import pytest
 from tests.companion.asking import of_approvals
 from tests.companion.installation import FULL_ACCESS, PATIENCE_SECONDS, Installation, assert_sound, of_type
 from tests.companion.second_machine import Network, machine_of, network_of
-from tests.companion.test_shared_codex import until
+from tests.waiting import until
 
 from autopilot.companion import processes
 from autopilot.companion.app import Companion

@@ -8,7 +8,8 @@ from tests.companion.daemon import client_of, daemon_of
 from tests.companion.installation import Installation, assert_sound, item, method
 from tests.companion.terminal import terminal_of
 from tests.companion.test_companion_ends import completed, in_history
-from tests.companion.test_shared_codex import on_shared, said, turns_ended, until
+from tests.companion.test_shared_codex import on_shared, said, turns_ended
+from tests.waiting import until
 
 from autopilot.testing.model import script
 
