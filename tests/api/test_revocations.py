@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from tests.api.served import bearer
 
-from autopilot.api.revocations import RETRY_SECONDS, Revocations
+from autopilot.api.revocations import Revocations
+from autopilot.api.untold import RETRY_SECONDS
 from autopilot.contract.errors import Unavailable
 from autopilot.contract.port import RuntimeResponse
 from autopilot.testing.clock import FakeClock

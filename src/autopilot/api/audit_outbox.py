@@ -7,7 +7,6 @@ forgotten; the runtime knows a line again by its `audit_id`. Source: docs/runtim
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from dataclasses import dataclass
@@ -15,25 +14,20 @@ from typing import Any
 
 import asyncpg
 
+from autopilot.api import untold
 from autopilot.api.audit import SQL
-from autopilot.contract.errors import Unavailable
 from autopilot.contract.instants import instant
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.ops.clock import Clock
-from autopilot.ops.log import get_logger
 
 INTERVAL_SECONDS = 2.0
-ANSWER_SECONDS = 10.0
 AT_ONCE = 200
-OK = 200
 THE_API = Claims(guest_scope="audit", surface="runtime")
 """In whose name lines are handed over; no client can have these claims, nor reach the path."""
 FIELDS = (
     "audit_id", "action", "outcome", "user_id", "guest_scope", "device_id", "session_id", "machine_id", "surface",
     "address", "x_request_id", "subject",
 )  # fmt: skip
-
-log = get_logger("autopilot.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +61,7 @@ class AuditOutbox:
             headers={"x-request-id": uuid.uuid4().hex},
             body=json.dumps({"records": [_body(row) for row in rows]}).encode(),
         )
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self.port.call(request)
-        except (Unavailable, TimeoutError) as error:
-            log.warning("audit.not_told", lines=len(rows), error=str(error))
-            return False
-        if response.status != OK:
-            log.warning("audit.not_told", lines=len(rows), status=response.status)
-        return response.status == OK
+        return await untold.is_taken(self.port, request, "audit", lines=len(rows))
 
 
 def _body(row: Any) -> dict[str, Any]:

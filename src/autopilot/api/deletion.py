@@ -8,7 +8,6 @@ between, makes it later, never forgotten. Source: docs/decisions/0026-deleting-a
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from dataclasses import dataclass
@@ -16,25 +15,16 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, recovery, sharing
+from autopilot.api import audit, recovery, sharing, untold
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.teams import SQL as TEAMS_SQL
 from autopilot.api.teams import user_id
-from autopilot.contract.errors import Conflict, Unauthorized, Unavailable
+from autopilot.contract.errors import Conflict, Unauthorized
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
-from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
-from autopilot.ops.log import get_logger
 
 SQL = load("autopilot.api", "deletion")
-
-RETRY_SECONDS = 2.0
-ANSWER_SECONDS = 10.0
-AT_ONCE = 100
-OK = 200
-
-log = get_logger("autopilot.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +112,15 @@ class Deletions:
 
     async def run(self) -> None:
         """Tell what is untold, every two seconds, until cancelled; also what another process left."""
-        while True:
-            await self.tell()
-            await self.clock.sleep(RETRY_SECONDS)
+        await untold.keep_telling(self.tell, self.clock)
 
     async def tell_now(self) -> None:
         """The same, right after a deletion: what fails is left to `run`."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self.tell()
-        except (*AWAY, Unavailable, TimeoutError) as error:
-            log.warning("deletions.left", error=str(error))
+        await untold.tell_now(self.tell, "deletions")
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.pool.fetch(SQL.untold, AT_ONCE):
+        for row in await self.pool.fetch(SQL.untold, untold.AT_ONCE):
             if await self._told(row):
                 await self.pool.execute(SQL.told, row["user_id"])
 
@@ -148,12 +132,4 @@ class Deletions:
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
             body=json.dumps({"device_ids": row["device_ids"]}).encode(),
         )
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self.port.call(request)
-        except (Unavailable, TimeoutError) as error:
-            log.warning("deletion.not_told", user_id=row["user_id"], error=str(error))
-            return False
-        if response.status != OK:
-            log.warning("deletion.not_told", user_id=row["user_id"], status=response.status)
-        return response.status == OK
+        return await untold.is_taken(self.port, request, "deletion", user_id=row["user_id"])

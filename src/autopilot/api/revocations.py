@@ -7,25 +7,15 @@ later, never forgotten. Telling twice does no harm. Source: docs/runtime-contrac
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from autopilot.api import untold
 from autopilot.api.sessions import SQL, Sessions
-from autopilot.contract.errors import Unavailable
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.ops.clock import Clock
-from autopilot.ops.log import get_logger
-
-RETRY_SECONDS = 2.0
-"""How often what is still untold is tried again; also finds what another process left."""
-ANSWER_SECONDS = 10.0
-AT_ONCE = 100
-OK = 200
-
-log = get_logger("autopilot.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +35,11 @@ class Revocations:
 
     async def retry(self) -> None:
         """Tell what is left of earlier, until cancelled."""
-        while True:
-            await self.tell()
-            await self.clock.sleep(RETRY_SECONDS)
+        await untold.keep_telling(self.tell, self.clock)
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.sessions.pool.fetch(SQL.untold_revocations, AT_ONCE):
+        for row in await self.sessions.pool.fetch(SQL.untold_revocations, untold.AT_ONCE):
             if await self._told(row):
                 await self.sessions.pool.execute(SQL.told, row["device_id"])
 
@@ -63,12 +51,4 @@ class Revocations:
             path=f"/devices/{quote(row['device_id'], safe='')}/revoked",
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
         )
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self.port.call(request)
-        except (Unavailable, TimeoutError) as error:
-            log.warning("revocation.not_told", device_id=row["device_id"], error=str(error))
-            return False
-        if response.status != OK:
-            log.warning("revocation.not_told", device_id=row["device_id"], status=response.status)
-        return response.status == OK
+        return await untold.is_taken(self.port, request, "revocation", device_id=row["device_id"])

@@ -8,7 +8,6 @@ away, or an API that dies in between, makes it later, never forgotten. Source: d
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from collections.abc import Sequence
@@ -18,23 +17,14 @@ from urllib.parse import quote
 
 import asyncpg
 
+from autopilot.api import untold
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.database import answering
-from autopilot.contract.errors import Unavailable
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
-from autopilot.db.away import AWAY
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
-from autopilot.ops.log import get_logger
 
 SQL = load("autopilot.api", "sharing")
-
-RETRY_SECONDS = 2.0
-ANSWER_SECONDS = 10.0
-AT_ONCE = 100
-OK = 200
-
-log = get_logger("autopilot.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +62,15 @@ class Departures:
 
     async def run(self) -> None:
         """Tell what is untold, every two seconds, until cancelled; also what another process left."""
-        while True:
-            await self.tell()
-            await self.clock.sleep(RETRY_SECONDS)
+        await untold.keep_telling(self.tell, self.clock)
 
     async def tell_now(self) -> None:
         """The same, for who has just ended a membership and waits: what fails is left to `run`."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self.tell()
-        except (*AWAY, Unavailable, TimeoutError) as error:
-            log.warning("departures.left", error=str(error))
+        await untold.tell_now(self.tell, "departures")
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.pool.fetch(SQL.untold, AT_ONCE):
+        for row in await self.pool.fetch(SQL.untold, untold.AT_ONCE):
             if await self._told(row):
                 await self.pool.execute(SQL.told, row["membership_no"])
 
@@ -106,15 +90,7 @@ class Departures:
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
             body=json.dumps({"membership_no": row["membership_no"]}).encode(),
         )
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                response = await self.port.call(request)
-        except (Unavailable, TimeoutError) as error:
-            log.warning("departure.not_told", team_id=row["team_id"], error=str(error))
-            return False
-        if response.status != OK:
-            log.warning("departure.not_told", team_id=row["team_id"], status=response.status)
-        return response.status == OK
+        return await untold.is_taken(self.port, request, "departure", team_id=row["team_id"])
 
 
 async def sign(connection: Any, membership_nos: Sequence[int], actor: Actor, caller: Caller) -> None:
