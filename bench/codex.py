@@ -41,7 +41,8 @@ async def installation() -> AsyncIterator[tuple[str, str]]:
                 token = await lab.command(env, "token", "--scope", "administer")
                 yield f"http://127.0.0.1:{port}", token.strip()
             finally:
-                up.terminate()
+                if up.returncode is None:
+                    up.terminate()
                 await up.wait()
 
 

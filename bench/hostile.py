@@ -117,8 +117,12 @@ async def attackers(port: int, choice: argparse.Namespace) -> AsyncIterator[dict
     try:
         yield answers
     finally:
-        process.terminate()
-        answers.update(json.loads((await process.communicate())[0] or b"{}"))
+        if process.returncode is None:
+            process.terminate()
+        told = (await process.communicate())[0]
+    if process.returncode != 0:
+        raise RuntimeError(f"the attackers ended with {process.returncode} before the measurement did")
+    answers.update(json.loads(told))
 
 
 async def peak_bytes(pid: int, found: list[int]) -> None:

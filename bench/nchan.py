@@ -79,5 +79,6 @@ async def running() -> AsyncIterator[Nchan]:
             await listening(port)
             yield Nchan(port, process.pid)
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
