@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autopilot.contract import redaction
 from autopilot.contract.redaction import REDACTED, is_secret_key, may_hold_secret, redact, redact_text
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVPmB92K27uhbUJU1p1r"
@@ -36,6 +37,21 @@ KEYS = [
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@st.composite
+def keys(draw: st.DrawFn) -> str:
+    """The end of a telling key, in any case, with separators and what folds to a letter anywhere in it."""
+    of_letter = {"k": "kK\u212a", "i": "iI\u0130\u0131", "s": "sS\u017f"}
+    word = [draw(st.sampled_from(of_letter.get(letter, letter + letter.upper()))) for letter in draw(suffixes)]
+    for at in draw(st.lists(st.integers(0, len(word)), max_size=3)):
+        word.insert(at, draw(st.sampled_from(["_", "-", ".", " ", '"', "\\", "\u00b7", "\u0130", "a"])))
+    return draw(st.text(max_size=3)) + "".join(word)
+
+
+suffixes = st.sampled_from(redaction.SECRET_SUFFIXES)
+texts = st.from_regex(redaction._SECRET) | st.text() | st.sampled_from(SECRETS)
+telling = texts | st.dictionaries(keys(), st.just("hunter2"), min_size=1, max_size=2)
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -86,6 +102,26 @@ def test_what_the_sieve_lets_pass_holds_nothing_to_redact(value):
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         raw = text.encode("utf-8", "surrogatepass")
         assert may_hold_secret(raw) or redact(value) is value
+
+
+@given(telling)
+def test_nor_does_what_is_all_but_a_secret(value):
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        raw = text.encode("utf-8", "surrogatepass")
+        assert may_hold_secret(raw) or redact(value) is value
+
+
+@pytest.mark.parametrize("suffix", redaction.SECRET_SUFFIXES)
+def test_each_end_of_a_telling_key_is_one_and_tells_the_sieve(suffix):
+    for key in (suffix, suffix.upper(), f"x-{suffix}", f"x{suffix}_", f"x.{suffix.title()}"):
+        assert is_secret_key(key)
+        assert may_hold_secret(json.dumps({key: "v"}).encode())
+
+
+@pytest.mark.parametrize("key", ["to_ken", "k.ey", "sec-ret", "p assword", "author_ization"])
+def test_a_word_that_is_broken_in_itself_is_none_to_the_rule_nor_to_the_sieve(key):
+    assert not is_secret_key(key)
+    assert not may_hold_secret(json.dumps({key: "v"}).encode())
 
 
 @given(values, st.sampled_from(SECRETS), st.sampled_from(["inside", "key"]))

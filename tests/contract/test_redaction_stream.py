@@ -77,3 +77,8 @@ def test_of_json_the_values_of_secret_keys_go(length: int) -> None:
     redacted = in_pieces(text, [LEAST_CHARACTERS * 2] * 20, is_json=True)
 
     assert redacted == text.replace("p, q" * length, REDACTED)
+
+
+@pytest.mark.parametrize("key", ["\\u0074oken", "api\\u005fkey", "to\\u006ben\\n", "a\\\\token"])
+def test_an_escape_hides_no_key_of_json(key: str) -> None:
+    assert in_pieces(f'{{"{key}":"hunter2","more":1}}', [], is_json=True) == f'{{"{key}":"{REDACTED}","more":1}}'

@@ -94,16 +94,20 @@ _SECRET = re.compile(
     re.VERBOSE,
 )
 
-_WORDS = r"""
-to(k)en (k)ey coo(k)ie s(k)- r(k)- p(k)- sk(_) rk(_) a(k)ia
-se(c)ret (c)red authori(z) ai(z)a (p)ass (p)ypi- npm(_) gl(p)at- (b)ear ey(j) (x)ox (y)a29.
+_KEY_WORDS = "to(k)en (k)ey coo(k)ie se(c)ret (c)red authori(z) (p)ass"
+"""Of the key of a credential one stands whole in it, in whatever case; separators may stand anywhere else."""
+
+_WORDS = rf"""
+{_KEY_WORDS}
+s(k)- r(k)- p(k)- sk(_) rk(_) a(k)ia
+ai(z)a (p)ypi- npm(_) gl(p)at- (b)ear ey(j) (x)ox (y)a29.
 ghp(_) gho(_) ghu(_) ghs(_) ghr(_) pat(_) hf(_) dtn(_) (\)u
 prt(_) air(_) dop(_) doo(_) dor(_) lin(_) igd(_) ntn(_) sec(_) pca(_) ppa(_) pss(_) sbp(_) tkn(_)
 gocsp(x)- ppl(x)- (x)app- (x)ai- ma(k)- ra(k)- (p)i-
 """
-"""Lower-case pieces of which every secret, or the key of one, has at least one: folding may remove a separator between
-them, never inside one; an escape may spell any. The search stops only at the character in brackets, chosen for being
-rare in events and few in all: that makes it several times as fast as looking for the words from their beginning."""
+"""Lower-case pieces of which every secret, or the key of one, has at least one; an escape may spell any. The search
+stops only at the character in brackets, chosen for being rare in events and few in all: that makes it several times as
+fast as looking for the words from their beginning."""
 
 
 def _sieve(words: str) -> re.Pattern[bytes]:
@@ -131,6 +135,7 @@ ESCAPE = rb"\u"
 PIECES = (*(re.sub(r"[()]", "", word).encode() for word in _WORDS.split()), _AWS_SESSION.lower(), _KELVIN)
 """All that the sieve looks for, in lower case: text in which none of them stands passes it."""
 _SEPARATORS = re.compile(r"[\W_]+")
+_WHOLE = re.compile("|".join(re.sub(r"[()]", "", word) for word in _KEY_WORDS.split()))
 
 
 def may_hold_secret(raw: bytes) -> bool:
@@ -158,8 +163,12 @@ def redact_text(text: str) -> str:
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether the values of this key are credentials, unless they are counts of tokens."""
-    return _SEPARATORS.sub("", key).lower().endswith(SECRET_SUFFIXES)
+    """Whether the values of this key are credentials, unless they are counts of tokens.
+
+    It ends so, after folding, and has one of the words whole that the sieve looks for: `api-key` and `pass_word` are,
+    `to_ken` is not, which the sieve could not see.
+    """
+    return _SEPARATORS.sub("", key).lower().endswith(SECRET_SUFFIXES) and _WHOLE.search(key.lower()) is not None
 
 
 def _redact_object(value: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ border has to be forced (a megabyte without one separator) it rather redacts too
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ def _open_key(text: str) -> int | None:
 def _open_member(text: str) -> int | None:
     """Where a member with a secret key begins whose value does not end here."""
     for found in _MEMBER.finditer(text, 0):
-        if found["end"] != '"' and is_secret_key(found["key"]):
+        if found["end"] != '"' and _is_secret(found["key"]):
             return found.start()
     return None
 
@@ -153,9 +154,19 @@ def _clean(text: str, *, is_json: bool) -> str:
 
 
 def _blank(found: re.Match[str]) -> str:
-    if not is_secret_key(found["key"]) or found["value"] == REDACTED:
+    if not _is_secret(found["key"]) or found["value"] == REDACTED:
         return found[0]
     return f"{found[1]}{REDACTED}{found['end']}"
+
+
+def _is_secret(written: str) -> bool:
+    """Whether a key is a telling one, as it is written in JSON text: an escape may spell any letter of it."""
+    if "\\" not in written:
+        return is_secret_key(written)
+    try:
+        return is_secret_key(json.loads(f'"{written}"', strict=False))
+    except ValueError:
+        return is_secret_key(written)
 
 
 def _end_of(pattern: re.Pattern[str], text: str) -> int:
