@@ -24,7 +24,8 @@ from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import Options
 from autopilot.cli.paint import Painter
 from autopilot.client.timeline import Timeline
-from autopilot.client.timeline_items import CommandExecution, Whole, item_from_json, item_to_json
+from autopilot.client.timeline_form import item_from_json, item_to_json
+from autopilot.client.timeline_items import CommandExecution, Whole
 from autopilot.contract import Envelope
 from autopilot.contract.errors import NotFound
 from autopilot.contract.port import Claims

@@ -304,6 +304,12 @@ def test_a_saved_form_of_another_version_is_refused():
         Timeline.restore({**Timeline().save(), "form": 0})
 
 
+ITEM_TYPES = [
+    *("userMessage", "hookPrompt", "agentMessage", "functionCallOutput", "plan", "reasoning", "commandExecution"),
+    *("fileChange", "mcpToolCall", "dynamicToolCall", "collabAgentToolCall", "subAgentActivity", "webSearch"),
+    *("imageView", "sleep", "imageGeneration", "enteredReviewMode", "exitedReviewMode", "contextCompaction", "x", None),
+]
+"""Those of Codex 0.163.0 and 0.169.0, and others."""
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**20) | st.text(max_size=5),
     lambda inner: (
@@ -323,6 +329,8 @@ methods = st.sampled_from(
             "warning",
             "x/requestApproval",
         ),
+        *("ios/handshake", "desktop/handshake_ack", "hook/started", "hook/completed", "thread/goal/updated"),
+        *("item/autoApprovalReview/completed", "item/commandExecution/terminalInteraction"),
     ]
 )
 params = st.fixed_dictionaries(
@@ -335,13 +343,16 @@ params = st.fixed_dictionaries(
             {},
             optional={
                 "id": st.sampled_from(["i1", "i2"]),
-                "type": st.sampled_from(["agentMessage", "commandExecution", "fileChange", "reasoning", "x", None]),
+                "type": st.sampled_from(ITEM_TYPES),
                 "changes": values,
                 "content": values,
                 "aggregatedOutput": values,
                 "status": values,
+                "clientId": st.sampled_from(["r1", "approval:a1"]),
+                **dict.fromkeys(("action", "results", "agentsStates", "failure", "output", "fragments"), values),
             },
         ),
+        **dict.fromkeys(("review", "action", "run", "goal", "stdin"), values),
         "turn": st.fixed_dictionaries({}, optional={"id": st.sampled_from(["t1", "t2"]), "status": values}),
         **dict.fromkeys(("plan", "diff", "tokenUsage", "error", "message", "changes"), values),
     },
@@ -353,12 +364,18 @@ approvals = st.fixed_dictionaries(
         "approval": values
         | st.fixed_dictionaries(
             {"approval_id": st.sampled_from(["a1", "a2"])},
-            optional=dict.fromkeys(("title", "options", "evidence", "outcome", "reason"), values),
+            optional=dict.fromkeys(("title", "options", "evidence", "facts", "outcome", "reason"), values),
         ),
         "decision": values | st.fixed_dictionaries({"option_id": values}),
+        "request_id": st.sampled_from(["r1", "r2", 7]),
+        "handshake_id": st.sampled_from(["h1", "h2", 7]),
+        **dict.fromkeys(("source", "desktop_session_id", "reason_code", "version", "processes", "verified"), values),
     },
 )
-TYPES = ["worker.event", "worker.error", "worker.stopped", "worker.request.received"]
+TYPES = [
+    *("worker.event", "worker.error", "worker.stopped", "worker.request.received", "worker.request.delivered"),
+    *("worker.response", "worker.policy.denied"),
+]
 APPROVALS = [f"worker.approval.{step}" for step in ("requested", "decided", "applied", "superseded", "closed", "x")]
 events = st.lists(st.tuples(st.sampled_from(TYPES + APPROVALS), methods, params, approvals), max_size=30)
 

@@ -15,24 +15,22 @@ from rich.text import Text
 
 from autopilot.client.timeline_items import (
     AgentMessage,
-    Asked,
     Change,
     CommandExecution,
     Failure,
     FileChange,
     Item,
-    Lifecycle,
     Notice,
     OtherItem,
     Plan,
     Reasoning,
-    Request,
     ToolCall,
     TurnEnded,
     TurnStarted,
     Usage,
     UserMessage,
 )
+from autopilot.client.timeline_records import Asked, Lifecycle, Request
 from autopilot.ops.program import autopilot
 
 LONGEST_LINES = 40

@@ -12,10 +12,11 @@ from typing import Any, Self
 
 from autopilot.client.timeline_board import Board, TimelineLimits
 from autopilot.client.timeline_fold import Step
-from autopilot.client.timeline_items import Item, item_from_json, item_to_json
+from autopilot.client.timeline_form import item_from_json, item_to_json
+from autopilot.client.timeline_items import Item
 from autopilot.contract import Envelope
 
-FORM = 1
+FORM = 2
 """Version of the saved form; another one is not read."""
 
 

@@ -9,13 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autopilot.client.timeline_codex import list_of, object_of, text_of
-from autopilot.client.timeline_items import Asked, clip
+from autopilot.client.timeline_codex import MOST_PARTS, SHORT, list_of, object_of, text_of
+from autopilot.client.timeline_items import Change, clip
+from autopilot.client.timeline_records import Asked, Fact, Question
 from autopilot.contract import Envelope
 
 PREFIX = "worker.approval."
+KEY = "approval:"
+"""What keys of approvals in a timeline begin with."""
 ENDS = frozenset({"applied", "superseded", "expired", "closed"})
 
+_OPEN: dict[str, Any] = {
+    "state": "pending",
+    "status": "open",
+    "option": None,
+    "actor": None,
+    "rule_id": None,
+    "decided_at": None,
+    "message": None,
+}
 _STATUSES = {"accepted": "completed", "declined": "declined", "cancelled": "declined"}
 
 
@@ -34,7 +46,7 @@ def told(event: Envelope, before: Asked | None, limit: int) -> dict[str, Any]:
     if step == "decided":
         return _decision(event, before, limit)
     if step == "reopened":
-        return {"state": "pending", "status": "open", "option": None, "by": None, "message": None}
+        return dict(_OPEN)
     return _end(step, object_of(event.payload, "approval")) if step in ENDS else {}
 
 
@@ -46,16 +58,43 @@ def _question(asked: Mapping[str, Any], limit: int) -> dict[str, Any]:
         "state": "pending",
         "status": "open",
         "title": clip(text_of(asked, "title"), limit),
+        "risk": text_of(asked, "risk") or None,
         "command": clip(text_of(evidence, "command_line") or " ".join(words), limit) or None,
         "cwd": text_of(evidence, "cwd") or None,
         "reason": clip(text_of(evidence, "reason"), limit) or None,
+        "facts": tuple(
+            Fact(label=clip(text_of(fact, "label"), SHORT), value=clip(text_of(fact, "value"), SHORT))
+            for fact in objects(asked, "facts")
+        ),
+        "changes": tuple(
+            Change(
+                path=text_of(change, "path"),
+                action=text_of(change, "kind"),
+                diff=clip(text_of(change, "diff"), limit),
+                moved_to=text_of(change, "move_path") or None,
+            )
+            for change in objects(evidence, "changes")
+        ),
+        "questions": tuple(_one_of_several(question) for question in objects(evidence, "questions")),
+        "url": clip(text_of(asked, "url"), SHORT) or None,
         "answerable": asked.get("answerable") is not False,
         "labels": tuple(
-            (text_of(option, "option_id"), text_of(option, "label"))
-            for option in list_of(asked, "options")
-            if isinstance(option, dict)
+            (text_of(option, "option_id"), text_of(option, "label")) for option in objects(asked, "options")
         ),
     }
+
+
+def _one_of_several(question: Mapping[str, Any]) -> Question:
+    return Question(
+        text=clip(text_of(question, "text"), SHORT),
+        header=clip(text_of(question, "header"), SHORT),
+        choices=tuple(clip(text_of(option, "label"), SHORT) for option in objects(question, "options")),
+    )
+
+
+def objects(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects of a list, no more than are shown."""
+    return [one for one in list_of(raw, name)[:MOST_PARTS] if isinstance(one, dict)]
 
 
 def _decision(event: Envelope, before: Asked | None, limit: int) -> dict[str, Any]:
@@ -66,7 +105,9 @@ def _decision(event: Envelope, before: Asked | None, limit: int) -> dict[str, An
         "state": "decided",
         "status": "open",
         "option": labels.get(option_id) or option_id,
-        "by": event.actor.surface if event.actor else None,
+        "actor": event.actor,
+        "rule_id": text_of(decision, "rule_id") or None,
+        "decided_at": event.occurredAt,
         "message": clip(text_of(decision, "message"), limit) or None,
     }
 

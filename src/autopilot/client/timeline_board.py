@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from autopilot.client.timeline_items import Item, weight_of
+from autopilot.client.timeline_form import weight_of
+from autopilot.client.timeline_items import Item
 
 
 @dataclass(frozen=True, slots=True)

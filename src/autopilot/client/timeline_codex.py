@@ -7,16 +7,25 @@ from typing import Any
 
 from autopilot.client.timeline_items import (
     AgentMessage,
+    Attachment,
     Change,
     CommandExecution,
+    Compaction,
     FileChange,
+    Finding,
+    Hook,
+    Image,
     Item,
     OtherItem,
+    Pause,
     Plan,
     Reasoning,
+    Review,
+    SubAgent,
     Tokens,
     ToolCall,
     UserMessage,
+    WebSearch,
     Whole,
     clip,
     joined,
@@ -29,6 +38,12 @@ Read = Callable[[Raw, int], dict[str, Any]]
 _STATUSES = {"inProgress": "open", "in_progress": "open"}
 MOST_WHOLES = 100
 """Kept of one item."""
+MOST_PARTS = 20
+"""Of one message, search or question."""
+SHORT = 2000
+"""Characters of a name, an address or a line."""
+MOST_INLINE = 100_000
+"""Characters of an image that are kept with its item; a larger one is only told of."""
 _NOT_SHOWN = frozenset({"id", "type", "status", "startedAtMs", "completedAtMs"})
 
 
@@ -115,11 +130,30 @@ def _change(raw: Raw, limit: int) -> Change:
 def _user_message(raw: Raw, limit: int) -> dict[str, Any]:
     parts = [part for part in list_of(raw, "content") if isinstance(part, dict)]
     words = [text_of(part, "text") for part in parts if part.get("type") == "text"]
+    others = [part for part in parts if part.get("type") != "text"]
     return {
         "text": clip(joined(words), limit),
-        "attachments": len(parts) - len(words),
+        "attachments": len(others),
+        "parts": tuple(_attachment(part, limit) for part in others[:MOST_PARTS]),
         "client_id": text_of(raw, "clientId") or None,
     }
+
+
+def _attachment(raw: Raw, limit: int) -> Attachment:
+    url = text_of(raw, "url")
+    if not url.startswith("data:"):
+        name = url or text_of(raw, "name") or text_of(raw, "path") or text_of(raw, "fileId")
+        return Attachment(type=clip(text_of(raw, "type"), SHORT), name=clip(name, SHORT))
+    return Attachment(
+        type=clip(text_of(raw, "type"), SHORT),
+        name=clip(url[len("data:") : SHORT].partition(";")[0].partition(",")[0], SHORT),
+        data=_inline(url, limit),
+        characters=len(url),
+    )
+
+
+def _inline(content: str, limit: int) -> str:
+    return content if len(content) <= min(limit, MOST_INLINE) else ""
 
 
 def _agent_message(raw: Raw, limit: int) -> dict[str, Any]:
@@ -145,6 +179,7 @@ def _command(raw: Raw, limit: int) -> dict[str, Any]:
         "exit_code": number_of(raw, "exitCode"),
         "duration_ms": number_of(raw, "durationMs"),
         "process_id": text_of(raw, "processId") or None,
+        "source": text_of(raw, "source") or None,
     }
 
 
@@ -166,6 +201,90 @@ def _tool_call(raw: Raw, limit: int) -> dict[str, Any]:
     }
 
 
+def _agents_call(raw: Raw, limit: int) -> dict[str, Any]:
+    """A call among agents has its words, and the agents' states, in fields of their own."""
+    asked = {name: raw.get(name) for name in ("prompt", "receiverThreadIds", "model") if raw.get(name)}
+    return _tool_call(raw, limit) | {
+        "arguments": clip(json_text(asked or None), limit),
+        "result": clip(json_text(raw.get("agentsStates") or None), limit),
+    }
+
+
+def _tool_output(raw: Raw, limit: int) -> dict[str, Any]:
+    output = raw.get("output")
+    return {
+        "type": text_of(raw, "type"),
+        "server": text_of(raw, "namespace") or None,
+        "tool": text_of(raw, "name"),
+        "result": clip(output if isinstance(output, str) else json_text(output), limit),
+    }
+
+
+def _web_search(raw: Raw, _limit: int) -> dict[str, Any]:
+    action = object_of(raw, "action")
+    results = list_of(raw, "results")
+    queries = [clip(query, SHORT) for query in list_of(action, "queries") if isinstance(query, str)]
+    return {
+        "query": clip(text_of(raw, "query") or text_of(action, "query"), SHORT),
+        "action": text_of(action, "type") or None,
+        "queries": tuple(queries[:MOST_PARTS]),
+        "url": clip(text_of(action, "url"), SHORT) or None,
+        "pattern": clip(text_of(action, "pattern"), SHORT) or None,
+        "findings": tuple(
+            Finding(title=clip(text_of(one, "title"), SHORT), url=clip(text_of(one, "url"), SHORT))
+            for one in results[:MOST_PARTS]
+            if isinstance(one, dict)
+        ),
+        "found": len(results),
+    }
+
+
+def _image_view(raw: Raw, _limit: int) -> dict[str, Any]:
+    return {"path": clip(text_of(raw, "path"), SHORT) or None}
+
+
+def _image_made(raw: Raw, limit: int) -> dict[str, Any]:
+    content = text_of(raw, "result")
+    return {
+        "made": True,
+        "path": clip(text_of(raw, "savedPath"), SHORT) or None,
+        "prompt": clip(text_of(raw, "revisedPrompt"), limit) or None,
+        "data": _inline(content, limit),
+        "characters": len(content),
+        "error": clip(text_of(object_of(raw, "failure"), "type"), SHORT) or None,
+    }
+
+
+def _entered(raw: Raw, limit: int) -> dict[str, Any]:
+    return {"entered": True, "text": clip(text_of(raw, "review"), limit)}
+
+
+def _exited(raw: Raw, limit: int) -> dict[str, Any]:
+    return {"entered": False, "text": clip(text_of(raw, "review"), limit)}
+
+
+def _sub_agent(raw: Raw, _limit: int) -> dict[str, Any]:
+    return {
+        "activity": clip(text_of(raw, "kind"), SHORT),
+        "path": clip(text_of(raw, "agentPath"), SHORT),
+        "thread_id": clip(text_of(raw, "agentThreadId"), SHORT),
+        "model": clip(text_of(raw, "model"), SHORT) or None,
+    }
+
+
+def _hook_prompt(raw: Raw, limit: int) -> dict[str, Any]:
+    fragments = [text_of(part, "text") for part in list_of(raw, "fragments") if isinstance(part, dict)]
+    return {"text": clip(joined(fragments), limit)}
+
+
+def _pause(raw: Raw, _limit: int) -> dict[str, Any]:
+    return {"duration_ms": number_of(raw, "durationMs")}
+
+
+def _nothing(_raw: Raw, _limit: int) -> dict[str, Any]:
+    return {}
+
+
 def _other(raw: Raw, limit: int) -> dict[str, Any]:
     shown = {name: value for name, value in raw.items() if name not in _NOT_SHOWN and value is not None}
     return {"type": text_of(raw, "type"), "text": clip(json_text(shown), limit)}
@@ -180,5 +299,15 @@ _KINDS: dict[str, tuple[type[Item], Read]] = {
     "fileChange": (FileChange, _file_change),
     "mcpToolCall": (ToolCall, _tool_call),
     "dynamicToolCall": (ToolCall, _tool_call),
-    "collabAgentToolCall": (ToolCall, _tool_call),
+    "collabAgentToolCall": (ToolCall, _agents_call),
+    "functionCallOutput": (ToolCall, _tool_output),
+    "webSearch": (WebSearch, _web_search),
+    "imageView": (Image, _image_view),
+    "imageGeneration": (Image, _image_made),
+    "contextCompaction": (Compaction, _nothing),
+    "enteredReviewMode": (Review, _entered),
+    "exitedReviewMode": (Review, _exited),
+    "subAgentActivity": (SubAgent, _sub_agent),
+    "hookPrompt": (Hook, _hook_prompt),
+    "sleep": (Pause, _pause),
 }

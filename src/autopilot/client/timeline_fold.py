@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from autopilot.client import timeline_approvals
+from autopilot.client import timeline_approvals, timeline_ledger
 from autopilot.client.timeline_board import Board
 from autopilot.client.timeline_codex import (
+    SHORT,
     changes_of,
     content_of,
     kind_of,
@@ -26,31 +27,39 @@ from autopilot.client.timeline_codex import (
 )
 from autopilot.client.timeline_items import (
     AgentMessage,
-    Asked,
+    AutoReview,
     CommandExecution,
     Failure,
     FileChange,
+    Hook,
     Item,
-    Lifecycle,
     Notice,
     Plan,
     PlanStep,
     Reasoning,
-    Request,
     Tokens,
     ToolCall,
     TurnDiff,
     TurnEnded,
     TurnStarted,
     Usage,
+    UserMessage,
     clip,
+    joined,
     json_text,
     tail,
 )
-from autopilot.contract import Envelope
+from autopilot.client.timeline_records import Asked, Handshake, Lifecycle, PolicyDenied, Request
+from autopilot.contract import Actor, Envelope
 
 _QUESTIONS = ("requestApproval", "requestUserInput", "elicitation/request", "item/tool/call")
-_NOTICES = frozenset({"warning", "guardianWarning", "configWarning", "deprecationNotice", "model/rerouted"})
+_NOTICES = frozenset(
+    {
+        *("warning", "guardianWarning", "configWarning", "deprecationNotice", "model/rerouted"),
+        *("thread/goal/updated", "thread/reverted"),
+    }
+)
+_REVERTED = "The thread was taken back to an earlier turn"
 _REQUEST_ENDS = {"worker.response": "completed", "worker.error": "failed"}
 
 
@@ -78,7 +87,7 @@ class Step:
         elif event_type.startswith(timeline_approvals.PREFIX):
             self._approval()
         elif event_type == "worker.policy.denied":
-            self._request("rejected")
+            self._denied()
         elif event_type in _REQUEST_ENDS and text_of(self._payload, "request_id"):
             self._request(_REQUEST_ENDS[event_type])
         elif event_type == "worker.error":
@@ -93,8 +102,12 @@ class Step:
         step = STEPS.get(self._method)
         if step is not None:
             step(self)
+        elif self._method in timeline_ledger.ASKS or self._method == timeline_ledger.ACK:
+            self._handshake()
         elif self._method in _NOTICES:
             words = [text_of(self._params, name) for name in ("message", "summary", "toModel")]
+            words += [text_of(object_of(self._params, "goal"), "objective")]
+            words += [_REVERTED] if self._method == "thread/reverted" else []
             self._notice(next(filter(None, words), ""))
         elif self._method.endswith(_QUESTIONS):
             self._notice(f"Codex asked: {self._method}")
@@ -113,14 +126,25 @@ class Step:
 
     def _item(self, *, completed: bool) -> None:
         raw = object_of(self._params, "item")
+        kind, content = kind_of(raw), content_of(raw, self._limit)
+        if kind is UserMessage:
+            content["actor"] = self._who_said(content["client_id"])
         self._put(
-            kind_of(raw),
+            kind,
             self._key,
             status=status_of(raw, completed=completed),
             preview=not completed or "truncated" in self._params,
             wholes=wholes_of(self._payload),
-            **content_of(raw, self._limit),
+            **content,
         )
+
+    def _who_said(self, client_id: str | None) -> Actor | None:
+        """Who asked for a message: its id is that of the request, or of the approval that it answers."""
+        if client_id is None:
+            return None
+        by_approval = client_id.startswith(timeline_approvals.KEY)
+        item = self._board.get(client_id if by_approval else f"request:{client_id}")
+        return item.actor if isinstance(item, (Request, Asked)) else None
 
     def delta(self, kind: type[Item], name: str) -> None:
         """More of the text `name` of an item, which may not be all of it."""
@@ -153,6 +177,42 @@ class Step:
         before = self._before()
         if isinstance(before, ToolCall) and before.preview:
             self._put(ToolCall, self._key, progress=tail(text_of(self._params, "message"), self._limit))
+
+    def typed(self) -> None:
+        """The model types into a command that runs."""
+        before = self._before()
+        if isinstance(before, CommandExecution):
+            typed = tail(before.typed + text_of(self._params, "stdin"), SHORT)
+            self._put(CommandExecution, self._key, typed=typed)
+
+    def auto_review(self) -> None:
+        """A model judges instead of a person, or has judged."""
+        review, action = object_of(self._params, "review"), object_of(self._params, "action")
+        verdict = text_of(review, "status")
+        words = text_of(action, "command") or json_text(action or None)
+        self._put(
+            AutoReview,
+            f"auto-review:{text_of(self._params, 'reviewId')}",
+            status="open" if verdict == "inProgress" else "declined" if verdict == "denied" else "completed",
+            action=clip(words, self._limit),
+            verdict=clip(verdict, SHORT),
+            risk=clip(text_of(review, "riskLevel"), SHORT) or None,
+            rationale=clip(text_of(review, "rationale"), self._limit) or None,
+        )
+
+    def hook(self) -> None:
+        """A hook of the user's begins or ends."""
+        run = object_of(self._params, "run")
+        status = text_of(run, "status")
+        said = [text_of(entry, "text") for entry in list_of(run, "entries") if isinstance(entry, dict)]
+        self._put(
+            Hook,
+            f"hook:{self._turn_id}:{text_of(run, 'id')}",
+            status={"running": "open"}.get(status, status) or "completed",
+            event=clip(text_of(run, "eventName"), SHORT),
+            text=clip(joined([text_of(run, "statusMessage"), *said]), self._limit),
+            duration_ms=number_of(run, "durationMs"),
+        )
 
     @property
     def _key(self) -> str:
@@ -244,34 +304,43 @@ class Step:
         if event == "stopped":
             self._close("interrupted")
             self._board.active_turn_id = None
-        verified = self._payload.get("verified")
+        asked = self._board.get(f"request:{text_of(self._payload, 'request_id')}")
+        told = timeline_ledger.lifecycle(self._event, asked, self._limit)
+        self._put(Lifecycle, f"{event}:{self._event.seq}", event=event, **told)
+
+    def _request(self, state: str, **more: Any) -> None:
+        key = f"request:{text_of(self._payload, 'request_id')}"
+        before = self._board.get(key)
+        request = before if isinstance(before, Request) else None
+        self._put(Request, key, **timeline_ledger.request(self._event, request, state, self._limit), **more)
+
+    def _denied(self) -> None:
+        denial = timeline_ledger.denial(self._payload, self._limit)
+        if text_of(self._payload, "request_id"):
+            self._request("rejected", denial=denial)
+            return
         self._put(
-            Lifecycle,
-            f"{event}:{self._event.seq}",
-            event=event,
-            reason=text_of(self._payload, "reason") or None,
-            verified=verified if isinstance(verified, bool) else None,
+            PolicyDenied,
+            f"denied:{self._event.seq}",
+            status="declined",
+            denial=denial,
+            approval_id=text_of(self._payload, "approval_id") or None,
+            what=clip(text_of(self._payload, "kind"), SHORT),
+            actor=self._event.actor,
         )
 
-    def _request(self, state: str) -> None:
-        request_id = text_of(self._payload, "request_id")
-        key = f"request:{request_id}"
+    def _handshake(self) -> None:
+        handshake_id = text_of(self._payload, "handshake_id")
+        key = f"handshake:{handshake_id}"
         before = self._board.get(key)
-        error = object_of(self._payload, "error")
-        message = text_of(error, "message") or text_of(error, "code") or text_of(self._payload, "reason_code")
-        told: dict[str, Any] = {"state": state}
-        if message:
-            told["error"] = clip(message, self._limit)
-        if not isinstance(before, Request):
-            actor = self._event.actor
-            told |= {"request_id": request_id, "method": self._method, "x_request_id": self._event.xRequestId}
-            told["surface"] = actor.surface if actor else None
-        self._put(Request, key, **told)
+        told = timeline_ledger.handshake(self._event, before if isinstance(before, Handshake) else None)
+        if handshake_id and told:
+            self._put(Handshake, key, handshake_id=handshake_id, **({} if before else {"status": "open"}) | told)
 
     def _approval(self) -> None:
         approval_id = timeline_approvals.id_of(self._payload)
         if approval_id:
-            key = f"approval:{approval_id}"
+            key = f"{timeline_approvals.KEY}{approval_id}"
             before = self._board.get(key)
             asked = before if isinstance(before, Asked) else None
             self._turn_id = asked.turn_id if asked else self._turn_id
@@ -317,6 +386,11 @@ STEPS: dict[str, Callable[[Step], None]] = {
     "item/commandExecution/outputDelta": lambda step: step.delta(CommandExecution, "output"),
     "item/fileChange/patchUpdated": Step.patch,
     "item/mcpToolCall/progress": Step.progress,
+    "item/commandExecution/terminalInteraction": Step.typed,
+    "item/autoApprovalReview/started": Step.auto_review,
+    "item/autoApprovalReview/completed": Step.auto_review,
+    "hook/started": Step.hook,
+    "hook/completed": Step.hook,
     "turn/started": Step.turn_started,
     "turn/completed": Step.turn_completed,
     "turn/diff/updated": Step.turn_diff,

@@ -1,4 +1,4 @@
-"""What a timeline is made of: one frozen dataclass a kind of item, and their plain JSON form.
+"""What a timeline is made of: one frozen dataclass a kind of item. These are Codex's; ours are in timeline_records.py.
 
 Knows nothing of events. Every text is bounded by whoever makes the item (`clip`, `tail`).
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
+
+from autopilot.contract import Actor
 
 Status = Literal["open", "completed", "failed", "declined", "interrupted", "unfinished"]
 """
@@ -68,6 +70,20 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """What came with a message and is no text."""
+
+    type: str
+    """Codex's word: `image`, `localImage`, `audio`, `localAudio`, `skill`, `mention`, …."""
+    name: str = ""
+    """Its name, path or address; of content that is in the message itself, its media type."""
+    data: str = ""
+    """A `data:` URL, where the content itself is there and small."""
+    characters: int = 0
+    """Of the `data:` URL, also where it is not kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage(Item):
     """What a person said."""
 
@@ -75,8 +91,12 @@ class UserMessage(Item):
     text: str = ""
     attachments: int = 0
     """Parts that are no text (images, mentions, …)."""
+    parts: tuple[Attachment, ...] = ()
+    """The first of them."""
     client_id: str | None = None
-    """`clientUserMessageId` of whoever sent it."""
+    """`clientUserMessageId` of whoever sent it: of a request, its id."""
+    actor: Actor | None = None
+    """Who asked, where the log says it; None: at the computer, or before this timeline begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +147,10 @@ class CommandExecution(Item):
     exit_code: int | None = None
     duration_ms: int | None = None
     process_id: str | None = None
+    source: str | None = None
+    """Who runs it, in Codex's words: `agent`, `userShell`, …."""
+    typed: str = ""
+    """What the model typed into it while it ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +188,112 @@ class ToolCall(Item):
     """JSON text; empty before the end."""
     error: str | None = None
     progress: str | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One result of a search."""
+
+    title: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSearch(Item):
+    """The model looks something up."""
+
+    kind = "webSearch"
+    query: str = ""
+    action: str | None = None
+    """Codex's word: `search`, `openPage`, `findInPage`, …."""
+    queries: tuple[str, ...] = ()
+    """All that it searched for, where it was more than one."""
+    url: str | None = None
+    """The page it opened."""
+    pattern: str | None = None
+    """What it looked for in that page."""
+    findings: tuple[Finding, ...] = ()
+    found: int = 0
+    """How many results there were in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image(Item):
+    """An image that the model looked at or made."""
+
+    kind = "image"
+    made: bool = False
+    """Made by the model; else looked at."""
+    path: str | None = None
+    """Where it lies on the machine."""
+    prompt: str | None = None
+    """What was asked for, as it was understood."""
+    data: str = ""
+    """Its content in base64, where that is there and small."""
+    characters: int = 0
+    """Of the base64, also where it is not kept."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compaction(Item):
+    """The thread's context was compacted here."""
+
+    kind = "compaction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review(Item):
+    """A review of changes begins or ends."""
+
+    kind = "review"
+    entered: bool = True
+    text: str = ""
+    """What is reviewed; at the end, what the review says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoReview(Item):
+    """A model judges instead of a person whether something may be done."""
+
+    kind = "autoReview"
+    action: str = ""
+    """What is judged."""
+    verdict: str = ""
+    """`inProgress`, `approved`, `denied`, `aborted`, …, as Codex says it."""
+    risk: str | None = None
+    rationale: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubAgent(Item):
+    """Another agent that works for this thread."""
+
+    kind = "subAgent"
+    activity: str = ""
+    """`started`, `interacted`, `interrupted`, `completed`."""
+    path: str = ""
+    thread_id: str = ""
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook(Item):
+    """A hook of the user's ran, or spoke to the model."""
+
+    kind = "hook"
+    event: str = ""
+    """On what it ran; empty where it only spoke."""
+    text: str = ""
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause(Item):
+    """The model waits."""
+
+    kind = "pause"
     duration_ms: int | None = None
 
 
@@ -243,123 +373,9 @@ class Notice(Item):
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request(Item):
-    """A request and its receipt so far."""
-
-    kind = "request"
-    request_id: str = ""
-    method: str = ""
-    state: str = "accepted"
-    """As the receipt: accepted, delivered, acknowledged, completed, failed, rejected, expired, cancelled, …."""
-    error: str | None = None
-    surface: str | None = None
-    """Through what it was asked."""
-    x_request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(Item):
-    """A question of Codex to a person, and what became of it so far."""
-
-    kind = "approval"
-    approval_id: str = ""
-    what: str = ""
-    """What is asked: `command`, `file_change`, …."""
-    state: str = "pending"
-    """As the approval: pending, decided, applied, superseded, expired, closed. (That it was delivered is no event.)"""
-    title: str = ""
-    command: str | None = None
-    cwd: str | None = None
-    reason: str | None = None
-    """Why Codex asks."""
-    answerable: bool = True
-    labels: tuple[tuple[str, str], ...] = ()
-    """The options: id and label."""
-    option: str | None = None
-    """The label of the option that was chosen; its id where the question is not known."""
-    by: str | None = None
-    """Through what it was answered: ios, web, cli, …."""
-    message: str | None = None
-    """The words that went with the answer."""
-    outcome: str | None = None
-    """What became of it in Codex: accepted, declined, cancelled, unknown."""
-    closed_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifecycle(Item):
-    """The worker's log was opened or closed."""
-
-    kind = "lifecycle"
-    event: str = ""
-    """`started` or `stopped`."""
-    reason: str | None = None
-    verified: bool | None = None
-    """Of a stop: whether the executor saw everything end."""
-
-
-KINDS: dict[str, type[Item]] = {
-    kind.kind: kind
-    for kind in (
-        *(UserMessage, AgentMessage, Reasoning, Plan, CommandExecution, FileChange, ToolCall, OtherItem),
-        *(TurnStarted, TurnEnded, TurnDiff, Usage, Failure, Notice, Request, Asked, Lifecycle),
-    )
-}
-
-
-def weight_of(value: Any) -> int:
-    """Roughly how many characters an item holds, with what it costs to hold it."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, tuple):
-        return sum(weight_of(part) for part in value)
-    if isinstance(value, (Item, Change, PlanStep, Whole)):
-        return 200 + sum(weight_of(getattr(value, field.name)) for field in fields(value))
-    return 0
-
-
-def item_to_json(item: Item) -> dict[str, Any]:
-    """Its plain form, for a cache on disk."""
-    return {"kind": item.kind, **{field.name: _plain(getattr(item, field.name)) for field in fields(item)}}
-
-
-def item_from_json(value: dict[str, Any]) -> Item:
-    """From its plain form.
-
-    Raises:
-        ValueError, TypeError, KeyError: it is none.
-    """
-    kind = KINDS[value["kind"]]
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: _typed(name, part) for name, part in value.items() if name in known})
-
-
 def json_text(value: Any) -> str:
     """A raw value as one line of JSON; empty for none."""
     return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (PlanStep, Change, Tokens, Whole)):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
-
-
-def _typed(name: str, value: Any) -> Any:
-    match name:
-        case "steps":
-            return tuple(PlanStep(**step) for step in value)
-        case "changes":
-            return tuple(Change(**change) for change in value)
-        case "wholes":
-            return tuple(Whole(**whole) for whole in value)
-        case "labels":
-            return tuple((option_id, label) for option_id, label in value)
-        case "turn" | "thread":
-            return Tokens(**value)
-        case _:
-            return value
 
 
 def joined(parts: Sequence[Any]) -> str:
