@@ -227,7 +227,9 @@ def test_a_search_shows_what_was_looked_for_and_found(log: Log) -> None:
     action = {"type": "search", "query": "htpy", "queries": ["htpy", "htpy escape"]}
     results = [{"title": "htpy", "url": "https://example.org/htpy"}, "odd"]
     search = log.item(type="webSearch", query="htpy", action=action, results=results)
-    page = log.item(type="webSearch", query="", action={"type": "findInPage", "url": "https://example.org/a", "pattern": "x"})
+    page = log.item(
+        type="webSearch", query="", action={"type": "findInPage", "url": "https://example.org/a", "pattern": "x"}
+    )
 
     assert isinstance(search, WebSearch)
     assert (search.query, search.queries, search.found) == ("htpy", ("htpy", "htpy escape"), 2)
