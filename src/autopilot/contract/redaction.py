@@ -70,29 +70,32 @@ TOKEN_COUNTS = frozenset(
 
 _SECRET = re.compile(
     r"""
-      (?P<scheme>\b[Bb][Ee][Aa][Rr][Ee][Rr]\s+)[A-Za-z0-9._~+/=-]{6,}    # an Authorization value
-    | \beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*          # a JWT
-    | \b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}                                  # OpenAI, Anthropic and the like
-    | \b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}                         # Stripe
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}      # GitHub
-    | \bglpat-[A-Za-z0-9_-]{16,}                                         # GitLab
-    | \bxox[abeoprs]-[A-Za-z0-9-]{10,}                                   # Slack
-    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                      # AWS
-    | \bAIza[0-9A-Za-z_-]{30,}                                           # Google
-    | \bya29\.[0-9A-Za-z_-]{16,}                                         # Google OAuth
-    | \bhf_[A-Za-z0-9]{20,} | \bnpm_[A-Za-z0-9]{30,} | \bpypi-[A-Za-z0-9_-]{30,}
-    | \btskey-[A-Za-z0-9-]{16,} | \bdtn_[A-Za-z0-9]{16,}                 # Tailscale, Daytona
-    | \bap(?:[ar]t|pair)_[A-Za-z0-9_-]{16,}                              # our own: access, refresh, pairing
-    | \bxapp-[A-Za-z0-9-]{10,} | \bwhsec_[A-Za-z0-9+/=]{16,}             # Slack, Stripe's webhooks
-    | \bgsk_[A-Za-z0-9]{20,} | \bxai-[A-Za-z0-9]{20,} | \bpplx-[A-Za-z0-9]{20,} | \bnvapi-[A-Za-z0-9_-]{20,}
-    | \bGOCSPX-[A-Za-z0-9_-]{16,} | \bdo[opr]_v1_[a-f0-9]{32,}           # Google's OAuth clients, DigitalOcean
-    | \bshp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,} | \bdckr_pat_[A-Za-z0-9_-]{16,} | \blin_api_[A-Za-z0-9]{20,}
-    | \bfigd_[A-Za-z0-9_-]{20,} | \bntn_[A-Za-z0-9]{20,} | \bsbp_[a-f0-9]{20,} | \bpscale_tkn_[A-Za-z0-9_-]{16,}
-    | \b(?:PMAK|NRAK)-[A-Za-z0-9-]{20,} | \bAGE-SECRET-KEY-1[A-Z0-9]{20,}
+    \b(?:
+      (?P<scheme>[Bb][Ee][Aa][Rr][Ee][Rr]\s+)[A-Za-z0-9._~+/=-]{6,}      # an Authorization value
+    | eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*            # a JWT
+    | (?:sk|rk|pk)-[A-Za-z0-9_-]{16,}                                    # OpenAI, Anthropic and the like
+    | (?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}                           # Stripe
+    | gh[pousr]_[A-Za-z0-9]{20,} | github_pat_[A-Za-z0-9_]{20,}          # GitHub
+    | glpat-[A-Za-z0-9_-]{16,}                                           # GitLab
+    | xox[abeoprs]-[A-Za-z0-9-]{10,}                                     # Slack
+    | (?:AKIA|ASIA)[0-9A-Z]{16}\b                                        # AWS
+    | AIza[0-9A-Za-z_-]{30,}                                             # Google
+    | ya29\.[0-9A-Za-z_-]{16,}                                           # Google OAuth
+    | hf_[A-Za-z0-9]{20,} | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{30,}
+    | tskey-[A-Za-z0-9-]{16,} | dtn_[A-Za-z0-9]{16,}                     # Tailscale, Daytona
+    | ap(?:[ar]t|pair)_[A-Za-z0-9_-]{16,}                                # our own: access, refresh, pairing
+    | xapp-[A-Za-z0-9-]{10,} | whsec_[A-Za-z0-9+/=]{16,}                 # Slack, Stripe's webhooks
+    | gsk_[A-Za-z0-9]{20,} | xai-[A-Za-z0-9]{20,} | pplx-[A-Za-z0-9]{20,} | nvapi-[A-Za-z0-9_-]{20,}
+    | GOCSPX-[A-Za-z0-9_-]{16,} | do[opr]_v1_[a-f0-9]{32,}               # Google's OAuth clients, DigitalOcean
+    | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,} | dckr_pat_[A-Za-z0-9_-]{16,} | lin_api_[A-Za-z0-9]{20,}
+    | figd_[A-Za-z0-9_-]{20,} | ntn_[A-Za-z0-9]{20,} | sbp_[a-f0-9]{20,} | pscale_tkn_[A-Za-z0-9_-]{16,}
+    | (?:PMAK|NRAK)-[A-Za-z0-9-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{20,}
+    )
     | -----BEGIN[ A-Z0-9]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ A-Z0-9]*PRIVATE[ ]KEY-----|\Z)
     """,
     re.VERBOSE,
 )
+"""All but one begin at the border of a word, which is looked for once: most characters are inside one."""
 
 _KEY_WORDS = "to(k)en (k)ey coo(k)ie se(c)ret (c)red authori(z) (p)ass"
 """Of the key of a credential one stands whole in it, in whatever case; separators may stand anywhere else."""
