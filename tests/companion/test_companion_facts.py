@@ -89,14 +89,23 @@ async def test_what_codex_says_of_the_machine_is_seen_in_the_list_and_on_the_str
 
 
 @pytest.mark.e2e
-async def test_a_fact_that_the_runtime_does_not_take_is_in_the_way_of_nothing(installation: Installation) -> None:
+async def test_a_fact_that_the_runtime_does_not_take_is_in_the_way_of_nothing_not_even_of_its_neighbours(
+    installation: Installation,
+) -> None:
     nested: Any = {}
     for _ in range(200):
         nested = {"deeper": nested}
     async with installation.companion() as companion:
         await installation.state(Machine, lambda machine: machine.codex_version is not None)  # tells all facts anew
+        companion.facts.take(said("account/updated", authMode="apikey"), NOW)
         companion.facts.take(said("warning", nested=nested), NOW)
+        companion.facts.take(said("guardianWarning", message="look out"), NOW)
 
         await companion.leases.heartbeat()
 
-        assert "warning" not in {fact.method for fact in companion.facts.pending()}
+        assert not {"warning", "guardianWarning"} & {fact.method for fact in companion.facts.pending()}
+        (listed,) = await installation.owner.machines()
+    told = {one.method: one.params for one in listed.facts}
+    assert told["account/updated"] == {"authMode": "apikey"}
+    assert told["guardianWarning"] == {"message": "look out"}
+    assert "warning" not in told

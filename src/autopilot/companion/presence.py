@@ -17,8 +17,11 @@ from autopilot.companion.facts import MachineFacts
 from autopilot.companion.identity import Machine
 from autopilot.companion.seal_heads import SealHeads
 from autopilot.contract import HeartbeatResult, HeartbeatWorker, MachineFact, RegisterMachine
-from autopilot.contract.errors import InvalidRequest, NotFound, PayloadTooLarge, Unprocessable
+from autopilot.contract.errors import AutopilotError, InvalidRequest, NotFound, PayloadTooLarge, Unprocessable
 from autopilot.ops.clock import Clock
+
+REFUSED = (InvalidRequest, Unprocessable, PayloadTooLarge)
+"""What says that the same will not be taken another time either."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,16 +99,32 @@ class Presence:
             raise
 
     async def _beat(self, held: list[HeartbeatWorker], facts: tuple[MachineFact, ...]) -> HeartbeatResult:
-        """Leases live by this call: facts that the runtime does not take are let go of, and it is made without them."""
+        """Leases live by this call: where the runtime does not take the facts, it is made without them."""
         machine_id, kept = self._machine.machine_id, await self._heads.kept()
         said = {"desktop_session_id": self._session_id, "kept_seal": None if kept is None else kept.head}
         try:
             answer = await self._client.heartbeat(machine_id, held, facts=facts, **said)
-        except (InvalidRequest, Unprocessable, PayloadTooLarge) as refused:
+        except REFUSED as refused:
             if not facts:
                 raise
-            log.warning("facts.refused", methods=[fact.method for fact in facts], error=refused.message)
+            log.info("facts.one_by_one", error=refused.message)
             answer = await self._client.heartbeat(machine_id, held, **said)
-        self.facts.told(facts)
+            await self._tell_each(facts)
+        else:
+            self.facts.told(facts)
         await self._heads.answered(kept, answer)
         return answer
+
+    async def _tell_each(self, facts: tuple[MachineFact, ...]) -> None:
+        """One by one: only what is refused by itself is let go of; what was not heard is told with the next."""
+        for fact in facts:
+            try:
+                await self._client.heartbeat(
+                    self._machine.machine_id, [], facts=(fact,), desktop_session_id=self._session_id
+                )
+            except REFUSED as refused:
+                log.warning("facts.refused", method=fact.method, error=refused.message)
+            except AutopilotError as error:
+                log.info("facts.not_told", error=str(error), code=error.code)
+                return
+            self.facts.told([fact])
