@@ -205,6 +205,7 @@ class Companion:
             outbox=self.outbox,
             threads=self.threads,
             recovery=self.recovery,
+            recorder=self.recorder,
             leases=self.leases,
             mirror=self.mirror,
             standing=self.standing,

@@ -77,6 +77,8 @@ class Recorder:
         self._coalescer = Coalescer()
         self._unplaced: dict[str, list[Message]] = {}
         """By thread: what was said before it was known what it is."""
+        self._crowded: list[Message] = []
+        """What found no place among these: to be refused with the batch that brought it."""
         self._incarnation = uuid.uuid4().hex[:12]
         self._numbers = itertools.count(1)
         self.written: Callable[[], None] = lambda: None
@@ -103,6 +105,10 @@ class Recorder:
             self._unplaced.clear()
         else:
             self._unplaced.pop(thread_id, None)
+
+    async def refuse_unplaced(self, thread_id: str) -> None:
+        """Codex says nothing of this thread: nobody can be asked what it asks."""
+        await self._refuse(self._unplaced.pop(thread_id, []))
 
     async def settle(self) -> None:
         """Everything taken so far is written when this returns."""
@@ -195,6 +201,16 @@ class Recorder:
         for message in messages:
             if message.id:
                 await self._answer_as_machine(message)
+        crowded = self._crowded.copy()
+        self._crowded.clear()
+        await self._refuse(crowded)
+
+    async def _refuse(self, messages: Sequence[Message]) -> None:
+        """Answer what can't be kept for a person: Codex waits. On the shared daemon others may."""
+        for message in messages:
+            if message.id and not self._asking.shared:
+                log.warning("codex.question_refused", method=message.method)
+                await self._answer(message, questions.nobody_to_ask(str(message.method)))
 
     async def _answer_as_machine(self, message: Message) -> None:
         """Answer what no person is asked, and what names nobody who could be.
@@ -257,10 +273,9 @@ class Recorder:
         if not message.id and message.method not in OVERHEARD:
             return
         kept = self._unplaced.setdefault(thread_id, [])
-        if len(kept) < MAX_UNPLACED_EACH:
-            kept.append(message)
+        (kept if len(kept) < MAX_UNPLACED_EACH else self._crowded).append(message)
         if len(self._unplaced) > MAX_UNPLACED:
-            self._unplaced.pop(next(iter(self._unplaced)))
+            self._crowded += self._unplaced.pop(next(iter(self._unplaced)))
 
     def _events(self, said: Sequence[Said]) -> list[Event | Asked]:
         events: list[Event | Asked] = []

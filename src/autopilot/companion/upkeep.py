@@ -12,12 +12,13 @@ import sqlite3
 
 import structlog
 
-from autopilot.companion.codex.messages import CodexError
+from autopilot.companion.codex.messages import CodexError, CodexRefused
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.database import Database
 from autopilot.companion.leases import Leases
 from autopilot.companion.mirror import Mirror
 from autopilot.companion.outbox import Outbox
+from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.standing import Standing
 from autopilot.companion.threads import Thread, Threads
@@ -41,6 +42,7 @@ class Upkeep:
         outbox: Outbox,
         threads: Threads,
         recovery: Recovery,
+        recorder: Recorder,
         leases: Leases,
         mirror: Mirror,
         standing: Standing,
@@ -51,17 +53,22 @@ class Upkeep:
         self._outbox = outbox
         self._threads = threads
         self._recovery = recovery
+        self._recorder = recorder
         self._leases = leases
         self._mirror = mirror
         self._standing = standing
         self._clock = clock
         self._strangers: asyncio.Queue[str] = asyncio.Queue(WAITING_THREADS)
+        self._waiting: set[str] = set()
+        """Those in it: one that says much takes no place from the others."""
         self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(WAITING_THREADS)
 
     def stranger(self, thread_id: str) -> None:
         """A thread lives of which we don't hear everything."""
-        with contextlib.suppress(asyncio.QueueFull):
-            self._strangers.put_nowait(thread_id)
+        if thread_id not in self._waiting:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._strangers.put_nowait(thread_id)
+                self._waiting.add(thread_id)
 
     def forgotten(self, thread: Thread) -> None:
         """The ledger has less of this thread than it was sent."""
@@ -72,11 +79,14 @@ class Upkeep:
         """Hear of threads that others opened on this Codex."""
         while True:
             thread_id = await self._strangers.get()
+            self._waiting.discard(thread_id)
             try:
                 await self._recovery.adopt(thread_id)
                 self._leases.wake()
             except CodexError as error:
                 log.info("thread.not_adopted", thread_id=thread_id, error=str(error))
+                if isinstance(error, CodexRefused):
+                    await self._recorder.refuse_unplaced(thread_id)
 
     async def reread(self) -> None:
         """Send again what the ledger has lost."""

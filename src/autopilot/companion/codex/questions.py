@@ -60,6 +60,11 @@ def unsupported(method: str) -> Answer:
     return Answer(error=(METHOD_NOT_FOUND, f"{method} is not known to this client"))
 
 
+def nobody_to_ask(method: str) -> Answer:
+    """What a question of a thread gets that can't be told to anybody; Codex goes on without."""
+    return Answer(error=(REFUSED, f"nobody can be asked {method} now: its thread is not known to this client"))
+
+
 def unfit(method: str) -> Answer:
     """What Codex gets where an answer was taken for it that does not fit; it goes on without."""
     return Answer(error=(REFUSED, f"the answer to {method} does not fit"))
