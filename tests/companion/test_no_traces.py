@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,27 @@ def test_what_is_deleted_is_overwritten_in_the_file_and_gone_from_its_log_after_
     wipe(db)
 
     assert holding(tmp_path, PLANTED) == []
+    db.close()
+
+
+def test_somebody_who_reads_the_file_is_not_waited_for_and_wiped_after(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    db, reader = open_file(path), open_file(path)
+    transact(db, lambda db: _insert(db, 200))
+    reader.execute("begin")
+    reader.execute("select count(*) from setting").fetchone()
+    transact(db, lambda db: db.execute("delete from setting"))
+
+    began = time.monotonic()
+    assert not wipe(db)
+    took = time.monotonic() - began
+    reader.execute("commit")
+
+    assert took < 5, "what Codex says was kept waiting until the reader was given up"
+    assert db.execute("pragma busy_timeout").fetchone()[0] == 5000, "a transaction does wait"
+    assert wipe(db)
+    assert holding(tmp_path, PLANTED) == []
+    reader.close()
     db.close()
 
 

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 FILE = "outbox.sqlite"
 SCHEMA_VERSION = 8
+WAIT, WAIT_NOT = "pragma busy_timeout = 5000", "pragma busy_timeout = 0"
+"""How long somebody else's transaction is waited for, in milliseconds."""
 UPGRADES = {
     2: "alter table inbox add column expires_at text;",
     3: """alter table thread add column incarnation text;
@@ -70,10 +72,13 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._owner, partial(transact, self._connection, work))
 
-    async def wipe(self) -> None:
-        """Let nothing that was deleted stay behind in the write-ahead log; the file itself overwrites it at once."""
+    async def wipe(self) -> bool:
+        """Let nothing that was deleted stay behind in the write-ahead log; the file itself overwrites it at once.
+
+        False: somebody else reads the file, and keeps it there for as long; to be tried again.
+        """
         assert self._connection is not None, "the database is not open"
-        await asyncio.get_running_loop().run_in_executor(self._owner, wipe, self._connection)
+        return await asyncio.get_running_loop().run_in_executor(self._owner, wipe, self._connection)
 
     async def close(self) -> None:
         """Finish what is under way and close the file."""
@@ -96,9 +101,16 @@ def transact(connection: sqlite3.Connection, work: Work[Result]) -> Result:
     return result
 
 
-def wipe(connection: sqlite3.Connection) -> None:
-    """Bring the write-ahead log into the file, and empty it; nothing where it is empty."""
-    connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+def wipe(connection: sqlite3.Connection) -> bool:
+    """Bring the write-ahead log into the file, and empty it; False where somebody else is reading it.
+
+    Without waiting for that: what Codex says comes through the same thread.
+    """
+    connection.execute(WAIT_NOT)
+    try:
+        return connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0
+    finally:
+        connection.execute(WAIT)
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -109,7 +121,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
-    connection.execute("pragma busy_timeout = 5000")
+    connection.execute(WAIT)
     connection.execute("pragma secure_delete = on")  # tokens and answers pass through here; their pages are used again
     version = connection.execute("pragma user_version").fetchone()[0]
     if version > SCHEMA_VERSION:

@@ -229,7 +229,7 @@ class Desk:
         """Keep the answer and put it on its way, in one transaction."""
         thread = self._threads.of_worker(request.worker_id)
         if request.target == "worker" and thread is not None and outcome.state != "indeterminate":
-            event = self._result(request, thread, outcome)
+            event = await asyncio.to_thread(self._result, request, thread, outcome)  # of whatever size
 
             def put(db: sqlite3.Connection) -> None:
                 self._recorder.store(db, [event], [thread])
@@ -238,7 +238,7 @@ class Desk:
             await self._database.run(put)
             self._recorder.written()
             return
-        outcome = reported(outcome)
+        outcome = await asyncio.to_thread(reported, outcome)
         kept = {"state": outcome.state, "response": outcome.response, "error": outcome.error}
         await self._keep_and_report(request, kept)
 
