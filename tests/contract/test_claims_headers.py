@@ -22,6 +22,7 @@ claims = st.builds(
     roles=st.dictionaries(text, st.sampled_from(["owner", "operator", "viewer"]), max_size=3),
     surface=st.sampled_from(["ios", "cli", "companion"]),
     step_up=st.booleans(),
+    memberships=st.dictionaries(st.text(max_size=20), st.integers(1, 2**62)),
     membership_no=st.none() | st.integers(1, 2**62),
     address=st.none() | text,
 )

@@ -42,7 +42,9 @@ async def ask(companion, number=0, **said):
 
 async def sweep(runtime, **ahead):
     clock = Ahead(timedelta(**ahead))
-    await Sweeper(runtime.ledger, runtime.pool, clock, runtime.machines.revocations).sweep()
+    await Sweeper(
+        runtime.ledger, runtime.pool, clock, runtime.machines.revocations, runtime.machines.lost_roles
+    ).sweep()
 
 
 async def told(runtime):

@@ -30,6 +30,7 @@ FOR_THE_API = {
     ("POST", "/audit/records"),
     ("POST", "/devices/{device_id}/revoked"),
     ("POST", "/teams/{team_id}/members/{user_id}/departed"),
+    ("POST", "/teams/{team_id}/members/{user_id}/narrowed"),
     ("POST", "/users/{user_id}/deleted"),
 }
 """What no public path leads to."""
@@ -122,6 +123,7 @@ async def test_what_is_for_the_api_alone_is_on_no_public_path_and_taken_from_nob
         assert (await call(runtime, "POST", "/audit/records", line, claims=claims)).status == 403
         assert (await call(runtime, "POST", "/devices/dev_other/revoked", {}, claims=claims)).status == 403
         assert (await call(runtime, "POST", "/users/77/deleted", {}, claims=claims)).status == 403
-        left = await call(runtime, "POST", "/teams/t/members/1/departed", {"membership_no": 7}, claims=claims)
-        assert left.status == 403
+        for change in ("departed", "narrowed"):
+            told = await call(runtime, "POST", f"/teams/t/members/1/{change}", {"membership_no": 7}, claims=claims)
+            assert told.status == 403
     assert await runtime.pool.fetchval("select count(*) from audit_entry") == 0

@@ -23,7 +23,9 @@ class At:
 
 
 async def sweep(runtime, after):
-    await Sweeper(runtime.ledger, runtime.pool, At(after), runtime.machines.revocations).sweep()
+    await Sweeper(
+        runtime.ledger, runtime.pool, At(after), runtime.machines.revocations, runtime.machines.lost_roles
+    ).sweep()
 
 
 def steps(log):

@@ -166,8 +166,12 @@ async def test_the_internal_call_of_a_departure_is_taken_from_the_api_alone(runt
 
     assert (await call(runtime, "POST", path, body, claims=OWNER)).reason == "membership"
     assert (await call(runtime, "POST", path, b"{}", claims=MINE)).status == 400
-    assert (await call(runtime, "POST", path, body, claims=MINE)).data == {"machines": ["m1"]}
-    assert (await call(runtime, "POST", path, body, claims=MINE)).data == {"machines": []}
+    assert (await call(runtime, "POST", path, body, claims=MINE)).data == {
+        "machines": ["m1"],
+        "rejected": 0,
+        "reopened": 0,
+    }
+    assert (await call(runtime, "POST", path, body, claims=MINE)).data == {"machines": [], "rejected": 0, "reopened": 0}
     assert (await put(runtime)).reason == "no_such_team"
     assert (await put(runtime, claims=replace(MINE, membership_no=2))).status == 200
 

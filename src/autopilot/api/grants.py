@@ -142,7 +142,7 @@ class Grants:
         """
         with answering(outcome="not_recorded"):
             rows = await self._pool.fetch(SQL.live_tokens, token_digests)
-        return {row["token_digest"]: _roles(row["roles"]) for row in rows}
+        return {row["token_digest"]: _by_team(row["roles"]) for row in rows}
 
     def _grant(self, digest: bytes, row: Any, asked_at: float) -> Grant:
         step_up_seconds: float = row["step_up_seconds_left"] or 0.0
@@ -155,7 +155,8 @@ class Grants:
             session_id=row["session_id"],
             machine_id=row["machine_id"],
             scopes=frozenset(row["scopes"]),
-            roles=_roles(row["roles"]),
+            roles=_by_team(row["roles"]),
+            memberships=_by_team(row["memberships"]),
             surface=row["surface"],
             step_up=step_up_seconds > 0.0,
         )
@@ -173,7 +174,7 @@ class Grants:
         )
 
 
-def _roles(found: str | None) -> Mapping[str, str]:
+def _by_team(found: str | None) -> Any:
     return json.loads(found) if found else {}
 
 

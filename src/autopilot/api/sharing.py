@@ -1,9 +1,10 @@
 """What the API knows of shared machines: which membership a call is about, and whose has ended.
 
 The runtime keeps which machine is in which team; memberships are here. So a call that puts a machine into a team goes
-on with its membership, looked up at that moment, and every membership that ends is told (`untold_departure`, which the
-database itself fills): at once where it can be, again every two seconds where not, at least once. A runtime that is
-away, or an API that dies in between, makes it later, never forgotten. Source: docs/runtime-contract.md, "Teams".
+on with its membership, looked up at that moment, and every membership that ends, or becomes a viewer's, is told
+(`untold_departure`, which the database itself fills): at once where it can be, again every two seconds where not, at
+least once. A runtime that is away, or an API that dies in between, makes it later, never forgotten. Source:
+docs/runtime-contract.md, "Teams" and "Lost roles".
 """
 
 from __future__ import annotations
@@ -83,18 +84,19 @@ class Departures:
             membership_no=row["membership_no"],
             address=row["address"],
         )
+        change = "narrowed" if row["stays"] else "departed"
         request = RuntimeRequest(
             claims=claims,
             method="POST",
-            path=f"/teams/{quote(row['team_id'], safe='')}/members/{row['user_id']}/departed",
+            path=f"/teams/{quote(row['team_id'], safe='')}/members/{row['user_id']}/{change}",
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
             body=json.dumps({"membership_no": row["membership_no"]}).encode(),
         )
-        return await untold.is_taken(self.port, request, "departure", team_id=row["team_id"])
+        return await untold.is_taken(self.port, request, change, team_id=row["team_id"])
 
 
 async def sign(connection: Any, membership_nos: Sequence[int], actor: Actor, caller: Caller) -> None:
-    """Say who ended these memberships, within the transaction that ended them."""
+    """Say who ended these memberships, or made them a viewer's, within the transaction that did."""
     by = (actor.user_id, actor.device_id, actor.session_id, caller.surface, caller.address, caller.x_request_id)
     await connection.execute(SQL.sign, membership_nos, *by)
 

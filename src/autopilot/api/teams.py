@@ -83,7 +83,8 @@ class Teams:
                 return
             if role != "owner":
                 await _require_other_owner(connection, team_id, member_id, before)
-            await connection.execute(SQL.set_role, team_id, member_id, role)
+            former = await connection.fetchval(SQL.set_role, team_id, member_id, role)
+            await sharing.sign(connection, [former], actor, caller)
             detail = {"user_id": member_id, "from": before, "to": role}
             await audit.record(
                 connection, "team_role_changed", caller, actor=actor, subject=_subject(team_id), detail=detail

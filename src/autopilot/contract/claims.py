@@ -30,6 +30,8 @@ def to_headers(claims: Claims) -> dict[str, str]:
         "surface": claims.surface,
         "step_up": claims.step_up,
     }
+    if claims.memberships:
+        value["memberships"] = dict(sorted(claims.memberships.items()))
     if claims.shown is not None:
         value["shown"], value["shown_by"] = list(claims.shown), claims.shown_by
     if claims.membership_no is not None:
@@ -72,6 +74,7 @@ def _claims(value: dict[str, Any]) -> Claims:
         machine_id=_kind(value["machine_id"], str),
         scopes=frozenset(str(scope) for scope in value["scopes"]),
         roles={str(team): str(role) for team, role in value["roles"].items()},
+        memberships={str(team): _kind(number, int) for team, number in value.get("memberships", {}).items()},
         surface=str(value["surface"]),
         step_up=value["step_up"] is True,
         shown=_shown(value.get("shown")),

@@ -28,6 +28,8 @@ class Claims:
     """Of `observe`, `administer`, `execute`, `admin`; `administer` includes `observe`."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Team id -> `owner`, `operator` or `viewer`."""
+    memberships: Mapping[str, int] = field(default_factory=dict)
+    """Team id -> the number of the membership through which that role is held."""
     surface: str = "sdk"
     """`ios`, `web`, `cli`, `sdk`, `companion` or `runtime`."""
     step_up: bool = False

@@ -21,6 +21,7 @@ from autopilot.runtime.approvals_answer import Answer
 from autopilot.runtime.approvals_decisions import Decisions, Given
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.lost_roles import refuse_departed
 from autopilot.runtime.permissions import Belonging
 from autopilot.runtime.requests import Asker
 from autopilot.runtime.revocation import refuse_revoked
@@ -51,7 +52,7 @@ class Approvals:
 
         Raises:
             NotFound: there is none.
-            Forbidden: no role, or too small a scope; `policy_denied.approval`.
+            Forbidden: no role, also one that was lost meanwhile, or too small a scope; `policy_denied.approval`.
             Unauthorized: the device was revoked while the call was on its way.
             Conflict: `answered_differently`, `approval_ended`, `answer_at_the_computer`.
             Unprocessable: the answer does not fit the question.
@@ -63,6 +64,7 @@ class Approvals:
             worker = await tx.lock_worker(known["worker_id"])
             permissions.decide(asker.claims, worker)
             await refuse_revoked(tx.conn, asker.claims)
+            await refuse_departed(tx.conn, asker.claims, worker)
             record = await find(tx.conn, approval_id)
             if record["decision_digest"] is not None:
                 return self._same(record, answer)

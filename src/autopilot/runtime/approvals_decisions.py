@@ -15,7 +15,7 @@ import msgspec
 
 from autopilot.contract import ApprovalRequest, DecideApproval
 from autopilot.contract.port import Claims
-from autopilot.runtime import approvals_answer, feed_entries
+from autopilot.runtime import approvals_answer, feed_entries, permissions
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.approvals_answer import Answer
 from autopilot.runtime.approvals_delivery import sealed
@@ -96,6 +96,7 @@ class Decisions:
             by.traceparent,
             actor,
             answer.said.option_id.replace("\0", "\ufffd"),  # which no text of Postgres can hold
+            permissions.membership_of(by.claims, worker),
         )
         exact = sealed(self._keys, worker.worker_id, approval_id, answer.content_text, answer.said.message)
         await tx.conn.execute(SQL.put_answer, approval_id, *exact)

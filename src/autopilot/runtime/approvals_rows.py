@@ -6,7 +6,7 @@ themselves. The first end of an approval is its end: what comes later stays in t
     pending ◀─▶ decided ──▶ delivered ──▶ applied | superseded | closed
        └─▶ superseded | expired | closed ◀──┘ (decided too)
 
-Back from `decided` it goes where the device that decided was revoked before any machine was handed the decision.
+Back from `decided` it goes where who decided lost the device or the role before any machine was handed the decision.
 
 Owns the tables `approval` and, through it, the life of `approval_answer` rows. Source: docs/runtime-contract.md,
 "Approvals".
@@ -15,7 +15,8 @@ Owns the tables `approval` and, through it, the life of `approval_answer` rows. 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ SQL = queries.load("autopilot.runtime", "approvals")
 WORKER_STOPPED = "worker_stopped"
 MACHINE_REPLACED = "machine_replaced"
 
+Decision = tuple[str, int]
+"""approval_id, and the seq of `worker.approval.decided`."""
 _TELLING = frozenset({REQUESTED, *ENDS})
 
 
@@ -121,20 +124,31 @@ async def expire(ledger: Ledger, worker_id: str, approval_ids: Sequence[str], no
         return len(drafts)
 
 
-async def reopen(ledger: Ledger, worker_id: str, decisions: Sequence[tuple[str, int]], reason: str) -> int:
-    """Take back those of these decisions (approval_id, seq of the decision) that nobody was handed; how many."""
+def by_worker(found: Iterable[asyncpg.Record]) -> dict[str, list[Decision]]:
+    """These decisions, by the workers of their questions."""
+    decisions: dict[str, list[Decision]] = defaultdict(list)
+    for record in found:
+        decisions[record["worker_id"]].append((record["approval_id"], record["decided_seq"]))
+    return decisions
+
+
+async def reopen(ledger: Ledger, worker_id: str, decisions: Sequence[Decision], reason: str) -> int:
+    """Take back those of these decisions that nobody was handed; how many it were."""
     async with ledger.transaction() as tx:
         worker = (await tx.lock_workers([worker_id])).get(worker_id)
-        if worker is None:
-            return 0
-        found = await tx.conn.fetch(SQL.reopen, *map(list, zip(*decisions, strict=True)))
-        taken_back = sorted(record["approval_id"] for record in found)
-        if taken_back:
-            await tx.conn.execute(SQL.drop_answers, taken_back)
-            facts = [{"approval_id": each, "state": "pending", "reason": reason} for each in taken_back]
-            await tx.append(worker, [note(REOPENED, each) for each in facts])
-            await audit_log.append(tx.conn, [_taken_back(worker, record, reason) for record in found])
-        return len(taken_back)
+        return 0 if worker is None else await reopen_locked(tx, worker, decisions, reason)
+
+
+async def reopen_locked(tx: LedgerTx, worker: Worker, decisions: Sequence[Decision], reason: str) -> int:
+    """The same within a transaction that has locked the worker."""
+    found = await tx.conn.fetch(SQL.reopen, *map(list, zip(*decisions, strict=True)))
+    taken_back = sorted(record["approval_id"] for record in found)
+    if taken_back:
+        await tx.conn.execute(SQL.drop_answers, taken_back)
+        facts = [{"approval_id": each, "state": "pending", "reason": reason} for each in taken_back]
+        await tx.append(worker, [note(REOPENED, each) for each in facts])
+        await audit_log.append(tx.conn, [_taken_back(worker, record, reason) for record in found])
+    return len(taken_back)
 
 
 def _taken_back(worker: Worker, record: asyncpg.Record, reason: str) -> audit_log.Line:

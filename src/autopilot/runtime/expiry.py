@@ -2,7 +2,7 @@
 
 Owns the sweeper that notices; what is over is over whether or not it was noticed. Relies on leases.py,
 receipts_ending.py and approvals_rows.py for each end, under the worker's lock, where it is looked at again, and on
-revocation.py for what was accepted at the moment its device was revoked.
+revocation.py and lost_roles.py for what was accepted at the moment its device was revoked, or its role lost.
 Source: docs/runtime-contract.md, "Leases", "Receipts", "Approvals".
 """
 
@@ -19,6 +19,7 @@ from autopilot.db import queries
 from autopilot.ops.clock import Clock
 from autopilot.runtime import approvals_rows, leases, receipts_ending
 from autopilot.runtime.ledger import Ledger
+from autopilot.runtime.lost_roles import LostRoles
 from autopilot.runtime.revocation import Revocations
 
 log = structlog.get_logger("autopilot.runtime.expiry")
@@ -41,11 +42,14 @@ SILENT = {"code": "no_word", "message": "the machine was handed the request and 
 class Sweeper:
     """Notices, once a second, what is over."""
 
-    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, clock: Clock, revocations: Revocations) -> None:
+    def __init__(
+        self, ledger: Ledger, pool: asyncpg.Pool, clock: Clock, revocations: Revocations, lost_roles: LostRoles
+    ) -> None:
         self._ledger = ledger
         self._pool = pool
         self._clock = clock
         self._revocations = revocations
+        self._lost_roles = lost_roles
 
     async def run(self) -> None:
         """Sweep until cancelled. A sweep that fails (the database is away) is made up for by the next."""
@@ -71,10 +75,11 @@ class Sweeper:
             await _guarded(receipts_ending.end(self._ledger, target, request_ids, lambda record: _end_of(record, now)))
         for worker_id, approval_ids in _by_worker(await self._pool.fetch(approvals_rows.SQL.due, now, _PAGE)).items():
             await _guarded(approvals_rows.expire(self._ledger, worker_id, approval_ids, now))
-        for target, request_ids in (await self._revocations.left()).items():
-            await _guarded(self._revocations.reject(target, request_ids))
-        for worker_id, decisions in (await self._revocations.decided()).items():
-            await _guarded(self._revocations.reopen(worker_id, decisions))
+        for taking_back in (self._revocations, self._lost_roles):
+            for target, request_ids in (await taking_back.left()).items():
+                await _guarded(taking_back.reject(target, request_ids))
+            for worker_id, decisions in (await taking_back.decided()).items():
+                await _guarded(taking_back.reopen(worker_id, decisions))
 
 
 async def _guarded(ending: Awaitable[object]) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from autopilot.contract.errors import Conflict
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import approvals_rows, artifacts_losses, permissions, requests_handover, sharing_rows
+from autopilot.runtime import approvals_rows, artifacts_losses, lost_roles, permissions, requests_handover, sharing_rows
 from autopilot.runtime.ledger_rows import Draft, Lease, Worker, actor_of, instant, text_or_null
 from autopilot.runtime.machines import machine
 from autopilot.runtime.requests_notes import note
@@ -56,7 +56,8 @@ async def claim(
         _require_free(worker, machine_id)
         former, now = worker.lease, worker.now
         await artifacts_losses.with_worker(tx.conn, worker, machine_id)
-        await sharing_rows.inherit(tx, worker, executor.team_id)  # before the feeds, which are locked last
+        if await sharing_rows.inherit(tx, worker, executor.team_id):  # before the feeds, which are locked last
+            await lost_roles.left_with(tx, worker)
         notes = await _expiry_notes(tx, worker) + await approvals_rows.replaced(tx, worker, machine_id)
         if notes:
             await tx.append(worker, notes)  # into the feed of whoever held it until now

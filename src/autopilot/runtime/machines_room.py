@@ -16,6 +16,7 @@ from autopilot.runtime.expiry import Sweeper
 from autopilot.runtime.feed import Feeds
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger import Ledger, LedgerTx
+from autopilot.runtime.lost_roles import LostRoles
 from autopilot.runtime.machines import Machines
 from autopilot.runtime.machines_routes import MachineRoutes
 from autopilot.runtime.policies import PolicyRoutes
@@ -58,12 +59,13 @@ class MachinesRoom:
         self.requests = Requests(ledger, pool, keys, self.waiters, digests=Digests.of(settings))
         ledger.interrupt = self.requests.interrupt
         self.revocations = Revocations(ledger, pool, clock)
-        self.sweeper = Sweeper(ledger, pool, clock, self.revocations)
+        self.lost_roles = LostRoles(ledger, pool)
+        self.sweeper = Sweeper(ledger, pool, clock, self.revocations, self.lost_roles)
         self._policy_routes = PolicyRoutes(pool, bodies)
         self._price_routes = PriceRoutes(pool, bodies)
         self._policy_trials = PolicyTrials(pool, bodies)
         self._spend_routes = SpendRoutes(pool)
-        self._sharing = Sharing(ledger, pool, self.machines, bodies)
+        self._sharing = Sharing(ledger, self.lost_roles, self.machines, bodies)
         self._machine_routes = MachineRoutes(self.machines, self.feeds, ledger, bodies)
         self._request_routes = RequestRoutes(self.requests, ledger, pool, bodies)
         decisions = Decisions(keys, Digests.of(settings))

@@ -84,6 +84,16 @@ def role_of(claims: Claims, owned: Owned) -> str | None:
     return role if role in ROLES else None
 
 
+def membership_of(claims: Claims, owned: Owned) -> int | None:
+    """The number of the membership that gives `claims` a role here; 0: nobody said which; None: they need none.
+
+    That is who owns it, and the runtime, which speaks for nobody.
+    """
+    if claims.user_id is None or owned.team_id is None or owns(claims, owned):
+        return None
+    return claims.memberships.get(owned.team_id, 0)
+
+
 def teams_of(claims: Claims, roles: frozenset[str] = ROLES) -> list[str]:
     """The teams in which the principal has one of these roles; a machine is in none."""
     if claims.machine_id is not None or "execute" in claims.scopes:

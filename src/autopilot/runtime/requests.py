@@ -22,12 +22,13 @@ from autopilot.contract.errors import Conflict, NotFound, Unprocessable
 from autopilot.contract.port import Claims
 from autopilot.contract.redaction import redact
 from autopilot.db import queries
-from autopilot.runtime import feed_entries, permissions, policy, policy_requests, receipts
+from autopilot.runtime import feed_entries, permissions, policy, policy_requests, receipts, sharing_rows
 from autopilot.runtime.append_identity import Digests
 from autopilot.runtime.delivery import DeliveryKeys, Target
 from autopilot.runtime.feed_entries import Entry
 from autopilot.runtime.ledger import Ledger, LedgerTx
 from autopilot.runtime.ledger_rows import RUNTIME_ACTOR, Worker, actor_of, instant
+from autopilot.runtime.lost_roles import refuse_departed
 from autopilot.runtime.machines import machine
 from autopilot.runtime.policy import Verdict
 from autopilot.runtime.receipts_states import ENDED, may_follow
@@ -50,6 +51,19 @@ class Asker:
     traceparent: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A new request, judged."""
+
+    asker: Asker
+    call: Call
+    verdict: Verdict
+    machine_id: str | None
+    """Whose feed it goes to."""
+    membership_no: int | None
+    """Through which it is asked; None: by who owns the worker or machine, or by the runtime."""
+
+
 class Requests:
     """Accepts requests, shows their receipts, and takes them back."""
 
@@ -67,7 +81,7 @@ class Requests:
 
         Raises:
             NotFound: no such worker.
-            Forbidden: no role, or too small a scope.
+            Forbidden: no role, also one that was lost while the call was on its way, or too small a scope.
             Unauthorized: the device was revoked while the call was on its way.
             Conflict: `different_content`, `worker_stopped`, `worker_not_running`.
             Unprocessable: the method needs params that are not there.
@@ -77,6 +91,7 @@ class Requests:
             worker = await tx.lock_worker(worker_id)
             permissions.administer(asker.claims, worker)
             await refuse_revoked(tx.conn, asker.claims)
+            await refuse_departed(tx.conn, asker.claims, worker)
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is not None:
                 return self._same(known, call)
@@ -96,10 +111,13 @@ class Requests:
         """
         target = Target("machine", machine_id)
         async with self._ledger.transaction() as tx:
+            await sharing_rows.hold(tx, machine_id)
             addressed = await machine(tx.conn, machine_id)
             permissions.operate(asker.claims, addressed)
             permissions.require_scope(asker.claims, "administer")
             await refuse_revoked(tx.conn, asker.claims)
+            await refuse_departed(tx.conn, asker.claims, addressed)
+            through = permissions.membership_of(asker.claims, addressed)
             known = await receipts.find(tx.conn, target, call.request_id)
             if known is None:
                 _refuse_stop(call)
@@ -108,7 +126,8 @@ class Requests:
                     _require_step_up(asker, call)
                     check_params(call.method, call.params)
                 now = await tx.conn.fetchval("select clock_timestamp()")
-                if await self._store(tx, target, machine_id, asker=asker, call=call, now=now, verdict=verdict):
+                asking = _Asking(asker, call, verdict, machine_id, through)
+                if await self._store(tx, target, asking, now):
                     await feed_entries.add(tx, [_entry(target, machine_id, call)], now)
                 known = await receipts.find(tx.conn, target, call.request_id)
             assert known is not None
@@ -134,7 +153,8 @@ class Requests:
         """The same but for the hand-over: what the machine's feed is to get, if there is a machine."""
         target = Target("worker", worker.worker_id)
         machine_id = None if worker.lease is None else worker.lease.machine_id
-        await self._store(tx, target, machine_id, asker=asker, call=call, now=worker.now, verdict=verdict)
+        through = permissions.membership_of(asker.claims, worker)
+        await self._store(tx, target, _Asking(asker, call, verdict, machine_id, through), worker.now)
         actor = actor_of(asker.claims)
         facts: dict[str, Any] = {
             "request_id": call.request_id,
@@ -229,18 +249,9 @@ class Requests:
             now = await tx.conn.fetchval("select clock_timestamp()")
             return await receipts.step(tx, record, "cancelled", now=now)
 
-    async def _store(
-        self,
-        tx: LedgerTx,
-        target: Target,
-        machine_id: str | None,
-        *,
-        asker: Asker,
-        call: Call,
-        now: datetime,
-        verdict: Verdict,
-    ) -> bool:
+    async def _store(self, tx: LedgerTx, target: Target, asking: _Asking, now: datetime) -> bool:
         """Insert the receipt and its sealed params; False where it exists, or is denied and goes nowhere."""
+        asker, call, verdict = asking.asker, asking.call, asking.verdict
         denied = not verdict.allowed
         error = policy_requests.receipt_error(verdict, call) if denied else None
         waits = lifetime(call.method)
@@ -249,7 +260,7 @@ class Requests:
             target.kind,
             target.id,
             call.request_id,
-            machine_id,
+            asking.machine_id,
             call.method,
             self._digests.make(call.method, call.params),
             "rejected" if denied else "accepted",
@@ -262,6 +273,7 @@ class Requests:
             None if waits is None else now + waits,
             now if denied else None,
             None if verdict.judged_by is None else receipts.encoded(verdict.judged_by),
+            asking.membership_no,
         )
         if stored is not None and denied:
             tx.denied.append(verdict.word)

@@ -9,7 +9,6 @@ taken back: the worker is stopping since it was asked. Source: docs/runtime-cont
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
 from autopilot.runtime import approvals_rows, artifacts_losses, receipts_ending
+from autopilot.runtime.approvals_rows import Decision
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests_methods import STOP
@@ -30,8 +30,6 @@ _SQL = queries.load("autopilot.runtime", "revocation")
 _PAGE = 500
 
 DEVICE_REVOKED = {"code": "device_revoked", "message": "the device that asked was signed out before a machine took it"}
-Decision = tuple[str, int]
-"""approval_id, and the seq of `worker.approval.decided`."""
 REMEMBERED = timedelta(days=1)
 """Far longer than any call can be on its way through the API."""
 
@@ -65,9 +63,8 @@ class Revocations:
         for target, request_ids in receipts_ending.by_target(found).items():
             rejected += await self.reject(target, request_ids)
         reopened = 0
-        for worker_id, decisions in _by_worker(
-            await self._pool.fetch(_SQL.undelivered_decisions_of, device_id)
-        ).items():
+        decided = approvals_rows.by_worker(await self._pool.fetch(_SQL.undelivered_decisions_of, device_id))
+        for worker_id, decisions in decided.items():
             reopened += await self.reopen(worker_id, decisions)
         return data_response(200, {"device_id": device_id, "rejected": rejected, "reopened": reopened})
 
@@ -77,7 +74,7 @@ class Revocations:
 
     async def decided(self) -> dict[str, list[Decision]]:
         """What was decided at the very moment of a revocation, by worker."""
-        return _by_worker(await self._pool.fetch(_SQL.undelivered_decisions, _PAGE))
+        return approvals_rows.by_worker(await self._pool.fetch(_SQL.undelivered_decisions, _PAGE))
 
     async def reopen(self, worker_id: str, decisions: list[Decision]) -> int:
         """Take back those of these decisions that no machine was handed; how many it were."""
@@ -100,13 +97,6 @@ async def refuse_revoked(conn: Any, claims: Claims) -> None:
     """
     if await conn.fetchval(_SQL.is_revoked, claims.device_id, claims.user_id):
         raise Unauthorized("this token is unknown, expired or revoked", reason_code="token_refused")
-
-
-def _by_worker(found: Iterable[asyncpg.Record]) -> dict[str, list[Decision]]:
-    decisions: dict[str, list[Decision]] = defaultdict(list)
-    for record in found:
-        decisions[record["worker_id"]].append((record["approval_id"], record["decided_seq"]))
-    return decisions
 
 
 def _judge(record: asyncpg.Record) -> tuple[str, dict[str, str]] | None:

@@ -2,8 +2,9 @@
 
 Decides who may: the machine's owner, who puts it into a team that they may operate in, and proves first who they are.
 Relies on the API for memberships: it looks up the one that a call is about (`Claims.membership_no`), and says when one
-has ended (`depart`); then the member's own machines leave the team, and a call that is still on its way under that
-membership is refused. Source: docs/decisions/0020-sharing-a-machine.md.
+has ended (`depart`); then the member's own machines leave the team, what was asked through it is taken back
+(lost_roles.py), and a call that is still on its way under that membership is refused. Source:
+docs/decisions/0020-sharing-a-machine.md.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from autopilot.contract.errors import Forbidden, InvalidRequest, NotFound
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
-from autopilot.runtime import audit_log, permissions, sharing_rows
+from autopilot.runtime import audit_log, lost_roles, permissions, sharing_rows
 from autopilot.runtime.ledger import Ledger, LedgerTx
+from autopilot.runtime.lost_roles import LostRoles
 from autopilot.runtime.machines import Machine, Machines, machine
 from autopilot.runtime.requests_bodies import Bodies, identifier
 from autopilot.runtime.revocation import refuse_revoked
@@ -32,17 +33,18 @@ class _Departed(msgspec.Struct, forbid_unknown_fields=True):
 class Sharing:
     """Routes about who shares a machine."""
 
-    def __init__(self, ledger: Ledger, pool: asyncpg.Pool, machines: Machines, bodies: Bodies) -> None:
+    def __init__(self, ledger: Ledger, lost_roles: LostRoles, machines: Machines, bodies: Bodies) -> None:
         self._ledger = ledger
-        self._pool = pool
+        self._lost_roles = lost_roles
         self._machines = machines
         self._bodies = bodies
 
     def routes(self) -> Iterable[Route]:
-        """Its routes. No public path leads to the second."""
+        """Its routes. No public path leads to the others."""
         return [
             Route("POST", "/machines/{machine_id}/team", self.put),
             Route("POST", "/teams/{team_id}/members/{user_id}/departed", self.depart),
+            Route("POST", "/teams/{team_id}/members/{user_id}/narrowed", self.narrow),
         ]
 
     async def put(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
@@ -73,20 +75,14 @@ class Sharing:
         return data_response(200, shown.body(claims))
 
     async def depart(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
-        """200 with the ids of the machines that this call took out of the team; again, none.
+        """200 with the machines that this call took out of the team, and how much it took back; again, what is left.
 
         Raises:
             Forbidden: the claims are not about this membership: only the API says so.
             InvalidRequest: no membership.
         """
-        try:
-            said = msgspec.json.decode(request.body, type=_Departed)
-            user_id = int(match["user_id"])
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise InvalidRequest(f"no membership: {error}", reason_code="malformed_json") from None
-        if request.claims.membership_no != said.membership_no:
-            raise Forbidden("only the API says who has left", reason_code="membership")
-        await self._pool.execute(SQL.depart, said.membership_no)  # before the locks: whoever locks later sees it
+        user_id, membership_no = _ended(request, match)
+        rejected, reopened = await self._lost_roles.take_back(membership_no)  # before the locks
         team_id = match["team_id"]
         async with self._ledger.transaction() as tx:
             theirs = [record["machine_id"] for record in await tx.conn.fetch(SQL.machines_of_user, user_id)]
@@ -95,12 +91,35 @@ class Sharing:
             leaving = [one for one in found if one.team_id == team_id]
             if leaving:
                 await _move(tx, request, leaving, None)
-        return data_response(200, {"machines": [one.machine_id for one in leaving]})
+        machine_ids = [one.machine_id for one in leaving]
+        return data_response(200, {"machines": machine_ids, "rejected": rejected, "reopened": reopened})
+
+    async def narrow(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
+        """200 with how much was taken back of who is a viewer now; again, what is left. Their machines stay.
+
+        Raises:
+            Forbidden, InvalidRequest: as `depart`.
+        """
+        _, membership_no = _ended(request, match)
+        rejected, reopened = await self._lost_roles.take_back(membership_no)
+        return data_response(200, {"rejected": rejected, "reopened": reopened})
+
+
+def _ended(request: RuntimeRequest, match: Match) -> tuple[int, int]:
+    """Whose membership it is, and its number."""
+    try:
+        said = msgspec.json.decode(request.body, type=_Departed)
+        user_id = int(match["user_id"])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidRequest(f"no membership: {error}", reason_code="malformed_json") from None
+    if request.claims.membership_no != said.membership_no:
+        raise Forbidden("only the API says who has left", reason_code="membership")
+    return user_id, said.membership_no
 
 
 async def _may_put_into(tx: LedgerTx, claims: Claims, team_id: str) -> None:
     role, membership_no = claims.roles.get(team_id), claims.membership_no
-    if role is None or membership_no is None or await tx.conn.fetchval(SQL.has_departed, membership_no):
+    if role is None or membership_no is None or await tx.conn.fetchval(lost_roles.SQL.has_departed, membership_no):
         raise NotFound("you are in no such team", reason_code="no_such_team")
     if role not in permissions.OPERATING:
         raise Forbidden("a viewer shares no machine", reason_code="role")
@@ -109,7 +128,9 @@ async def _may_put_into(tx: LedgerTx, claims: Claims, team_id: str) -> None:
 
 async def _move(tx: LedgerTx, request: RuntimeRequest, machines: list[Machine], team_id: str | None) -> None:
     """Move locked machines, and write down that, and who."""
-    moved = await sharing_rows.move(tx, [one.machine_id for one in machines], team_id)
+    machine_ids = [one.machine_id for one in machines]
+    moved = await sharing_rows.move(tx, machine_ids, team_id)
+    await lost_roles.taken_out(tx, machine_ids)
     for one in machines:
         tx.machines_moved.append(one)
         tx.moves_between(one.team_id, team_id)

@@ -24,14 +24,18 @@ async def hold(tx: LedgerTx, machine_id: str) -> None:
     await tx.conn.execute(SQL.hold, machine_id)
 
 
-async def inherit(tx: LedgerTx, worker: Worker, team_id: str | None) -> None:
-    """A locked worker is shared from now on as the machine is that claimed it, which the transaction holds."""
+async def inherit(tx: LedgerTx, worker: Worker, team_id: str | None) -> bool:
+    """A locked worker is shared from now on as the machine is that claimed it, which the transaction holds.
+
+    Whether that is otherwise than before.
+    """
     if worker.team_id == team_id:
-        return
+        return False
     await tx.conn.execute(SQL.inherit, worker.worker_no, team_id)
     await tx.conn.execute(SQL.changed)
     tx.moves_between(worker.team_id, team_id)
     worker.team_id = team_id
+    return True
 
 
 async def move(tx: LedgerTx, machine_ids: Sequence[str], team_id: str | None) -> int:

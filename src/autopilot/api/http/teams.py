@@ -124,6 +124,7 @@ class TeamRoutes:
             caller = self._caller(request, grant)
             await self.teams.set_role(Actor.of(grant.claims), team_id, member_id, role, caller)
         self._changed(member_id)
+        await self.departures.tell_now()
         return await self._one(grant, team_id)
 
     async def remove(self, request: Request) -> Response:

@@ -22,6 +22,8 @@ select s.session_id, s.user_id, s.device_id, s.machine_id, d.surface, u.email, u
     d.public_key,
     (select json_object_agg(m.team_id, m.role) from api.membership m where m.user_id = s.user_id
         and s.machine_id is null)::text as roles,
+    (select json_object_agg(m.team_id, m.membership_no) from api.membership m where m.user_id = s.user_id
+        and s.machine_id is null)::text as memberships,
     s.guest_id, g.worker_ids, g.invited_by,
     extract(epoch from g.expires_at - clock_timestamp())::float8 as guest_seconds_left
 from api.access_token t

@@ -47,8 +47,11 @@ select role from api.membership where team_id = $1 and user_id = $2;
 -- other_owners: How many owners a team has beside this one.
 select count(*)::int from api.membership where team_id = $1 and role = 'owner' and user_id <> $2;
 
--- set_role: A member has this role from now on.
-update api.membership set role = $3 where team_id = $1 and user_id = $2;
+-- set_role: A member has this role from now on; the number under which they had the other one.
+update api.membership m set role = $3
+from (select membership_no from api.membership where team_id = $1 and user_id = $2 for update) was
+where m.team_id = $1 and m.user_id = $2
+returning was.membership_no;
 
 -- remove: A user is in a team no longer.
 delete from api.membership where team_id = $1 and user_id = $2 returning membership_no;

@@ -21,7 +21,7 @@ returning a.approval_id
 -- decide: a person's answer, or a rule's
 update approval
 set state = 'decided', decision = $2, decision_digest = $3, decided_seq = $4, decided_at = $5, x_request_id = $6,
-    traceparent = $7, decided_by = $8, decided_option = $9
+    traceparent = $7, decided_by = $8, decided_option = $9, decided_membership_no = $10
 where approval_id = $1
 
 -- deliver: the executor is handed these answers from this commit on
@@ -38,7 +38,7 @@ with was as (
 )
 update approval a
 set state = 'pending', decision = null, decision_digest = null, decided_seq = null, decided_at = null,
-    x_request_id = null, traceparent = null, decided_by = null, decided_option = null
+    x_request_id = null, traceparent = null, decided_by = null, decided_option = null, decided_membership_no = null
 from was where a.approval_id = was.approval_id
 returning was.*
 

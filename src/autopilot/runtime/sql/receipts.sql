@@ -10,8 +10,8 @@ order by request_id for update
 
 -- accept: store a receipt before anything acts on it; no row when the request is known
 insert into receipt (target_kind, target_id, request_id, machine_id, method, digest, state, params, error, actor,
-    x_request_id, traceparent, created_at, expires_at, ended_at, policy_versions)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    x_request_id, traceparent, created_at, expires_at, ended_at, policy_versions, membership_no)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict do nothing
 returning request_id
 

@@ -32,11 +32,5 @@ on conflict (share_no) do update set version = share_head.version + 1
 -- version: how often something changed
 select coalesce((select version from share_head where share_no = 1), 0)
 
--- depart: a membership has ended
-insert into departed_membership (membership_no) values ($1) on conflict do nothing
-
--- has_departed: whether it has
-select exists (select from departed_membership where membership_no = $1)
-
 -- belongings: whose these workers are, and with whom they are shared
 select worker_no, worker_id, owner_user_id, owner_guest_scope, team_id from worker where worker_no = any($1::bigint[])
