@@ -18,12 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from autopilot import contract
 from autopilot.api.accounts import SignUp
 from autopilot.api.address import Addresses
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit_outbox import AuditOutbox
+from autopilot.api.browsers import Browsers
 from autopilot.api.ceremonies import Ceremonies
 from autopilot.api.codes import Codes
 from autopilot.api.deletion import Deletion, Deletions
@@ -87,6 +90,7 @@ class Api:
 
     pool: asyncpg.Pool
     sessions: Sessions
+    browsers: Browsers
     codes: Codes
     pairings: Pairings
     ceremonies: Ceremonies
@@ -107,6 +111,7 @@ class Api:
     async def sweep(self) -> None:
         """Forget what ended, every ten minutes, until cancelled."""
         while True:
+            await self.browsers.sweep()
             await self.sessions.sweep()
             await self.codes.sweep()
             await self.signatures.sweep()
@@ -131,10 +136,12 @@ def build(
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
     code_keys: Callable[[], tuple[bytes, ...]] | None = None,
+    pages: ASGIApp | None = None,
 ) -> Starlette:
     """The ASGI app.
 
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
+    `pages`: answers every path that is none of the API's, behind the same edge (the web app).
     `code_keys`: says what keys the digests of sign-in codes, asked at each; else the settings' one.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
@@ -211,6 +218,7 @@ def build(
             pair_page.ROUTE,
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
+            *_beside(pages),
         ],
         middleware=[
             Middleware(Access, metrics=metrics, clock=clock),
@@ -230,6 +238,17 @@ def build(
     app.router.redirect_slashes = False
     app.state.api = api
     return app
+
+
+def _beside(pages: ASGIApp | None) -> list[BaseRoute]:
+    """Every other path is the web app's, where there is one; not what would be the API's."""
+    if pages is None:
+        return [Route("/", DocsRoutes.root, methods=["GET"])]
+    return [Route("/api/{rest:path}", _no_such_route), Mount("", pages)]
+
+
+async def _no_such_route(_request: Request) -> Response:
+    raise NotFound("no such path", reason_code="no_such_route")
 
 
 def _sign_up(settings: ApiSettings) -> SignUp:
@@ -268,6 +287,7 @@ def _parts(
     return Api(
         pool=pool,
         sessions=sessions,
+        browsers=Browsers(pool, sessions),
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),

@@ -145,7 +145,7 @@ class Sessions:
         """Access and refresh token of a session that was just made, within the caller's transaction."""
         refresh = opaque.refresh_token()
         await self._keep_refresh(connection, session_id, refresh)
-        return await self._new_access(connection, session_id), refresh
+        return await self.new_access(connection, session_id), refresh
 
     async def _rotate(self, token: str, caller: Caller, *, is_guest: bool) -> tuple[Any, str, str]:
         """The session of a refresh token, its next access and its next refresh token."""
@@ -162,7 +162,7 @@ class Sessions:
             successor = await self._successor(connection, family["session_id"], token, found)
             if successor is not None:
                 await connection.execute(SQL.touch_device, family["device_id"], caller.address)
-                return family, await self._new_access(connection, family["session_id"]), successor
+                return family, await self.new_access(connection, family["session_id"]), successor
         actor = Actor(
             user_id=family["user_id"],
             guest_scope=family["guest_id"],
@@ -218,7 +218,8 @@ class Sessions:
             SQL.create_refresh_token, opaque.token_digest(token), session_id, self.lifetimes.refresh
         )
 
-    async def _new_access(self, connection: Any, session_id: str) -> str:
+    async def new_access(self, connection: Any, session_id: str) -> str:
+        """Another access token of a session, within the caller's transaction."""
         token = opaque.access_token()
         await self._keep_access(connection, session_id, token)
         return token

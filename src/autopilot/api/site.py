@@ -21,6 +21,7 @@ from starlette.types import Scope
 from autopilot.api.address import Addresses
 from autopilot.api.settings import ApiSettings
 from autopilot.contract.errors import Forbidden, InvalidRequest
+from autopilot.contract.write_signature import READS
 from autopilot.ops.settings import SettingsRefused
 
 Header = tuple[bytes, bytes]
@@ -63,7 +64,7 @@ class Site:
             self._origins.add(public)
 
     def check(self, scope: Scope) -> None:
-        """Let a call pass.
+        """Let a call pass; `state["scheme"]` of it is what it came by, as far as that is believed.
 
         Raises:
             InvalidRequest: `unknown_host`: it names a host that is not ours, none, or two.
@@ -80,8 +81,9 @@ class Site:
                 host = asked.forwarded_host
                 self._check_host(host, scope)
             scheme = asked.forwarded_proto or scheme
-        if asked.origins and scope["path"].startswith(API):
+        if asked.origins and (scope["path"].startswith(API) or scope["method"] not in READS):
             self._check_origin(asked.origins, host, scheme)
+        scope.setdefault("state", {})["scheme"] = scheme
 
     def cors_headers(self, scope: Scope) -> list[Header]:
         """What the answer to a listed origin carries; nothing for all others."""

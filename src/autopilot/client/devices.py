@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from autopilot.client.calls import Calls, as_message, many, one
-from autopilot.contract import AccountDeleted, Device, RenameDevice, Revoked, encode
+from autopilot.contract import AccountDeleted, Device, RenameDevice, Revoked, SignedOut, encode
 
 
 class DeviceCalls(Calls):
@@ -47,6 +47,11 @@ class DeviceCalls(Calls):
     async def revoke_other_devices(self) -> Revoked:
         """The same for all devices but the one that asks."""
         return one(Revoked, await self._http.call("devices.revoke_others", "POST", "/api/devices/revoke-others"))
+
+    async def sign_out(self) -> SignedOut:
+        """End the session of the token that asks; a device that keeps its own signs out by `Session.sign_out`."""
+        reply = await self._http.call("auth.sign_out", "POST", "/api/auth/signout", retry=False)
+        return as_message(SignedOut, reply.body, reply.request_id)
 
     async def delete_account(self) -> AccountDeleted:
         """End one's own account, for good: every token and stream of it, its machines, its workers and their logs.

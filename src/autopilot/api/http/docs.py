@@ -45,13 +45,13 @@ class DocsRoutes:
     def routes(self) -> list[Route]:
         """The paths."""
         return [
-            Route("/", self.root, methods=["GET"]),
             Route("/api/openapi.json", self.openapi, methods=["GET"]),
             Route("/api/docs", self.page, methods=["GET"]),
         ]
 
-    async def root(self, _request: Request) -> Response:
-        """To the page."""
+    @staticmethod
+    async def root(_request: Request) -> Response:
+        """To the page, where there is no web app."""
         return Response(status_code=307, headers={"location": "/api/docs"})
 
     async def openapi(self, _request: Request) -> Response:

@@ -60,7 +60,12 @@ class Edge:
         self._refusals = refusals
         self._site = site
         self._limits = limits
-        self._fixed = [*SECURITY_HEADERS, (b"x-autopilot-contract", contract_version.encode("ascii"))]
+        self._fixed = [
+            CONTENT_SECURITY,
+            NOT_STORED,
+            *SECURITY_HEADERS,
+            (b"x-autopilot-contract", contract_version.encode("ascii")),
+        ]
         if (public_url or "").startswith("https://"):
             self._fixed.append(STRICT_TRANSPORT)
 
@@ -106,7 +111,7 @@ class Edge:
 
 
 class _Answer:
-    """The answer as it goes out: adds the fixed headers, remembers that it began."""
+    """The answer as it goes out: adds the fixed headers that it doesn't bring, remembers that it began."""
 
     __slots__ = ("_fixed", "_send", "began")
 
@@ -121,8 +126,8 @@ class _Answer:
             self.began = True
             headers = list(message.get("headers", []))
             names = {name for name, _ in headers}
-            headers += [header for header in (CONTENT_SECURITY, NOT_STORED) if header[0] not in names]
-            message = {**message, "headers": headers + self._fixed}
+            headers += [header for header in self._fixed if header[0] not in names]
+            message = {**message, "headers": headers}
         await self._send(message)
 
 

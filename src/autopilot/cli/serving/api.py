@@ -34,6 +34,7 @@ from autopilot.ops.connections import MOST, Connections, files_for_clients
 from autopilot.ops.lifecycle import stop_on_signals
 from autopilot.ops.metrics import Metrics
 from autopilot.ops.settings import load
+from autopilot.web.app import Web
 
 
 @on_uvloop
@@ -69,6 +70,7 @@ async def serve_api(
     mailer = None if of_api.smtp_host else ConsoleMailer(sys.stdout)
     stopping, metrics = asyncio.Event(), metrics or Metrics(process=True)
     async with await open_pool(settings.dsn, schema="api", application_name="autopilot-api") as pool:
+        web = Web(stopping=stopping)
         app = api_app.build(
             of_api,
             pool=pool,
@@ -77,7 +79,9 @@ async def serve_api(
             metrics=metrics,
             stopping=stopping,
             code_keys=settings.keys.codes_now,
+            pages=web,
         )
+        web.serve(app, app.state.api.browsers)
         connections = Connections(
             most=min(MOST, files_for_clients()),
             most_of_address=of_api.address_connections,

@@ -1,0 +1,174 @@
+"""Calls of the public API without a network between: an httpx2 transport over the ASGI app, streams included.
+
+What is called passes every door that a call from outside passes; only sockets are missing. A response's body waits in
+a queue of a few pieces, so that who reads slowly slows the app down; closing the response is the client's departure.
+Owns the task that runs the app for one call, until the response is closed. Never changes a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from starlette.types import ASGIApp, Message, Scope
+from typing_extensions import override
+
+PIECES = 16
+"""Of a body that nobody has read yet."""
+CLOSE_SECONDS = 2.0
+BASE_URL = "http://localhost"
+"""A name of ours that every installation answers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The call of a browser, on whose behalf the API is called."""
+
+    client: tuple[str, int] | None
+    forwarded_for: bytes | None
+    traceparent: str | None
+
+    @classmethod
+    def of(cls, scope: Scope) -> Outside:
+        """Where a call comes from."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        client = scope.get("client")
+        return cls(
+            client=(client[0], client[1]) if client else None,
+            forwarded_for=headers.get(b"x-forwarded-for"),
+            traceparent=scope.get("state", {}).get("traceparent"),
+        )
+
+    def trace(self) -> dict[str, str]:
+        """The headers of its trace."""
+        return {"traceparent": self.traceparent} if self.traceparent else {}
+
+
+class Inside(httpx2.AsyncBaseTransport):
+    """See the module; for the calls of one browser's request."""
+
+    def __init__(self, app: ASGIApp, outside: Outside) -> None:
+        self._app = app
+        self._outside = outside
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Do one call."""
+        body = await request.aread()
+        call = _Call(body)
+        call.begin(self._app, self._scope(request))
+        try:
+            return await call.response()
+        except BaseException:
+            await call.aclose()
+            raise
+
+    def _scope(self, request: httpx2.Request) -> Scope:
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        if self._outside.forwarded_for is not None:
+            headers.append((b"x-forwarded-for", self._outside.forwarded_for))
+        raw_path, _, query = request.url.raw_path.partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": request.url.path,
+            "raw_path": raw_path,
+            "root_path": "",
+            "query_string": query,
+            "headers": headers,
+            "client": self._outside.client,
+            "server": ("localhost", 80),
+            "state": {},
+            "extensions": {},
+        }
+
+
+class _Call(httpx2.AsyncByteStream):
+    """One run of the app, and the body that it sends."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+        self._left = asyncio.Event()
+        self._began: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES)
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, app: ASGIApp, scope: Scope) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(app, scope))
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the app: whoever called is told, as of a broken connection
+            self._fail(error)
+        finally:
+            self._fail(httpx2.RemoteProtocolError("the app ended without an answer"))
+            if not self._left.is_set():
+                await self._pieces.put(None)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._began.done():
+            self._began.set_exception(error)
+
+    async def response(self) -> httpx2.Response:
+        """Its beginning."""
+        begun = await self._began
+        return httpx2.Response(begun["status"], headers=begun.get("headers", []), stream=self)
+
+    async def _receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._began.set_result(message)
+        elif message.get("body") and not self._left.is_set():
+            await self._pieces.put(message["body"])
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+    @override
+    async def aclose(self) -> None:
+        """Leave, as a client does that closes its connection."""
+        self._left.set()
+        task, self._task = self._task, None
+        if task is None:
+            return
+        if not task.done():
+            self._drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await asyncio.wait({task})
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        self._retrieve()
+
+    def _drain(self) -> None:
+        while not self._pieces.empty():
+            self._pieces.get_nowait()
+
+    def _retrieve(self) -> None:
+        """A failure that nobody waited for is nobody's surprise."""
+        if self._began.done() and not self._began.cancelled():
+            self._began.exception()
+
+
+def client_arguments(app: ASGIApp, outside: Outside) -> dict[str, Any]:
+    """What a client of the SDK is made with, to call the app from here."""
+    return {"transport": Inside(app, outside), "surface": "web", "trace": outside.trace}

@@ -1,0 +1,218 @@
+"""The one stream of a tab: whatever changes on its screen, as pieces of HTML with a place to put them.
+
+`GET /live?worker=&after=`: the state of everything of the principal, and the events of the worker on the screen. Two
+followers of the SDK feed one bounded queue; a browser that reads slowly slows them down. A frame says what to put
+where, and scripts only do that: words and looks are made here. Every few seconds a beat, so that a browser knows a
+connection that stands still from one where nothing happens. Ends when the session does, when the server stops, when
+the browser leaves. Never keeps what it has sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import htpy as h
+from starlette.types import Receive, Send
+
+from autopilot.client.connection import ConnectionState
+from autopilot.client.everything import Entry
+from autopilot.client.timeline_items import Item
+from autopilot.client.tokens import SignInAgain
+from autopilot.contract import Approval, Envelope, StateGone, StreamCaughtUp, StreamOpen, WorkerSummary
+from autopilot.contract.errors import AutopilotError, StaleCursor
+from autopilot.web.boards import Board, Boards, Missed
+from autopilot.web.visitors import Visitor
+
+BEAT_SECONDS = 4.0
+QUEUED = 64
+"""Frames that the browser has not taken."""
+RETRY_MS = 1000
+ROWS_AT_FIRST = 60
+"""Of workers at each opening, the latest; a page has no more of them, and others come when they change."""
+APPROVALS_OPEN = frozenset({"pending"})
+
+Renders = Callable[[Entry], Iterable["Put"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An element and its place: it replaces the one of the same id, else it goes into `into`, by its `data-at`."""
+
+    id: str
+    html: h.Node
+    into: str | None = None
+    """The id of the element that it is put into; None: it only ever replaces."""
+    newest_first: bool = False
+
+    def frame(self) -> bytes:
+        """As it goes out."""
+        order = {"into": self.into, "desc": self.newest_first} if self.into else {}
+        return frame("put", {"id": self.id, **order, "html": str(h.fragment[self.html])})
+
+
+def frame(kind: str, data: object, *, place: str | None = None) -> bytes:
+    """One event of the stream; `place`: where it goes on from after a cut."""
+    head = f"id: {place}\n" if place is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+@dataclass(slots=True)
+class Tab:
+    """One open tab."""
+
+    visitor: Visitor
+    boards: Boards
+    render: Renders
+    render_item: Callable[[Item], Iterable[Put]]
+    stopping: asyncio.Event
+    worker_id: str | None
+    after: int
+    sleep: Callable[[float], Awaitable[None]]
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache, no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED)
+        await queue.put(b"retry: %d\n\n" % RETRY_MS + frame("hello", {}))
+        async with asyncio.TaskGroup() as tasks:
+            works = [tasks.create_task(work) for work in self._works(queue, send)]
+            ends = [tasks.create_task(_left(receive)), tasks.create_task(self.stopping.wait())]
+            await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
+            for task in [*works, *ends]:
+                task.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
+        yield _send(queue, send)
+        yield self._beat(queue)
+        yield self._until_over(self._states(queue), queue)
+        if self.worker_id is not None:
+            yield self._until_over(self._events(queue, self.boards.of(self.worker_id), self.worker_id), queue)
+
+    async def _until_over(self, work: Coroutine[Any, Any, None], queue: asyncio.Queue[bytes]) -> None:
+        """Do it; an end that no reconnecting changes is told to the browser."""
+        try:
+            await work
+        except SignInAgain:
+            await queue.put(frame("over", {"why": "signed_out"}))
+        except AutopilotError as error:
+            await queue.put(frame("over", {"why": error.code, "message": error.message}))
+        await asyncio.Event().wait()  # what was told has to go out; the browser leaves
+
+    async def _beat(self, queue: asyncio.Queue[bytes]) -> None:
+        while True:
+            await self.sleep(BEAT_SECONDS)
+            if queue.empty():
+                await queue.put(frame("beat", {}))
+
+    async def _states(self, queue: asyncio.Queue[bytes]) -> None:
+        """Workers, machines, approvals and receipts, as they become."""
+        counted = _Counted()
+        first: list[WorkerSummary] | None = None
+        async with aclosing(self.visitor.client.follow_everything()) as follower:
+            cancel = follower.on_state(lambda state: _say(queue, state))
+            try:
+                async for entry in follower:
+                    if isinstance(entry, StreamOpen):
+                        first = []
+                    elif isinstance(entry, WorkerSummary) and first is not None:
+                        first.append(entry)
+                        continue
+                    elif isinstance(entry, StreamCaughtUp):
+                        first, known = None, first or []
+                        for worker in sorted(known, key=lambda worker: worker.updated_at)[-ROWS_AT_FIRST:]:
+                            await _put(queue, self.render(worker))
+                    await _put(queue, self.render(entry))
+                    if counted.take(entry):
+                        await queue.put(frame("inbox", {"pending": counted.pending}))
+            finally:
+                cancel()
+
+    async def _events(self, queue: asyncio.Queue[bytes], board: Board, worker_id: str) -> None:
+        """The timeline of the worker on the screen."""
+        async with aclosing(self.visitor.client.follow(worker_id, cursor=self.after)) as follower:
+            while True:
+                try:
+                    async for event in follower:
+                        await self._tell(queue, board, event)
+                except StaleCursor:
+                    board.forget()
+                    await queue.put(frame("reload", {}))
+                    return
+
+    async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
+        try:
+            items = await board.changed_by(self.visitor.client, event)
+        except Missed:
+            await queue.put(frame("reload", {}, place=str(event.seq)))
+            return
+        puts = [put.frame() for item in items for put in self.render_item(item)]
+        await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
+
+
+class _Counted:
+    """How many questions are pending."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, str] = {}
+        self._known = False
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def take(self, entry: Entry) -> bool:
+        """Whether the number may be another, and is known."""
+        before = self.pending
+        match entry:
+            case StreamOpen():
+                self._pending.clear()
+                self._known = False
+            case StreamCaughtUp():
+                self._known = True
+                return True
+            case Approval():
+                if entry.state in APPROVALS_OPEN:
+                    self._pending[entry.approval_id] = entry.worker_id
+                else:
+                    self._pending.pop(entry.approval_id, None)
+            case StateGone(kind="worker"):
+                self._pending = {key: worker for key, worker in self._pending.items() if worker != entry.id}
+            case WorkerSummary():
+                return False
+        return self._known and before != self.pending
+
+
+async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:
+    for put in puts:
+        await queue.put(put.frame())
+
+
+def _say(queue: asyncio.Queue[bytes], state: ConnectionState) -> None:
+    """How the server's own connection to the ledger stands; while the queue is full there is more to be told."""
+    error = state.error.message if state.error is not None else None
+    if not queue.full():
+        queue.put_nowait(frame("link", {"kind": state.kind, "error": error}))
+
+
+async def _send(queue: asyncio.Queue[bytes], send: Send) -> None:
+    while True:
+        pieces = [await queue.get()]
+        while not queue.empty():
+            pieces.append(queue.get_nowait())
+        await send({"type": "http.response.body", "body": b"".join(pieces), "more_body": True})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,1 @@
+"""Building blocks of pages: small functions from what is known to htpy elements. They ask nobody anything."""

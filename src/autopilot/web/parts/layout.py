@@ -1,0 +1,136 @@
+"""The frame around every screen: head, navigation, the line that says how things stand, the list beside.
+
+Two panes where there is room: the list of workers stays while the screen beside it changes. A screen that htmx asks for
+comes without the list. Never says what is known about a worker: screens do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import htpy as h
+
+from autopilot.web.assets import Assets
+from autopilot.web.parts.icons import icon
+
+HTMX = (
+    '{"includeIndicatorStyles":false,"allowEval":false,"historyCacheSize":0,"selfRequestsOnly":true,'
+    '"scrollIntoViewOnBoost":false,"responseHandling":[{"code":"204","swap":false},{"code":"...","swap":true}]}'
+)
+"""No inline style, no eval, no page kept in storage; errors are swapped in like everything else."""
+BOOST = {"hx-boost": "true", "hx-target": "#screen", "hx-select": "#screen", "hx-swap": "outerHTML show:none"}
+"""Links within change the screen only: the stream and the list stay."""
+TABS = (
+    ("/", "workers", "Workers"),
+    ("/inbox", "inbox", "Inbox"),
+    ("/new", "new", "New"),
+    ("/spend", "spend", "Spend"),
+    ("/more", "more", "More"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a page shows."""
+
+    name: str
+    """Of the kind of screen: `worker`; CSS and scripts go by it."""
+    title: str
+    body: h.Node
+    attributes: dict[str, str] = field(default_factory=dict)
+    tab: str | None = None
+    """The path of the tab that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all pages of one browser have in common."""
+
+    assets: Assets
+    csrf: str
+    user_key: str
+    """Names what a browser may keep of this session."""
+    list_pane: h.Node = None
+
+
+def screen_element(screen: Screen) -> h.Element:
+    """The screen alone: what htmx swaps in."""
+    attributes = {f"data-{name}": value for name, value in screen.attributes.items()}
+    return h.main("#screen", {"data-screen": screen.name, "data-tab": screen.tab, "tabindex": "-1", **attributes})[
+        screen.body
+    ]
+
+
+def page(screen: Screen, frame: Frame) -> h.Element:
+    """A whole page of somebody who is signed in."""
+    headers = f'{{"x-csrf":"{frame.csrf}"}}'
+    return h.html(lang="en")[
+        _head(screen.title, frame.assets),
+        h.body({"hx-headers": headers, "data-user": frame.user_key, "data-version": frame.assets.version})[
+            h.a(".skip", href="#screen")["Skip to content"],
+            h.div("#app")[
+                _state_line(),
+                _tabs(screen.tab),
+                h.section("#list", {"aria-label": "Workers", **BOOST})[frame.list_pane],
+                screen_element(screen),
+            ],
+            h.div("#notices", role="status", aria_live="polite"),
+            h.dialog("#dialog", aria_label="Dialog"),
+        ],
+    ]
+
+
+def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node) -> h.Element:
+    """A page of nobody: sign-in, and what is said to those who can't be let in."""
+    return h.html(lang="en")[
+        _head(title, assets), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]
+    ]
+
+
+def bar(title: h.Node, *, back: str | None = None, actions: h.Node = None) -> h.Element:
+    """The head of a screen; `back`: where its arrow leads on a phone."""
+    return h.header(".bar")[
+        h.a(".back", {"href": back, "aria-label": "Back", **BOOST})[icon("back")] if back else h.span(".back"),
+        h.h1[title],
+        h.div(".actions")[actions],
+    ]
+
+
+def _head(title: str, assets: Assets) -> h.Element:
+    return h.head[
+        h.meta(charset="utf-8"),
+        h.meta(name="viewport", content="width=device-width,initial-scale=1,viewport-fit=cover"),
+        h.title[f"{title} · Autopilot" if title else "Autopilot"],
+        h.meta(name="color-scheme", content="light dark"),
+        h.meta(name="theme-color", content="#f2f2f7", media="(prefers-color-scheme: light)"),
+        h.meta(name="theme-color", content="#000000", media="(prefers-color-scheme: dark)"),
+        h.meta(name="htmx-config", content=HTMX),
+        h.link(rel="stylesheet", href=assets["app.css"].path),
+        h.script(src=assets["htmx-2.0.11.min.js"].path, defer=True),
+        h.script(src=assets["app.js"].path, defer=True),
+    ]
+
+
+def _state_line() -> h.Element:
+    return h.div("#bar")[
+        h.p("#state", {"role": "status", "data-state": "connecting"})["Connecting…"],
+        h.button("#resync", type="button", aria_label="Resync", title="Resync (r)")[icon("sync")],
+        h.button(
+            "#stop-all",
+            {"type": "button", "hx-get": "/stop-all", "hx-target": "#dialog", "hx-swap": "innerHTML"},
+            aria_label="Emergency stop",
+            title="Emergency stop",
+        )[icon("stop")],
+    ]
+
+
+def _tabs(current: str | None) -> h.Element:
+    return h.nav("#tabs", {"aria-label": "Main", **BOOST})[
+        (
+            h.a(href=path, aria_current="page" if path == current else None)[
+                icon(name), h.span[label], h.b("#inbox-count", hidden=True) if name == "inbox" else None
+            ]
+            for path, name, label in TABS
+        )
+    ]

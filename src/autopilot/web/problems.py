@@ -1,0 +1,68 @@
+"""What a browser is told when something can't be done: a plain sentence and a way out, as a page or as a notice.
+
+The words are the presenters'; which status means what is the contract's. A browser whose session is over is led to
+sign in, and from there back to where it was.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+import htpy as h
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from autopilot.client.tokens import SignInAgain
+from autopilot.contract.errors import AutopilotError, Unauthorized
+from autopilot.web.answers import html
+from autopilot.web.assets import Assets
+from autopilot.web.parts.layout import bare_page
+
+UNAVAILABLE = 503
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks for a piece of a page, not for a screen."""
+    return "hx-request" in request.headers and "hx-boosted" not in request.headers
+
+
+def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
+    """The answer to a request that ended with this error."""
+    if isinstance(error, (SignInAgain, Unauthorized)):
+        return _sign_in(request)
+    status = getattr(error, "status", None) or UNAVAILABLE
+    if is_partial(request):
+        notice = html(notice_of(error), status=status)
+        notice.headers["hx-retarget"], notice.headers["hx-reswap"] = "#notices", "beforeend"
+        return notice
+    body = [
+        h.h1["That did not work"],
+        h.p[error.message],
+        h.p[h.a(".button", href=request.url.path)["Try again"]],
+        h.p[h.a(href="/")["All workers"]],
+    ]
+    return html(bare_page("Problem", assets, body), status=status)
+
+
+def notice_of(error: AutopilotError) -> h.Element:
+    """One line about it, beside what is on the screen."""
+    return h.div(".notice.problem", role="alert")[
+        h.p[error.message],
+        h.small[f"Request {error.request_id}"] if error.request_id else None,
+    ]
+
+
+def _sign_in(request: Request) -> Response:
+    if "hx-request" in request.headers:
+        here = urlsplit(request.headers.get("hx-current-url", "/"))
+        response = Response(status_code=200)
+        response.headers["hx-redirect"] = sign_in_path(here.path + (f"?{here.query}" if here.query else ""))
+        return response
+    target = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    return RedirectResponse(sign_in_path(target + query), status_code=303)
+
+
+def sign_in_path(after: str) -> str:
+    """The sign-in page that leads back to a path."""
+    return f"/sign-in?next={quote(after, safe='')}" if after not in {"", "/"} else "/sign-in"

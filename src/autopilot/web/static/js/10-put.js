@@ -1,0 +1,58 @@
+"use strict";
+/* Puts pieces of HTML, made by the server, into their places. Owns nothing else; reads no content. */
+const Put = (() => {
+  const parsed = (html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    return template.content.firstElementChild;
+  };
+  const order = (element) => {
+    const at = element.dataset.at ?? "";
+    return at !== "" && !isNaN(at) ? Number(at) : at;
+  };
+  /* What a person opened or typed in an element that is replaced stays so. */
+  const carryOver = (before, after) => {
+    const open = [...before.querySelectorAll("details")].map((one) => one.open);
+    after.querySelectorAll("details").forEach((one, index) => { if (index < open.length) one.open = open[index]; });
+    before.querySelectorAll("pre").forEach((one, index) => {
+      const same = after.querySelectorAll("pre")[index];
+      if (same && one.scrollTop + one.clientHeight < one.scrollHeight - 4) same.dataset.scroll = one.scrollTop;
+    });
+  };
+  const place = (element, box, newestFirst) => {
+    const at = order(element);
+    let after = box.lastElementChild;
+    if (newestFirst) {
+      let next = box.firstElementChild;
+      while (next && order(next) >= at) next = next.nextElementSibling;
+      box.insertBefore(element, next);
+      return;
+    }
+    while (after && order(after) > at) after = after.previousElementSibling;
+    if (after) after.after(element); else box.prepend(element);
+  };
+  const put = ({ id, into, desc, html }) => {
+    const before = document.getElementById(id);
+    const box = into ? document.getElementById(into) : null;
+    if (!before && !box) return null;
+    const element = parsed(html);
+    if (!element) return null;
+    if (before) {
+      const moved = desc && before.dataset.at !== element.dataset.at;
+      if (before.querySelector("[aria-current]")) element.querySelector("a")?.setAttribute("aria-current", "true");
+      carryOver(before, element);
+      if (before.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return before;
+      const focused = before.contains(document.activeElement);
+      before.replaceWith(element);
+      if (moved && box) { element.remove(); place(element, box, true); }
+      if (focused) (element.querySelector("a, button, summary") ?? element).focus({ preventScroll: true });
+    } else {
+      place(element, box, desc);
+    }
+    element.querySelectorAll("pre[data-scroll]").forEach((one) => { one.scrollTop = Number(one.dataset.scroll); });
+    window.htmx?.process(element);
+    Times.show(element);
+    return element;
+  };
+  return { put };
+})();

@@ -1,0 +1,99 @@
+"use strict";
+/* The one stream of this tab, and the line that says how things stand. A beat comes every 4 s: silence is told in 9. */
+const Live = (() => {
+  const SILENCE = 9000;
+  let source = null, worker = null, seq = 0, heard = 0, link = { kind: "live" }, since = Date.now(), kind = "", again = null;
+  const box = () => document.getElementById("timeline");
+  const line = () => document.getElementById("state");
+  const say = (name, words) => {
+    const one = line();
+    if (!one) return;
+    if (name !== kind) { kind = name; since = Date.now(); }
+    one.dataset.state = name;
+    const past = name === "live" ? "" : ` · since ${new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
+    const said = words + past;
+    if (one.textContent !== said) one.textContent = said;
+    document.documentElement.dataset.link = name;
+  };
+  const tell = () => {
+    const quiet = Date.now() - heard;
+    if (!navigator.onLine) return say("offline", "Offline: showing what was known");
+    if (!source || source.readyState === EventSource.CLOSED || quiet > SILENCE * 2) return say("offline", "No connection to the server");
+    if (source.readyState === EventSource.CONNECTING) return say("connecting", heard ? "Reconnecting…" : "Connecting…");
+    if (quiet > SILENCE) return say("stalled", "Connection stalled");
+    if (link.kind === "waiting") return say("degraded", `Server: ${link.error || "the ledger can't be reached"}`);
+    if (link.kind === "connecting" || link.kind === "catching_up") return say("connecting", "Catching up…");
+    return say("live", "Live");
+  };
+  const on = (name, handle) => source.addEventListener(name, (event) => { heard = Date.now(); handle(JSON.parse(event.data)); tell(); });
+  const close = () => { source?.close(); source = null; clearTimeout(again); };
+  const open = () => {
+    close();
+    const one = box();
+    worker = one?.dataset.worker ?? null;
+    seq = one ? Math.max(seq, Number(one.dataset.seq)) : 0;
+    source = new EventSource(worker ? `/live?worker=${encodeURIComponent(worker)}&after=${seq}` : "/live");
+    heard = heard || Date.now();
+    on("hello", () => {});
+    on("beat", () => {});
+    on("link", (said) => { link = said; });
+    on("put", (said) => {
+      const isNew = !document.getElementById(said.id);
+      const element = Put.put(said);
+      if (element) Window.added(element, isNew);
+    });
+    on("seq", (said) => { seq = said.seq; const now = box(); if (now) now.dataset.seq = seq; });
+    on("inbox", (said) => { Inbox.show(said.pending); });
+    on("drop", (said) => { document.getElementById(said.id)?.remove(); });
+    on("reload", () => resync());
+    on("over", (said) => {
+      close();
+      if (said.why === "signed_out") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+      else { say("refused", said.message || "The server refused this page"); }
+    });
+    source.onerror = () => { tell(); if (source?.readyState === EventSource.CLOSED) { clearTimeout(again); again = setTimeout(open, 2000 + Math.random() * 1000); } };
+    tell();
+  };
+  /* The screen anew from the server, in place; what was typed stays (drafts are kept). */
+  const resync = async () => {
+    close();
+    try {
+      const answer = await fetch(location.href, { headers: { "x-resync": "true" } });
+      if (answer.redirected) return location.assign(answer.url);
+      if (answer.ok) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const id of ["screen", "list"]) {
+          const now = document.getElementById(id), next = fresh.getElementById(id);
+          if (now && next) now.replaceWith(next);
+        }
+        seq = 0;
+        window.htmx?.process(document.body);
+        document.dispatchEvent(new Event("screen"));
+      }
+    } catch { /* told by the state line */ }
+    open();
+  };
+  const begin = () => {
+    const one = box();
+    if (!one || one.dataset.worker !== worker) seq = 0;
+    if (!source || (one?.dataset.worker ?? null) !== worker) open();
+  };
+  setInterval(() => {
+    tell();
+    if (source && Date.now() - heard > SILENCE * 2) { heard = Date.now() - SILENCE * 1.5; open(); }
+  }, 1000);
+  addEventListener("online", () => open());
+  addEventListener("offline", tell);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) resync(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else begin(); });
+  document.addEventListener("click", (event) => { if (event.target.closest?.("#resync")) resync(); });
+  return { begin, resync };
+})();
+const Inbox = {
+  show(pending) {
+    const badge = document.getElementById("inbox-count");
+    if (badge) { badge.hidden = !pending; badge.textContent = pending || ""; badge.setAttribute("aria-label", `${pending} pending`); }
+    navigator.setAppBadge?.(pending).catch(() => {});
+  },
+};
