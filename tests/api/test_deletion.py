@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, eventually, serving
+from tests.waiting import until
 
 from autopilot.api.settings import ApiSettings
 from autopilot.contract.errors import Unavailable
@@ -137,6 +138,57 @@ async def test_two_deletions_at_once_are_one(api: ServedApi):
     assert min(answer.status_code for answer in answers) == 200
     assert {answer.status_code for answer in answers} <= {200, 401}
     assert await api.pool.fetchval("select count(*) from api.audit where action = 'account_deleted'") == 1
+
+
+async def blocked(api: ServedApi) -> bool:
+    """Whether somebody waits for a lock."""
+    return await api.pool.fetchval(
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
+    )
+
+
+async def test_a_team_that_is_made_while_the_account_ends_ends_with_it(api: ServedApi):
+    signed = await api.sign_in(ADA)
+    await team_of(api, signed["token"])
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, api.pool.acquire() as other, other.transaction():
+        await other.execute("select from api.team for update")
+        ending = tasks.create_task(delete(api, signed["token"]))
+        await until(lambda: blocked(api))
+        await team_of(api, signed["token"])
+
+    assert ending.result().status_code == 200
+    assert await api.pool.fetchval("select count(*) from api.team") == 0
+
+
+async def test_an_owner_whom_a_team_gets_while_their_account_ends_hands_it_over_first(api: ServedApi):
+    ada, bob = await api.sign_in(ADA), await api.sign_in("bob@example.org")
+    await team_of(api, ada["token"])
+    team = await team_of(api, bob["token"])
+    secret = await invited(api, bob["token"], team, ADA, role="owner")
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, api.pool.acquire() as other, other.transaction():
+        await other.execute("select from api.team where team_id <> $1 for update", team)
+        ending = tasks.create_task(delete(api, ada["token"]))
+        await until(lambda: blocked(api))
+        joined = await api.client.post("/api/teams/accept", json={"secret": secret}, headers=bearer(ada["token"]))
+        assert joined.status_code == 200, joined.text
+        path = f"/api/teams/{team}/members/{bob['userId']}/role"
+        left = await api.client.post(path, json={"role": "viewer"}, headers=bearer(bob["token"]))
+        assert left.status_code == 200, left.text
+
+    assert (ending.result().status_code, reason(ending.result())) == (409, "last_owner")
+    assert await api.pool.fetchval("select count(*) from api.user_account") == 2
+
+
+async def test_what_is_under_way_for_an_account_as_it_ends_is_refused_like_any_dead_token(api: ServedApi):
+    signed = await api.sign_in(ADA)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, api.pool.acquire() as other, other.transaction():
+        await other.execute("select from api.user_account for update")
+        making = tasks.create_task(api.client.post("/api/teams", json={"name": "t"}, headers=bearer(signed["token"])))
+        await until(lambda: blocked(api))
+        await other.execute("delete from api.user_account")
+
+    assert (making.result().status_code, reason(making.result())) == (401, "token_refused")
+    assert await api.pool.fetchval("select count(*) from api.team") == 0
 
 
 async def test_streams_of_every_device_end(api: ServedApi):

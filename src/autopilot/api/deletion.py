@@ -19,12 +19,13 @@ from autopilot.api import audit, recovery, sharing, untold
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.teams import SQL as TEAMS_SQL
 from autopilot.api.teams import user_id
-from autopilot.contract.errors import Conflict, Unauthorized
+from autopilot.contract.errors import Conflict, Unauthorized, Unavailable
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
 
 SQL = load("autopilot.api", "deletion")
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +41,52 @@ class Deletion:
             Conflict: `installation_owner`; `last_owner` of a team with others in it (`teams`).
             Forbidden: `recovery_hold`: the actor's own session is held.
             Unauthorized: it is deleted already.
+            Unavailable: `account_busy`: it kept on joining teams; nothing was done.
         """
-        ending = user_id(actor)
-        async with self.pool.acquire() as connection, connection.transaction():
-            await recovery.check(connection, actor)
-            teams = [row["team_id"] for row in await connection.fetch(SQL.teams, ending)]
-            for team_id in teams:
-                await connection.fetchrow(TEAMS_SQL.lock, team_id)
-            account = await connection.fetchrow(SQL.lock_user, ending)
-            if account is None:
-                raise Unauthorized("this account is deleted", reason_code="account_deleted")
-            if account["is_owner"]:
-                raise Conflict(
-                    "the installation is yours: hand it over at its machine first (`autopilot admins owner`)",
-                    reason_code="installation_owner",
-                )
-            await _leave(connection, ending, teams, actor, caller)
-            return await _forget(connection, account, actor, caller)
+        for _ in range(TRIES):
+            async with self.pool.acquire() as connection, connection.transaction():
+                await recovery.check(connection, actor)
+                teams = await _lock_teams(connection, user_id(actor))
+                if teams is not None:
+                    return await _end(connection, teams, actor, caller)
+        raise Unavailable(
+            "this account joins one team after another",
+            reason_code="account_busy",
+            outcome="not_recorded",
+            retry_after_seconds=1.0,
+        )
 
     async def sweep(self) -> None:
         """Forget what ended."""
         await self.pool.execute(SQL.sweep)
+
+
+async def _lock_teams(connection: Any, ending: int) -> list[str] | None:
+    """Lock the teams of a user, and have the user join no other; None where they did meanwhile.
+
+    Teams are locked before their members, as whoever joins one does: so those that were joined too late are left to
+    another try.
+    """
+    teams = [row["team_id"] for row in await connection.fetch(SQL.teams, ending)]
+    for team_id in teams:
+        await connection.fetchrow(TEAMS_SQL.lock, team_id)
+    await connection.execute(TEAMS_SQL.lock_user, ending)
+    now = {row["team_id"] for row in await connection.fetch(SQL.teams, ending)}
+    return teams if now <= set(teams) else None
+
+
+async def _end(connection: Any, teams: list[str], actor: Actor, caller: Caller) -> list[str]:
+    """End the account, whose teams are locked. Raises as `delete`."""
+    account = await connection.fetchrow(SQL.lock_user, user_id(actor))
+    if account is None:
+        raise Unauthorized("this account is deleted", reason_code="account_deleted")
+    if account["is_owner"]:
+        raise Conflict(
+            "the installation is yours: hand it over at its machine first (`autopilot admins owner`)",
+            reason_code="installation_owner",
+        )
+    await _leave(connection, account["user_id"], teams, actor, caller)
+    return await _forget(connection, account, actor, caller)
 
 
 async def _leave(connection: Any, ending: int, teams: list[str], actor: Actor, caller: Caller) -> None:
