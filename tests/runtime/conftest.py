@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from autopilot.contract.port import Claims
+from autopilot.runtime import sharing_watch
 from autopilot.runtime.app import Runtime, build
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.testing.runtime import DIGEST_KEY, OWNER
@@ -22,6 +23,15 @@ async def runtime(database: str, settings: RuntimeSettings) -> AsyncIterator[Run
     """A runtime of this test alone, entered."""
     async with await build(settings, dsn=database) as built:
         yield built
+
+
+@pytest.fixture
+async def elsewhere(database: str, settings: RuntimeSettings) -> AsyncIterator[Runtime]:
+    """Another process that hears nothing of this one: it has only what it looks at itself."""
+    async with await build(settings, dsn=database) as other:
+        for topic in (sharing_watch.TOPIC, "principal"):
+            other.wakeups.subscribe(topic, lambda _key, _seq: None)
+        yield other
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import random
 
 import pytest
 from tests.runtime.test_sharing import MINE, put
+from tests.waiting import until
 
 from autopilot.contract.port import Claims
 from autopilot.runtime.lost_roles import SQL
@@ -206,14 +207,44 @@ async def test_what_was_accepted_at_the_moment_when_a_membership_ended_is_swept_
     assert (await approval_of(runtime, approval["approval_id"]))["state"] == "pending"
 
 
-async def test_who_waits_for_a_request_that_a_lost_role_rejects_is_told(runtime, companion):
+async def asking_while(runtime, change, *, handed: Companion | None = None):
+    """What somebody is told who waits for an answer while this changes; `handed`: to whom the request is by then."""
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        asking = tasks.create_task(ask(runtime, "turn/start", "r", wait_ms=30_000, claims=MEMBER))
-        while not await runtime.pool.fetchval("select count(*) from receipt"):  # noqa: ASYNC110 - what is awaited has no event of its own
-            await asyncio.sleep(0)
-        await ended(runtime)
+        asking = tasks.create_task(ask(runtime, "turn/start", "r", wait_ms=60_000, claims=MEMBER))
+        await until(lambda: runtime.pool.fetchval("select count(*) from receipt"))
+        await until(lambda: runtime.machines.waiters._waiting)
+        if handed is not None:
+            await handed.feed()
+        await change(runtime)
+    return asking.result()
 
-    assert (asking.result().status, asking.result().data["state"]) == (200, "rejected")
+
+@losing
+@pytest.mark.parametrize("is_handed", [False, True])
+async def test_who_waits_for_an_answer_by_a_role_is_told_at_once_that_it_is_lost(runtime, companion, lose, is_handed):
+    answer = await asking_while(runtime, lose, handed=companion if is_handed else None)
+
+    assert (answer.status, answer.reason) == (403, "role")
+    assert (await receipt(runtime, "r"))["state"] == ("delivered" if is_handed else "rejected")
+
+
+async def test_who_waits_in_another_process_that_hears_nothing_is_told_within_its_next_look(
+    runtime, elsewhere, companion
+):
+    answer = await asking_while(elsewhere, lambda _: ended(runtime))
+
+    assert (answer.status, answer.reason) == (403, "role")
+
+
+async def test_what_others_lose_ends_nobody_elses_wait(runtime, companion):
+    async def others_lose(runtime):
+        await ended(runtime, claims=COLLEAGUE)
+        await until(companion.feed)
+        await companion.respond("w", "r", {"turn": "t"})
+
+    answer = await asking_while(runtime, others_lose)
+
+    assert (answer.status, answer.data["ok"], answer.data["response"]) == (200, True, {"turn": "t"})
 
 
 class Chaos:

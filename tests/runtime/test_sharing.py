@@ -11,8 +11,6 @@ from tests.runtime.test_stream_principal import Reader
 from tests.waiting import until
 
 from autopilot.contract.port import Claims, RuntimeRequest
-from autopilot.runtime import sharing_watch
-from autopilot.runtime.app import build
 from autopilot.testing.approvals import asked, decide, question
 from autopilot.testing.machines import Companion, leased
 from autopilot.testing.runtime import OWNER, batch, call, draft, frames, insert_worker
@@ -40,15 +38,6 @@ async def opened(runtime, path, claims=VIEWER, query="frames=control"):
 async def rest_of(body):
     async with asyncio.timeout(30):
         return b"".join([chunk async for chunk in body]).decode()
-
-
-@pytest.fixture
-async def elsewhere(database, settings):
-    """Another process that hears nothing of this one: it has only what it looks at itself."""
-    async with await build(settings, dsn=database) as other:
-        for topic in (sharing_watch.TOPIC, "principal"):
-            other.wakeups.subscribe(topic, lambda _key, _seq: None)
-        yield other
 
 
 async def test_streams_of_members_end_in_every_process_when_the_machine_leaves_and_the_owners_go_on(runtime, elsewhere):

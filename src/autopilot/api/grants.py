@@ -144,6 +144,16 @@ class Grants:
             rows = await self._pool.fetch(SQL.live_tokens, token_digests)
         return {row["token_digest"]: _by_team(row["roles"]) for row in rows}
 
+    async def live_sessions(self, session_ids: list[str]) -> frozenset[str]:
+        """Those of these sessions that have not ended.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        with answering():
+            rows = await self._pool.fetch(SQL.live_sessions, session_ids)
+        return frozenset(row["session_id"] for row in rows)
+
     def _grant(self, digest: bytes, row: Any, asked_at: float) -> Grant:
         step_up_seconds: float = row["step_up_seconds_left"] or 0.0
         claims = Claims(

@@ -1,17 +1,19 @@
 """Ends streams whose token no longer speaks for anyone, or for somebody with other roles than when it was opened.
 
-Relies on `grants.Grants`. One query a second covers every open stream of the process; a sign-out in this process ends
-its streams at once. While the database can't be asked, streams go on for `SILENCE_SECONDS`, then end. Never reads or
-writes a stream's bytes.
+So it does with who waits for an answer, where their session has ended; what a role lets one wait for is the runtime's
+to say. Relies on `grants.Grants`. One query a second covers every open stream of the process, and one all that wait; a
+sign-out in this process ends both at once. While the database can't be asked, streams go on for `SILENCE_SECONDS`, then
+end. Never reads or writes a stream's bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
 
-from autopilot.api.grants import Grant, Grants
+from autopilot.api.grants import Grant, Grants, unknown_token
 from autopilot.contract.errors import RateLimited, Unavailable
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import get_logger
@@ -78,6 +80,7 @@ class StreamWatch:
         self._count = 0
         self._of: Counter[tuple[str, Hashable]] = Counter()  # of each user and address
         self._by_session: dict[str, set[OpenStream]] = defaultdict(set)
+        self._waiting: dict[str, set[OpenStream]] = defaultdict(set)
         self._closing = False
 
     @property
@@ -120,9 +123,41 @@ class StreamWatch:
             if not session:
                 del self._by_session[stream.grant.session_id]
 
+    @contextlib.asynccontextmanager
+    async def waiting(self, grant: Grant) -> AsyncIterator[None]:
+        """Within it somebody waits for an answer, who gets none once their session has ended.
+
+        What they asked goes on; the end of a session takes back what no machine was handed (`revocations`).
+
+        Raises:
+            Unauthorized: it has ended.
+            Unavailable: the wait was long, and the database can't be asked about the session.
+        """
+        wait = OpenStream(grant, "")
+        waits = self._waiting[grant.session_id]
+        waits.add(wait)
+        try:
+            async with asyncio.timeout(None) as timeout:
+                wait.ends_with(timeout)
+                try:
+                    yield
+                finally:
+                    wait.ended()
+        except TimeoutError:
+            if wait.reason is None:
+                raise
+        finally:
+            waits.discard(wait)
+            if not waits:
+                self._waiting.pop(grant.session_id, None)
+        if wait.reason is None and self._clock.monotonic() <= grant.good_until:
+            return
+        if wait.reason is not None or not await self._grants.live_sessions([grant.session_id]):
+            raise unknown_token()
+
     def end_session(self, session_id: str) -> None:
-        """End the streams of a session that was signed out here."""
-        for stream in tuple(self._by_session.get(session_id, ())):
+        """End the streams and waits of a session that was signed out here."""
+        for stream in (*self._by_session.get(session_id, ()), *self._waiting.get(session_id, ())):
             stream.end("revoked")
 
     def end_user(self, user_id: int) -> None:
@@ -155,11 +190,17 @@ class StreamWatch:
                     self._end_each("unavailable")
 
     async def look(self) -> None:
-        """End the streams whose token is gone, and those whose user has other roles now.
+        """End the streams whose token is gone, those whose user has other roles now, and waits of ended sessions.
 
         Raises:
             Unavailable: the database can't be asked.
         """
+        if self._waiting:
+            asked = list(self._waiting)
+            live_sessions = await self._grants.live_sessions(asked)
+            for session_id in asked:
+                if session_id not in live_sessions:
+                    self.end_session(session_id)
         streams = [stream for session in self._by_session.values() for stream in session]
         if not streams:
             return

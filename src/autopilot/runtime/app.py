@@ -67,7 +67,7 @@ class Runtime:
         )
         self.notices = Notices(self.wakeups)
         self.sharing = SharingWatch(pool, self.wakeups)
-        self.sharing.on_change += [self.ledger.forget, self.notices.sharing_changed]
+        self.sharing.on_change += [self.ledger.forget, self.notices.sharing_changed, self.machines.waiters.wake_all]
         self.ledger.on_commit += [self.notices.committed, counts.committed, self.sharing.committed]
         self.machines.machines.on_change.append(self.notices.machine_changed)
         retention = Retention(self.ledger, pool, settings, clock, counts.log_broken)

@@ -17,7 +17,7 @@ import asyncpg
 from autopilot.contract.errors import Forbidden
 from autopilot.contract.port import Claims
 from autopilot.db import queries
-from autopilot.runtime import approvals_rows, permissions, receipts_ending
+from autopilot.runtime import approvals_rows, permissions, receipts_ending, sharing_rows
 from autopilot.runtime.approvals_rows import Decision
 from autopilot.runtime.delivery import Target
 from autopilot.runtime.ledger_rows import Worker
@@ -40,12 +40,15 @@ class LostRoles:
         self._ledger = ledger
         self._pool = pool
 
-    async def take_back(self, membership_no: int) -> tuple[int, int]:
+    async def take_back(self, team_id: str, membership_no: int) -> tuple[int, int]:
         """How many requests were rejected, and questions reopened, of a membership that has ended; again, what is left.
 
-        From this call on nothing is taken under it.
+        From this call on nothing is taken under it, and who waits for an answer by it is told so.
         """
-        await self._pool.execute(SQL.depart, membership_no)  # before any look: whoever comes later sees it
+        async with self._ledger.transaction() as tx:  # of its own, before any look: whoever comes later sees it
+            if await tx.conn.fetchval(SQL.depart, membership_no) is not None:
+                await tx.conn.execute(sharing_rows.SQL.changed)
+                tx.moves_between(team_id)
         requests = receipts_ending.by_target(await self._pool.fetch(SQL.requests_of, membership_no, STOP))
         decisions = approvals_rows.by_worker(await self._pool.fetch(SQL.decisions_of, membership_no))
         rejected = [await self.reject(target, request_ids) for target, request_ids in requests.items()]

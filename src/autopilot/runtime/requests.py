@@ -188,14 +188,19 @@ class Requests:
         call = Call(request_id, TURN_INTERRUPT, params, receipts.encoded(params))
         return await self._record(tx, worker, Asker(Claims(surface="runtime")), call)
 
-    async def outcome(self, target: Target, request_id: str, wait_seconds: float) -> asyncpg.Record:
-        """The receipt when it has ended, or as it is after `wait_seconds`."""
+    async def outcome(self, claims: Claims, target: Target, request_id: str, wait_seconds: float) -> asyncpg.Record:
+        """The receipt when it has ended, or as it is after `wait_seconds`.
+
+        Raises:
+            Forbidden: the role by which it was asked is lost.
+        """
         deadline = asyncio.get_running_loop().time() + wait_seconds
         with self._waiters.watch((target.kind, target.id, request_id)) as changed:
             while True:
                 changed.clear()
                 record = await receipts.find(self._pool, target, request_id)
                 assert record is not None
+                await self._require_role_still(claims, target)
                 if record["state"] in ENDED or self._waiters.stopping:
                     return record
                 try:
@@ -203,6 +208,19 @@ class Requests:
                         await changed.wait()
                 except TimeoutError:
                     return record
+
+    async def _require_role_still(self, claims: Claims, target: Target) -> None:
+        """Of who waits: what they have asked says nothing to them once it is shared with them no more.
+
+        Raises:
+            Forbidden: no role that may ask.
+        """
+        if not claims.roles:
+            return  # it is their own
+        is_worker = target.kind == "worker"
+        owned = await (find_worker(self._pool, target.id) if is_worker else machine(self._pool, target.id))
+        permissions.operate(claims, owned)
+        await refuse_departed(self._pool, claims, owned)
 
     async def receipt(self, claims: Claims, target: Target, request_id: str) -> asyncpg.Record:
         """One receipt.

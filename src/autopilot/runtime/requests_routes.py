@@ -49,7 +49,7 @@ class RequestRoutes:
         ]
 
     async def ask(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
-        """200 with the end, 202 with the receipt so far, 403 where policy denies it."""
+        """200 with the end, 202 with the receipt so far; 403 where policy denies it, or the role goes meanwhile."""
         target = target_of(match)
         wait_ms = integer_of(query_of(request), "wait_ms", low=0, high=MAX_WAIT_MS, default=DEFAULT_WAIT_MS) or 0
         call = self._bodies.call(request)
@@ -59,7 +59,7 @@ class RequestRoutes:
             "request.stored", target=target.id, request_id=call.request_id, method=call.method, state=record["state"]
         )
         if record["state"] not in ENDED and wait_ms:
-            record = await self._requests.outcome(target, call.request_id, wait_ms / 1000)
+            record = await self._requests.outcome(request.claims, target, call.request_id, wait_ms / 1000)
         if record["state"] in ENDED:
             return _ended(record)
         return data_response(202, await self._requests.shown(record))

@@ -64,7 +64,11 @@ class Waiters:
             for changed in self._waiting.get(identity, ()):
                 changed.set()
 
+    def wake_all(self) -> None:
+        """Let everybody look again: something is shared otherwise."""
+        self.wake(set(self._waiting))
+
     def stop(self) -> None:
         """Let every call answer with what it has."""
         self.stopping = True
-        self.wake(set(self._waiting))
+        self.wake_all()

@@ -82,8 +82,8 @@ class Sharing:
             InvalidRequest: no membership.
         """
         user_id, membership_no = _ended(request, match)
-        rejected, reopened = await self._lost_roles.take_back(membership_no)  # before the locks
         team_id = match["team_id"]
+        rejected, reopened = await self._lost_roles.take_back(team_id, membership_no)  # before the locks
         async with self._ledger.transaction() as tx:
             theirs = [record["machine_id"] for record in await tx.conn.fetch(SQL.machines_of_user, user_id)]
             await tx.conn.fetch(SQL.lock_machines, theirs)
@@ -101,7 +101,7 @@ class Sharing:
             Forbidden, InvalidRequest: as `depart`.
         """
         _, membership_no = _ended(request, match)
-        rejected, reopened = await self._lost_roles.take_back(membership_no)
+        rejected, reopened = await self._lost_roles.take_back(match["team_id"], membership_no)
         return data_response(200, {"rejected": rejected, "reopened": reopened})
 
 

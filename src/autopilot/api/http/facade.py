@@ -91,16 +91,19 @@ class Facade:
                 claims = grant.claims_from(self.door.address_of(scope))
             if found.path == paths.MACHINE_TEAM:
                 claims = await self.memberships.claimed(claims, body)
-        response = await self.port.call(
-            RuntimeRequest(
-                claims=claims,
-                method=scope["method"],
-                path=found.internal,
-                query=scope["query_string"].decode("latin-1"),
-                headers=_passed_on(scope, headers),
-                body=body,
-            )
+        call = RuntimeRequest(
+            claims=claims,
+            method=scope["method"],
+            path=found.internal,
+            query=scope["query_string"].decode("latin-1"),
+            headers=_passed_on(scope, headers),
+            body=body,
         )
+        if found.path in paths.WAITING:
+            async with self.watch.waiting(grant):
+                response = await self.port.call(call)
+        else:
+            response = await self.port.call(call)
         if found.path == spend_names.PATH:
             response = await self.names.put_into(grant.claims, scope["query_string"].decode("latin-1"), response)
         if isinstance(response.body, bytes):

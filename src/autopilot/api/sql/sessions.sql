@@ -46,6 +46,11 @@ where t.token_digest = any ($1::bytea[])
     and t.expires_at > clock_timestamp() and s.ended_at is null and d.revoked_at is null
     and (s.guest_id is null or (g.revoked_at is null and g.expires_at > clock_timestamp()));
 
+-- live_sessions: Those of these sessions that have not ended.
+select s.session_id from api.session s
+join api.device d on d.device_id = s.device_id
+where s.session_id = any ($1::text[]) and s.ended_at is null and d.revoked_at is null;
+
 -- lock_family: The session a refresh token belongs to, held while it is rotated.
 select s.session_id, s.user_id, s.device_id, s.ended_at, d.revoked_at, d.surface, u.email, u.is_owner, s.guest_id,
     g.guest_id is not null and (g.revoked_at is not null or g.expires_at <= clock_timestamp()) as guest_ended

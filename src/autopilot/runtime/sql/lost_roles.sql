@@ -1,5 +1,5 @@
--- depart: a membership has ended, or became a viewer's
-insert into departed_membership (membership_no) values ($1) on conflict do nothing
+-- depart: a membership has ended, or became a viewer's; no row where that is known
+insert into departed_membership (membership_no) values ($1) on conflict do nothing returning membership_no
 
 -- has_departed: whether it has
 select exists (select from departed_membership where membership_no = $1)
