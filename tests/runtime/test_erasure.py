@@ -7,11 +7,13 @@ import dataclasses
 import json
 
 import pytest
+from tests.runtime.test_artifacts import refers
 from tests.runtime.test_seal import sealer_of, verify
 from tests.runtime.test_sharing import WAITS
 from tests.waiting import until
 
 from autopilot.contract.port import Claims
+from autopilot.runtime import erasure, erasure_rows
 from autopilot.runtime.app import build
 from autopilot.runtime.erasure import Erasure
 from autopilot.testing.approvals import question
@@ -87,6 +89,71 @@ async def test_workers_are_stopped_and_nothing_that_was_said_is_left(runtime):
     assert await runtime.pool.fetchval("select count(*) from delivery") == 0
 
 
+async def ended_before(runtime, companion, worker_id: str) -> None:
+    """A worker with artifacts that ended with the account still there: its log's end is words of its user."""
+    body = {"worker_id": worker_id, "adapter": SECRET, "workspace_ref": SECRET, "metadata": {"note": SECRET}}
+    assert (await call(runtime, "POST", "/workers", body)).status == 202
+    assert (await companion.claim(worker_id)).status == 200
+    text = f"{SECRET} " * 5000
+    ref = refers(text, path=f"/response/{SECRET}")
+    assert (await ask(runtime, "thread/read", "r", {"note": SECRET}, path=f"/workers/{worker_id}")).status == 202
+    answered = {"source": "autopilot-desktop", "request_id": "r", "ok": True, "response": SECRET, "artifacts": [ref]}
+    assert (await companion.append(worker_id, "worker.response", "a", **answered)).status == 202
+    part = {"artifact_id": ref["artifact_id"], "offset": 0, "text": text}
+    stored = {"artifacts": [part], "generation": companion.generations[worker_id]}
+    assert (await companion.post(f"/workers/{worker_id}/artifacts", stored)).data[0]["state"] == "stored"
+    said = {"source": "autopilot-desktop", "reason": SECRET, "note": SECRET}
+    assert (await companion.append(worker_id, "worker.stopped", "s", **said)).status == 202
+
+
+async def test_of_workers_that_had_ended_before_nothing_is_left_either(runtime):
+    companion = await leased(runtime)
+    await ended_before(runtime, companion, "before")
+    held = {table.partition(".")[2] for table in await holding(runtime, SECRET)}
+    assert held >= {"event", "receipt", "worker", "worker_state", "artifact"}
+    assert await runtime.pool.fetchval("select artifacts from receipt") is not None
+
+    await delete(runtime)
+    await runtime.erasure.sweep()
+
+    assert await holding(runtime, SECRET) == set()
+    assert await runtime.pool.fetchval("select count(*) from artifact_chunk") == 0
+    assert await runtime.pool.fetchval("select count(*) from receipt where artifacts is not null") == 0
+    assert [event["payload"] for event in await frames(runtime, "before")][-1] == {"method": None, "pruned": True}
+    await sealer_of(runtime).seal_all()
+    assert (await verify(runtime)).findings == []
+
+
+async def test_much_is_emptied_in_bounded_steps_that_go_on_where_they_were(runtime, monkeypatch: pytest.MonkeyPatch):
+    companion = await leased(runtime)
+    for number in range(5):
+        await ended_before(runtime, companion, f"w{number}")
+    for number in range(5):
+        await ask(runtime, "thread/list", f"m{number}", {"cwd": SECRET}, path="/machines/m1")
+    await delete(runtime)
+    steps: list[int] = []
+    page = erasure_rows._empty_page
+
+    async def counted(*arguments):
+        steps.append(await page(*arguments))
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return steps[-1]
+
+    monkeypatch.setattr(erasure_rows, "_empty_page", counted)
+    monkeypatch.setattr(erasure_rows, "PAGE_ROWS", 2)
+    monkeypatch.setattr(erasure, "AT_ONCE", 2)
+    with pytest.raises(KeyboardInterrupt):
+        await runtime.erasure.sweep()
+    await runtime.erasure.sweep()
+
+    assert await holding(runtime, SECRET) == set()
+    assert max(steps) == 2
+    written = sum(steps)
+    await runtime.erasure.sweep()
+    assert sum(steps) == written, "what is empty was written again"
+
+
 async def test_telling_again_and_sweeping_again_changes_nothing_and_says_once_that_it_is_done(runtime):
     await lived(runtime)
     for _ in range(2):
@@ -136,13 +203,16 @@ async def test_words_that_postgres_reads_no_json_of_are_emptied_as_any_others(ru
 
 
 async def test_a_user_whom_it_fails_for_keeps_no_other_waiting(runtime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(erasure, "AT_ONCE", 20)
     await lived(runtime)
-    await runtime.pool.execute("insert into deleted_user (user_id, deleted_at) values (99, '2020-01-01')")
+    await runtime.pool.execute(
+        "insert into deleted_user (user_id, deleted_at) select n, '2020-01-01' from generate_series(100, 121) n"
+    )
     await delete(runtime)
     stop = Erasure._stop
 
     async def fails(self, user_id: int) -> None:
-        if user_id == 99:
+        if user_id >= 100:
             raise LookupError(user_id)
         await stop(self, user_id)
 
@@ -150,8 +220,8 @@ async def test_a_user_whom_it_fails_for_keeps_no_other_waiting(runtime, monkeypa
     await settle(runtime)
 
     assert await holding(runtime, SECRET) == set()
-    left = await runtime.pool.fetch("select user_id from deleted_user where emptied_at is null")
-    assert [row["user_id"] for row in left] == [99]
+    left = await runtime.pool.fetch("select user_id from deleted_user where emptied_at is null order by user_id")
+    assert [row["user_id"] for row in left] == list(range(100, 122))
 
 
 async def test_emptying_waits_for_a_move_of_their_machine_without_a_worker_that_the_move_needs(runtime):

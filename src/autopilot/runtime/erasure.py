@@ -4,13 +4,14 @@ Owns `deleted_user`. The API says who, until it was heard. From then on no reque
 stopped by force, requests to their machines end, and the logs of their workers lose every payload as old ones do in
 retention: seq, type, time and digest stay, so that the chain of seals still proves that nothing else went. Every step
 may be done again, and is, for a while: a call that was under way when the account went leaves nothing either. A log
-that somebody altered is left alone and told of, as in retention.
+that somebody altered is left alone and told of, as in retention. What is beside the logs is emptied by erasure_rows.py.
 Source: docs/runtime-contract.md, "Deleted users"; docs/decisions/0026-deleting-an-account.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -21,7 +22,7 @@ from autopilot.contract.errors import Forbidden, InvalidRequest
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
-from autopilot.runtime import audit_log, receipts_ending, requests_stop
+from autopilot.runtime import audit_log, erasure_rows, receipts_ending, requests_stop
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests import Asker, Requests
 from autopilot.runtime.retention import Retention
@@ -32,13 +33,11 @@ SQL = queries.load("autopilot.runtime", "erasure")
 SWEEP_SECONDS = 2.0
 SETTLED_SECONDS = 15.0
 """Longer than any call of theirs can be on its way."""
-AT_ONCE = 20
+AT_ONCE = 100
+"""Users, workers or receipts that are read in one look; the next follow in another."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 REASON = "account_deleted"
 GONE = {"code": REASON, "message": "the account of this machine was deleted"}
-BLANKS = (
-    SQL.lock_machines, SQL.blank_workers, SQL.blank_states, SQL.blank_approvals, SQL.blank_receipts,
-    SQL.blank_machines, SQL.forget_facts, SQL.forget_feeds, SQL.forget_policies,
-)  # fmt: skip
 
 log = structlog.get_logger("autopilot.runtime.erasure")
 
@@ -93,11 +92,14 @@ class Erasure:
 
     async def sweep(self) -> None:
         """Stop and empty what is left of deleted users; one of whom that fails keeps no other waiting."""
-        for row in await self._pool.fetch(SQL.left, AT_ONCE, SETTLED_SECONDS):
-            try:
-                await self._sweep_user(row["user_id"], is_settled=row["is_settled"])
-            except Exception:
-                log.warning("erasure.user_failed", user_id=row["user_id"], exc_info=True)
+        after = (LONG_AGO, 0)
+        while rows := await self._pool.fetch(SQL.left, AT_ONCE, SETTLED_SECONDS, *after):
+            for row in rows:
+                after = (row["deleted_at"], row["user_id"])
+                try:
+                    await self._sweep_user(row["user_id"], is_settled=row["is_settled"])
+                except Exception:
+                    log.warning("erasure.user_failed", user_id=row["user_id"], exc_info=True)
 
     async def _sweep_user(self, user_id: int, *, is_settled: bool) -> None:
         await self._stop(user_id)
@@ -107,24 +109,29 @@ class Erasure:
 
     async def _stop(self, user_id: int) -> None:
         asker = Asker(Claims(user_id=user_id, scopes=frozenset({"administer"}), surface="runtime"))
-        for row in await self._pool.fetch(SQL.open_workers, user_id):
-            await requests_stop.stop(self._ledger, self._requests, asker, row["worker_id"], REASON, force=True)
-        open_receipts = receipts_ending.by_target(await self._pool.fetch(SQL.open_receipts, user_id))
-        for target, request_ids in open_receipts.items():
-            await receipts_ending.end(self._ledger, target, request_ids, _judge)
+        after = ""
+        while rows := await self._pool.fetch(SQL.open_workers, user_id, after, AT_ONCE):
+            for row in rows:
+                await requests_stop.stop(self._ledger, self._requests, asker, row["worker_id"], REASON, force=True)
+            after = rows[-1]["worker_id"]
+        last = ("", "")
+        while rows := await self._pool.fetch(SQL.open_receipts, user_id, *last, AT_ONCE):
+            for target, request_ids in receipts_ending.by_target(rows).items():
+                await receipts_ending.end(self._ledger, target, request_ids, _judge)
+            last = (rows[-1]["target_id"], rows[-1]["request_id"])
 
     async def _empty(self, user_id: int) -> int:
         """How many logs were altered by somebody, and are left alone."""
-        altered = 0
-        for row in await self._pool.fetch(SQL.full_logs, user_id):
-            try:
-                await self._retention.prune_payloads(row["worker_id"], below_seq=row["latest_seq"])
-            except ValueError:
-                altered += 1
-                log.exception("erasure.log_broken", worker_id=row["worker_id"])
-        async with self._pool.acquire() as conn, conn.transaction():
-            for blank in BLANKS:
-                await conn.execute(blank, user_id)
+        altered, after = 0, ""
+        while rows := await self._pool.fetch(SQL.full_logs, user_id, after, AT_ONCE):
+            for row in rows:
+                after = row["worker_id"]
+                try:
+                    await self._retention.prune_payloads(after, below_seq=row["below_seq"], latest_too=True)
+                except ValueError:
+                    altered += 1
+                    log.exception("erasure.log_broken", worker_id=after)
+        await erasure_rows.empty(self._pool, user_id)
         return altered
 
     async def _finish(self, user_id: int, altered: int) -> None:

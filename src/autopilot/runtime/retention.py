@@ -131,8 +131,12 @@ class Retention:
         log.error("retention.log_broken", worker_id=worker_id)
         self._tell_broken()
 
-    async def prune_payloads(self, worker_id: str, *, below_seq: int, after_seq: int = 0) -> int:
+    async def prune_payloads(
+        self, worker_id: str, *, below_seq: int, after_seq: int = 0, latest_too: bool = False
+    ) -> int:
         """Empty the payloads of all events after a seq and below another; how many were emptied now.
+
+        `latest_too`: of a log that has ended for good, its latest event as well.
 
         Raises:
             ValueError: one of them is not in the form it was written in; of those before it most are emptied.
@@ -141,7 +145,7 @@ class Retention:
         while True:
             async with self._ledger.transaction() as tx:
                 worker = await tx.lock_worker(worker_id)
-                number, top = worker.worker_no, min(below_seq, worker.latest_seq)
+                number, top = worker.worker_no, min(below_seq, worker.latest_seq + latest_too)
                 records = await tx.conn.fetch(SQL.unpruned, number, top, BATCH_ROWS, BATCH_BYTES, after_seq)
                 if not records:
                     return pruned
