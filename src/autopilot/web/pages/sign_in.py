@@ -5,18 +5,46 @@ from __future__ import annotations
 import htpy as h
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
+from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.parts.layout import bare_page
-from autopilot.web.visitors import Visitors, local_path, may_sign_in
+from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
 
 PLAIN_HTTP = (
     "This page came over plain HTTP, on which anybody between could take your session. Open it over https, "
     "or on the server's own machine."
 )
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Where it is; and out again."""
+
+    async def begin(request: Request) -> Response:
+        return await show(request, doors.assets)
+
+    async def send(request: Request) -> Response:
+        return await send_code(request, doors.visitors, doors.assets)
+
+    async def prove(request: Request) -> Response:
+        return await verify(request, doors.visitors, doors.assets)
+
+    async def leave(request: Request, visitor: Visitor) -> Response:
+        await visitor.client.sign_out()
+        response = RedirectResponse("/sign-in", status_code=303)
+        doors.visitors.farewell(request, response)
+        return response
+
+    return [
+        doors.open("/sign-in", begin),
+        doors.open("/sign-in/email", send, "POST"),
+        doors.open("/sign-in/code", prove, "POST"),
+        doors.page("/sign-out", leave, "POST"),
+    ]
 
 
 async def show(request: Request, assets: Assets) -> Response:

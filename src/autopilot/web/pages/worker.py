@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import htpy as h
+from starlette.requests import Request
+from starlette.routing import Route
 
 from autopilot.client.timeline_items import Item
 from autopilot.contract import WorkerSnapshot
 from autopilot.web.boards import Boards
+from autopilot.web.doors import Doors
 from autopilot.web.live import Put
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.rows import UNTITLED
@@ -15,6 +18,15 @@ from autopilot.web.visitors import Visitor
 
 WINDOW = 200
 """Items on the screen when it opens; older ones come when one scrolls there."""
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Where it is."""
+
+    async def show(request: Request, visitor: Visitor) -> Screen:
+        return await screen(visitor, doors.boards, request.path_params["worker_id"])
+
+    return [doors.page("/w/{worker_id}", show)]
 
 
 async def screen(visitor: Visitor, boards: Boards, worker_id: str) -> Screen:

@@ -5,14 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import htpy as h
+from starlette.requests import Request
+from starlette.routing import Route
 
+from autopilot.client.everything import Entry
 from autopilot.contract import WorkerSummary
+from autopilot.web.doors import Doors
+from autopilot.web.live import Put
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import Screen
-from autopilot.web.parts.rows import row
+from autopilot.web.parts.rows import put_row, row
 from autopilot.web.visitors import Visitor
 
 FIRST = 50
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Where it is."""
+    return [doors.page("/", _show)]
+
+
+def puts(entry: Entry) -> list[Put]:
+    """The row of a worker that is another."""
+    return [put_row(entry)] if isinstance(entry, WorkerSummary) else []
+
+
+async def _show(_request: Request, _visitor: Visitor) -> Screen:
+    return screen()
 
 
 async def pane(visitor: Visitor, current: str | None) -> h.Node:

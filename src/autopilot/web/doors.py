@@ -1,0 +1,76 @@
+"""The ways in: what a page module makes its routes with, and shares with every other one.
+
+A page module has `routes(doors)`; the app only lists the modules. Behind `page` is somebody who is signed in, and what
+is posted there carries the proof that it is from a form of ours; behind `open` is anybody. Never decides what somebody
+may do: the API does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import htpy as h
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.web.answers import html
+from autopilot.web.assets import Assets
+from autopilot.web.boards import Boards
+from autopilot.web.forms import form_of
+from autopilot.web.parts.layout import Frame, Screen, page, screen_element
+from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
+
+Handler = Callable[[Request, Visitor], Awaitable[Response | Screen]]
+OpenHandler = Callable[[Request], Awaitable[Response]]
+Pane = Callable[[Visitor, str | None], Awaitable[h.Node]]
+SAFE = frozenset({"GET", "HEAD"})
+
+
+@dataclass
+class Doors:
+    """What all pages have in common."""
+
+    pane: Pane
+    """The list beside a screen, of whom, with which worker chosen."""
+    clock: Clock = SYSTEM_CLOCK
+    assets: Assets = field(default_factory=Assets)
+    boards: Boards = field(default_factory=Boards)
+    _visitors: Visitors | None = field(default=None, init=False)
+
+    def serve(self, app: ASGIApp, browsers: Browsers) -> None:
+        """The API to call, before the first request."""
+        self._visitors = Visitors(app, browsers)
+
+    @property
+    def visitors(self) -> Visitors:
+        """Who receives browsers."""
+        assert self._visitors is not None, "serve() comes first"
+        return self._visitors
+
+    def page(self, path: str, handler: Handler, method: str = "GET") -> Route:
+        """A path for those who are signed in: a screen, or whatever else the handler answers."""
+
+        async def endpoint(request: Request) -> Response:
+            visitor = self.visitors.visitor(request)
+            async with visitor.client:
+                if method not in SAFE:
+                    visitor.check(request.headers.get(CSRF_HEADER) or (await form_of(request)).get(CSRF_FIELD))
+                answer = await handler(request, visitor)
+                return await self._framed(request, visitor, answer) if isinstance(answer, Screen) else answer
+
+        return Route(path, endpoint, methods=[method])
+
+    def open(self, path: str, handler: OpenHandler, method: str = "GET") -> Route:
+        """A path for everybody."""
+        return Route(path, handler, methods=[method])
+
+    async def _framed(self, request: Request, visitor: Visitor, screen: Screen) -> Response:
+        """A screen: alone where htmx asks for it, else in its page."""
+        if "hx-request" in request.headers:
+            return html(screen_element(screen))
+        pane = await self.pane(visitor, screen.attributes.get("worker"))
+        return html(page(screen, Frame(self.assets, visitor.csrf, visitor.key, pane)))
