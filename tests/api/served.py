@@ -21,6 +21,7 @@ from autopilot.contract import SignedIn
 from autopilot.contract.port import RuntimePort, RuntimeRequest, RuntimeResponse
 from autopilot.db.pool import open_pool
 from autopilot.ops.serve import Server
+from autopilot.web.app import Web
 
 
 class EchoRuntime:
@@ -138,15 +139,26 @@ async def serving(
     settings: ApiSettings | None = None,
     limits: Limits | None = None,
     mailer: Any = None,
+    with_web: bool = False,
 ) -> AsyncIterator[ServedApi]:
+    """`with_web`: the web app beside it, as an installation has it."""
     post = Postbox()
     settings = settings or ApiSettings(sign_ins_per_minute=6000.0, sign_up="open")
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await open_pool(dsn, schema="api"))
         stopping = asyncio.Event()
+        web = Web(stopping=stopping) if with_web else None
         app = build(
-            settings, pool=pool, port=runtime, mailer=mailer or post, limits=limits or Limits(), stopping=stopping
+            settings,
+            pool=pool,
+            port=runtime,
+            mailer=mailer or post,
+            limits=limits or Limits(),
+            stopping=stopping,
+            pages=web,
         )
+        if web is not None:
+            web.serve(app, app.state.api.browsers)
         server = await stack.enter_async_context(Server(app, stopping=stopping).running())
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=server.url, timeout=20, trust_env=False))
         yield ServedApi(server.url, client, pool, runtime, post, server, app)

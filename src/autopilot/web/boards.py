@@ -66,10 +66,10 @@ class Board:
             AutopilotError: as `timeline`.
         """
         timeline = self._timeline
-        if timeline is not None and event.seq == timeline.seq + 1 and not self._filling.locked():
+        if timeline is None or event.seq > timeline.seq + 1 or self._filling.locked():
+            timeline = await self.timeline(client, event.seq - 1)
+        if event.seq == timeline.seq + 1:
             return self._apply(timeline, event)
-        if timeline is None or event.seq > timeline.seq:
-            await self.timeline(client, event.seq)
         try:
             return self._changes[event.seq]
         except KeyError:

@@ -90,7 +90,7 @@ class Tab:
             await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
             for task in [*works, *ends]:
                 task.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send({"type": "http.response.body", "body": _rest(queue), "more_body": False})
 
     def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
         yield _send(queue, send)
@@ -107,7 +107,6 @@ class Tab:
             await queue.put(frame("over", {"why": "signed_out"}))
         except AutopilotError as error:
             await queue.put(frame("over", {"why": error.code, "message": error.message}))
-        await asyncio.Event().wait()  # what was told has to go out; the browser leaves
 
     async def _beat(self, queue: asyncio.Queue[bytes]) -> None:
         while True:
@@ -139,23 +138,18 @@ class Tab:
                 cancel()
 
     async def _events(self, queue: asyncio.Queue[bytes], board: Board, worker_id: str) -> None:
-        """The timeline of the worker on the screen."""
+        """The timeline of the worker on the screen; where it can't be gone on from, the screen is to be loaded anew."""
         async with aclosing(self.visitor.client.follow(worker_id, cursor=self.after)) as follower:
-            while True:
-                try:
-                    async for event in follower:
-                        await self._tell(queue, board, event)
-                except StaleCursor:
+            try:
+                async for event in follower:
+                    await self._tell(queue, board, event)
+            except (StaleCursor, Missed) as error:
+                if isinstance(error, StaleCursor):
                     board.forget()
-                    await queue.put(frame("reload", {}))
-                    return
+                await queue.put(frame("reload", {}))
 
     async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
-        try:
-            items = await board.changed_by(self.visitor.client, event)
-        except Missed:
-            await queue.put(frame("reload", {}, place=str(event.seq)))
-            return
+        items = await board.changed_by(self.visitor.client, event)
         puts = [put.frame() for item in items for put in self.render_item(item)]
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
 
@@ -207,10 +201,15 @@ def _say(queue: asyncio.Queue[bytes], state: ConnectionState) -> None:
 
 async def _send(queue: asyncio.Queue[bytes], send: Send) -> None:
     while True:
-        pieces = [await queue.get()]
-        while not queue.empty():
-            pieces.append(queue.get_nowait())
-        await send({"type": "http.response.body", "body": b"".join(pieces), "more_body": True})
+        first = await queue.get()
+        await send({"type": "http.response.body", "body": first + _rest(queue), "more_body": True})
+
+
+def _rest(queue: asyncio.Queue[bytes]) -> bytes:
+    pieces: list[bytes] = []
+    while not queue.empty():
+        pieces.append(queue.get_nowait())
+    return b"".join(pieces)
 
 
 async def _left(receive: Receive) -> None:

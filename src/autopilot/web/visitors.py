@@ -7,12 +7,14 @@ decides what somebody may do: the API does.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -57,6 +59,7 @@ class Visitors:
         self.app = app
         self._browsers = browsers
         self._tokens: OrderedDict[str, str] = OrderedDict()
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def visitor(self, request: Request) -> Visitor:
         """Who asks.
@@ -106,10 +109,14 @@ class Visitors:
         Raises:
             SignInAgain: the cookie stands for nobody any more.
         """
-        known = self._tokens.get(cookie)
-        if known is not None and known != rejected:
-            self._tokens.move_to_end(cookie)
-            return known
+        async with self._asking.setdefault(cookie, asyncio.Lock()):
+            known = self._tokens.get(cookie)
+            if known is not None and known != rejected:
+                self._tokens.move_to_end(cookie)
+                return known
+            return await self._new_token(cookie)
+
+    async def _new_token(self, cookie: str) -> str:
         token = await self._browsers.access(cookie)
         if token is None:
             self.forget(cookie)

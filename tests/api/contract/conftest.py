@@ -31,7 +31,12 @@ SHAPES = ("one process", "two processes")
 
 @asynccontextmanager
 async def opened(
-    shape: str, cluster: TestCluster, *, settings: ApiSettings = AMPLE, limits: Limits | None = None
+    shape: str,
+    cluster: TestCluster,
+    *,
+    settings: ApiSettings = AMPLE,
+    limits: Limits | None = None,
+    with_web: bool = False,
 ) -> AsyncIterator[World]:
     """A server with a database of its own."""
     async with AsyncExitStack() as stack:
@@ -44,7 +49,7 @@ async def opened(
             internal = await stack.enter_async_context(Server(app, stopping=stopping).running())
             port = SignedHttpPort(internal.url, KEY, SystemClock())
             stack.push_async_callback(port.aclose)
-        api = await stack.enter_async_context(serving(dsn, port, settings=settings, limits=limits))
+        api = await stack.enter_async_context(serving(dsn, port, settings=settings, limits=limits, with_web=with_web))
         yield World(api, runtime)
 
 

@@ -1,0 +1,90 @@
+"""The one stream of a tab: what changes comes by itself, once, and goes on where it was after a cut."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tests.api.contract.world import Person
+from tests.web.browser import Browser, parsed
+
+
+async def say(person: Person, text: str, number: int) -> int:
+    """Codex, finished with a message."""
+    item = {"type": "agentMessage", "id": f"m{number}", "text": text}
+    params = {"threadId": "t", "turnId": "turn", "item": item}
+    return await person.append(person.worker_id, source="test", method="item/completed", params=params)
+
+
+async def until_seq(frames: AsyncIterator[tuple[str, Any]], seq: int) -> list[tuple[str, Any]]:
+    """The frames up to that event's."""
+    seen = []
+    async for event, data in frames:
+        seen.append((event, data))
+        if event == "seq" and data["seq"] >= seq:
+            return seen
+    raise AssertionError(f"it ended before {seq}: {seen}")
+
+
+def texts(seen: list[tuple[str, Any]]) -> list[str]:
+    """What was put into the timeline."""
+    return [parsed(data["html"]).text for event, data in seen if event == "put" and data.get("into") == "timeline"]
+
+
+async def test_what_codex_says_comes_once_and_in_order(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    first = await say(person, "before the page", 0)
+    page = await ada.get(f"/w/{person.worker_id}")
+    box = page.one("div", id="timeline")
+    assert box.attributes["data-seq"] == str(first)
+    assert "before the page" in box.text
+    async with ada.live(person.worker_id, first) as frames:
+        for number in range(1, 6):
+            last = await say(person, f"words {number}", number)
+        seen = texts(await until_seq(frames, last))
+    assert [number for number in range(1, 6) for text in seen if f"words {number}" in text] == [1, 2, 3, 4, 5]
+
+
+async def test_after_a_cut_it_goes_on_where_it_was(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    await ada.get(f"/w/{person.worker_id}")
+    seqs = [await say(person, f"words {number}", number) for number in range(4)]
+    async with ada.live(person.worker_id, seqs[1]) as frames:
+        seen = texts(await until_seq(frames, seqs[-1]))
+    assert ["words 2" in seen[0], "words 3" in seen[1], len(seen)] == [True, True, 2]
+
+
+async def test_a_browser_too_far_behind_loads_its_screen_anew(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    await ada.get(f"/w/{person.worker_id}")
+    for number in range(140):
+        await say(person, f"words {number}", number)
+    await ada.get(f"/w/{person.worker_id}")  # folded by now, and what the first ones changed is forgotten
+    async with ada.live(person.worker_id, 1) as frames:
+        assert [event async for event, _ in frames if event == "reload"][:1] == ["reload"]
+
+
+async def test_two_tabs_see_the_same(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    start = await say(person, "begin", 0)
+    async with ada.live(person.worker_id, start) as one, ada.live(person.worker_id, start) as two:
+        last = await say(person, "for both", 1)
+        assert texts(await until_seq(one, last)) == texts(await until_seq(two, last))
+
+
+async def test_the_list_moves_when_something_happens(ada: Browser):
+    assert ada.person is not None
+    async with ada.live() as frames:
+        async for event, data in frames:
+            if event == "inbox":
+                assert data == {"pending": 0}
+                break
+        other = await ada.person.open_worker()
+        async for event, data in frames:
+            if event == "put" and data["id"] == f"row-{other}":
+                assert (data["into"], data["desc"]) == ("rows", True)
+                break
