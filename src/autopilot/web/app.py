@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
 from autopilot.contract.errors import AutopilotError, NotFound
-from autopilot.web import problems
+from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
 from autopilot.web.pages import sign_in, worker, workers
@@ -40,6 +40,7 @@ class Web:
         self._app = Starlette(
             routes=[
                 *self.doors.assets.routes(),
+                *pwa.routes(self.doors.assets),
                 self.doors.open("/live", self._live),
                 *(route for page in PAGES for route in page.routes(self.doors)),
             ],
@@ -66,6 +67,7 @@ class Web:
                 stopping=self._stopping,
                 worker_id=worker_id,
                 after=_place(request),
+                version=self.doors.assets.version,
                 sleep=self.doors.clock.sleep,
             )
         )

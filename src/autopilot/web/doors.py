@@ -27,6 +27,8 @@ from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, V
 Handler = Callable[[Request, Visitor], Awaitable[Response | Screen]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
 Pane = Callable[[Visitor, str | None], Awaitable[h.Node]]
+USER_HEADER = "x-autopilot-user"
+"""Of a screen: whose it is, by a name that tells nothing. The service worker keeps no other (static/sw.js)."""
 SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -71,6 +73,9 @@ class Doors:
     async def _framed(self, request: Request, visitor: Visitor, screen: Screen) -> Response:
         """A screen: alone where htmx asks for it, else in its page."""
         if "hx-request" in request.headers:
-            return html(screen_element(screen))
-        pane = await self.pane(visitor, screen.attributes.get("worker"))
-        return html(page(screen, Frame(self.assets, visitor.csrf, visitor.key, pane)))
+            response = html(screen_element(screen))
+        else:
+            pane = await self.pane(visitor, screen.attributes.get("worker"))
+            response = html(page(screen, Frame(self.assets, visitor.csrf, visitor.key, pane)))
+        response.headers[USER_HEADER] = visitor.key
+        return response

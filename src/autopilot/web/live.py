@@ -72,6 +72,8 @@ class Tab:
     stopping: asyncio.Event
     worker_id: str | None
     after: int
+    version: str
+    """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -83,7 +85,7 @@ class Tab:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED)
-        await queue.put(b"retry: %d\n\n" % RETRY_MS + frame("hello", {}))
+        await queue.put(b"retry: %d\n\n" % RETRY_MS + frame("hello", {"version": self.version}))
         async with asyncio.TaskGroup() as tasks:
             works = [tasks.create_task(work) for work in self._works(queue, send)]
             ends = [tasks.create_task(_left(receive)), tasks.create_task(self.stopping.wait())]

@@ -12,13 +12,9 @@ from dataclasses import dataclass, field
 import htpy as h
 
 from autopilot.web.assets import Assets
+from autopilot.web.parts.head import head
 from autopilot.web.parts.icons import icon
 
-HTMX = (
-    '{"includeIndicatorStyles":false,"allowEval":false,"historyCacheSize":0,"selfRequestsOnly":true,'
-    '"scrollIntoViewOnBoost":false,"responseHandling":[{"code":"204","swap":false},{"code":"...","swap":true}]}'
-)
-"""No inline style, no eval, no page kept in storage; errors are swapped in like everything else."""
 BOOST = {"hx-boost": "true", "hx-target": "#screen", "hx-select": "#screen", "hx-swap": "outerHTML show:none"}
 """Links within change the screen only: the stream and the list stay."""
 TABS = (
@@ -66,7 +62,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
     """A whole page of somebody who is signed in."""
     headers = f'{{"x-csrf":"{frame.csrf}"}}'
     return h.html(lang="en")[
-        _head(screen.title, frame.assets),
+        head(screen.title, frame.assets),
         h.body({"hx-headers": headers, "data-user": frame.user_key, "data-version": frame.assets.version})[
             h.a(".skip", href="#screen")["Skip to content"],
             h.div("#app")[
@@ -84,7 +80,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
 def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node) -> h.Element:
     """A page of nobody: sign-in, and what is said to those who can't be let in."""
     return h.html(lang="en")[
-        _head(title, assets), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]
+        head(title, assets), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]
     ]
 
 
@@ -94,21 +90,6 @@ def bar(title: h.Node, *, back: str | None = None, actions: h.Node = None) -> h.
         h.a(".back", {"href": back, "aria-label": "Back", **BOOST})[icon("back")] if back else h.span(".back"),
         h.h1[title],
         h.div(".actions")[actions],
-    ]
-
-
-def _head(title: str, assets: Assets) -> h.Element:
-    return h.head[
-        h.meta(charset="utf-8"),
-        h.meta(name="viewport", content="width=device-width,initial-scale=1,viewport-fit=cover"),
-        h.title[f"{title} · Autopilot" if title else "Autopilot"],
-        h.meta(name="color-scheme", content="light dark"),
-        h.meta(name="theme-color", content="#f2f2f7", media="(prefers-color-scheme: light)"),
-        h.meta(name="theme-color", content="#000000", media="(prefers-color-scheme: dark)"),
-        h.meta(name="htmx-config", content=HTMX),
-        h.link(rel="stylesheet", href=assets["app.css"].path),
-        h.script(src=assets["htmx-2.0.11.min.js"].path, defer=True),
-        h.script(src=assets["app.js"].path, defer=True),
     ]
 
 

@@ -15,10 +15,13 @@ const Live = (() => {
     if (one.textContent !== said) one.textContent = said;
     document.documentElement.dataset.link = name;
   };
+  const keptAt = () => document.getElementById("screen")?.dataset.keptAt;
   const tell = () => {
     const quiet = Date.now() - heard;
-    if (!navigator.onLine) return say("offline", "Offline: showing what was known");
-    if (!source || source.readyState === EventSource.CLOSED || quiet > SILENCE * 2) return say("offline", "No connection to the server");
+    const kept = keptAt() && new Date(keptAt());
+    const shown = kept ? `what was known ${Times.said(kept, Date.now())}` : "what was known";
+    if (!navigator.onLine) return say("offline", `Offline: showing ${shown}`);
+    if (!source || source.readyState === EventSource.CLOSED || quiet > SILENCE * 2) return say("offline", `No connection to the server: showing ${shown}`);
     if (source.readyState === EventSource.CONNECTING) return say("connecting", heard ? "Reconnecting…" : "Connecting…");
     if (quiet > SILENCE) return say("stalled", "Connection stalled");
     if (link.kind === "waiting") return say("degraded", `Server: ${link.error || "the ledger can't be reached"}`);
@@ -34,7 +37,7 @@ const Live = (() => {
     seq = one ? Math.max(seq, Number(one.dataset.seq)) : 0;
     source = new EventSource(worker ? `/live?worker=${encodeURIComponent(worker)}&after=${seq}` : "/live");
     heard = heard || Date.now();
-    on("hello", () => {});
+    on("hello", (said) => { App.version(said.version); });
     on("beat", () => {});
     on("link", (said) => { link = said; });
     on("put", (said) => {

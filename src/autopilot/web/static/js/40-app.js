@@ -1,0 +1,23 @@
+"use strict";
+/* The installed app: its service worker, a newer version of itself, and what goes when somebody signs out. */
+const App = (() => {
+  let newer = false;
+  const worker = () => navigator.serviceWorker?.controller;
+  if (navigator.serviceWorker && window.isSecureContext) {
+    navigator.serviceWorker.register("/sw.js", { scope: "/" }).catch(() => { /* without it everything works but offline */ });
+  }
+  /* The server is of another version than this page: go to it when nobody would notice, or at the next step. */
+  const version = (now) => {
+    if (!now || now === document.body.dataset.version || newer) return;
+    newer = true;
+    navigator.serviceWorker?.getRegistration().then((registration) => registration?.update()).catch(() => {});
+    document.body.setAttribute("hx-boost", "false");
+    document.querySelectorAll("[hx-boost=true]").forEach((one) => one.setAttribute("hx-boost", "false"));
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && newer && !document.querySelector("dialog[open]")) location.reload();
+  });
+  const forget = () => { worker()?.postMessage("forget"); sessionStorage.clear(); for (const key of Object.keys(localStorage)) if (!key.startsWith("device.")) localStorage.removeItem(key); };
+  document.addEventListener("submit", (event) => { if (event.target.getAttribute?.("action") === "/sign-out") forget(); }, true);
+  return { version, forget };
+})();

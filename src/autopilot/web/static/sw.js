@@ -1,0 +1,103 @@
+"use strict";
+/* Keeps the app's own files, and the last screens of the one who is signed in, for when there is no network; shows
+   notifications. VERSION and ASSETS stand before this. Answers nothing but pages and files: never the stream, never the
+   API, never what changes something. Screens are kept for one user at a time, and go when somebody signs out. */
+const FILES = `files-${VERSION}`;
+const PAGES = "pages-";
+const MOST_PAGES = 40;
+const PATIENCE = 4000;
+const USER = "x-autopilot-user";
+
+self.addEventListener("install", (event) => {
+  event.waitUntil((async () => {
+    const files = await caches.open(FILES);
+    await files.addAll([...ASSETS, "/offline", "/manifest.webmanifest"]);
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) if (name.startsWith("files-") && name !== FILES) await caches.delete(name);
+    await self.clients.claim();
+  })());
+});
+
+const forget = async (but) => {
+  for (const name of await caches.keys()) if (name.startsWith(PAGES) && name !== but) await caches.delete(name);
+};
+
+/* Of a screen that htmx asks for there is another form than of the whole page. */
+const keyOf = (request) => {
+  const url = new URL(request.url);
+  url.hash = "";
+  if (request.headers.has("hx-request")) url.searchParams.set("__piece", "");
+  return url.href;
+};
+
+const keep = async (request, answer) => {
+  const user = answer.headers.get(USER);
+  if (!user) return;
+  await forget(PAGES + user);
+  const pages = await caches.open(PAGES + user);
+  const headers = new Headers(answer.headers);
+  headers.set("x-kept-at", new Date().toISOString());
+  const key = keyOf(request);
+  await pages.delete(key);
+  await pages.put(key, new Response(await answer.blob(), { status: 200, headers }));
+  const keys = await pages.keys();
+  for (const old of keys.slice(0, Math.max(0, keys.length - MOST_PAGES))) await pages.delete(old);
+};
+
+const kept = async (request) => {
+  const whole = new URL(keyOf(request));
+  whole.searchParams.delete("__piece");
+  for (const name of await caches.keys()) {
+    if (!name.startsWith(PAGES)) continue;
+    const pages = await caches.open(name);
+    const found = (await pages.match(keyOf(request))) ?? (await pages.match(whole.href));
+    if (!found) continue;
+    const text = await found.text();
+    const at = found.headers.get("x-kept-at") ?? "";
+    const marked = text.replace('id="screen"', `id="screen" data-kept-at="${at}"`);
+    return new Response(marked, { status: 200, headers: found.headers });
+  }
+  return null;
+};
+
+const screen = async (event) => {
+  const { request } = event;
+  const fromNetwork = fetch(request).then((answer) => {
+    if (answer.ok && !answer.redirected) event.waitUntil(keep(request, answer.clone()));
+    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") event.waitUntil(forget());
+    return answer;
+  });
+  const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE, "late"); });
+  try {
+    const first = await Promise.race([fromNetwork, late]);
+    if (first !== "late") return first;
+    return (await kept(request)) ?? (await fromNetwork);
+  } catch {
+    const found = await kept(request);
+    if (found) return found;
+    return request.mode === "navigate" ? (await caches.match("/offline")) ?? Response.error() : Response.error();
+  }
+};
+
+const isScreen = (request, url) =>
+  request.method === "GET" && (request.mode === "navigate" || request.headers.has("hx-boosted"))
+  && !/^\/(live|api|static|sw\.js|offline|sign-in|pair|guest|healthz|readyz|metrics)/.test(url.pathname);
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (url.origin !== location.origin) return;
+  if (url.pathname.startsWith("/static/")) {
+    event.respondWith((async () => (await caches.match(event.request)) ?? fetch(event.request))());
+  } else if (isScreen(event.request, url)) {
+    event.respondWith(screen(event));
+  }
+});
+
+self.addEventListener("message", (event) => {
+  if (event.data === "forget") event.waitUntil(forget());
+});
