@@ -191,26 +191,51 @@ def _place(tx: LedgerTx, worker: Worker, batch: Batch, plan: _Plan, reading: Rea
 
 async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
     """Store the rows where every head and counter still is what the plan takes for granted."""
-    workers, counted = plan.workers, plan.counted
     packs = plan.packs()
     try:
-        done = await conn.execute(
-            SQL.append_standing,
-            [worker.worker_no for worker in workers],
-            plan.heads,
-            [worker.latest_seq for worker in workers],
-            [worker.log_bytes for worker in workers],
-            [worker.updated_at for worker in workers],
-            *map(list, zip(*packs, strict=True)),
-            max(worker.now for worker in workers),
-            [number for number, _ in counted],
-            [machine for _, machine in counted],
-            [seq for seq, _ in counted.values()],
-            [seq for _, seq in counted.values()],
-        )
+        if len(packs) == 1 and packs[0][1] == AS_STORED and not plan.counted:
+            done = await _append_to_one(conn, plan, packs[0])
+        else:
+            done = await _append_to_all(conn, plan, packs)
     except asyncpg.UniqueViolationError:
         return False  # one of the events is recorded already
-    return bool(done == f"INSERT 0 {plan.rows}")
+    return done == f"INSERT 0 {plan.rows}"
+
+
+async def _append_to_one(conn: asyncpg.Connection, plan: _Plan, pack: Pack) -> str:
+    """By a statement that does less, since nearly all groups are of one worker's rows and nothing else."""
+    (worker,), (head,) = plan.workers, plan.heads
+    event_ids, _, frames, end_bytes = pack
+    return await conn.execute(
+        SQL.append_to_one,
+        worker.worker_no,
+        head,
+        worker.latest_seq,
+        worker.log_bytes,
+        worker.updated_at,
+        event_ids,
+        frames,
+        end_bytes,
+        worker.now,
+    )
+
+
+async def _append_to_all(conn: asyncpg.Connection, plan: _Plan, packs: Sequence[Pack]) -> str:
+    workers, counted = plan.workers, plan.counted
+    return await conn.execute(
+        SQL.append_standing,
+        [worker.worker_no for worker in workers],
+        plan.heads,
+        [worker.latest_seq for worker in workers],
+        [worker.log_bytes for worker in workers],
+        [worker.updated_at for worker in workers],
+        *map(list, zip(*packs, strict=True)),
+        max(worker.now for worker in workers),
+        [number for number, _ in counted],
+        [machine for _, machine in counted],
+        [seq for seq, _ in counted.values()],
+        [seq for _, seq in counted.values()],
+    )
 
 
 def _pack(worker: Worker, spans: Sequence[Span]) -> Pack:

@@ -108,6 +108,19 @@ from sound,
      rows from (string_to_table(b.event_ids, ' '), string_to_table(b.frames, E'\n'), unnest(b.end_bytes::bigint[]))
          with ordinality as n (event_id, frame, end_byte, place);
 
+-- append_to_one: the same for one worker, no counter, and rows that are all stored as they were sent. The functions in the
+-- select list go on together, a row at a time: nothing is kept aside, as it is of functions in `from`.
+with head as (
+    update worker_head
+    set latest_seq = $3, log_bytes = $4, updated_at = $5
+    where worker_no = $1 and latest_seq = $2
+    returning worker_no
+)
+insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
+select worker_no, generate_series($2::bigint + 1, $3::bigint), string_to_table($6, ' '), 'worker.event', '',
+       string_to_table($7, E'\n'), unnest($8::text::bigint[]), $9::timestamptz
+from head;
+
 -- save_states: turning points and derived facts of workers
 update worker_state s
 set status = n.status, started_at = n.started_at, stopped_at = n.stopped_at, stop_reason = n.stop_reason,
