@@ -143,7 +143,7 @@ _WHOLE = re.compile("|".join(re.sub(r"[()]", "", word) for word in _KEY_WORDS.sp
 
 def may_hold_secret(raw: bytes) -> bool:
     """Whether JSON text needs a closer look; False is certain, True is not."""
-    return _SIEVE.search(raw.lower()) is not None or _AWS_SESSION in raw or _KELVIN in raw
+    return _SIEVE.search(raw.lower()) is not None or _AWS_SESSION in raw or (not raw.isascii() and _KELVIN in raw)
 
 
 def redact(value: Any) -> Any:

@@ -23,6 +23,8 @@ CHANNEL = "autopilot_tail"
 NOTIFY_BYTES = 7900
 """A payload of NOTIFY is shorter than 8000 bytes."""
 RECONNECT_SECONDS = 1.0
+SETTINGS = {"application_name": "autopilot-tail", "synchronous_commit": "off"}
+"""A hint need not survive a crash of the database: its commit keeps no append waiting for the disk."""
 
 Heard = Callable[[str, int], None]
 """(key, seq): the log `key` has come to `seq`."""
@@ -55,7 +57,7 @@ class Wakeups:
         """Listen and announce until cancelled; a lost connection is made again."""
         while True:
             try:
-                connection = await connect(self._dsn, server_settings={"application_name": "autopilot-tail"})
+                connection = await connect(self._dsn, server_settings=SETTINGS)
             except (asyncpg.PostgresError, *AWAY):  # also where it doesn't let us in just now
                 self._pending.clear()
                 await self._clock.sleep(RECONNECT_SECONDS)
