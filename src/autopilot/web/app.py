@@ -17,17 +17,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
+from autopilot.client.presenters.people import Names
 from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
-from autopilot.web.pages import sign_in, worker, workers
+from autopilot.web.pages import inbox, sign_in, worker, workers
 from autopilot.web.visitors import Browsers
 
-PAGES = (sign_in, workers, worker)
+PAGES = (sign_in, workers, worker, inbox)
 """Each has `routes(doors)`."""
-LIVE = (workers,)
-"""Each has `puts(entry)`."""
+LIVE = (workers, inbox)
+"""Each has `puts(entry, names)`."""
 
 
 class Web:
@@ -58,11 +59,13 @@ class Web:
 
     async def _live(self, request: Request) -> Response:
         worker_id = request.query_params.get("worker") or None
+        visitor = self.doors.visitors.visitor(request)
+        names = await self.doors.names.of(visitor)
         return _Streamed(
             Tab(
-                visitor=self.doors.visitors.visitor(request),
+                visitor=visitor,
                 boards=self.doors.boards,
-                render=_puts,
+                render=lambda entry: _puts(entry, names),
                 render_item=worker.put_item,
                 stopping=self._stopping,
                 worker_id=worker_id,
@@ -104,5 +107,5 @@ def _place(request: Request) -> int:
     return 0
 
 
-def _puts(entry: Entry) -> list[Put]:
-    return [put for page in LIVE for put in page.puts(entry)]
+def _puts(entry: Entry, names: Names) -> list[Put]:
+    return [put for page in LIVE for put in page.puts(entry, names)]

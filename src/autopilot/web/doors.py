@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import htpy as h
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.boards import Boards
 from autopilot.web.forms import form_of
+from autopilot.web.names import NameBook
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
 from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
 
@@ -52,6 +54,11 @@ class Doors:
         """Who receives browsers."""
         assert self._visitors is not None, "serve() comes first"
         return self._visitors
+
+    @cached_property
+    def names(self) -> NameBook:
+        """By which names screens call people, devices and machines."""
+        return NameBook(self.clock)
 
     def page(self, path: str, handler: Handler, method: str = "GET") -> Route:
         """A path for those who are signed in: a screen, or whatever else the handler answers."""

@@ -45,14 +45,24 @@ async def form_of(request: Request) -> dict[str, str]:
         PayloadTooLarge: as `read`.
         InvalidRequest: it is none.
     """
+    return dict(await pairs_of(request))
+
+
+async def pairs_of(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form, in their order; one with several values comes as often.
+
+    Raises:
+        PayloadTooLarge: as `read`.
+        InvalidRequest: it is none.
+    """
     try:
         text = (await read(request)).decode()
-        fields = dict(
-            parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=FIELDS, errors="strict")
+        fields = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=FIELDS, errors="strict"
         )
     except ValueError:
         raise InvalidRequest("this form can't be read", reason_code="malformed_form") from None
-    return {name: value.replace("\r\n", "\n") for name, value in fields.items()}
+    return [(name, value.replace("\r\n", "\n")) for name, value in fields]
 
 
 async def json_of(request: Request) -> dict[str, Any]:

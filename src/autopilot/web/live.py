@@ -46,7 +46,7 @@ class Put:
     id: str
     html: h.Node
     into: str | None = None
-    """The id of the element that it is put into; None: it only ever replaces."""
+    """The id of the element that it is put into, or several: the first that is there; None: it only ever replaces."""
     newest_first: bool = False
 
     def frame(self) -> bytes:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from autopilot.client.everything import Entry
+from autopilot.client.presenters.people import Names
 from autopilot.contract import WorkerSummary
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
@@ -25,7 +26,7 @@ def routes(doors: Doors) -> list[Route]:
     return [doors.page("/", _show)]
 
 
-def puts(entry: Entry) -> list[Put]:
+def puts(entry: Entry, _names: Names) -> list[Put]:
     """The row of a worker that is another."""
     return [put_row(entry)] if isinstance(entry, WorkerSummary) else []
 

@@ -5,10 +5,10 @@ const Times = (() => {
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const said = (date, now) => {
-    const seconds = Math.max(0, (now - date) / 1000);
-    if (seconds < 10) return "now";
-    const [, unit, size] = STEPS.find(([limit]) => seconds < limit);
-    return words.format(-Math.floor(seconds / size), unit);
+    const seconds = (now - date) / 1000;
+    if (Math.abs(seconds) < 10) return "now";
+    const [, unit, size] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
+    return words.format(-Math.trunc(seconds / size), unit);
   };
   const show = (root = document) => {
     const now = Date.now();

@@ -33,7 +33,7 @@ const Put = (() => {
   };
   const put = ({ id, into, desc, html }) => {
     const before = document.getElementById(id);
-    const box = into ? document.getElementById(into) : null;
+    const box = into ? into.split(" ").map((one) => document.getElementById(one)).find(Boolean) ?? null : null;
     if (!before && !box) return null;
     const element = parsed(html);
     if (!element) return null;
@@ -41,7 +41,7 @@ const Put = (() => {
       const moved = desc && before.dataset.at !== element.dataset.at;
       if (before.querySelector("[aria-current]")) element.querySelector("a")?.setAttribute("aria-current", "true");
       carryOver(before, element);
-      if (before.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return before;
+      if (!Typed.carry(before, element)) return before;
       const focused = before.contains(document.activeElement);
       before.replaceWith(element);
       if (moved && box) { element.remove(); place(element, box, true); }
@@ -52,6 +52,7 @@ const Put = (() => {
     element.querySelectorAll("pre[data-scroll]").forEach((one) => { one.scrollTop = Number(one.dataset.scroll); });
     window.htmx?.process(element);
     Times.show(element);
+    document.dispatchEvent(new CustomEvent("placed", { detail: element }));
     return element;
   };
   return { put };

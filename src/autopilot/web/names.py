@@ -1,0 +1,60 @@
+"""The names that a browser's screens know people, devices and machines by, asked for once in a while.
+
+Kept for each cookie for a minute, bounded. A guest has no devices and no teams to ask for.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.clock import Clock
+from autopilot.client.presenters.people import Names
+from autopilot.contract import Me
+from autopilot.contract.errors import AutopilotError
+from autopilot.web.visitors import Visitor
+
+KEPT = 500
+GOOD_SECONDS = 60.0
+
+
+class NameBook:
+    """The names that each browser knows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, Names]] = OrderedDict()
+
+    async def of(self, visitor: Visitor) -> Names:
+        """What this one knows; what it knew last where nobody can be asked."""
+        until, names = self._kept.get(visitor.key, (0.0, Names()))
+        if until > self._clock.monotonic():
+            return names
+        try:
+            names = await _asked(visitor.client)
+        except AutopilotError:  # names are a courtesy, and whatever is wrong is told by who asks for more than names
+            return names
+        self._kept[visitor.key] = (self._clock.monotonic() + GOOD_SECONDS, names)
+        self._kept.move_to_end(visitor.key)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return names
+
+
+async def _asked(client: RuntimeCodexClient) -> Names:
+    me = await client.me()
+    machines = await _machines(client, me)
+    if me.user is None:
+        return Names(machines=machines)
+    users = {me.user.id: me.user.email}
+    for team in await client.teams():
+        whole = await client.team(team.team_id)
+        users |= {member.user_id: member.email for member in whole.members if member.email}
+    devices = {device.device_id: device.name or device.platform or "" for device in await client.devices()}
+    return Names(me=me.user.id, users=users, devices=devices, machines=machines)
+
+
+async def _machines(client: RuntimeCodexClient, me: Me) -> dict[str, str]:
+    if me.guest_scope is not None:
+        return {}
+    return {machine.machine_id: machine.name for machine in await client.machines()}
