@@ -7,6 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 URL ?= http://127.0.0.1:8787
 CODEX169 := .codex169/node_modules/.bin/codex
+AXE := .axe/node_modules/axe-core/axe.min.js
 OIDC_PROVIDER := .oidc-provider/node_modules/oidc-provider/package.json
 
 .PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance container-check staging lock
@@ -58,6 +59,9 @@ $(CODEX169):
 
 $(OIDC_PROVIDER):
 	@npm install --silent --no-audit --no-fund --prefix .oidc-provider oidc-provider@9.13.3
+
+$(AXE):
+	@npm install --silent --no-audit --no-fund --prefix .axe axe-core@4.14.1
 
 test-codex169: setup $(CODEX169)  ## Every test of the companion on Codex 0.169.0, through npm (`make test` runs the core of them)
 	TEST_CODEX="$(CURDIR)/$(CODEX169)" $(BIN)/pytest -q -n 3 -m e2e tests/companion $(ARGS)

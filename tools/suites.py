@@ -103,12 +103,19 @@ def oidc() -> Leg:
 
 
 def chromium() -> Leg:
-    """The browser (TEST_CHROMIUM names another)."""
+    """The browser (TEST_CHROMIUM names another), and npm's axe-core, which says who can't use a screen."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    return Leg(found, "Chromium (apt-get install chromium)", environ={"TEST_CHROMIUM": found or ""})
+    installed = (ROOT / AXE).is_file()
+    return Leg(
+        found if installed or shutil.which("npm") else None,
+        "Chromium (apt-get install chromium), or npm, for axe-core 4.14.1",
+        prepare=() if installed else ("make", "--silent", AXE),
+        environ={"TEST_CHROMIUM": found or ""},
+    )
 
 
+AXE = ".axe/node_modules/axe-core/axe.min.js"
 OIDC_PROVIDER = ".oidc-provider/node_modules/oidc-provider/package.json"
 CODEX169 = ".codex169/node_modules/.bin/codex"
 """Where the Makefile installs it."""

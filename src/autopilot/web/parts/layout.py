@@ -53,7 +53,7 @@ class Frame:
 def screen_element(screen: Screen) -> h.Element:
     """The screen alone: what htmx swaps in."""
     attributes = {f"data-{name}": value for name, value in screen.attributes.items()}
-    return h.main("#screen", {"data-screen": screen.name, "data-tab": screen.tab, "tabindex": "-1", **attributes})[
+    return h.div("#screen", {"data-screen": screen.name, "data-tab": screen.tab, "tabindex": "-1", **attributes})[
         screen.body
     ]
 
@@ -68,8 +68,10 @@ def page(screen: Screen, frame: Frame) -> h.Element:
             h.div("#app")[
                 _state_line(),
                 _tabs(screen.tab),
-                h.section("#list", {"aria-label": "Workers", **BOOST})[frame.list_pane],
-                screen_element(screen),
+                h.main("#main")[
+                    h.section("#list", {"aria-label": "Workers", **BOOST})[frame.list_pane],
+                    screen_element(screen),
+                ],
             ],
             h.div("#notices", role="status", aria_live="polite"),
             h.dialog("#dialog", aria_label="Dialog"),
