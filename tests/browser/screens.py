@@ -7,6 +7,7 @@ another origin, a picture of one colour, something wider than the window, a viol
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -84,12 +85,11 @@ class Visit:
 
     async def picture(self, name: str) -> bytes:
         """A picture of the window, kept."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
         return await self.page.screenshot(path=PICTURES / f"{name}-{self.look}-{self.theme}.png")
 
     async def violations(self) -> list[str]:
         """What axe finds, with where."""
-        await self.page.evaluate(AXE.read_text())  # past the policy of the page, as only a debugger can
+        await self.page.evaluate(_axe())  # past the policy of the page, as only a debugger can
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {node['target']} {node['failureSummary']}"
@@ -101,6 +101,11 @@ class Visit:
         """Nothing was complained of, and nobody else was asked."""
         assert not self.complaints, self.complaints
         assert not self.strangers, self.strangers
+
+
+@functools.cache
+def _axe() -> str:
+    return AXE.read_text()
 
 
 WIDER = """() => [...document.querySelectorAll('body *')].filter((one) => {
