@@ -12,8 +12,8 @@ from tests.api.served import serving
 
 from autopilot.cli import prices
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.money import amount
 from autopilot.cli.options import Options
+from autopilot.client.presenters.money import amount
 from autopilot.contract.errors import Conflict, Unprocessable
 from autopilot.runtime.app import build
 from autopilot.runtime.settings import RuntimeSettings

@@ -20,6 +20,13 @@ async def world(cluster: TestCluster) -> AsyncIterator[World]:
 
 
 @pytest.fixture
+async def own_world(cluster: TestCluster) -> AsyncIterator[World]:
+    """Served for one test: for what changes the whole installation."""
+    async with opened("one process", cluster, with_web=True) as made:
+        yield made
+
+
+@pytest.fixture
 async def ada(world: World) -> AsyncIterator[Browser]:
     """Somebody with a browser, and a worker."""
     browser = await visitor(world, "ada")

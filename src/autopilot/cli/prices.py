@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.money import amount
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
+from autopilot.client.presenters.money import amount
 from autopilot.contract import PriceTable, SetPrices
 from autopilot.contract.errors import Conflict, Unprocessable
 

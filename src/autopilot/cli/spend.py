@@ -13,12 +13,12 @@ from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.money import amount
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.spend_table import UNSAID, print_report
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import ago, print_table
+from autopilot.client.presenters.money import amount
 from autopilot.contract import MachineRateLimits, SpendReport
 
 By = Literal["day", "worker", "thread", "model", "machine", "user", "team"]

@@ -16,9 +16,9 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from autopilot.cli.money import FINE, MICROS, amount
 from autopilot.cli.paint import printable
 from autopilot.cli.workers import print_table
+from autopilot.client.presenters.money import FINE, MICROS, amount
 from autopilot.contract import SpendGroup, SpendMoney, SpendReport, TokenCounts
 
 KEYS = {"thread": ("WORKER", "THREAD")}

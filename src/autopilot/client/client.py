@@ -24,6 +24,7 @@ from autopilot.client.pairing import Approver
 from autopilot.client.passkeys import PasskeyCalls
 from autopilot.client.policies import PolicyCalls
 from autopilot.client.prices import PriceCalls
+from autopilot.client.server import ServerCalls
 from autopilot.client.spend import SpendCalls
 from autopilot.client.teams import TeamCalls
 from autopilot.client.tokens import FixedToken, TokenSource
@@ -42,6 +43,7 @@ class RuntimeCodexClient(
     TeamCalls,
     PasskeyCalls,
     GuestCalls,
+    ServerCalls,
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

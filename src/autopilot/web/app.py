@@ -22,10 +22,18 @@ from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
-from autopilot.web.pages import inbox, sign_in, worker, workers
+from autopilot.web.pages import inbox, more, settings, sign_in, spend, worker, workers
 from autopilot.web.visitors import Browsers
 
-PAGES = (sign_in, workers, worker, inbox)
+PAGES = (
+    sign_in,
+    workers,
+    worker,
+    inbox,
+    spend,
+    more,
+    settings,
+)
 """Each has `routes(doors)`."""
 LIVE = (workers, inbox)
 """Each has `puts(entry, names)`."""

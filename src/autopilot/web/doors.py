@@ -22,6 +22,7 @@ from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.boards import Boards
 from autopilot.web.forms import form_of
+from autopilot.web.looks import Looks
 from autopilot.web.names import NameBook
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
 from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
@@ -80,9 +81,10 @@ class Doors:
     async def _framed(self, request: Request, visitor: Visitor, screen: Screen) -> Response:
         """A screen: alone where htmx asks for it, else in its page."""
         if "hx-request" in request.headers:
-            response = html(screen_element(screen))
+            response = html(screen_element(screen), status=screen.status)
         else:
             pane = await self.pane(visitor, screen.attributes.get("worker"))
-            response = html(page(screen, Frame(self.assets, visitor.csrf, visitor.key, pane)))
+            frame = Frame(self.assets, visitor.csrf, visitor.key, pane, Looks.of(request))
+            response = html(page(screen, frame), status=screen.status)
         response.headers[USER_HEADER] = visitor.key
         return response

@@ -16,6 +16,7 @@ from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
+from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
 
 UNAVAILABLE = 503
@@ -41,7 +42,7 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
         h.p[h.a(".button", href=request.url.path)["Try again"]],
         h.p[h.a(href="/")["All workers"]],
     ]
-    return html(bare_page("Problem", assets, body), status=status)
+    return html(bare_page("Problem", assets, body, looks=Looks.of(request)), status=status)
 
 
 def notice_of(error: AutopilotError) -> h.Element:

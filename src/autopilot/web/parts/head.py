@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import htpy as h
 
 from autopilot.web.assets import Assets
+from autopilot.web.looks import Looks
 
 DARK, LIGHT = "#000000", "#f2f2f7"
 HTMX = (
@@ -54,21 +55,31 @@ SPLASHES = (
 """In CSS pixels."""
 
 
-def head(title: str, assets: Assets) -> h.Element:
+def head(title: str, assets: Assets, looks: Looks) -> h.Element:
     """The head of a page."""
     return h.head[
         h.meta(charset="utf-8"),
         h.meta(name="viewport", content="width=device-width,initial-scale=1,viewport-fit=cover"),
         h.title[f"{title} · Autopilot" if title else "Autopilot"],
-        h.meta(name="color-scheme", content="light dark"),
-        h.meta(name="theme-color", content=LIGHT, media="(prefers-color-scheme: light)"),
-        h.meta(name="theme-color", content=DARK, media="(prefers-color-scheme: dark)"),
+        _colors(looks.theme),
         h.meta(name="htmx-config", content=HTMX),
         h.link(rel="stylesheet", href=assets["app.css"].path),
         h.script(src=assets["htmx-2.0.11.min.js"].path, defer=True),
         h.script(src=assets["app.js"].path, defer=True),
         _installed(assets),
     ]
+
+
+def _colors(theme: str) -> list[h.VoidElement]:
+    """Which themes the page has, and what surrounds it on a phone: its --bg."""
+    if theme == "system":
+        return [
+            h.meta(name="color-scheme", content="light dark"),
+            h.meta(name="theme-color", content=LIGHT, media="(prefers-color-scheme: light)"),
+            h.meta(name="theme-color", content=DARK, media="(prefers-color-scheme: dark)"),
+        ]
+    color = DARK if theme == "dark" else LIGHT
+    return [h.meta(name="color-scheme", content=theme), h.meta(name="theme-color", content=color)]
 
 
 def _installed(assets: Assets) -> list[h.VoidElement]:

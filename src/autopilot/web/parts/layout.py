@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import htpy as h
 
 from autopilot.web.assets import Assets
+from autopilot.web.looks import UNCHOSEN, Looks
 from autopilot.web.parts.head import head
 from autopilot.web.parts.icons import icon
 
@@ -37,6 +38,8 @@ class Screen:
     attributes: dict[str, str] = field(default_factory=dict)
     tab: str | None = None
     """The path of the tab that it belongs to."""
+    status: int = 200
+    """What it is answered with: of a form that comes back with what is wrong in it, 422."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Frame:
     user_key: str
     """Names what a browser may keep of this session."""
     list_pane: h.Node = None
+    looks: Looks = UNCHOSEN
 
 
 def screen_element(screen: Screen) -> h.Element:
@@ -61,8 +65,8 @@ def screen_element(screen: Screen) -> h.Element:
 def page(screen: Screen, frame: Frame) -> h.Element:
     """A whole page of somebody who is signed in."""
     headers = f'{{"x-csrf":"{frame.csrf}"}}'
-    return h.html(lang="en")[
-        head(screen.title, frame.assets),
+    return h.html({"lang": "en", **frame.looks.attributes()})[
+        head(screen.title, frame.assets, frame.looks),
         h.body({"hx-headers": headers, "data-user": frame.user_key, "data-version": frame.assets.version})[
             h.a(".skip", href="#screen")["Skip to content"],
             h.div("#app")[
@@ -79,10 +83,10 @@ def page(screen: Screen, frame: Frame) -> h.Element:
     ]
 
 
-def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node) -> h.Element:
+def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node, *, looks: Looks = UNCHOSEN) -> h.Element:
     """A page of nobody: sign-in, and what is said to those who can't be let in."""
-    return h.html(lang="en")[
-        head(title, assets), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]
+    return h.html({"lang": "en", **looks.attributes()})[
+        head(title, assets, looks), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]
     ]
 
 

@@ -16,7 +16,8 @@ const Times = (() => {
       const date = new Date(one.dateTime);
       if (isNaN(date)) return;
       if (one.dataset.exact === undefined) { one.dataset.exact = ""; one.title = exact.format(date); }
-      one.textContent = one.classList.contains("exact") ? one.title : said(date, now);
+      const wantsExact = one.classList.contains("exact") !== (document.documentElement.dataset.times === "exact");
+      one.textContent = wantsExact ? one.title : said(date, now);
     });
   };
   document.addEventListener("click", (event) => {

@@ -1,0 +1,122 @@
+"""Settings of this browser, what this installation is, and how to use the app without a mouse.
+
+Looks are kept in a cookie of the browser (looks.py), so that a page comes in them from its first byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import htpy as h
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from autopilot import __version__
+from autopilot.contract import openapi
+from autopilot.web.doors import Doors
+from autopilot.web.forms import form_of
+from autopilot.web.looks import THEMES, TIMES, Looks
+from autopilot.web.pages.more import PATH as BACK
+from autopilot.web.pages.more import name_of, sign_out
+from autopilot.web.parts.blocks import facts, plain_form, records, section
+from autopilot.web.parts.layout import Screen, bar
+from autopilot.web.visitors import Visitor, is_secure
+
+PATH = "/settings"
+CONTRACT_VERSION: str = openapi.document()["info"]["version"]
+THEME_WORDS = {"system": "System", "light": "Light", "dark": "Dark"}
+TIME_WORDS = {"relative": "How long ago", "exact": "Exact"}
+PARTS = {"database": "the database does not answer", "runtime": "the runtime does not answer"}
+KEYS = (
+    (("g", "w"), "Workers"),
+    (("g", "i"), "Inbox"),
+    (("g", "n"), "New session"),
+    (("g", "s"), "Spend"),
+    (("g", "m"), "More"),
+    (("/",), "Search on this screen"),
+    (("r",), "Resync"),
+    (("?",), "This list"),
+    (("Esc",), "Close a dialog"),
+)
+"""What scripts listen to (static/js/70-keys.js)."""
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Its paths."""
+    return [doors.page(PATH, show), doors.page(f"{PATH}/looks", keep_looks, "POST")]
+
+
+async def show(request: Request, visitor: Visitor) -> Screen:
+    """The screen."""
+    me = await visitor.client.me()
+    missing = await visitor.client.missing()
+    body = [
+        bar("Settings", back=BACK),
+        records(
+            _looks(Looks.of(request), visitor),
+            _installation(missing),
+            _keys(),
+            section("Account", facts([("Signed in as", h.span(dir="auto")[name_of(me)])]), sign_out(visitor)),
+        ),
+    ]
+    return Screen("settings", "Settings", body, tab=BACK)
+
+
+async def keep_looks(request: Request, _visitor: Visitor) -> Response:
+    """Keep what was chosen, and show the page in it."""
+    form = await form_of(request)
+    response = RedirectResponse(PATH, status_code=303)
+    Looks.chosen(form.get("theme", ""), form.get("times", "")).keep(response, secure=is_secure(request))
+    return response
+
+
+def _looks(looks: Looks, visitor: Visitor) -> h.Element:
+    form = plain_form(
+        f"{PATH}/looks",
+        visitor.csrf,
+        _radios("theme", "Appearance", THEMES, THEME_WORDS, looks.theme),
+        _radios("times", "Times", TIMES, TIME_WORDS, looks.times),
+        h.div(".buttons")[h.button(".primary", type="submit")["Apply"]],
+    )
+    return section("Looks", form, about="Kept in this browser.")
+
+
+def _radios(name: str, label: str, values: Iterable[str], words: dict[str, str], chosen: str) -> h.Element:
+    return h.fieldset(".segments")[
+        h.legend[label],
+        (
+            h.label[h.input(type="radio", name=name, value=value, checked=value == chosen), h.span[words[value]]]
+            for value in values
+        ),
+    ]
+
+
+def _installation(missing: tuple[str, ...]) -> h.Element:
+    if missing:
+        words = "; ".join(PARTS.get(part, f"{part} does not answer") for part in missing)
+        health = h.span(".pill.failed")[f"Not ready: {words}"]
+    else:
+        health = h.span(".pill.running")["Ready: the server, its runtime and its database answer"]
+    return section(
+        "This installation",
+        facts(
+            [
+                ("Server", health),
+                ("Autopilot", __version__),
+                ("Contract", CONTRACT_VERSION),
+                ("For programs", [h.a(href="/api/docs", hx_boost="false")["The API, call by call"]]),
+            ]
+        ),
+    )
+
+
+def _keys() -> h.Element:
+    rows = ((_pressed(keys), words) for keys, words in KEYS)
+    return section(
+        "Keyboard", h.dl(".facts.keys")[(h.div[h.dt[keys], h.dd[words]] for keys, words in rows)], id_="keys"
+    )
+
+
+def _pressed(keys: tuple[str, ...]) -> h.Node:
+    return [[h.span[" then "] if index else None, h.kbd[key]] for index, key in enumerate(keys)]
