@@ -59,6 +59,7 @@ ARGUMENTS = {
     "machine share": ["m", "crew"],
     "machine unshare": ["m"],
     "passkeys remove": ["pk_1"],
+    "push remove": ["phone"],
     "passkeys rename": ["pk_1", "Old phone"],
     "teams delete": ["crew"],
 }

@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Home:
     """One that has started once."""
     home = Home(tmp_path / "home").make()
     keys = keys_of(home)
-    _ = keys.runtime, keys.signing, keys.codes
+    _ = keys.runtime, keys.signing, keys.codes, keys.vapid
     return home
 
 
@@ -222,7 +222,7 @@ def test_the_list_says_everything_but_the_keys(home, monkeypatch, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert [line["name"] for line in lines] == list(PURPOSES)
-    assert [line["source"] for line in lines] == ["file", "file", "file", "AUTOPILOT_CODE_KEY", "file"]
+    assert [line["source"] for line in lines] == ["file", "file", "file", "AUTOPILOT_CODE_KEY", "file", "file"]
     assert all(line["name"] in table for line in lines)
     secrets = ["cd" * 32, *(path.read_text() for path in home.secrets.glob("*.key"))]
     assert [secret for secret in secrets if secret in table or secret in json.dumps(lines)] == []

@@ -60,6 +60,8 @@ from autopilot.api.pairing import Pairings
 from autopilot.api.pairing_collect import Collector
 from autopilot.api.passkey_uses import PasskeyUses
 from autopilot.api.passkeys import Passkeys
+from autopilot.api.push_keys import PushKey
+from autopilot.api.push_room import PushRoom, push_room
 from autopilot.api.refusals import Refusals
 from autopilot.api.relying_party import relying_party
 from autopilot.api.revocations import Revocations
@@ -91,6 +93,7 @@ class Api:
     pool: asyncpg.Pool
     sessions: Sessions
     browsers: Browsers
+    push: PushRoom
     codes: Codes
     pairings: Pairings
     ceremonies: Ceremonies
@@ -112,6 +115,7 @@ class Api:
         """Forget what ended, every ten minutes, until cancelled."""
         while True:
             await self.browsers.sweep()
+            await self.push.sweep()
             await self.sessions.sweep()
             await self.codes.sweep()
             await self.signatures.sweep()
@@ -136,12 +140,14 @@ def build(
     limits: Limits | None = None,
     stopping: asyncio.Event | None = None,
     code_keys: Callable[[], tuple[bytes, ...]] | None = None,
+    push_key: Callable[[], PushKey] | None = None,
     pages: ASGIApp | None = None,
 ) -> Starlette:
     """The ASGI app.
 
     `stopping`, once set, ends the open streams (ops.serve.Server sets it). `pool` and `port` are the caller's to close.
     `pages`: answers every path that is none of the API's, behind the same edge (the web app).
+    `push_key`: says what signs notifications, asked at each; else one that ends with the process.
     `code_keys`: says what keys the digests of sign-in codes, asked at each; else the settings' one.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
@@ -161,6 +167,7 @@ def build(
         limits=limits,
         addresses=addresses,
         alarm=alarm,
+        push_key=push_key,
     )
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
     door = _door(settings, limits, clock, api.grants, addresses)
@@ -218,6 +225,7 @@ def build(
             pair_page.ROUTE,
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
+            *api.push.routes(reception, api.refusals, limits).routes(),
             *_beside(pages),
         ],
         middleware=[
@@ -281,6 +289,7 @@ def _parts(
     limits: Limits,
     addresses: Addresses,
     alarm: Alarm,
+    push_key: Callable[[], PushKey] | None,
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     sessions = Sessions(pool, settings.lifetimes(limits.grace_seconds))
@@ -288,6 +297,7 @@ def _parts(
         pool=pool,
         sessions=sessions,
         browsers=Browsers(pool, sessions),
+        push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock),
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),
@@ -361,6 +371,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             finally:
                 for task in tasks:
                     task.cancel()
+                await api.push.sender.aclose()
                 if api.sso is not None:
                     await api.sso.provider.aclose()
 

@@ -70,6 +70,10 @@ Action = Literal[
     "guest_entered",
     "guest_refused",
     "guest_revoked",
+    "push_subscribed",
+    "push_unsubscribed",
+    "push_ended",
+    "push_answered",
 ]
 Outcome = Literal["done", "refused"]
 

@@ -126,6 +126,10 @@ class Limits:
     """Under way at once, of a network address."""
     guests: int = 50
     """Of one user, at once."""
+    push_subscriptions: int = 20
+    """Of one user."""
+    push_tries_per_minute: float = 20.0
+    """Subscriptions and test notifications of one user."""
     pairing_tries_per_minute: float = 10.0
     """Pairings that one network address asks for, claims or looks for."""
     pairing_polls_per_second: float = 10.0

@@ -37,7 +37,12 @@ from autopilot.ops.clock import Clock
 DEFAULT_OWNER = "owner@localhost"
 HERE = "127.0.0.1"
 READY_WITHIN_SECONDS = 60.0
-SECRETS_OF_SERVERS = ("AUTOPILOT_SMTP_PASSWORD", "AUTOPILOT_OIDC_CLIENT_SECRET", "AUTOPILOT_CODE_KEY")
+SECRETS_OF_SERVERS = (
+    "AUTOPILOT_SMTP_PASSWORD",
+    "AUTOPILOT_OIDC_CLIENT_SECRET",
+    "AUTOPILOT_CODE_KEY",
+    "AUTOPILOT_VAPID_KEY",
+)
 """What the companion, and Codex below it, have no use for."""
 COMPANION_STOP_SECONDS = 1.4
 """It ends Codex, sends what it can, and gives its leases back; what it has not sent lies in its outbox."""

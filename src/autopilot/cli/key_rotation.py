@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from autopilot.api.push_keys import new_secret
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.keys import KeySettings
 from autopilot.ops import secrets_file
 from autopilot.ops.clock import Clock
+from autopilot.ops.secrets_file import random_secret
 from autopilot.ops.settings import Secret
 from autopilot.runtime.seal_keys import SealKey
 
@@ -29,12 +31,16 @@ SETTLE_SECONDS = 5.0
 MOST_PREVIOUS = 8
 """Each key that is still accepted is one more digest for every event that a client appends."""
 SEAL = "seal"
+VAPID = "vapid"
+ALONE = frozenset({SEAL, VAPID})
+"""Of these none of before is kept."""
 PURPOSES = {
     "digest": "recognizes an event or request that is sent again",
     "delivery": "encrypts what must reach Codex exactly",
     "internal": "signs what the API says to the runtime",
     "code": "sign-in codes",
     SEAL: "signs what proves that no log was altered",
+    VAPID: "says to push services who sends notifications",
 }
 
 
@@ -113,11 +119,11 @@ class KeyFiles:
         """
         self._require_files()
         with _alone(self.secrets):
-            text = secrets_file.load_or_create(self.coming)
+            text = secrets_file.load_or_create(self.coming, new_secret if self.purpose == VAPID else random_secret)
             if self.purpose == SEAL:
                 public = SealKey(bytes.fromhex(text))
                 secrets_file.load_or_create(self.secrets / f"seal-{public.key_id}.pub", public.public.hex)
-            else:
+            elif self.purpose not in ALONE:
                 await clock.sleep(SETTLE_SECONDS)
                 self._keep_current()
             secrets_file.move(self.coming, self.current)

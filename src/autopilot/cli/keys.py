@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from autopilot.api.push_keys import PushKey, new_secret
 from autopilot.cli.home import Home
 from autopilot.ops.following import Following
 from autopilot.ops.secrets_file import load_if_there, load_or_create
@@ -35,6 +36,8 @@ class KeySettings(ProcessSettings, frozen=True, kw_only=True):
     code_key: Secret | None = msgspec.field(name="AUTOPILOT_CODE_KEY", default=None)
     seal_key: Secret | None = msgspec.field(name="AUTOPILOT_SEAL_KEY", default=None)
     """Signs what proves that no log was altered (Ed25519)."""
+    vapid_key: Secret | None = msgspec.field(name="AUTOPILOT_VAPID_KEY", default=None)
+    """Says to push services who sends (P-256)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,25 @@ class Keys:
     def codes(self) -> tuple[bytes, ...]:
         """Of sign-in codes, likewise."""
         return tuple(text.encode() for text in self._texts(self.settings.code_key, "code"))
+
+    @property
+    def vapid(self) -> PushKey:
+        """Of notifications: there is one at a time, since browsers subscribe for it.
+
+        Raises:
+            SettingsRefused: it is no number of P-256 in hexadecimal, or its file can be read by others.
+        """
+        given = self.settings.vapid_key
+        text = given.reveal() if given else load_or_create(self.home.secrets / "vapid.key", new_secret)
+        try:
+            return PushKey(bytes.fromhex(text))
+        except ValueError:
+            raise SettingsRefused("the vapid key is no number of P-256, 32 bytes in hexadecimal.") from None
+
+    @property
+    def vapid_now(self) -> Callable[[], PushKey]:
+        """The same, following the files."""
+        return Following(self.home.secrets, lambda: self.vapid)
 
     @property
     def runtime(self) -> RuntimeKeys:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import home_for_up, running_home
-from autopilot.cli.key_rotation import PURPOSES, SEAL, KeyFiles
+from autopilot.cli.key_rotation import ALONE, PURPOSES, VAPID, KeyFiles
 from autopilot.cli.keys import KeySettings
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.terminal import Terminal
@@ -23,7 +23,8 @@ from autopilot.ops.program import autopilot
 from autopilot.ops.settings import load
 
 Name = Annotated[
-    Literal["digest", "delivery", "internal", "code", "seal"], Parameter(help="As `autopilot keys list` calls it.")
+    Literal["digest", "delivery", "internal", "code", "seal", "vapid"],
+    Parameter(help="As `autopilot keys list` calls it."),
 ]
 
 
@@ -56,7 +57,9 @@ async def rotate(name: Name, *, options: Options = DEFAULT) -> None:
     with terminal.busy("replacing"):
         await files.rotate(SystemClock())
     _say(terminal, files, options)
-    if name != SEAL:
+    if name == VAPID:
+        terminal.say("No device that was subscribed before gets a notification: subscribe each one anew.", markup=False)
+    if name not in ALONE:
         forget_it = autopilot(f"keys forget {name}")
         terminal.say(f"The one before it is accepted still; `{forget_it}` ends that.", markup=False)
 

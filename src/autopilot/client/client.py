@@ -24,6 +24,7 @@ from autopilot.client.pairing import Approver
 from autopilot.client.passkeys import PasskeyCalls
 from autopilot.client.policies import PolicyCalls
 from autopilot.client.prices import PriceCalls
+from autopilot.client.push import PushCalls
 from autopilot.client.server import ServerCalls
 from autopilot.client.spend import SpendCalls
 from autopilot.client.teams import TeamCalls
@@ -44,6 +45,7 @@ class RuntimeCodexClient(
     PasskeyCalls,
     GuestCalls,
     ServerCalls,
+    PushCalls,
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

@@ -18,11 +18,12 @@ from autopilot.ops.settings import SettingsRefused
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def _random() -> str:
+def random_secret() -> str:
+    """32 random bytes in hex."""
     return secrets.token_hex(32)
 
 
-def load_or_create(path: Path, make: Callable[[], str] = _random) -> str:
+def load_or_create(path: Path, make: Callable[[], str] = random_secret) -> str:
     """The secret in `path`; where there is none, `make` it (32 random bytes in hex). Two makers agree on one.
 
     Raises:

@@ -26,6 +26,7 @@ from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import Pairing, decode
 from autopilot.contract.write_signature import HEADER
 from autopilot.testing import approvals
+from autopilot.testing.push_service import PushService
 
 
 @dataclass
@@ -378,6 +379,62 @@ async def come_in(scene: Scene, _: Caller) -> Call:
 async def go_on(scene: Scene, _: Caller) -> Call:
     entered = await scene.world.api.client.post("/api/guests/enter", json={"secret": (await shown(scene))["secret"]})
     return Call({"refresh_token": entered.json()["refresh_token"]})
+
+
+# Notifications.
+
+PLACE = "https://push.example.org/x"
+"""Nobody sends there in these tests: what is tried is of another key than the server's."""
+
+
+async def subscribed(scene: Scene, who: Person) -> str:
+    """A subscription of this caller's session."""
+    subscription_id = f"push_{number()}"
+    session_id = await scene.session_of(who.token)
+    await scene.pool.execute("delete from api.push_subscription where session_id = $1", session_id)
+    await scene.pool.execute(
+        "insert into api.push_subscription (subscription_id, session_id, user_id, endpoint, p256dh, auth, key_id)"
+        " select $1, session_id, user_id, $3, $4, $5, 'of-before' from api.session"
+        " where session_id = $2 and user_id is not null",
+        subscription_id,
+        session_id,
+        PLACE,
+        bytes(65),
+        bytes(16),
+    )
+    return subscription_id
+
+
+@of("POST /api/push/subscriptions")
+async def subscribe(_: Scene, __: Caller) -> Call:
+    return Call(PushService("https://push.invalid").subscribe("").subscription())
+
+
+@of("POST /api/push/subscriptions/{subscription_id}/remove")
+async def remove_a_subscription(scene: Scene, _: Caller) -> Call:
+    return Call(ids={"subscription_id": await subscribed(scene, scene.ada)})
+
+
+@of("POST /api/push/test #of-that-one")
+async def try_a_subscription(scene: Scene, _: Caller) -> Call:
+    return Call({"subscription_id": await subscribed(scene, scene.ada)})
+
+
+@of("POST /api/push/actions")
+async def answer_from_a_notification(scene: Scene, who: Caller) -> Call:
+    subscription_id, token = await subscribed(scene, who), f"appa_{number()}"
+    await scene.pool.execute(
+        "insert into api.push_action (token_digest, subscription_id, session_id, approval_id, option_id, expires_at)"
+        " select $1, subscription_id, session_id, $3, 'accept', clock_timestamp() + interval '10 minutes'"
+        " from api.push_subscription where subscription_id = $2",
+        opaque.token_digest(token),
+        subscription_id,
+        scene.ids["approval_id"],
+    )
+    return Call({"token": token})
+
+
+says("POST /api/push/looking", {"worker_ids": ["{worker_id}"]})
 
 
 # Workers.

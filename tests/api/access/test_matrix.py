@@ -190,7 +190,7 @@ async def test_no_other_method_of_a_path_and_no_other_spelling_of_it_leads_anywh
         methods.setdefault(row.path, {"HEAD"} if not row.path.startswith(API) else set()).add(row.method)
     as_admin = partial(scene.world.api.client.request, headers=bearer(admin_of(scene).token))
     ids = {**scene.ids, "device_id": "x", "pairing_id": "x", "passkey_id": "x", "invitation_id": "x", "user_id": "1"}
-    ids["guest_id"] = "x"
+    ids |= {"guest_id": "x", "subscription_id": "x"}
     before = await state(scene.world)
     for path, known in methods.items():
         url = path.format_map(ids)

@@ -79,6 +79,7 @@ async def serve_api(
             metrics=metrics,
             stopping=stopping,
             code_keys=settings.keys.codes_now,
+            push_key=settings.keys.vapid_now,
             pages=web,
         )
         web.serve(app, app.state.api.browsers)

@@ -1,0 +1,5 @@
+-- note: What came of the last message.
+update api.push_subscription set last_failure = $2, last_sent_at = coalesce($3, last_sent_at) where subscription_id = $1;
+
+-- end: Its push service says that it is over.
+delete from api.push_subscription where subscription_id = $1 returning user_id, session_id;
