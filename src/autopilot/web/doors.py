@@ -18,18 +18,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.presenters.people import Names
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.boards import Boards
 from autopilot.web.forms import form_of
 from autopilot.web.looks import Looks
-from autopilot.web.names import NameBook
+from autopilot.web.names import NameBook, person_key
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
 from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
 
 Handler = Callable[[Request, Visitor], Awaitable[Response | Screen]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
-Pane = Callable[[Visitor, str | None], Awaitable[h.Node]]
+Pane = Callable[[Visitor, Names, str | None], Awaitable[h.Node]]
 USER_HEADER = "x-autopilot-user"
 """Of a screen: whose it is, by a name that tells nothing. The service worker keeps no other (static/sw.js)."""
 SAFE = frozenset({"GET", "HEAD"})
@@ -40,7 +41,7 @@ class Doors:
     """What all pages have in common."""
 
     pane: Pane
-    """The list beside a screen, of whom, with which worker chosen."""
+    """The list beside a screen, of whom, with the names they know, with which worker chosen."""
     clock: Clock = SYSTEM_CLOCK
     assets: Assets = field(default_factory=Assets)
     boards: Boards = field(default_factory=Boards)
@@ -83,8 +84,9 @@ class Doors:
         if "hx-request" in request.headers:
             response = html(screen_element(screen), status=screen.status)
         else:
-            pane = await self.pane(visitor, screen.attributes.get("worker"))
-            frame = Frame(self.assets, visitor.csrf, visitor.key, pane, Looks.of(request))
+            names = await self.names.of(visitor)
+            pane = await self.pane(visitor, names, screen.attributes.get("worker"))
+            frame = Frame(self.assets, visitor.csrf, person_key(visitor, names), pane, Looks.of(request))
             response = html(page(screen, frame), status=screen.status)
         response.headers[USER_HEADER] = visitor.key
         return response

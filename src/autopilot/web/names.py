@@ -1,10 +1,11 @@
-"""The names that a browser's screens know people, devices and machines by, asked for once in a while.
+"""The names that a browser's screens know people, devices, machines and teams by, asked for once in a while.
 
 Kept for each cookie for a minute, bounded. A guest has no devices and no teams to ask for.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 
 from autopilot.client.client import RuntimeCodexClient
@@ -41,17 +42,29 @@ class NameBook:
         return names
 
 
+def person_key(visitor: Visitor, names: Names) -> str:
+    """Names the person in what a browser keeps (drafts, recent requests): the same at their next sign-in."""
+    return visitor.key if names.me is None else hashlib.sha256(f"user {names.me}".encode()).hexdigest()[:16]
+
+
 async def _asked(client: RuntimeCodexClient) -> Names:
     me = await client.me()
     machines = await _machines(client, me)
     if me.user is None:
         return Names(machines=machines)
     users = {me.user.id: me.user.email}
-    for team in await client.teams():
+    teams = await client.teams()
+    for team in teams:
         whole = await client.team(team.team_id)
         users |= {member.user_id: member.email for member in whole.members if member.email}
     devices = {device.device_id: device.name or device.platform or "" for device in await client.devices()}
-    return Names(me=me.user.id, users=users, devices=devices, machines=machines)
+    return Names(
+        me=me.user.id,
+        users=users,
+        devices=devices,
+        machines=machines,
+        teams={team.team_id: team.name for team in teams},
+    )
 
 
 async def _machines(client: RuntimeCodexClient, me: Me) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Names:
     users: Mapping[int, str] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     machines: Mapping[str, str] = field(default_factory=dict)
+    teams: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ import htpy as h
 from starlette.requests import Request
 from starlette.routing import Route
 
+from autopilot.client.presenters import standing
 from autopilot.client.timeline_items import Item
-from autopilot.contract import WorkerSnapshot
 from autopilot.web.boards import Boards
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
 from autopilot.web.parts.layout import Screen, bar
-from autopilot.web.parts.rows import UNTITLED
 from autopilot.web.timeline import element_id, render
 from autopilot.web.visitors import Visitor
 
@@ -41,8 +40,8 @@ async def screen(visitor: Visitor, boards: Boards, worker_id: str) -> Screen:
     oldest = items[0].seq if items and (len(timeline.items) > WINDOW or not timeline.is_whole) else None
     return Screen(
         "worker",
-        _title(worker),
-        [bar(h.span(dir="auto")[_title(worker)], back="/"), _timeline(worker_id, items, timeline.seq, oldest)],
+        standing.title(worker),
+        [bar(h.span(dir="auto")[standing.title(worker)], back="/"), _timeline(worker_id, items, timeline.seq, oldest)],
         {"worker": worker_id},
         tab="/",
     )
@@ -58,7 +57,3 @@ def _timeline(worker_id: str, items: tuple[Item, ...], seq: int, oldest: int | N
     return h.div("#timeline", {"role": "feed", "aria-label": "Timeline", "tabindex": "0", **attributes})[
         (render(item) for item in items)
     ]
-
-
-def _title(worker: WorkerSnapshot) -> str:
-    return worker.title.value if worker.title else UNTITLED

@@ -49,7 +49,7 @@ class Frame:
     assets: Assets
     csrf: str
     user_key: str
-    """Names what a browser may keep of this session."""
+    """Names what a browser may keep of this person."""
     list_pane: h.Node = None
     looks: Looks = UNCHOSEN
 

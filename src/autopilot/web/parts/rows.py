@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import htpy as h
 
+from autopilot.client.presenters import standing
+from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.standing import Trouble, Worker
 from autopilot.contract import WorkerSummary
 from autopilot.web.live import Put
 from autopilot.web.visitors import path_for
-
-UNTITLED = "New session"
-ACTIVITY = {
-    "running": "Working",
-    "waiting_for_approval": "Needs approval",
-    "waiting_for_input": "Needs an answer",
-    "error": "Error",
-    "idle": "Idle",
-}
-STATUS = {"starting": "Starting", "stopping": "Stopping", "stopped": "Stopped", "failed": "Failed"}
 
 
 def row_id(worker_id: str) -> str:
@@ -24,35 +17,67 @@ def row_id(worker_id: str) -> str:
     return f"row-{worker_id}"
 
 
-def state_of(worker: WorkerSummary) -> tuple[str, str]:
-    """How it stands: a name for CSS, and the word."""
-    if worker.status in STATUS:
-        return worker.status, STATUS[worker.status]
-    activity = worker.activity.value if worker.activity else "unknown"
-    return activity, ACTIVITY.get(activity, "Unknown")
-
-
-def row(worker: WorkerSummary, *, current: bool = False) -> h.Element:
-    """The row."""
-    name, word = state_of(worker)
-    title = worker.title.value if worker.title else UNTITLED
-    words = worker.preview.value if worker.preview else (worker.cwd.value if worker.cwd else "")
-    return h.li({"id": row_id(worker.worker_id), "data-at": worker.updated_at})[
+def row(worker: WorkerSummary, names: Names, *, current: bool = False) -> h.Element:
+    """The row; its attributes are what the list is filtered by."""
+    name, label = standing.activity(worker)
+    attributes = {
+        "data-at": worker.updated_at,
+        "data-state": name,
+        "data-machine": standing.machine(worker),
+        "data-backend": standing.backend(worker),
+        "data-folder": worker.cwd.value if worker.cwd else "",
+    }
+    return h.li({"id": row_id(worker.worker_id), **attributes})[
         h.a(href=path_for(worker.worker_id), aria_current="true" if current else None)[
             h.i(class_=f"dot {name}", aria_hidden="true"),
             h.div[
-                h.b(dir="auto")[title],
-                h.small(".words", dir="auto")[words],
-                h.small[
-                    h.time(datetime=worker.updated_at),
-                    h.span[worker.machine.name] if worker.machine and worker.machine.name else None,
-                ],
+                h.b(dir="auto")[standing.title(worker)],
+                h.small(".words", dir="auto")[standing.last_words(worker)],
+                _where(worker, names),
             ],
-            h.em(class_=f"pill {name}")[word],
+            h.span(".ends")[
+                h.em(class_=f"pill {name}")[label.text] if name != "unknown" else None,
+                _pending(worker.pending_approvals),
+            ],
         ]
     ]
 
 
-def put_row(worker: WorkerSummary) -> Put:
+def badges(worker: Worker) -> list[h.Element]:
+    """What is not as usual with it, a badge for each."""
+    return [
+        *(badge(trouble) for trouble in standing.troubles(worker)),
+        *([h.span(".badge", title=WATCHED)["Watch only"]] if standing.is_watched(worker) else ()),
+    ]
+
+
+WATCHED = "Another program writes this session; it can be watched here, taken over once it is let go of, or forked."
+
+
+def badge(trouble: Trouble) -> h.Element:
+    """A layer that is not well, in two words."""
+    return h.span(class_=f"badge {trouble.tone}", title=trouble.sentence)[trouble.badge]
+
+
+def put_row(worker: WorkerSummary, names: Names) -> Put:
     """The row, for the list."""
-    return Put(row_id(worker.worker_id), row(worker), into="rows", newest_first=True)
+    return Put(row_id(worker.worker_id), row(worker, names), into="rows", newest_first=True)
+
+
+def _where(worker: WorkerSummary, names: Names) -> h.Element:
+    place, machine = standing.backend(worker), standing.machine(worker)
+    whose = standing.whose(worker, names)
+    return h.small(".where")[
+        h.time(datetime=worker.updated_at),
+        h.span(dir="auto")[machine] if machine else None,
+        h.span[place] if place else None,
+        h.span(dir="auto")[f"of {whose}"] if whose else None,
+        badges(worker),
+    ]
+
+
+def _pending(count: int) -> h.Node:
+    if not count:
+        return None
+    words = "1 approval pending" if count == 1 else f"{count} approvals pending"
+    return h.strong(".count", role="img", aria_label=words, title=words)[str(count)]
