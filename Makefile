@@ -92,8 +92,8 @@ endurance: setup  ## Every seeded suite with its full count of seeds (hours); AR
 	@if command -v npm >/dev/null; then $(MAKE) test-codex169 ARGS=; fi
 
 bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each against a peer or limit of the same run (10 minutes)
-	@tools/system-packages nginx-light libnginx-mod-nchan
-	@for name in append replay open latency fanout codex hostile; do $(BIN)/python bench/$$name.py || exit 1; done
+	@tools/system-packages nginx-light libnginx-mod-nchan chromium
+	@for name in append replay open latency fanout codex hostile web; do $(BIN)/python bench/$$name.py || exit 1; done
 
 container-check: setup  ## Build and run the container as the guide says (podman): BASE=root.tar, ARGS="--podman … --build …"
 	$(BIN)/python tools/container_check.py $(if $(BASE),--base "$(BASE)") $(ARGS)

@@ -44,8 +44,8 @@ async def command(env: dict[str, str], *words: str) -> str:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Lab]:
-    """Start Postgres and the server (API and runtime in one process), and end them again."""
+async def running(**environ: str) -> AsyncIterator[Lab]:
+    """Start Postgres and the server (API and runtime in one process), and end them again; `environ`: settings."""
     with tempfile.TemporaryDirectory(prefix="autopilot-bench-") as folder:
         home, port = Path(folder), free_port()
         async with EmbeddedPostgres(home / "lab") as postgres:
@@ -56,12 +56,14 @@ async def running() -> AsyncIterator[Lab]:
                 "AUTOPILOT_PORT": str(port),
                 "DATABASE_URL": dsn,
                 "AUTOPILOT_CLIENT_RATE": "1000000",
+                **environ,
             }
             log = (home / "server.log").open("wb")
             server = await asyncio.create_subprocess_exec(AUTOPILOT, "serve", env=env, stdout=log, stderr=log)
             try:
                 await listening(port)
-                token = (await command(env, "token", "--scope", "administer")).strip()
+                person = ["--email", owner] if (owner := env.get("AUTOPILOT_OWNER_EMAIL")) else []
+                token = (await command(env, "token", "--scope", "administer", *person)).strip()
                 yield Lab(home, port, server.pid, dsn, {"Authorization": f"Bearer {token}"})
             finally:
                 if server.returncode is None:

@@ -11,6 +11,8 @@ import asyncio
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,6 +37,9 @@ PAGES = (
     settings,
 )
 """Each has `routes(doors)`."""
+ZIPPED_BYTES = 1000
+"""What is smaller goes as it is; so do streams. That a page's length tells of what is in it helps nobody: no other site
+can have a browser ask for one with its cookie (SameSite=Strict)."""
 LIVE = (workers, inbox)
 """Each has `puts(entry, names)`."""
 
@@ -53,6 +58,7 @@ class Web:
                 self.doors.open("/live", self._live),
                 *(route for page in PAGES for route in page.routes(self.doors)),
             ],
+            middleware=[Middleware(GZipMiddleware, minimum_size=ZIPPED_BYTES, compresslevel=4)],
             exception_handlers={AutopilotError: self._problem, HTTPException: self._framework_problem},
         )
         self._app.router.redirect_slashes = False
