@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import string
 import unicodedata
@@ -12,6 +13,10 @@ IPV6_NETWORK_BITS = 64
 
 EMAIL_CHARACTERS = 254
 """RFC 5321, 4.5.3.1.3, less the angle brackets."""
+
+KEPT_PEERS = 4096
+"""Whose address is remembered as it was read: few make most of the calls. What a header says is read anew each time: it
+may be of any length."""
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -33,7 +38,7 @@ class Addresses:
 
     def of(self, client: tuple[str, int] | None, headers: Headers) -> str:
         """An IPv4 address, an IPv6 /64, or `local` for a unix socket."""
-        address = _parsed(client[0]) if client else None
+        address = _peer(client[0]) if client else None
         if address is None:
             return "local"
         if self._trusted and self._trusts(address):
@@ -42,12 +47,12 @@ class Addresses:
 
     def of_peer(self, client: tuple[str, int] | None) -> str | None:
         """What the other end of a connection counts as; None for a trusted proxy and a unix socket."""
-        address = _parsed(client[0]) if client else None
+        address = _peer(client[0]) if client else None
         return None if address is None or self._trusts(address) else _counted(address)
 
     def is_proxy(self, client: tuple[str, int] | None) -> bool:
         """Whether a trusted proxy is at the other end of the connection."""
-        address = _parsed(client[0]) if client and self._trusted else None
+        address = _peer(client[0]) if client and self._trusted else None
         return address is not None and self._trusts(address)
 
     def _forwarded(self, headers: Headers) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -88,6 +93,12 @@ def _parsed(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
+@functools.lru_cache(KEPT_PEERS)
+def _peer(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    return _parsed(name)
+
+
+@functools.lru_cache(KEPT_PEERS)
 def _counted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))

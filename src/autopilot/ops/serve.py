@@ -247,7 +247,7 @@ class LimitedHttp(HttpToolsProtocol):
 class Wire:
     """What an app may know and do past ASGI, for one request: whether its body is there, and pieces of its response."""
 
-    __slots__ = ("_cycle", "_transport", "bytes_written")
+    __slots__ = ("_cycle", "_is_head", "_transport", "bytes_written")
 
     _latest: ClassVar[tuple[bytes, bytes]] = b"", b""
     """A body and its chunk: many readers are given the very same body one after the other."""
@@ -255,6 +255,7 @@ class Wire:
     def __init__(self, cycle: RequestResponseCycle, transport: GatheringTransport) -> None:
         self._cycle = cycle
         self._transport = transport
+        self._is_head = cycle.scope["method"] == "HEAD"
         self.bytes_written = 0
 
     def has_whole_body(self) -> bool:
@@ -271,7 +272,7 @@ class Wire:
             return False
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
-        if head.count(b"\n") != len(lines) + 2 or cycle.scope["method"] == "HEAD":
+        if self._is_head or head.count(b"\n") != len(lines) + 2:
             return False
         self._transport.write_at_once(head + body)
         cycle.response_started = cycle.response_complete = True
@@ -287,9 +288,9 @@ class Wire:
         is written where the response is not under way, or its reader is slow, or gone.
         """
         cycle = self._cycle
-        if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
+        if self._is_head or cycle.flow.write_paused:
             return False
-        if cycle.scope["method"] == "HEAD":
+        if cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
             return False
         if body is not Wire._latest[0]:
             Wire._latest = body, b"%x\r\n%b\r\n" % (len(body), body)

@@ -38,7 +38,7 @@ class GatheringTransport(asyncio.Transport):
 
     def write_at_once(self, data: bytes) -> None:
         """Write what nothing will follow in this turn: to gather it would only cost."""
-        if self._pieces:
+        if self._size_bytes:
             self._flush()
         self._inner.write(data)
 

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive
 
 from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
+JSON = b"application/json"
 DRAIN_BYTES = 64 * 1024 * 1024
 """What is read and thrown away of a body that is too large, so that a client which only listens afterwards gets to
 read its 413."""
@@ -111,8 +112,8 @@ def _check_media_type(headers: dict[bytes, bytes]) -> None:
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMediaType("compressed bodies are not read", reason_code="content_encoding")
     declared = headers.get(b"content-type")
-    if declared is None:
-        return  # the body says nothing of itself: it is read as JSON
+    if declared is None or declared == JSON:
+        return  # a body that says nothing of itself is read as JSON
     media_type, _, parameters = declared.decode("latin-1").partition(";")
     media_type = media_type.strip().lower()
     if media_type != "application/json" and not (
