@@ -57,6 +57,26 @@ def last_document(capsys: pytest.CaptureFixture[str]) -> dict:
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+WHOLE = """
+[models]
+allow = ["gpt-*"]
+[approvals]
+answer = { operator = "*", rule = [] }
+[[approvals.rule]]
+name = "look around"
+kind = "command"
+command = ["git", "status"]
+folders = ["/srv/work/**"]
+decision = "accept"
+[[budget]]
+name = "mine"
+per = "user"
+period = "day"
+tokens = 2000000
+warn_at = 0.8
+"""
+
+
 async def test_without_documents_the_built_in_rules_are_shown(desk, capsys):
     await policy.show(options=desk.options)
 
@@ -65,6 +85,20 @@ async def test_without_documents_the_built_in_rules_are_shown(desk, capsys):
     assert re.search(r"sandbox +builtin +read-only, workspace-write +nothing", seen)
     with pytest.raises(CommandFailed, match="no user policy"):
         await policy.show(subject="user", options=desk.options)
+
+
+async def test_what_the_documents_come_to_is_shown_with_who_answers_rules_and_budgets(desk, capsys):
+    await policy.put(desk.file(WHOLE), options=desk.options)
+    capsys.readouterr()
+
+    await policy.show(options=desk.options)
+
+    seen = capsys.readouterr().out
+    assert re.search(r"models +user 1 +gpt-\* +nothing", seen)
+    assert re.search(r"rule +user 1 +none", seen)
+    assert re.search(r"operator +user 1 +all", seen)
+    assert re.search(r"look around +user 1 +command +accept +git status +/srv/work/\*\*", seen)
+    assert re.search(r"mine +user 1 +2,000,000 a day +user +80 % +refuse", seen)
 
 
 async def test_a_document_takes_the_place_of_the_one_in_force_and_is_shown_as_it_was_written(desk, capsys):

@@ -115,6 +115,57 @@ async def test_what_binds_on_a_team_s_machines_is_shown_the_widest_document_firs
     assert (outside.status, outside.reason) == (404, "no_such_team")
 
 
+CREWS = """
+[approvals]
+answer = { owner = ["command"], operator = [] }
+[[approvals.rule]]
+name = "look"
+kind = "command"
+command = ["git", "status"]
+decision = "accept"
+[[budget]]
+name = "crew's"
+per = "team"
+period = "week"
+tokens = 500
+warn_at = 0.5
+"""
+MINE = """
+[approvals]
+answer = { rule = "*" }
+[[budget]]
+name = "mine"
+per = "user"
+period = "week"
+tokens = 500
+"""
+
+
+async def test_who_answers_which_rules_decide_and_what_may_be_spent_is_shown_with_whose_word_it_is(runtime):
+    rule = {"name": "look", "kind": "command", "command": ["git", "status"], "decision": "accept"}
+    budget = {"name": "crew's", "per": "team", "period": "week", "tokens": 500, "warn_at": 0.5}
+    await put(runtime, CREWS)
+    await put(runtime, MINE, subject="user", team_id=None)
+
+    alone = (await call(runtime, "GET", "/policies", claims=LEAD)).data
+    there = (await call(runtime, "GET", "/policies", query=f"team_id={TEAM}", claims=LEAD)).data
+
+    of_team, of_user = {"document": "team", "team_id": TEAM, "version": 1}, {"document": "user", "version": 1}
+    mine_alone = [{**of_user, "who": "rule", "limited": False, "kinds": []}]
+    assert alone["answering"] == mine_alone
+    assert there["answering"] == [
+        {**of_team, "who": "owner", "limited": True, "kinds": ["command"]},
+        {**of_team, "who": "operator", "limited": True, "kinds": []},
+        *mine_alone,
+    ]
+    assert alone["rules"] == []
+    assert there["rules"] == [{**of_team, "rule_id": "approvals.rule[0]", **rule, "folders": []}]
+    spent = {**of_user, "name": "mine", "per": "user", "period": "week", "tokens": 500, "on_exhausted": "refuse"}
+    assert alone["budgets"] == [{**spent, "warn_at": None}]
+    assert [one["name"] for one in there["budgets"]] == ["crew's", "mine"]
+    assert there["budgets"][0] == {**of_team, **budget, "on_exhausted": "refuse"}
+
+
 @pytest.mark.parametrize("path", ["/workers/w", "/machines/m1"])
 @pytest.mark.parametrize("claims", [LEAD, OPERATOR, replace(OWNER, roles={})])
 async def test_whoever_asks_on_a_team_s_worker_or_machine_is_bound_and_told_the_team_version_and_rule(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from autopilot.cli import policy_table
 from autopilot.cli.connect import connected
 from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
@@ -23,13 +24,12 @@ from autopilot.cli.teams import picked
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.client import RuntimeCodexClient
-from autopilot.contract import Policies, PolicyDenial, PolicyDocument, PolicySection, PolicyVerdict, SetPolicy
+from autopilot.contract import Policies, PolicyDenial, PolicyDocument, PolicyVerdict, SetPolicy
 from autopilot.contract.errors import Unprocessable
 
 Subject = Literal["user", "installation", "team"]
 OfTeam = Annotated[str | None, Parameter(help="That team's document: its name or id.")]
 OnTeam = Annotated[str | None, Parameter(help="On a machine of this team (name or id); a draft is its document.")]
-HEADINGS = ("ABOUT", "POLICY", "ALLOWS", "DENIES")
 INVALID = "policy_invalid"
 
 
@@ -84,7 +84,7 @@ async def put(
             raise told(terminal, file, error, INVALID) from error
     if options.json:
         terminal.result(document)
-    terminal.say(f"The {name_of(document)} policy is version {document.version} now.", markup=False)
+    terminal.say(f"The {policy_table.name_of(document)} policy is version {document.version} now.", markup=False)
 
 
 async def attempt(
@@ -135,19 +135,6 @@ def words_of(method: str, verdict: PolicyVerdict) -> list[str]:
     return [f"{method} is denied: {denial.reason_code}", *(f"{name:<9} {fact}" for name, fact in facts if fact)]
 
 
-def rows_of(sections: tuple[PolicySection, ...]) -> list[tuple[str, ...]]:
-    """What the table shows of each line that binds."""
-    return [
-        (
-            section.name,
-            section.document if section.version is None else f"{name_of(section)} {section.version}",
-            (", ".join(section.allow) or "nothing") if section.limited else "anything",
-            ", ".join(section.deny) or "nothing",
-        )
-        for section in sections
-    ]
-
-
 def _print(terminal: Terminal, document: PolicyDocument) -> None:
     """A document as it was written."""
     if terminal.as_json:
@@ -158,10 +145,15 @@ def _print(terminal: Terminal, document: PolicyDocument) -> None:
 
 def _say(terminal: Terminal, found: Policies) -> None:
     for document in found.documents:
-        terminal.say(f"{name_of(document)} policy: version {document.version}, of {document.created_at}", markup=False)
+        terminal.say(
+            f"{policy_table.name_of(document)} policy: version {document.version}, of {document.created_at}",
+            markup=False,
+        )
     if not found.documents:
         terminal.say("No documents: the built-in rules alone hold.")
-    print_table(terminal.out, HEADINGS, rows_of(found.effective))
+    for headings, rows in policy_table.tables_of(found):
+        if rows:
+            print_table(terminal.out, headings, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +191,6 @@ def document_of(file: str, text: str, about: About, expected_version: int) -> Se
         text=text,
         expected_version=expected_version,
     )
-
-
-def name_of(said: PolicyDocument | PolicySection) -> str:
-    """Whose document it is: `user`, `installation`, `team team_ab12`."""
-    word = said.subject if isinstance(said, PolicyDocument) else said.document
-    return word if said.team_id is None else f"{word} {said.team_id}"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ Source: docs/protocol.md, "Policy".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import asyncpg
@@ -19,10 +19,9 @@ from autopilot.contract import PolicyFormat, PolicySubject, SetPolicy
 from autopilot.contract.errors import NotFound, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.ops.log import get_logger
-from autopilot.runtime import audit_log, permissions, policy, policy_store
+from autopilot.runtime import audit_log, permissions, policy_effective, policy_store
 from autopilot.runtime.ledger_rows import actor_of, instant
-from autopilot.runtime.policy_builtin import OPEN_LANES, OPEN_NETWORK_ACCESS, OPEN_SANDBOX_MODES
-from autopilot.runtime.policy_document import INSTALLATION, TEAM, USER, Documents, Subject
+from autopilot.runtime.policy_document import INSTALLATION, TEAM, USER, Subject
 from autopilot.runtime.policy_reading import read
 from autopilot.runtime.requests_bodies import Bodies, identifier, is_identifier
 from autopilot.runtime.revocation import refuse_revoked
@@ -30,7 +29,6 @@ from autopilot.runtime.router import Match, Route, data_response, integer_of, qu
 
 log = get_logger("autopilot.runtime.policies")
 
-SECTIONS = ("methods", "folders", "models", "sandbox", "network", "approval_policy", "lanes")
 MAX_VERSION = 2**53 - 1
 MAX_CHANGES = 200
 DEFAULT_CHANGES = 50
@@ -61,8 +59,7 @@ class PolicyRoutes:
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             rows = await policy_store.texts(conn, own, team_id)
             documents = await policy_store.of_subject(conn, own, team_id)
-        effective = [*_builtin(), *_effective(documents)]
-        return data_response(200, {"documents": [_body(row) for row in rows], "effective": effective})
+        return data_response(200, {"documents": [_body(row) for row in rows], **policy_effective.of(documents)})
 
     async def set(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """200 and the new version."""
@@ -182,27 +179,6 @@ def _team_fault(kind: str, team_id: str | None) -> str | None:
     if kind == TEAM:
         return None if team_id is not None and is_identifier(team_id) else "must be the id of the team it is about"
     return None if team_id is None else "goes with the subject team only"
-
-
-def _builtin() -> Iterator[dict[str, Any]]:
-    """What is open without any document, where that is not everything."""
-    for name, allow in (("sandbox", OPEN_SANDBOX_MODES), ("network", OPEN_NETWORK_ACCESS), ("lanes", OPEN_LANES)):
-        yield {"name": name, "document": policy.BUILTIN, "version": None, "limited": True, "allow": allow, "deny": ()}
-
-
-def _effective(documents: Documents) -> Iterator[dict[str, Any]]:
-    for document in documents.all():
-        for name in SECTIONS:
-            patterns = getattr(document.contents, name)
-            if patterns.allow is not None or patterns.deny:
-                yield {
-                    "name": name,
-                    **document.subject.named(),
-                    "version": document.version,
-                    "limited": patterns.allow is not None,
-                    "allow": patterns.allow or (),
-                    "deny": patterns.deny,
-                }
 
 
 def _change(row: asyncpg.Record) -> dict[str, Any]:

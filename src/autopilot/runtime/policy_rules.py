@@ -73,6 +73,11 @@ class Decided:
     """The versions of all documents that were asked."""
 
 
+def rule_id(index: int) -> str:
+    """Where a rule stands in its document."""
+    return f"approvals.rule[{index}]"
+
+
 def decide(
     documents: Documents, asked: ApprovalRequest, params: Mapping[str, Any] | None, home: str | None = None
 ) -> Decided | None:
@@ -109,7 +114,7 @@ def _first_of_each(
         for index, rule in enumerate(document.contents.rules):
             option_id = _option(asked, rule.decision)
             if option_id is not None and _fits(rule, asked, params or {}, home):
-                where = f"approvals.rule[{index}]"
+                where = rule_id(index)
                 yield Decided(
                     rule_id=where,
                     document=document.subject.kind,

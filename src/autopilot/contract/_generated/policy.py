@@ -12,6 +12,9 @@ __all__ = [
     "Policies",
     "Policy",
     "PolicyAnswerer",
+    "PolicyAnswering",
+    "PolicyApprovalRule",
+    "PolicyBudget",
     "PolicyChange",
     "PolicyDecision",
     "PolicyDenial",
@@ -184,6 +187,72 @@ class PolicySection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAnswering:
+    """What one document says of who may answer questions of Codex."""
+
+    document: str
+    """Whose document says so: `installation`, `team` or `user`."""
+    version: int
+    """Its version."""
+    who: str
+    """Who: `owner`, `operator`, `viewer`, or `rule`."""
+    limited: bool
+    """Whether they may answer only the kinds that `kinds` lists."""
+    kinds: tuple[str, ...] = ()
+    """What they may answer, where `limited`. (`ApprovalKind`)"""
+    team_id: str | None = None
+    """The team whose document it is, where it is a team's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyApprovalRule:
+    """A rule of a document that decides questions of Codex without a person."""
+
+    document: str
+    """Whose document says so: `installation`, `team` or `user`."""
+    version: int
+    """Its version."""
+    rule_id: str
+    """Where it stands there: `approvals.rule[0]`."""
+    name: str
+    """What the document calls it."""
+    kind: str
+    """The kind of question that it decides. (`ApprovalKind`)"""
+    decision: str
+    """`accept`, `decline` or `cancel`."""
+    command: tuple[str, ...] = ()
+    """The first words of the command, exactly; empty: any."""
+    folders: tuple[str, ...] = ()
+    """The folders in which it must all be; empty: anywhere."""
+    team_id: str | None = None
+    """The team whose document it is, where it is a team's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyBudget:
+    """A budget of a document. What is left of it is told where it was reached (`worker.policy.budget`)."""
+
+    document: str
+    """Whose document says so: `installation`, `team` or `user`."""
+    version: int
+    """Its version."""
+    name: str
+    """What the document calls it."""
+    per: str
+    """Who has the amount for itself: `user`, `worker`, `machine`, `model` or `team`."""
+    period: str
+    """`day`, `week`, `month` or `ever`; of UTC."""
+    tokens: int
+    """The most."""
+    warn_at: float | None = None
+    """The share of `tokens` that is worth a warning; null: no warning."""
+    on_exhausted: str
+    """`refuse`: no new turns; `interrupt`: running ones end, too."""
+    team_id: str | None = None
+    """The team whose document it is, where it is a team's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """What binds the caller; asked for with a team, what binds the caller's own on the machines of that team."""
 
@@ -191,6 +260,14 @@ class Policies:
     """The documents in force, the widest first."""
     effective: tuple[PolicySection, ...] = ()
     """All that is said; everything must be allowed by every line about it."""
+    answering: tuple[PolicyAnswering, ...] = ()
+    """What is said of who may answer which questions of Codex; every line about somebody must let them."""
+    rules: tuple[PolicyApprovalRule, ...] = ()
+    """The rules that decide questions without a person, as they stand in their documents. In each the first that fits
+    counts; a no stands before a yes.
+    """
+    budgets: tuple[PolicyBudget, ...] = ()
+    """How many tokens may be spent; every budget must leave something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
