@@ -95,7 +95,7 @@ async def test_a_revoked_device_is_out_at_once_and_the_runtime_is_told(api: Serv
 
     answer = await post(api, laptop, f"{phone_id}/revoke")
 
-    assert (answer.status_code, answer.json()) == (200, {"data": {"revoked": 1}})
+    assert (answer.status_code, answer.json()) == (200, {"data": {"revoked": 1, "guests": 0}})
     assert (await api.client.get("/api/me", headers=bearer(phone["token"]))).status_code == 401
     refreshed = await api.client.post("/api/auth/refresh", json={"refresh_token": phone["refresh_token"]})
     assert refreshed.status_code == 401
@@ -114,7 +114,7 @@ async def test_all_others_are_revoked_and_nobody_elses(api: ServedApi):
 
     answer = await post(api, laptop, "revoke-others")
 
-    assert answer.json() == {"data": {"revoked": 2}}
+    assert answer.json() == {"data": {"revoked": 2, "guests": 0}}
     states = [(await api.client.get("/api/me", headers=bearer(one["token"]))).status_code for one in (phone, tablet)]
     assert states == [401, 401]
     assert len(await listed(api, laptop)) == len(await listed(api, eve)) == 1

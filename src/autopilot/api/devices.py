@@ -2,7 +2,8 @@
 
 Relies on the schema `api`; each device has a session of its own. A revoked device's tokens end with the transaction,
 its streams within two seconds on every node (`StreamWatch`), what it asked for and no machine took is rejected
-(`Revocations`). Never makes a device: signing in does (`Sessions`).
+(`Revocations`), and guests that it invited end with it (`guest_ends`). Never makes a device: signing in does
+(`Sessions`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from autopilot.api import audit, recovery
+from autopilot.api import audit, guest_ends, recovery
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.sessions import SQL as SESSIONS_SQL
 from autopilot.api.sessions import Sessions
+from autopilot.api.teams import user_id
 from autopilot.contract import Device
 from autopilot.contract.errors import NotFound
 from autopilot.contract.instants import instant
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "devices")
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedDevices:
+    """What ended."""
+
+    session_ids: list[str]
+    guest_ids: list[str]
+    """Of those whom these devices had invited."""
+    guest_session_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +68,20 @@ class Devices:
             raise no_such_device()
         return found[0]
 
-    async def revoke(self, actor: Actor, device_id: str, caller: Caller) -> list[str]:
-        """End a device's session; the ids of the sessions that ended.
+    async def revoke(self, actor: Actor, device_id: str, caller: Caller) -> RevokedDevices:
+        """End a device's session, and the guests that it invited.
 
         Raises:
             Forbidden: `recovery_hold`, where it is another than the actor's own.
             NotFound: no device of this user that is signed in.
         """
         ended = await self._revoke(actor, device_id, caller, others=False)
-        if not ended:
+        if not ended.session_ids:
             raise no_such_device()
         return ended
 
-    async def revoke_others(self, actor: Actor, caller: Caller) -> list[str]:
-        """End the sessions of all devices but the actor's own; the ids of those that ended.
+    async def revoke_others(self, actor: Actor, caller: Caller) -> RevokedDevices:
+        """End the sessions of all devices but the actor's own, and the guests that they invited.
 
         Raises:
             Forbidden: `recovery_hold`.
@@ -91,20 +103,22 @@ class Devices:
             raise no_such_device()
         return found[0]
 
-    async def _revoke(self, actor: Actor, device_id: str, caller: Caller, *, others: bool) -> list[str]:
+    async def _revoke(self, actor: Actor, device_id: str, caller: Caller, *, others: bool) -> RevokedDevices:
         async with self.sessions.pool.acquire() as connection, connection.transaction():
             if others or device_id != actor.device_id:
                 await recovery.check(connection, actor)
             # First, since pairings are locked before sessions.
             await connection.execute(SESSIONS_SQL.decline_pairings, actor.user_id)
+            await guest_ends.hold(connection, user_id(actor))
             revoked = await connection.fetch(SQL.revoke, actor.user_id, device_id, others)
             device_ids = [row["device_id"] for row in revoked]
             ended = await connection.fetch(SQL.end_sessions, device_ids, caller.x_request_id)
             for row in revoked:
                 subject, detail = f"device:{row['device_id']}", {"name": row["name"]}
                 await audit.record(connection, "device_revoked", caller, actor=actor, subject=subject, detail=detail)
+            guests = await guest_ends.with_devices(connection, device_ids, "device_revoked", actor, caller)
         self.sessions.ended.set()
-        return [row["session_id"] for row in ended]
+        return RevokedDevices([row["session_id"] for row in ended], *guests)
 
 
 def no_such_device() -> NotFound:

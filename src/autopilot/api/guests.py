@@ -3,7 +3,8 @@
 Owns `api.guest`. An invitation is a secret for one use, which travels in the fragment of a link; it opens one session
 that only reads, with tokens as everybody's. What a guest may read is fixed when they are invited, and goes to the
 runtime as claims (`grants.py`); whose workers they are, `http/guests.py` has asked the runtime before. A guest ends by
-itself, at latest after seven days, or is revoked. Source: docs/decisions/0025-guests.md.
+itself, at latest after seven days, is revoked, or ends with the device that invited them (`guest_ends`). Source:
+docs/decisions/0025-guests.md.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, opaque
+from autopilot.api import audit, guest_ends, opaque
 from autopilot.api.audit import Actor, Caller
-from autopilot.api.sessions import Sessions
+from autopilot.api.grants import unknown_token
+from autopilot.api.sessions import Sessions, refresh_refused
 from autopilot.api.teams import user_id
 from autopilot.contract import Guest, GuestSession
 from autopilot.contract.errors import Conflict, NotFound
@@ -50,10 +52,13 @@ class Guests:
 
         Raises:
             Conflict: there are too many.
+            Unauthorized: the session ended while the call was on its way: guests end with its device.
         """
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL.lock_user, user_id(actor))
+            await guest_ends.hold(connection, user_id(actor))
+            if not await connection.fetchval(SQL.is_signed_in, actor.session_id):
+                raise unknown_token()
             if await connection.fetchval(SQL.count_of_user, user_id(actor)) >= self.most:
                 raise Conflict(f"nobody has more than {self.most} guests", reason_code="too_many_guests")
             row: Any = await connection.fetchrow(
@@ -64,6 +69,7 @@ class Guests:
                 list(worker_ids),
                 opaque.token_digest(secret),
                 float(seconds),
+                actor.device_id,
             )
             detail = {"name": name, "worker_ids": list(worker_ids), "expires_at": _instant(row["expires_at"])}
             await audit.record(
@@ -85,7 +91,7 @@ class Guests:
             row = await connection.fetchrow(SQL.revoke, guest_id, user_id(actor))
             if row is None:
                 raise NotFound("you have no such guest", reason_code="no_such_guest")
-            ended = [one["session_id"] for one in await connection.fetch(SQL.end_sessions, guest_id)]
+            ended = [one["session_id"] for one in await connection.fetch(SQL.end_sessions, [guest_id])]
             detail = {"name": row["name"]}
             await audit.record(
                 connection, "guest_revoked", caller, actor=actor, subject=f"guest:{guest_id}", detail=detail
@@ -116,7 +122,10 @@ class Guests:
             Unauthorized: as `Sessions.refresh`; or the guest has ended.
         """
         guest_id, access, refresh = await self.sessions.refresh_guest(token, caller)
-        return self._session(await self.pool.fetchrow(SQL.guest, guest_id), access, refresh)
+        row = await self.pool.fetchrow(SQL.guest, guest_id)
+        if row is None:  # the host's account went between the two, and the guest with it
+            raise refresh_refused()
+        return self._session(row, access, refresh)
 
     async def sweep(self) -> None:
         """Forget those who ended long ago."""
@@ -144,6 +153,8 @@ def guest(row: Any) -> Guest:
         created_at=_instant(row["created_at"]),
         expires_at=_instant(row["expires_at"]),
         entered_at=None if row["entered_at"] is None else _instant(row["entered_at"]),
+        device_id=row["device_id"],
+        device_name=row["device_name"] or None,
     )
 
 

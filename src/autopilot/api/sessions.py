@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from autopilot.api import audit, opaque
+from autopilot.api import audit, guest_ends, opaque
 from autopilot.api.accounts import Account
 from autopilot.api.audit import Actor, Caller
 from autopilot.contract.errors import Unauthorized
@@ -156,9 +156,9 @@ class Sessions:
             if family is None and await connection.fetchval(DELETION_SQL.is_orphaned, digest):
                 raise Unauthorized("the account of this token was deleted", reason_code="account_deleted")
             if family is None or found is None or family["ended_at"] or family["revoked_at"] or found["expired"]:
-                raise _refresh_refused()
+                raise refresh_refused()
             if family["guest_ended"] or is_guest != (family["guest_id"] is not None):
-                raise _refresh_refused()
+                raise refresh_refused()
             successor = await self._successor(connection, family["session_id"], token, found)
             if successor is not None:
                 await connection.execute(SQL.touch_device, family["device_id"], caller.address)
@@ -173,11 +173,15 @@ class Sessions:
         raise RefreshReused(REFRESH_REFUSED, reason_code="sign_in_again")
 
     async def _end_reused(self, actor: Actor, caller: Caller) -> None:
-        """End a session somebody else may have, and what it may have let in: pairings are locked before sessions."""
+        """End a session somebody else may have, and whom it may have let in: pairings are locked before sessions."""
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL.decline_pairings, actor.user_id)
+            if actor.user_id is not None:
+                await guest_ends.hold(connection, actor.user_id)
             if await self._end(connection, str(actor.session_id), "refresh_reused", caller):
                 await audit.record(connection, "refresh_reused", caller, actor=actor, outcome="refused")
+                if actor.user_id is not None and actor.device_id is not None:
+                    await guest_ends.with_devices(connection, [actor.device_id], "refresh_reused", actor, caller)
         self.ended.set()
 
     async def _successor(self, connection: Any, session_id: str, token: str, found: Any) -> str | None:
@@ -228,5 +232,6 @@ class Sessions:
         await connection.execute(SQL.create_access_token, opaque.token_digest(token), session_id, self.lifetimes.access)
 
 
-def _refresh_refused() -> Unauthorized:
+def refresh_refused() -> Unauthorized:
+    """The one answer to a refresh token that opens nothing more."""
     return Unauthorized(REFRESH_REFUSED, reason_code="sign_in_again")

@@ -57,7 +57,10 @@ async def revoke(
     others: Annotated[bool, Parameter(help="All but the one that asks.")] = False,
     options: Options = DEFAULT,
 ) -> None:
-    """Sign a device out: its tokens end at once, its streams within two seconds, what waits of it is rejected."""
+    """Sign a device out: its tokens end at once, its streams within two seconds; what waits of it is rejected.
+
+    Guests whom it invited end with it.
+    """
     if (device is None) != others:
         raise CommandFailed("Name one device, or give --others.", Exit.USAGE)
     terminal = Terminal(as_json=options.json)
@@ -69,6 +72,8 @@ async def revoke(
     if options.json:
         terminal.result(ended)
     terminal.say("Signed out: 1 device." if ended.revoked == 1 else f"Signed out: {ended.revoked} devices.")
+    if ended.guests:
+        terminal.say("Ended with it: 1 guest." if ended.guests == 1 else f"Ended with it: {ended.guests} guests.")
 
 
 def picked(found: list[Device], part: str) -> Device:

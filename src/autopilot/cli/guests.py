@@ -22,7 +22,7 @@ HOUR_SECONDS = 3600
 
 
 async def guests(*, options: Options = DEFAULT) -> None:
-    """List whom you show something, and until when."""
+    """List whom you show something, until when, and from which device you invited them."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         found = await client.guests()
@@ -31,10 +31,17 @@ async def guests(*, options: Options = DEFAULT) -> None:
             terminal.result(one)
         return
     rows: list[tuple[str, ...]] = [
-        (one.guest_id, one.name, one.expires_at[:16], "came" if one.entered_at else "invited", " ".join(one.worker_ids))
+        (
+            one.guest_id,
+            one.name,
+            one.expires_at[:16],
+            "came" if one.entered_at else "invited",
+            one.device_name or one.device_id or "",
+            " ".join(one.worker_ids),
+        )
         for one in found
     ]
-    print_table(terminal.out, ("GUEST", "NAME", "UNTIL", "STATE", "WORKERS"), rows)
+    print_table(terminal.out, ("GUEST", "NAME", "UNTIL", "STATE", "INVITED FROM", "WORKERS"), rows)
 
 
 async def invite(

@@ -33,6 +33,7 @@ def named(row: Row) -> str:
 
 async def state(world: World) -> dict[str, str]:
     """A digest of each table, so that what a refusal changed is seen, whatever it is."""
+    await world.api.app.state.api.departures.tell()  # of memberships that the test itself has ended
     pool = world.runtime.pool
     sql = (
         "select schemaname || '.' || tablename as name, tablename from pg_tables where schemaname in ('api', 'runtime')"

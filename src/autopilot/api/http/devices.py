@@ -10,13 +10,13 @@ from starlette.routing import Route
 
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.database import answering
-from autopilot.api.devices import Devices
+from autopilot.api.devices import Devices, RevokedDevices
 from autopilot.api.grants import Grant, Grants
 from autopilot.api.http.answers import json_answer
 from autopilot.api.http.reception import Nothing, Reception, decoded, id_of, named, require_step_up
 from autopilot.api.signatures import Signatures, key_of
 from autopilot.api.watch import StreamWatch
-from autopilot.contract import DeviceKey, RenameDevice, encode
+from autopilot.contract import DeviceKey, RenameDevice, Revoked, encode
 from autopilot.contract.errors import Unprocessable
 
 
@@ -97,11 +97,12 @@ class DeviceRoutes:
         assert device is not None
         return json_answer({"data": encode(device)})
 
-    def _ended(self, session_ids: list[str]) -> Response:
-        for session_id in session_ids:
+    def _ended(self, ended: RevokedDevices) -> Response:
+        for session_id in (*ended.session_ids, *ended.guest_session_ids):
             self.grants.forget(session_id)
             self.watch.end_session(session_id)
-        return json_answer({"data": {"revoked": len(session_ids)}})
+        shown = Revoked(revoked=len(ended.session_ids), guests=len(ended.guest_ids))
+        return json_answer({"data": encode(shown)})
 
     def _caller(self, request: Request, grant: Grant) -> Caller:
         return self.reception.caller(request, grant.claims.surface)

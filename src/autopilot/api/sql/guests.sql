@@ -5,16 +5,22 @@ select pg_advisory_xact_lock(hashtextextended('autopilot.api.guests_of:' || $1::
 select count(*)::int from api.guest
 where invited_by = $1 and revoked_at is null and expires_at > clock_timestamp();
 
--- invite: A guest who may come; $6 is for how many seconds they may read.
-insert into api.guest (guest_id, invited_by, name, worker_ids, secret_digest, expires_at)
-values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
-returning guest_id, name, worker_ids, created_at, expires_at, entered_at;
+-- is_signed_in: Whether a session has not ended.
+select exists (select from api.session where session_id = $1 and ended_at is null);
+
+-- invite: A guest who may come; $6 is for how many seconds they may read, $7 the device that invites.
+with made as (
+    insert into api.guest (guest_id, invited_by, name, worker_ids, secret_digest, expires_at, device_id)
+    values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6), $7)
+    returning guest_id, name, worker_ids, created_at, expires_at, entered_at, device_id
+)
+select made.*, d.name as device_name from made left join api.device d using (device_id);
 
 -- of_user: A user's guests who may read, or come yet, the newest first.
-select guest_id, name, worker_ids, created_at, expires_at, entered_at
-from api.guest
-where invited_by = $1 and revoked_at is null and expires_at > clock_timestamp()
-order by created_at desc, guest_id;
+select g.guest_id, g.name, g.worker_ids, g.created_at, g.expires_at, g.entered_at, g.device_id, d.name as device_name
+from api.guest g left join api.device d using (device_id)
+where g.invited_by = $1 and g.revoked_at is null and g.expires_at > clock_timestamp()
+order by g.created_at desc, g.guest_id;
 
 -- enter: The link is used; no row where it lets nobody in.
 update api.guest set entered_at = clock_timestamp()
@@ -35,9 +41,14 @@ update api.guest set revoked_at = clock_timestamp()
 where guest_id = $1 and invited_by = $2 and revoked_at is null and expires_at > clock_timestamp()
 returning guest_id, name;
 
--- end_sessions: No token of a guest speaks for anyone from now on.
+-- revoke_invited_from: The guests that these devices invited read nothing from now on, and their links let nobody in.
+update api.guest set revoked_at = clock_timestamp()
+where device_id = any ($1::text[]) and revoked_at is null and expires_at > clock_timestamp()
+returning guest_id, name, device_id;
+
+-- end_sessions: No token of these guests speaks for anyone from now on.
 update api.session set ended_at = clock_timestamp(), end_reason = 'revoked'
-where guest_id = $1 and ended_at is null
+where guest_id = any ($1::text[]) and ended_at is null
 returning session_id;
 
 -- sweep: Forget guests who ended long ago, their devices and sessions with them; the audit keeps what they were.

@@ -222,6 +222,8 @@ class Revoked:
 
     revoked: int
     """How many sessions."""
+    guests: int | None = None
+    """How many guests, whom these devices had invited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

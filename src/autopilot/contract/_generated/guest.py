@@ -23,6 +23,10 @@ class Guest:
     """Until when they may read."""
     entered_at: str | None = None
     """When they came; null: not yet."""
+    device_id: str | None = None
+    """The device that they were invited from, and end with when it is revoked; null: before this was kept."""
+    device_name: str | None = None
+    """What that device is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
