@@ -31,7 +31,7 @@ _DONE = {
     "answer": "Answered",
 }
 _OUTCOMES = {"accepted": "it was allowed", "declined": "it was declined", "cancelled": "the turn was ended over it"}
-_CLOSED = {
+CLOSED = {
     "turn_ended": "the turn ended",
     "turn_interrupted": "the turn was interrupted",
     "thread_closed": "the session was closed",
@@ -85,7 +85,7 @@ def became(approval: Approval, names: Names) -> Label:
         "applied": Label(done, _tone(approval)),
         "superseded": Label("Answered at the computer" + (f": {outcome}" if outcome else ""), _tone(approval)),
         "expired": Label("Nobody answered in time"),
-        "closed": Label(f"Asked no more: {_CLOSED.get(closed) or spelled(closed)}"),
+        "closed": Label(f"Asked no more: {CLOSED.get(closed) or spelled(closed)}"),
     }
     return labels.get(approval.state) or Label(sentence(spelled(approval.state)))
 

@@ -23,9 +23,13 @@ class Label:
     tone: Tone = "quiet"
 
 
+_LONGEST = 100
+"""Characters of a word that is worth spelling."""
+
+
 def spelled(word: str) -> str:
     """A word of a program's (`waiting_for_input`, `turnEnded`) as words: of values nobody foresaw."""
-    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in word)
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in word[:_LONGEST])
     return " ".join(spaced.replace("_", " ").replace("-", " ").replace(".", " ").split())
 
 

@@ -1,0 +1,213 @@
+"""What people ask, and what is asked of them: requests, approvals, refusals by policy, handshakes, the log itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import htpy as h
+
+from autopilot.client.presenters import approvals, handshakes, receipts
+from autopilot.client.presenters.labels import Label
+from autopilot.client.presenters.people import short, who
+from autopilot.client.presenters.policies import denial_words, rule_words
+from autopilot.client.timeline_records import (
+    Asked,
+    Denial,
+    Handshake,
+    Lifecycle,
+    PolicyDenied,
+    Question,
+    ReceiptStep,
+    Request,
+)
+from autopilot.contract import Actor
+from autopilot.web.timeline import diffs, safe, terminal
+from autopilot.web.timeline.frame import article, chip, moment, mono, words
+from autopilot.web.timeline.look import Look
+
+_REPEATED_IN_A_MESSAGE = frozenset({"turn/start", "turn/steer"})
+"""What these say is the next message of the timeline."""
+
+
+def request(item: Request, look: Look) -> h.Element:
+    """A request, who asked, and the steps of its receipt."""
+    state = receipts.state_of(item.state)
+    title = receipts.asked(item.method)
+    quiet = item.state in receipts.WAY
+    return article(
+        item,
+        f"Request {title}, {state.text}",
+        h.header[
+            h.b[safe.line(title)],
+            None if item.state == "completed" else chip(state),
+            by(item.actor, look),
+            moment(item.at),
+        ],
+        words(item.words) if item.words and not (quiet and item.method in _REPEATED_IN_A_MESSAGE) else None,
+        _denial(item.denial) if item.denial else words(item.error) if item.error else None,
+        h.details(".way")[
+            h.summary[h.span(".dots", aria_hidden="true")[_dots(item)], h.span(".sr")["Steps"]],
+            h.ol(".receipt")[(_step(step) for step in item.steps)],
+            h.p(".ids")[mono(item.request_id), _trace(item, look)],
+        ],
+        also="quiet" if quiet else "loud",
+    )
+
+
+def approval(item: Asked, look: Look) -> h.Element:
+    """A question of Codex with its evidence, and who answered what."""
+    state = approvals.state_of(item.state, item.outcome, item.closed_reason)
+    risk = approvals.risk_of(item.risk)
+    title = item.title or approvals.kind_of(item.what)
+    pending = item.state == "pending"
+    evidence = _evidence(item, look)
+    return article(
+        item,
+        f"Approval: {title}, {state.text}",
+        h.header[
+            h.span(".what")[safe.line(approvals.kind_of(item.what))],
+            chip(risk) if risk and pending else None,
+            None if pending else chip(state),
+            moment(item.at),
+        ],
+        h.p(".title", dir="auto")[safe.prose(title[:600])],
+        evidence if pending else h.details[h.summary["Evidence"], evidence] if any(evidence) else None,
+        _answer(item, look),
+        also="pending" if pending else "ended",
+    )
+
+
+def policy_denied(item: PolicyDenied, look: Look) -> h.Element:
+    """A policy said no to an answer."""
+    return article(
+        item,
+        "Refused by policy",
+        h.header[h.b["Refused by policy"], by(item.actor, look), moment(item.at)],
+        h.p(".line")[safe.line(f"An answer: {approvals.kind_of(item.what)}")] if item.what else None,
+        _denial(item.denial),
+        also="loud",
+    )
+
+
+def handshake(item: Handshake, look: Look, now: datetime | None = None) -> h.Element:
+    """A handshake: sent, answered by which session, or never."""
+    state = handshakes.state_of(item, now)
+    took = handshakes.answered_after(item)
+    waiting = state is handshakes.WAITING
+    return article(
+        item,
+        f"Handshake, {state.text}",
+        h.header[h.b["Handshake"], _waiting() if waiting else chip(state), by(item.actor, look), moment(item.at)],
+        h.p(".line")[
+            by(item.answered_by, look),
+            " session ",
+            mono(item.session_id),
+            f", after {took}" if took else None,
+        ]
+        if item.answered_by is not None and item.session_id
+        else None,
+        also="waiting" if waiting else "",
+    )
+
+
+def lifecycle(item: Lifecycle, look: Look) -> h.Element:
+    """The log was opened or closed; of a stop, what it ended and could not."""
+    stopped = item.event == "stopped"
+    title = "Stopped" if stopped else {"reattach": "Opened again"}.get(item.reason or "", "Session begins")
+    unsure = stopped and item.verified is False
+    lists = (("Ended", item.processes), ("Still running", item.still_running), ("Not looked at", item.unverified))
+    return article(
+        item,
+        title,
+        h.header[
+            h.b[title],
+            chip(Label("Not verified", "warn")) if unsure else None,
+            by(item.actor, look) if stopped else None,
+            moment(item.at),
+        ],
+        words(item.reason) if stopped and item.reason else None,
+        [_list(name, found) for name, found in lists if found],
+        also="loud" if unsure else "",
+    )
+
+
+def by(actor: Actor | None, look: Look) -> h.Node:
+    """Who it was, on which device."""
+    one = who(actor, look.names)
+    return None if one is None else h.bdi(".by")[safe.line(one.words)]
+
+
+def _waiting() -> h.Node:
+    """Both states: the second takes the place of the first when the time is over, by the style sheet's clock."""
+    return [
+        h.span(".in-time")[chip(handshakes.WAITING)],
+        h.span(".too-late")[chip(handshakes.NEVER)],
+    ]
+
+
+def _list(name: str, found: tuple[str, ...]) -> h.Element:
+    return h.div(".found")[h.p(".part")[name], h.ul[(h.li[mono(one)] for one in found)]]
+
+
+def _dots(item: Request) -> list[h.Element]:
+    """One dot a step of the way: those that were come to are full."""
+    come_to = {step.state for step in item.steps} | {item.state}
+    ended_ill = item.state not in receipts.WAY
+    dots = [h.i(class_="on" if state in come_to else "")[""] for state in receipts.WAY]
+    return [*dots[:-1], h.i(class_="ill")[""]] if ended_ill else dots
+
+
+def _step(step: ReceiptStep) -> h.Element:
+    return h.li[h.span[safe.line(receipts.step(step.state))], moment(step.at)]
+
+
+def _trace(item: Request, look: Look) -> h.Node:
+    if not (item.x_request_id and look.worker_id):
+        return None
+    return h.a(href=look.trace(item.x_request_id))["Trace"]
+
+
+def _denial(denial: Denial) -> h.Element:
+    rule = rule_words(denial)
+    return h.div(".denial")[
+        words(denial_words(denial)),
+        h.p(".rule")[safe.line(rule)] if rule else None,
+    ]
+
+
+def _evidence(item: Asked, look: Look) -> list[h.Node]:
+    told = {item.cwd, item.reason}
+    facts = [fact for fact in item.facts if fact.value not in told]
+    return [
+        terminal.block(safe.code(item.command[: look.caps.characters])) if item.command else None,
+        h.p(".cwd")["in ", mono(item.cwd)] if item.cwd else None,
+        words(item.reason) if item.reason else None,
+        h.dl(".facts")[((h.dt[safe.line(one.label)], h.dd[mono(one.value, 600)]) for one in facts)] if facts else None,
+        list(diffs.files([diffs.read(change) for change in item.changes], look.caps)) or None,
+        h.ol(".questions")[(_question(one) for one in item.questions)] if item.questions else None,
+    ]
+
+
+def _question(one: Question) -> h.Element:
+    return h.li[
+        h.b(dir="auto")[safe.line(one.header)] if one.header else None,
+        words(one.text),
+        h.ul[(h.li(dir="auto")[safe.line(choice)] for choice in one.choices)] if one.choices else None,
+    ]
+
+
+def _answer(item: Asked, look: Look) -> h.Node:
+    if item.state == "pending":
+        if not item.answerable:
+            return h.p(".left-out")[approvals.AT_THE_COMPUTER]
+        return h.p(".answer-here")[h.a(".button", href=look.approval(item.approval_id))["Answer"]]
+    if item.option is None:
+        return None
+    return h.div(".answer")[
+        h.p[h.b(dir="auto")[safe.line(item.option)], " ", _who_answered(item, look), moment(item.decided_at)],
+        words(item.message) if item.message else None,
+    ]
+
+
+def _who_answered(item: Asked, look: Look) -> h.Node:
+    return h.bdi(".by")[f"by rule {short(safe.line(item.rule_id))}"] if item.rule_id else by(item.actor, look)

@@ -1,0 +1,51 @@
+"""Text of anybody's as text on a page: whatever can't be seen is made visible, whatever breaks an encoding is replaced.
+
+htpy escapes what HTML means; this takes care of what it does not: lone surrogates, NUL and other controls, characters
+that reorder or hide text. In prose only what overrides the direction is shown, since right-to-left languages need the
+rest; in code everything invisible is.
+"""
+
+from __future__ import annotations
+
+import re
+
+REPLACEMENT = "\ufffd"
+_SURROGATES = "\ud800-\udfff"
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+_NON_CHARACTERS = "\ufdd0-\ufdef\ufffe\uffff"
+_OVERRIDES = "\u202a-\u202e"
+_INVISIBLE = (
+    "\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028\u2029\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+_IN_PROSE = re.compile(f"[{_SURROGATES}{_CONTROLS}{_NON_CHARACTERS}{_OVERRIDES}]")
+_IN_CODE = re.compile(f"[{_SURROGATES}{_CONTROLS}{_NON_CHARACTERS}{_OVERRIDES}{_INVISIBLE}]")
+_LINE_ENDS = re.compile(r"\r\n?")
+_PICTURES = 0x2400
+_DELETE, _SPACE = 0x7F, 0x20
+
+
+def prose(text: str) -> str:
+    """What a person or a model wrote."""
+    return _IN_PROSE.sub(_visible, _LINE_ENDS.sub("\n", text))
+
+
+def code(text: str) -> str:
+    """Commands, paths, output, diffs, names of programs: nothing in it may hide."""
+    return _IN_CODE.sub(_visible, _LINE_ENDS.sub("\n", text))
+
+
+def line(text: str, limit: int = 300) -> str:
+    """Some words on one line, as code; a longer one keeps its beginning."""
+    short = text if len(text) <= limit else text[:limit] + "…"
+    return code(short).replace("\n", " ").strip()
+
+
+def _visible(found: re.Match[str]) -> str:
+    number = ord(found.group())
+    if number < _SPACE:
+        return chr(_PICTURES + number)
+    if number == _DELETE:
+        return "\u2421"
+    if "\ud800" <= found.group() <= "\udfff" or number in (0xFFFE, 0xFFFF):
+        return REPLACEMENT
+    return f"⟨U+{number:04X}⟩"
