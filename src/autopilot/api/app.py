@@ -33,7 +33,7 @@ from autopilot.api.deletion import Deletion, Deletions
 from autopilot.api.devices import Devices
 from autopilot.api.grants import Grants
 from autopilot.api.guests import Guests
-from autopilot.api.http import pair_page
+from autopilot.api.http import link_pages
 from autopilot.api.http.account import AccountRoutes
 from autopilot.api.http.auth import AuthRoutes
 from autopilot.api.http.body import BodyLimits
@@ -222,7 +222,6 @@ def build(
             *_pairing(api, reception, limits).routes(),
             *teams.routes(),
             *GuestRoutes(api.guests, port, api.grants, api.watch, reception, rate, alarm, settings.public_url).routes(),
-            pair_page.ROUTE,
             *HealthRoutes(pool, port, clock.monotonic, metrics.render).routes(),
             *DocsRoutes(openapi.document()).routes(),
             *api.push.routes(reception, api.refusals, limits).routes(),
@@ -251,7 +250,7 @@ def build(
 def _beside(pages: ASGIApp | None) -> list[BaseRoute]:
     """Every other path is the web app's, where there is one; not what would be the API's."""
     if pages is None:
-        return [Route("/", DocsRoutes.root, methods=["GET"])]
+        return [Route("/", DocsRoutes.root, methods=["GET"]), *link_pages.ROUTES]
     return [Route("/api/{rest:path}", _no_such_route), Mount("", pages)]
 
 

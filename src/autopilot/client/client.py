@@ -27,6 +27,7 @@ from autopilot.client.prices import PriceCalls
 from autopilot.client.push import PushCalls
 from autopilot.client.server import ServerCalls
 from autopilot.client.spend import SpendCalls
+from autopilot.client.step_up import StepUpCalls
 from autopilot.client.teams import TeamCalls
 from autopilot.client.tokens import FixedToken, TokenSource
 from autopilot.contract import Me
@@ -46,6 +47,7 @@ class RuntimeCodexClient(
     GuestCalls,
     ServerCalls,
     PushCalls,
+    StepUpCalls,
 ):
     """Calls as coroutines, streams as followers, errors as `autopilot.contract.errors`.
 

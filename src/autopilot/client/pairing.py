@@ -7,8 +7,10 @@ them to call `step` about once a second. Never prints; keeps tokens nowhere but 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from autopilot.client.calls import as_message, one
@@ -30,6 +32,7 @@ from autopilot.contract import (
     RequestPairing,
     SignedIn,
     StartedPairing,
+    decode,
     encode,
 )
 
@@ -120,6 +123,32 @@ class Seen:
         return pairing
 
 
+def _text_of(seen: Seen | None, **fields: object) -> str:
+    """What a side knows, as text."""
+    if seen is not None:
+        fields |= {"is_starter": seen.is_starter, "first": encode(seen.first) if seen.first else None}
+    return json.dumps(fields)
+
+
+def _seen_in(fields: dict[str, Any], nonce: str, device: PairingDevice | None) -> Seen | None:
+    first = fields.get("first")
+    if not isinstance(first, dict):
+        return None
+    return Seen(nonce, fields["is_starter"] is True, device, decode(Pairing, first))
+
+
+def _fields_in(text: str) -> dict[str, Any]:
+    """What was written by `saved`.
+
+    Raises:
+        ValueError: it was not.
+    """
+    fields = json.loads(text)
+    if not isinstance(fields, dict) or not isinstance(fields.get("nonce"), str):
+        raise ValueError("no state of a pairing")  # noqa: TRY004 - whatever is wrong with the text, it is one error
+    return fields
+
+
 @dataclass(slots=True)
 class Approver:
     """The side of a person who is signed in: `offer` or `find`, then `step` until there are words, then decide."""
@@ -180,6 +209,23 @@ class Approver:
             Conflict: it is over.
         """
         return await self._decide(DecidePairing(accept=False))
+
+    def saved(self) -> str:
+        """All that this side knows, as text: for an app that may be ended meanwhile. Secret: keep it from others."""
+        return _text_of(self._seen, nonce=self.nonce, pairing_id=self._pairing_id)
+
+    @classmethod
+    def restored(cls, http: Http, text: str) -> Approver:
+        """This side again, from what `saved` said.
+
+        Raises:
+            ValueError: it did not say this.
+        """
+        fields = _fields_in(text)
+        made = cls(http, fields["nonce"])
+        made._pairing_id = str(fields.get("pairing_id"))
+        made._seen = _seen_in(fields, made.nonce, None)
+        return made
 
     async def _decide(self, decision: DecidePairing) -> Pairing:
         body = encode(decision)
@@ -270,6 +316,30 @@ class Joiner:
                     device_key=None if self.signer is None else self.signer.seed_hex,
                 )
             )
+        return made
+
+    def saved(self) -> str:
+        """All that this side knows, but for the key that signs, as text; as `Approver.saved`."""
+        return _text_of(
+            self._seen,
+            nonce=self.nonce,
+            ticket=self.ticket,
+            credential=self._credential,
+            device=encode(self.device),
+        )
+
+    @classmethod
+    def restored(cls, http: Http, text: str) -> Joiner:
+        """This side again, from what `saved` said.
+
+        Raises:
+            ValueError: it did not say this.
+        """
+        fields = _fields_in(text)
+        device = decode(PairingDevice, fields.get("device"))
+        made = cls(http, device, nonce=fields["nonce"], ticket=str(fields.get("ticket")))
+        made._credential = str(fields.get("credential"))
+        made._seen = _seen_in(fields, made.nonce, device)
         return made
 
     def _introduce(self) -> None:

@@ -38,6 +38,7 @@ from autopilot.contract import (
     RefreshBody,
     SignedIn,
     SignInByPasskey,
+    SsoOffer,
     SteppedUp,
     StepUp,
     User,
@@ -45,7 +46,7 @@ from autopilot.contract import (
     decode,
     encode,
 )
-from autopilot.contract.errors import AutopilotError, NetworkError, Unauthorized, UnknownError, Unprocessable
+from autopilot.contract.errors import AutopilotError, NetworkError, NotFound, Unauthorized, UnknownError, Unprocessable
 
 REFRESH_AHEAD_SECONDS = 60.0
 """An access token with less left is replaced before it is used."""
@@ -353,6 +354,14 @@ class Session:
             signed_in = await self._opened("auth.passkey", "/api/auth/passkeys/sign-in", encode(said), seed)
         self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
+
+    async def sso_provider(self) -> str | None:
+        """What people call the organisation's provider; None: this server has none."""
+        try:
+            reply = await self._http.call("auth.sso_provider", "GET", "/api/auth/oidc")
+        except NotFound:
+            return None
+        return one(SsoOffer, reply).name
 
     async def begin_sso(self) -> SsoSignIn:
         """Begin a sign-in with the organisation's provider: a browser is to open its `url`, and shows a code.

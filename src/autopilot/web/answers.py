@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import htpy as h
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -27,3 +29,8 @@ def html(element: h.Node, *, status: int = 200) -> Response:
         status_code=status,
         headers=HEADERS,
     )
+
+
+def said(value: dict[str, Any], *, status: int = 200) -> Response:
+    """What a script of ours asked for."""
+    return JSONResponse(value, status_code=status, headers=HEADERS)

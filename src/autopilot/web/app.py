@@ -24,11 +24,25 @@ from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
-from autopilot.web.pages import inbox, more, settings, sign_in, spend, worker, workers
+from autopilot.web.pages import (
+    inbox,
+    joining,
+    more,
+    settings,
+    sign_in,
+    sign_in_ways,
+    spend,
+    step_up,
+    worker,
+    workers,
+)
 from autopilot.web.visitors import Browsers
 
 PAGES = (
     sign_in,
+    sign_in_ways,
+    joining,
+    step_up,
     workers,
     worker,
     inbox,

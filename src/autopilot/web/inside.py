@@ -31,6 +31,9 @@ class Outside:
     client: tuple[str, int] | None
     forwarded_for: bytes | None
     traceparent: str | None
+    scheme: str
+    server: tuple[str, int | None] | None
+    """Where the browser came in: passkeys of this machine are for the very port."""
 
     @classmethod
     def of(cls, scope: Scope) -> Outside:
@@ -41,6 +44,8 @@ class Outside:
             client=(client[0], client[1]) if client else None,
             forwarded_for=headers.get(b"x-forwarded-for"),
             traceparent=scope.get("state", {}).get("traceparent"),
+            scheme=scope["scheme"],
+            server=scope.get("server"),
         )
 
     def trace(self) -> dict[str, str]:
@@ -77,14 +82,14 @@ class Inside(httpx2.AsyncBaseTransport):
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": request.method,
-            "scheme": "http",
+            "scheme": self._outside.scheme,
             "path": request.url.path,
             "raw_path": raw_path,
             "root_path": "",
             "query_string": query,
             "headers": headers,
             "client": self._outside.client,
-            "server": ("localhost", 80),
+            "server": self._outside.server,
             "state": {},
             "extensions": {},
         }

@@ -20,6 +20,7 @@ from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
 
 UNAVAILABLE = 503
+STEP_UP = "step_up_required"
 
 
 def is_partial(request: Request) -> bool:
@@ -31,6 +32,8 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
     """The answer to a request that ended with this error."""
     if isinstance(error, (SignInAgain, Unauthorized)):
         return _sign_in(request)
+    if error.reason_code == STEP_UP:
+        return _prove_first(request)
     status = getattr(error, "status", None) or UNAVAILABLE
     if is_partial(request):
         notice = html(notice_of(error), status=status)
@@ -51,6 +54,16 @@ def notice_of(error: AutopilotError) -> h.Element:
         h.p[error.message],
         h.small[f"Request {error.request_id}"] if error.request_id else None,
     ]
+
+
+def _prove_first(request: Request) -> Response:
+    """Who asks has to prove anew who they are: scripts ask for that in a dialog, and then repeat what was asked."""
+    if "hx-request" in request.headers:
+        response = Response(status_code=403)
+        response.headers["x-step-up"], response.headers["hx-reswap"] = "required", "none"
+        return response
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/step-up/page?next={quote(request.url.path + query, safe='')}", status_code=303)
 
 
 def _sign_in(request: Request) -> Response:

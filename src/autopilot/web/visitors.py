@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from autopilot.client import Session
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.http import Http
 from autopilot.client.tokens import MemoryTokenStore, SignInAgain
 from autopilot.contract.errors import Forbidden
 from autopilot.web.inside import BASE_URL, Outside, client_arguments
@@ -74,10 +75,14 @@ class Visitors:
         outside = Outside.of(request.scope)
         return Visitor(RuntimeCodexClient(BASE_URL, tokens, **client_arguments(self.app, outside)), cookie)
 
-    def stranger(self, request: Request) -> Session:
-        """A session to sign in with; what it gets is handed to `welcome`."""
+    def stranger(self, request: Request, store: MemoryTokenStore | None = None) -> Session:
+        """A session to sign in with, or that was signed in (in `store`); what it gets is handed to `welcome`."""
         outside = Outside.of(request.scope)
-        return Session(BASE_URL, MemoryTokenStore(), **client_arguments(self.app, outside))
+        return Session(BASE_URL, store or MemoryTokenStore(), **client_arguments(self.app, outside))
+
+    def calls(self, request: Request) -> Http:
+        """Calls of nobody: what is to be paired makes them."""
+        return Http(BASE_URL, tokens=None, **client_arguments(self.app, Outside.of(request.scope)))
 
     async def welcome(self, request: Request, response: Response, session: Session) -> None:
         """Give the browser a cookie for the session that was just opened."""

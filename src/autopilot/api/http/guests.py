@@ -27,12 +27,6 @@ from autopilot.contract.errors import Forbidden, NotFound, Unauthorized, Unavail
 from autopilot.contract.port import RuntimePort, RuntimeRequest
 
 OK, FORBIDDEN, MISSING = 200, 403, 404
-PAGE = (
-    b'<!doctype html><html lang="en"><meta charset="utf-8">'
-    b'<meta name="viewport" content="width=device-width,initial-scale=1"><title>Guest of Autopilot</title>'
-    b"<h1>Somebody shows you Codex at work</h1><p>This link lets you in, once.</p>"
-    b"<p>On a computer with Autopilot: <code>autopilot guests enter '(the whole link)'</code></p></html>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,6 @@ class GuestRoutes:
     def routes(self) -> list[Route]:
         """The paths."""
         return [
-            Route("/guest", page, methods=["GET"]),
             Route("/api/guests", self.show, methods=["GET"]),
             Route("/api/guests", self.invite, methods=["POST"]),
             Route("/api/guests/enter", self.enter, methods=["POST"]),
@@ -131,11 +124,6 @@ class GuestRoutes:
 
     def _caller(self, request: Request) -> Caller:
         return self.reception.caller(request, "sdk")
-
-
-async def page(_request: Request) -> Response:
-    """What a browser shows that opens a guest's link; the same for everybody. The secret stays in its fragment."""
-    return Response(PAGE, media_type="text/html")
 
 
 def _checked(body: InviteGuest) -> tuple[str, list[str], int]:

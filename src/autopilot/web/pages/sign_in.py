@@ -1,4 +1,4 @@
-"""Signing in by a code that is mailed (or printed on the server's console)."""
+"""Signing in: all ways there are, and the one by a code that is mailed (or printed on the server's console)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from autopilot.web.parts.layout import bare_page
 from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
 
 PLAIN_HTTP = (
-    "This page came over plain HTTP, on which anybody between could take your session. Open it over https, "
-    "or on the server's own machine."
+    "This page came over plain HTTP, on which anybody between could take your session: nobody can sign in here, and "
+    "there are no passkeys, no notifications and nothing offline. Open it over https, or on the server's own machine."
 )
 
 
@@ -25,7 +25,7 @@ def routes(doors: Doors) -> list[Route]:
     """Where it is; and out again."""
 
     async def begin(request: Request) -> Response:
-        return await show(request, doors.assets)
+        return await show(request, doors.visitors, doors.assets)
 
     async def send(request: Request) -> Response:
         return await send_code(request, doors.visitors, doors.assets)
@@ -47,9 +47,15 @@ def routes(doors: Doors) -> list[Route]:
     ]
 
 
-async def show(request: Request, assets: Assets) -> Response:
-    """Ask for the address."""
-    return _page(assets, _ask_address(local_path(request.query_params.get("next"))), request)
+async def show(request: Request, visitors: Visitors, assets: Assets) -> Response:
+    """Ask for the address, or another way."""
+    after = local_path(request.query_params.get("next"))
+    try:
+        async with visitors.stranger(request) as session:
+            provider = await session.sso_provider()
+    except AutopilotError:  # the mail may work all the same
+        provider = None
+    return _page(assets, [_ask_address(after), _other_ways(after, provider)], request)
 
 
 async def send_code(request: Request, visitors: Visitors, assets: Assets) -> Response:
@@ -74,7 +80,9 @@ async def verify(request: Request, visitors: Visitors, assets: Assets) -> Respon
         return _page(assets, _ask_address(after, email), request, status=403)
     session = visitors.stranger(request)
     try:
-        await session.verify(form.get("code", ""), email=email, device_name=browser_name(request))
+        await session.verify(
+            form.get("code", ""), email=email, device_name=browser_name(request), device_platform=system_name(request)
+        )
         response = RedirectResponse(after, status_code=303)
         await visitors.welcome(request, response, session)
     except AutopilotError as error:
@@ -88,8 +96,14 @@ def browser_name(request: Request) -> str:
     """What the device is called in lists, until somebody names it: `Safari on iPhone`."""
     agent = request.headers.get("user-agent", "")
     browser = next((name for mark, name in BROWSERS if mark in agent), "Browser")
-    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    system = system_name(request)
     return f"{browser} on {system}" if system else browser
+
+
+def system_name(request: Request) -> str | None:
+    """What it runs on."""
+    agent = request.headers.get("user-agent", "")
+    return next((name for mark, name in SYSTEMS if mark in agent), None)
 
 
 BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrom", "Chrome"), ("Safari/", "Safari"))
@@ -105,7 +119,29 @@ SYSTEMS = (
 
 def _page(assets: Assets, form: h.Node, request: Request, *, status: int = 200) -> Response:
     warning = None if may_sign_in(request) else h.p(".warning", role="alert")[PLAIN_HTTP]
-    return html(bare_page("Sign in", assets, [h.h1["Autopilot"], warning, form]), status=status)
+    return html(bare_page("Sign in", assets, [_brand(assets), h.h1["Autopilot"], warning, form]), status=status)
+
+
+def _other_ways(after: str, provider: str | None) -> h.Element:
+    return h.div(".ways")[
+        h.p(".or", aria_hidden="true")["or"],
+        h.button(type="button", data_passkey="sign-in", hidden=True)["Use a passkey"],
+        h.p(".problem", role="alert", data_passkey_said=True, hidden=True),
+        h.form(action="/sign-in/sso", method="post")[
+            h.input(type="hidden", name="next", value=after),
+            h.button(type="submit")[f"Continue with {provider}"],
+        ]
+        if provider
+        else None,
+        h.a(".button", href="/pair")["Pair with a device that is signed in"],
+        h.p(".fine", data_no_passkeys=True, hidden=True)[
+            "Passkeys need https, or http://localhost on this machine, and a browser that knows them."
+        ],
+    ]
+
+
+def _brand(assets: Assets) -> h.VoidElement:
+    return h.img(".brand", src=assets["icon.svg"].path, alt="", width="56", height="56")
 
 
 def _ask_address(after: str, email: str = "", problem: str | None = None) -> h.Element:
@@ -115,7 +151,7 @@ def _ask_address(after: str, email: str = "", problem: str | None = None) -> h.E
         h.input(
             "#email", type="email", name="email", value=email, autocomplete="username", required=True, autofocus=True
         ),
-        _problem(problem),
+        problem_line(problem),
         h.button(".primary", type="submit")["Send me a code"],
     ]
 
@@ -135,11 +171,12 @@ def _ask_code(after: str, email: str, problem: str | None = None) -> h.Element:
             required=True,
             autofocus=True,
         ),
-        _problem(problem),
+        problem_line(problem),
         h.button(".primary", type="submit")["Sign in"],
         h.p[h.a(href="/sign-in")["Another address"]],
     ]
 
 
-def _problem(words: str | None) -> h.Node:
+def problem_line(words: str | None) -> h.Node:
+    """What is wrong, beside the field that it is about."""
     return h.p(".problem", role="alert")[words] if words else None

@@ -79,6 +79,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
             ],
             h.div("#notices", role="status", aria_live="polite"),
             h.dialog("#dialog", aria_label="Dialog"),
+            h.dialog("#proof", aria_label="Is it you?"),
         ],
     ]
 
