@@ -138,7 +138,8 @@ class _Call(httpx2.AsyncByteStream):
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._began.set_result(message)
+            if not self._began.done():  # else whoever called has left
+                self._began.set_result(message)
         elif message.get("body") and not self._left.is_set():
             await self._pieces.put(message["body"])
 

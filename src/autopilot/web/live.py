@@ -13,7 +13,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import htpy as h
@@ -75,6 +75,8 @@ class Tab:
     version: str
     """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
+    _link: ConnectionState = field(default_factory=ConnectionState, init=False)
+    _link_changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Answer the request."""
@@ -97,6 +99,7 @@ class Tab:
     def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
         yield _send(queue, send)
         yield self._beat(queue)
+        yield self._links(queue)
         yield self._until_over(self._states(queue), queue)
         if self.worker_id is not None:
             yield self._until_over(self._events(queue, self.boards.of(self.worker_id), self.worker_id), queue)
@@ -121,7 +124,8 @@ class Tab:
         counted = _Counted()
         first: list[WorkerSummary] | None = None
         async with aclosing(self.visitor.client.follow_everything()) as follower:
-            cancel = follower.on_state(lambda state: _say(queue, state))
+            self._link = follower.state
+            cancel = follower.on_state(self._link_became)
             try:
                 async for entry in follower:
                     if isinstance(entry, StreamOpen):
@@ -138,6 +142,18 @@ class Tab:
                         await queue.put(frame("inbox", {"pending": counted.pending}))
             finally:
                 cancel()
+
+    def _link_became(self, state: ConnectionState) -> None:
+        self._link = state
+        self._link_changed.set()
+
+    async def _links(self, queue: asyncio.Queue[bytes]) -> None:
+        """How the server's own connection to the ledger stands; of what changes fast the last."""
+        while True:
+            await self._link_changed.wait()
+            self._link_changed.clear()
+            error = self._link.error
+            await queue.put(frame("link", {"kind": self._link.kind, "error": error.message if error else None}))
 
     async def _events(self, queue: asyncio.Queue[bytes], board: Board, worker_id: str) -> None:
         """The timeline of the worker on the screen; where it can't be gone on from, the screen is to be loaded anew."""
@@ -192,13 +208,6 @@ class _Counted:
 async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:
     for put in puts:
         await queue.put(put.frame())
-
-
-def _say(queue: asyncio.Queue[bytes], state: ConnectionState) -> None:
-    """How the server's own connection to the ledger stands; while the queue is full there is more to be told."""
-    error = state.error.message if state.error is not None else None
-    if not queue.full():
-        queue.put_nowait(frame("link", {"kind": state.kind, "error": error}))
 
 
 async def _send(queue: asyncio.Queue[bytes], send: Send) -> None:

@@ -2,7 +2,7 @@
 /* The one stream of this tab, and the line that says how things stand. A beat comes every 4 s: silence is told in 9. */
 const Live = (() => {
   const SILENCE = 9000;
-  let source = null, worker = null, seq = 0, heard = 0, link = { kind: "live" }, since = Date.now(), kind = "", again = null;
+  let source = null, worker = null, seq = 0, heard = 0, opened = 0, link = { kind: "live" }, since = Date.now(), kind = "", again = null;
   const box = () => document.getElementById("timeline");
   const line = () => document.getElementById("state");
   const say = (name, words) => {
@@ -21,7 +21,8 @@ const Live = (() => {
     const kept = keptAt() && new Date(keptAt());
     const shown = kept ? `what was known ${Times.said(kept, Date.now())}` : "what was known";
     if (!navigator.onLine) return say("offline", `Offline: showing ${shown}`);
-    if (!source || source.readyState === EventSource.CLOSED || quiet > SILENCE * 2) return say("offline", `No connection to the server: showing ${shown}`);
+    const unreached = source?.readyState !== EventSource.OPEN && quiet > SILENCE;
+    if (!source || source.readyState === EventSource.CLOSED || unreached || quiet > SILENCE * 2) return say("offline", `No connection to the server: showing ${shown}`);
     if (source.readyState === EventSource.CONNECTING) return say("connecting", heard ? "Reconnecting…" : "Connecting…");
     if (quiet > SILENCE) return say("stalled", "Connection stalled");
     if (link.kind === "waiting") return say("degraded", `Server: ${link.error || "the ledger can't be reached"}`);
@@ -36,7 +37,9 @@ const Live = (() => {
     worker = one?.dataset.worker ?? null;
     seq = one ? Math.max(seq, Number(one.dataset.seq)) : 0;
     source = new EventSource(worker ? `/live?worker=${encodeURIComponent(worker)}&after=${seq}` : "/live");
-    heard = heard || Date.now();
+    opened = Date.now();
+    link = { kind: "connecting" };
+    heard = heard || opened;
     on("hello", (said) => { App.version(said.version); });
     on("beat", () => {});
     on("link", (said) => { link = said; });
@@ -83,7 +86,7 @@ const Live = (() => {
   };
   setInterval(() => {
     tell();
-    if (source && Date.now() - heard > SILENCE * 2) { heard = Date.now() - SILENCE * 1.5; open(); }
+    if (source && Date.now() - Math.max(heard, opened) > SILENCE) open();
   }, 1000);
   addEventListener("online", () => open());
   addEventListener("offline", tell);
