@@ -85,7 +85,9 @@ async def test_with_passkeys_a_code_signs_in_and_is_no_fresh_proof_for_a_day(
         assert reason(await came.post(path)) == (403, "step_up_required")
     assert reason(await came.post(f"/api/devices/{device['device_id']}/confirm")) == (403, "step_up_required")
     assert (await sign_in(api, passkey)).status_code == 200
-    assert (await came.post(f"/api/devices/{device['device_id']}/revoke")).json() == {"data": {"revoked": 1, "guests": 0}}
+    assert (await came.post(f"/api/devices/{device['device_id']}/revoke")).json() == {
+        "data": {"revoked": 1, "guests": 0}
+    }
 
 
 async def test_the_others_are_told_by_mail_in_the_list_and_in_the_audit(
