@@ -62,7 +62,7 @@ def check(item: Item, look: Look = LOOK) -> str:
     article = parsed(html)
     assert article.tag == "article"
     assert article.attributes["id"] == element_id(item)
-    assert (article.attributes["class"] or "").startswith(f"item {item.kind} ")
+    assert (article.attributes["class"] or "").startswith(f"item k-{item.kind} ")
     for node in article.traverse():
         _check_node(node)
     return html

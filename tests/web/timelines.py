@@ -29,7 +29,7 @@ NAMES = Names(
     machines={"mac_1": "Ada's MacBook"},
 )
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAYAAACNMs+9AAAAFUlEQVR42mNk+M9Qz0AEYBxVSF+FABJADveWkH6oAAAAAElFTkSuQmCC"
-"""A red square of ten pixels."""
+"""A green dot of ten pixels."""
 
 
 class Story:
@@ -209,7 +209,7 @@ def _tools(log: Story) -> None:
     log.item("webSearch", query="monotonic clock", action=action, results=found)
     log.item("webSearch", query="", action={"type": "openPage", "url": "https://docs.example.org/3/"})
     log.item("imageView", path="/home/ada/shot.png")
-    log.item("imageGeneration", status="completed", result=DOT, revisedPrompt="A red square", savedPath="/tmp/red.png")
+    log.item("imageGeneration", status="completed", result=DOT, revisedPrompt="A green dot", savedPath="/tmp/dot.png")
     log.item("subAgentActivity", kind="started", agentPath="/root/reviewer", agentThreadId="t2")
     log.item("hookPrompt", fragments=[{"text": "Remember to run the formatter.", "hookRunId": "h"}])
     run = {"id": "h", "eventName": "preToolUse", "status": "blocked", "entries": [{"text": "Not on Fridays"}]}

@@ -9,6 +9,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _SHORT_SECONDS = 10.0
 """Below this a duration has a decimal."""
 _MILLISECONDS = 1000
+_TENTH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,12 @@ def seconds_between(earlier: str | None, later: str | None) -> float | None:
 
 
 def took(milliseconds: int | None) -> str:
-    """How long something took: `0.3 s`, `12 s`, `2 min 5 s`, `1 h 3 min`; empty for none."""
+    """How long something took: `12 ms`, `0.3 s`, `12 s`, `2 min 5 s`, `1 h 3 min`; empty for none."""
     if milliseconds is None:
         return ""
     seconds = max(0, milliseconds) / _MILLISECONDS
+    if seconds < _TENTH:
+        return f"{max(0, milliseconds)} ms"
     if seconds < _SHORT_SECONDS:
         return f"{seconds:.1f} s"
     for (unit, size), (finer, fine) in zip((("h", 3600), ("min", 60)), (("min", 60), ("s", 1)), strict=True):

@@ -100,7 +100,7 @@ def count_words(added: int, removed: int) -> h.Element:
 def _summary(one: FileDiff) -> h.Element:
     folder, slash, name = safe.line(one.path or "changes", 400).rpartition("/")
     return h.summary[
-        h.bdi(".mono.path")[h.span(".folder")[folder + slash] if slash else None, h.b[name]],
+        h.bdi(".mono.path")[h.span(".folder")[h.bdi(dir="ltr")[folder + slash]] if slash else None, h.b[name]],
         h.span(".moved")["→ ", mono(one.moved_to)] if one.moved_to else None,
         h.span(f".action.{one.action}")[ACTIONS[one.action]] if one.action in ("add", "delete") else None,
         count_words(one.added, one.removed),

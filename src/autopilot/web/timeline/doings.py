@@ -120,7 +120,7 @@ def web_search(item: WebSearch, look: Look) -> h.Element:
         h.p(".line")[markdown.link(item.url, item.url)] if item.url and item.action == "findInPage" else None,
         [h.p(".line.also")[mono(query)] for query in also],
         h.details[
-            h.summary[f"{item.found} results"],
+            h.summary["1 result" if item.found == 1 else f"{item.found:,} results"],
             h.ul[(h.li[markdown.link(one.url, one.title or one.url)] for one in findings)],
             h.p(".left-out")[f"{more} more"] if more > 0 else None,
         ]
@@ -158,11 +158,11 @@ def sub_agent(item: SubAgent, look: Look) -> h.Element:
 
 def hook(item: Hook, look: Look) -> h.Element:
     """A hook ran, or spoke to the model."""
-    title = spelled(item.event) or "hook"
+    title = spelled(item.event)
     status = item_status(item.status)
     return article(
         item,
-        f"Hook {title}, {status.text}",
+        f"Hook {title}, {status.text}".replace(" ,", ","),
         h.p(".line")[
             h.span(".what")["Hook"],
             " ",

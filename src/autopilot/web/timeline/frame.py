@@ -25,7 +25,7 @@ def element_id(item: Item) -> str:
 def article(item: Item, name: str, *content: h.Node, also: str = "") -> h.Element:
     """The element of an item; `name`: what it is, for who can't see it; `also`: more classes, of ours."""
     status = item.status if item.status in STATUSES else "other"
-    classes = f"item {item.kind} is-{status}" + (f" {also}" if also else "") + (" preview" if item.preview else "")
+    classes = f"item k-{item.kind} is-{status}" + (f" {also}" if also else "") + (" preview" if item.preview else "")
     return h.article(
         id=element_id(item),
         class_=classes,

@@ -77,7 +77,7 @@ def plan(item: Plan, look: Look) -> h.Element:
     return article(
         item,
         f"Plan, {done} of {len(item.steps)} done" if item.steps else "Plan",
-        h.header[h.b["Plan"], h.span(".count")[f"{done} of {len(item.steps)}"] if item.steps else None],
+        h.header[h.b["Plan"], h.span(".tally")[f"{done} of {len(item.steps)}"] if item.steps else None],
         markdown.rendered(item.text, look.caps.markdown_characters) if item.text else None,
         h.ol(".steps")[(_step(step) for step in steps)] if steps else None,
         h.p(".left-out")[f"{more} steps more"] if more else None,

@@ -152,9 +152,9 @@ def _list(name: str, found: tuple[str, ...]) -> h.Element:
 def _dots(item: Request) -> list[h.Element]:
     """One dot a step of the way: those that were come to are full."""
     come_to = {step.state for step in item.steps} | {item.state}
-    ended_ill = item.state not in receipts.WAY
-    dots = [h.i(class_="on" if state in come_to else "")[""] for state in receipts.WAY]
-    return [*dots[:-1], h.i(class_="ill")[""]] if ended_ill else dots
+    furthest = max((number for number, state in enumerate(receipts.WAY) if state in come_to), default=-1)
+    dots = [h.i(class_="on" if number <= furthest else "")[""] for number in range(len(receipts.WAY))]
+    return dots if item.state in receipts.WAY else [*dots[:-1], h.i(class_="ill")[""]]
 
 
 def _step(step: ReceiptStep) -> h.Element:

@@ -48,8 +48,7 @@ def turn_ended(item: TurnEnded, _look: Look) -> h.Element:
 def usage(item: Usage, _look: Look) -> h.Element:
     """What a turn used."""
     turn = item.turn
-    parts = [f"{tokens(turn.total)} tokens", f"{tokens(turn.input)} in", f"{tokens(turn.output)} out"]
-    parts += [f"{tokens(turn.cached_input)} cached"] if turn.cached_input else []
+    parts = [f"{tokens(turn.total)} tokens", f"{tokens(turn.output)} written"]
     parts += [context_used(item)] if item.context_window else []
     said = " · ".join(parts)
     return article(item, f"Used {said}", h.p(".line")[said])
