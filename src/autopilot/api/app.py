@@ -62,6 +62,7 @@ from autopilot.api.passkey_uses import PasskeyUses
 from autopilot.api.passkeys import Passkeys
 from autopilot.api.push_keys import PushKey
 from autopilot.api.push_room import PushRoom, push_room
+from autopilot.api.recovery_watch import RecoveryWatch
 from autopilot.api.refusals import Refusals
 from autopilot.api.relying_party import relying_party
 from autopilot.api.revocations import Revocations
@@ -108,6 +109,7 @@ class Api:
     audit: AuditOutbox
     refusals: Refusals
     departures: Departures
+    recoveries: RecoveryWatch
     signatures: Signatures
     clock: Clock
 
@@ -188,6 +190,7 @@ def build(
         step_up=step_up,
         rate=rate,
         alarm=alarm,
+        recoveries=api.recoveries,
     )
     passkeys = PasskeyRoutes(
         passkeys=Passkeys(api.ceremonies, site_of_passkeys, limits.passkeys),
@@ -200,7 +203,9 @@ def build(
     )
     body_limits = BodyLimits(limits.body_bytes, limits.body_idle_seconds, limits.body_seconds)
     memberships, names = Memberships(pool), SpendNames(pool)
-    facade = Facade(port, door, api.watch, api.signatures, api.refusals, memberships, body_limits, names)
+    facade = Facade(
+        port, door, api.watch, api.signatures, api.refusals, memberships, body_limits, names, api.recoveries
+    )
     teams = TeamRoutes(
         teams=Teams(pool),
         invitations=api.invitations,
@@ -215,7 +220,7 @@ def build(
         routes=[
             *auth.routes(),
             *AccountRoutes(Deletion(pool), api.deletions, api.grants, api.watch, reception).routes(),
-            *OidcRoutes(api.sso, api.postman, reception, rate, alarm).routes(),
+            *OidcRoutes(api.sso, api.postman, reception, rate, alarm, api.recoveries).routes(),
             *StepUpRoutes(step_up, uses, api.grants, api.postman, reception, rate, alarm).routes(),
             *passkeys.routes(),
             *DeviceRoutes(devices, api.grants, api.watch, api.signatures, reception).routes(),
@@ -319,6 +324,7 @@ def _parts(
         audit=AuditOutbox(pool, port, clock),
         refusals=Refusals(pool, addresses, clock),
         departures=Departures(pool, port, clock),
+        recoveries=RecoveryWatch(pool),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,
     )
@@ -362,7 +368,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
             works |= {"audit": api.audit.run, "refusals": api.refusals.run, "departures": api.departures.run}
-            works |= {"deletions": api.deletions.run}
+            works |= {"deletions": api.deletions.run, "recoveries": api.recoveries.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

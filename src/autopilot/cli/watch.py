@@ -18,6 +18,7 @@ from autopilot.cli.exits import Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import Painter
 from autopilot.cli.pick import pick_worker
+from autopilot.cli.recoveries import Recoveries
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import ago, health_words, value
 from autopilot.client import ConnectionState, RuntimeCodexClient
@@ -80,6 +81,7 @@ class View:
     _api: ApiFact = field(default_factory=ApiFact)
     _told: dict[str, str] = field(default_factory=dict)
     """The state of each fact of health, as it was told last."""
+    _recoveries: Recoveries = field(default_factory=Recoveries)
 
     async def run(self, start: Beginning) -> int:
         """Tell the past that was asked for, then follow until Ctrl-C, or the turn's end."""
@@ -185,6 +187,8 @@ class View:
                 if fact.state not in {self._told.get(name), UNKNOWN.state}:
                     self._told[name] = fact.state
                     self._remark(f"{called} is {health_words(fact)}")
+            for words in await self._recoveries.news(self.client):
+                self._remark(words)
 
     def _remark(self, text: str) -> None:
         self.painter.end_line()

@@ -21,6 +21,7 @@ from autopilot.contract import (
     Machine,
     Receipt,
     StateGone,
+    StateRecovery,
     StreamCaughtUp,
     StreamOpen,
     StreamStale,
@@ -29,7 +30,16 @@ from autopilot.contract import (
 )
 
 Entry: TypeAlias = (
-    Envelope | WorkerSummary | Machine | Approval | Receipt | StateGone | StreamStale | StreamOpen | StreamCaughtUp
+    Envelope
+    | WorkerSummary
+    | Machine
+    | Approval
+    | Receipt
+    | StateGone
+    | StateRecovery
+    | StreamStale
+    | StreamOpen
+    | StreamCaughtUp
 )
 """`StreamOpen` begins each connection: all state follows, up to `StreamCaughtUp`."""
 
@@ -39,6 +49,7 @@ KINDS: dict[str, Any] = {
     "codex.state.approval": Approval,
     "codex.state.receipt": Receipt,
     "codex.state.gone": StateGone,
+    "codex.state.recovery": StateRecovery,
     "codex.stream.stale": StreamStale,
     "codex.stream.open": StreamOpen,
     "codex.stream.caught_up": StreamCaughtUp,

@@ -26,6 +26,7 @@ from autopilot.api.http.answers import json_answer
 from autopilot.api.http.reception import Nothing, Reception, decoded, named
 from autopilot.api.limits import Limit
 from autopilot.api.mail import CodeMail, Postman
+from autopilot.api.recovery_watch import RecoveryWatch
 from autopilot.api.sessions import DeviceNote, RefreshReused, Sessions, Tokens
 from autopilot.api.signatures import key_of, verified
 from autopilot.api.step_up import StepUp
@@ -63,6 +64,7 @@ class AuthRoutes:
     reception: Reception
     rate: Limit
     alarm: Alarm
+    recoveries: RecoveryWatch
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -107,6 +109,7 @@ class AuthRoutes:
         if tokens is None:
             raise refusal()
         notices.tell_recovery(self.postman, tokens, device)
+        self.recoveries.signed_in(tokens)
         return json_answer(encode(signed_in(tokens)))
 
     async def refresh(self, request: Request) -> Response:

@@ -20,6 +20,7 @@ from autopilot.api.http import paths
 from autopilot.api.http.body import BodyLimits, read_body
 from autopilot.api.http.door import Door
 from autopilot.api.http.stream import close_stream, relay
+from autopilot.api.recovery_watch import RecoveryWatch
 from autopilot.api.refusals import Refusals
 from autopilot.api.sharing import Memberships
 from autopilot.api.signatures import Signatures
@@ -72,6 +73,7 @@ class Facade:
     memberships: Memberships
     body_limits: BodyLimits
     names: SpendNames
+    recoveries: RecoveryWatch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -129,7 +131,14 @@ class Facade:
             if not is_frames:  # an artifact: whoever gets less of it is to notice
                 headers.append((b"content-length", response.headers["content-length"].encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await relay(receive, send, body, stream, wants_control=wants_control, is_frames=is_frames)
+            told = {"wants_control": wants_control, "is_frames": is_frames}
+            if scope["route"].path != paths.EVERYTHING:
+                await relay(receive, send, body, stream, **told)
+                return
+            with self.recoveries.listening(grant) as news:
+                if news is not None:
+                    await self.recoveries.begin(grant, news)
+                await relay(receive, send, body, stream, **told, news=news)
         finally:
             await close_stream(body)
             if stream is not None:

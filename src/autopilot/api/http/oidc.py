@@ -26,6 +26,7 @@ from autopilot.api.mail import Postman
 from autopilot.api.oidc import OidcSignIns, Returned, Shown
 from autopilot.api.oidc_client import CALLBACK
 from autopilot.api.oidc_id_token import NotProved
+from autopilot.api.recovery_watch import RecoveryWatch
 from autopilot.api.sessions import DeviceNote
 from autopilot.api.tokens import signed_in
 from autopilot.contract import BeginSso, CollectSso, SsoOffer, encode
@@ -45,6 +46,7 @@ class OidcRoutes:
     reception: Reception
     rate: Limit
     alarm: Alarm
+    recoveries: RecoveryWatch
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -81,6 +83,7 @@ class OidcRoutes:
         with answering():
             tokens = await sign_ins.collect(_hex(body.verifier, "verifier"), body.code, device, caller)
         notices.tell_recovery(self.postman, tokens, device)
+        self.recoveries.signed_in(tokens)
         return json_answer(encode(signed_in(tokens)))
 
     async def come_back(self, request: Request) -> Response:

@@ -58,6 +58,8 @@ MACHINE_TEAM = "/machines/{machine_id}/team"
 """The one path whose calls go on with the membership that they are about (sharing.py)."""
 
 
+EVERYTHING = "/stream"
+"""The one stream that the API has frames of its own for (recovery_watch.py)."""
 WAITING = frozenset({"/workers/{worker_id}/requests", "/machines/{machine_id}/requests"})
 """Whose answers may take a minute: they are given to nobody whose session ended meanwhile."""
 

@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
+from autopilot.api.recovery_watch import RecoveryNews
 from autopilot.api.watch import OpenStream
 from autopilot.contract.errors import AutopilotError
 from autopilot.ops.log import get_logger
@@ -35,15 +36,23 @@ async def relay(
     *,
     wants_control: bool,
     is_frames: bool = True,
+    news: RecoveryNews | None = None,
 ) -> None:
     """Send everything that `body` yields; then, where the client asked for control frames, say why it ended early.
 
-    What is no frames (an artifact) and ends early leaves its response unfinished.
+    What is no frames (an artifact) and ends early leaves its response unfinished. `news`: frames of the API's own; they
+    go between those of the runtime, after the first where that is `open`.
     """
+    sending = _InTurn(send)
     async with asyncio.TaskGroup() as tasks:
-        departure = tasks.create_task(_departure(receive, stream))
-        is_complete = await _pass_on(send, body, stream)
-        departure.cancel()
+        beside = [tasks.create_task(_departure(receive, stream))]
+        if news is not None:
+            beside.append(tasks.create_task(_tell(sending, news)))
+            if not wants_control:
+                await _begin(sending, news)
+        is_complete = await _pass_on(sending, body, stream, news)
+        for task in beside:
+            task.cancel()
     if stream.reason == "disconnected" or (not is_complete and not is_frames):
         return  # of what has a length the rest is missing: the connection ends, and says it
     try:
@@ -54,7 +63,9 @@ async def relay(
         log.info("stream_cut", reason=stream.reason)
 
 
-async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -> bool:
+async def _pass_on(
+    send: Send, body: AsyncIterator[bytes], stream: OpenStream, news: RecoveryNews | None = None
+) -> bool:
     """Whether the runtime ended the stream itself; if so it has said what there was to say."""
     try:
         async with asyncio.timeout(None) as timeout:
@@ -62,6 +73,8 @@ async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -
             try:
                 async for chunk in body:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if news is not None and not news.has_begun:
+                        await _begin(send, news)
             finally:
                 stream.ended()
     except TimeoutError:
@@ -73,6 +86,29 @@ async def _pass_on(send: Send, body: AsyncIterator[bytes], stream: OpenStream) -
     else:
         return True
     return False
+
+
+class _InTurn:
+    """Sends for several tasks, one whole message after the other."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, message: Message) -> None:
+        async with self._turn:
+            await self._send(message)
+
+
+async def _begin(send: Send, news: RecoveryNews) -> None:
+    if first := news.begin():
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+
+
+async def _tell(send: Send, news: RecoveryNews) -> None:
+    while True:
+        if frames := await news.next():
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
 
 
 async def _departure(receive: Receive, stream: OpenStream) -> None:

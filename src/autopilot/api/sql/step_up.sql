@@ -14,6 +14,13 @@ returning held_until;
 -- held_until: Until when a session is held; no row: it isn't.
 select held_until from api.session where session_id = $1 and held_until > clock_timestamp();
 
+-- held: Of these users what came in without a passkey and is held, the oldest first.
+select s.user_id, d.device_id, d.name, d.platform, d.surface, d.address, s.created_at, s.held_until
+from api.session s
+join api.device d using (device_id)
+where s.user_id = any ($1::bigint[]) and s.held_until > clock_timestamp() and s.ended_at is null and d.revoked_at is null
+order by s.created_at, d.device_id;
+
 -- confirm: Its user has said, elsewhere, that this device is theirs; no row where none of theirs is signed in so.
 update api.session s set held_until = null
 from api.device d

@@ -12,7 +12,9 @@ __all__ = [
     "Envelope",
     "FrameSet",
     "GoneKind",
+    "RecoveryState",
     "StateGone",
+    "StateRecovery",
     "StreamBye",
     "StreamCaughtUp",
     "StreamOpen",
@@ -44,6 +46,15 @@ class GoneKind(StrEnum):
     """A worker, and what was told of its approvals and receipts."""
     MACHINE = "machine"
     """A machine, and what was told of its receipts."""
+
+
+class RecoveryState(StrEnum):
+    """How it stands with a recovery."""
+
+    HELD = "held"
+    """The device is held: what would shut others out waits."""
+    OVER = "over"
+    """It is held no longer, or signed out."""
 
 
 class FrameSet(StrEnum):
@@ -124,6 +135,30 @@ class StateGone:
     """What it is. (`GoneKind`)"""
     id: str
     """The worker's or machine's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRecovery:
+    """Data of the frame `codex.state.recovery` of a principal's stream: somebody came in without a passkey, although
+    the user has some. Told to that user alone; has no `id`, and comes unasked.
+    """
+
+    state: str
+    """How it stands. (`RecoveryState`)"""
+    device_id: str
+    """The device that came in: what to confirm, or to revoke."""
+    device_name: str | None = None
+    """What it called itself."""
+    platform: str | None = None
+    """What it says that it runs on."""
+    surface: str
+    """What kind of client it is. (`Surface`)"""
+    address: str | None = None
+    """From where it was heard last."""
+    began_at: str
+    """When it came in."""
+    held_until: str
+    """Until when it is held, unless somebody confirms it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
