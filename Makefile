@@ -35,6 +35,7 @@ test: setup lint  ## Everything a change must pass, each suite in its budget; SU
 	@tools/system-packages
 	@tools/system-packages --where-available postgresql-15
 	@tools/system-packages --where-available chromium
+	@tools/system-packages --where-available webkit2gtk-driver xvfb
 	$(BIN)/python tools/suites.py $(SUITES)
 
 test-fast: setup  ## Contract, SDK and what every process needs, without Codex or long runs: half a minute

@@ -115,6 +115,13 @@ def chromium() -> Leg:
     )
 
 
+def webkit() -> Leg:
+    """The nearest thing to Safari (Debian's WebKitGTK)."""
+    browsers = sorted(Path("/usr/lib").glob("*/webkit*gtk-*/MiniBrowser"))
+    found = str(browsers[-1]) if browsers and shutil.which("WebKitWebDriver") and shutil.which("Xvfb") else None
+    return Leg(found, "WebKitGTK (apt-get install webkit2gtk-driver xvfb)")
+
+
 AXE = ".axe/node_modules/axe-core/axe.min.js"
 OIDC_PROVIDER = ".oidc-provider/node_modules/oidc-provider/package.json"
 CODEX169 = ".codex169/node_modules/.bin/codex"
@@ -171,7 +178,8 @@ SUITES = (
     Suite("codex169", CODEX_CORE, 130, processes=3, options=("-m", "e2e"), leg=codex169),
     Suite("oidc", ("api/test_oidc_sign_in.py",), 50, processes=1, leg=oidc),
     Suite("web", ("web",), 150),
-    Suite("browser", ("browser",), 200, processes=1, leg=chromium),
+    Suite("browser", ("browser",), 160, processes=1, leg=chromium),
+    Suite("webkit", ("webkit",), 40, processes=1, leg=webkit),
 )
 
 
@@ -186,9 +194,9 @@ class Outcome:
 
 
 def uncovered() -> set[str]:
-    """Folders with tests that no suite runs; a leg runs again what another runs, but for the browser's."""
+    """Folders with tests that no suite runs; a leg runs again what another runs, but for those of browsers."""
     found = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
-    return found - {path for suite in SUITES if suite.leg in {None, chromium} for path in suite.paths}
+    return found - {path for suite in SUITES if suite.leg in {None, chromium, webkit} for path in suite.paths}
 
 
 def run(suite: Suite, leg: Leg) -> Outcome:
