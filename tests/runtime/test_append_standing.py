@@ -9,6 +9,7 @@ from itertools import accumulate
 
 import asyncpg
 import pytest
+from tests.waiting import until
 
 from autopilot.contract.errors import Conflict
 from autopilot.ops.clock import SystemClock
@@ -20,6 +21,15 @@ from autopilot.testing.runtime import batch, call, draft, frames, insert_worker
 
 STATEMENTS = 1
 """What an append costs where nothing has changed."""
+WAITS_FOR_A_LOCK = """
+select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+"""
+
+
+@pytest.fixture(autouse=True)
+async def looked(runtime):
+    """The runtime has had its first look at what is shared, after which the ledger remembers nothing."""
+    await until(lambda: runtime.sharing._version is not None)
 
 
 @pytest.fixture
@@ -95,6 +105,24 @@ async def test_every_row_is_stored_as_it_was_placed_whatever_stands_beside_it(ru
         assert [json.loads(row["frame"])["payload"] for row in stored[1:]] == [d.value for d in drafts]
         assert [row["end_byte"] for row in stored] == list(accumulate(len(row["frame"].encode()) for row in stored))
         assert {row["event_type"] for row in stored} == {"worker.event"}
+
+
+@pytest.mark.parametrize("digests", [[b"", b""], [None, None], [b"", None], [bytes(range(16)), b""]])
+async def test_rows_of_one_worker_are_stored_as_placed_whether_they_are_alike_or_not(runtime, digests):
+    await insert_worker(runtime, "w")
+    await runtime.ledger.append(batch("w", draft("first")))
+    drafts = [draft("a;\\{}", said="one"), draft("b,'\"", said="two\nlines \u2028 \U0001f9ed")]
+    for one, digest in zip(drafts, digests, strict=True):
+        one.digest = digest
+
+    assert await statements_of(runtime, runtime.ledger.append(batch("w", *drafts))) == STATEMENTS
+
+    stored = await runtime.pool.fetch("select * from event order by seq")
+    assert [(row["seq"], row["event_id"], row["digest"]) for row in stored[1:]] == [
+        (seq, one.event_id, one.digest) for seq, one in enumerate(drafts, 2)
+    ]
+    assert [json.loads(row["frame"])["payload"] for row in stored[1:]] == [one.value for one in drafts]
+    assert await ids(runtime) == ["first", *(one.event_id for one in drafts)]
 
 
 async def test_facts_are_kept_as_ever(runtime):
@@ -234,6 +262,26 @@ async def test_a_count_that_moved_without_a_row_elsewhere_is_seen(runtime, other
     assert (behind.status, behind.reason) == (409, "gap")
     assert right.status == 202
     assert (await ids(runtime))[-1] == "c"
+
+
+@pytest.mark.parametrize("moved_to", [1, 2])
+async def test_a_count_that_moves_while_the_statement_waits_for_the_head_is_seen(runtime, other, moved_to):
+    companion = await leased(runtime)
+    await executed(companion, "a", 1)
+
+    async with other.pool.acquire() as conn, asyncio.TaskGroup() as tasks, conn.transaction():
+        await conn.execute("select from worker_head for update")
+        await conn.execute("update producer set producer_seq = $1", moved_to)
+        appending = tasks.create_task(executed(companion, "b", 2))
+        await until(lambda: runtime.pool.fetchval(WAITS_FOR_A_LOCK))
+
+    answer = appending.result()
+    if moved_to == 1:
+        assert answer.status == 202
+    else:
+        assert (answer.status, answer.reason) == (409, "gap")
+    assert ("b" in await ids(runtime)) == (moved_to == 1)
+    assert await runtime.pool.fetchval("select producer_seq from producer") == 2
 
 
 async def test_a_lease_is_renewed_by_appends_that_need_but_one_statement_otherwise(runtime):

@@ -37,7 +37,7 @@ MAX_WORKERS = 2000
 """Remembered at a time; the one not heard of for longest is forgotten first."""
 _NO_DIGEST, _AS_STORED = bytes(DIGEST_BYTES), b"\xff" * DIGEST_BYTES
 """What stands among digests for a row that has none, or needs none."""
-Pack = tuple[str, bytes, str, str]
+Pack = tuple[str, bytes | None, str, str]
 """event_ids, digests, frames and end_bytes, as the statement takes them apart again: the driver would look at each
 element of seven arrays, which takes a quarter of the time that Postgres takes to store it."""
 CLOCK_SECONDS = 5.0
@@ -193,7 +193,7 @@ async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
     """Store the rows where every head and counter still is what the plan takes for granted."""
     packs = plan.packs()
     try:
-        if len(packs) == 1 and packs[0][1] == AS_STORED and not plan.counted:
+        if len(packs) == 1 and not packs[0][1] and len(plan.counted) <= 1:
             done = await _append_to_one(conn, plan, packs[0])
         else:
             done = await _append_to_all(conn, plan, packs)
@@ -203,21 +203,13 @@ async def _commit(conn: asyncpg.Connection, plan: _Plan) -> bool:
 
 
 async def _append_to_one(conn: asyncpg.Connection, plan: _Plan, pack: Pack) -> str:
-    """By a statement that does less, since nearly all groups are of one worker's rows and nothing else."""
+    """By a statement that joins no lists, since nearly all groups are rows of one worker, alike in their digest."""
     (worker,), (head,) = plan.workers, plan.heads
-    event_ids, _, frames, end_bytes = pack
-    return await conn.execute(
-        SQL.append_to_one,
-        worker.worker_no,
-        head,
-        worker.latest_seq,
-        worker.log_bytes,
-        worker.updated_at,
-        event_ids,
-        frames,
-        end_bytes,
-        worker.now,
-    )
+    place = worker.worker_no, head, worker.latest_seq, worker.log_bytes, worker.updated_at
+    if not plan.counted:
+        return await conn.execute(SQL.append_to_one, *place, *pack, worker.now)
+    (((_, machine_id), (from_seq, to_seq)),) = plan.counted.items()
+    return await conn.execute(SQL.append_to_one_counted, *place, *pack, worker.now, machine_id, from_seq, to_seq)
 
 
 async def _append_to_all(conn: asyncpg.Connection, plan: _Plan, packs: Sequence[Pack]) -> str:
@@ -254,8 +246,11 @@ def _pack(worker: Worker, spans: Sequence[Span]) -> Pack:
     )
 
 
-def _digests(digests: Sequence[bytes | None]) -> bytes:
-    """Empty where all rows are stored as they were sent, else so many bytes for each."""
-    if all(digest == AS_STORED for digest in digests):
+def _digests(digests: Sequence[bytes | None]) -> bytes | None:
+    """Empty where all rows are stored as they were sent, None where none has one, else so many bytes for each."""
+    kinds = set(digests)
+    if kinds <= {AS_STORED}:
         return AS_STORED
+    if kinds == {None}:
+        return None
     return b"".join([_NO_DIGEST if digest is None else digest or _AS_STORED for digest in digests])

@@ -108,8 +108,8 @@ from sound,
      rows from (string_to_table(b.event_ids, ' '), string_to_table(b.frames, E'\n'), unnest(b.end_bytes::bigint[]))
          with ordinality as n (event_id, frame, end_byte, place);
 
--- append_to_one: the same for one worker, no counter, and rows that are all stored as they were sent. The functions in the
--- select list go on together, a row at a time: nothing is kept aside, as it is of functions in `from`.
+-- append_to_one: the same for one worker, no counter, and rows with the same digest or none. The functions in the select
+-- list go on together, a row at a time: nothing is kept aside, as it is of functions in `from`.
 with head as (
     update worker_head
     set latest_seq = $3, log_bytes = $4, updated_at = $5
@@ -117,8 +117,30 @@ with head as (
     returning worker_no
 )
 insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
-select worker_no, generate_series($2::bigint + 1, $3::bigint), string_to_table($6, ' '), 'worker.event', '',
-       string_to_table($7, E'\n'), unnest($8::text::bigint[]), $9::timestamptz
+select worker_no, generate_series($2::bigint + 1, $3::bigint), string_to_table($6, ' '), 'worker.event', $7::bytea,
+       string_to_table($8, E'\n'), unnest($9::text::bigint[]), $10::timestamptz
+from head;
+
+-- append_to_one_counted: the same with a counter, which moves under the head's lock, and only where it stands as believed;
+-- then the head does.
+with held as (
+    select worker_no from worker_head where worker_no = $1 and latest_seq = $2 for update
+),
+counter as (
+    update producer p
+    set producer_seq = $13
+    from held where p.worker_no = held.worker_no and p.machine_id = $11 and p.producer_seq = $12
+    returning p.worker_no
+),
+head as (
+    update worker_head h
+    set latest_seq = $3, log_bytes = $4, updated_at = $5
+    from counter where h.worker_no = counter.worker_no
+    returning h.worker_no
+)
+insert into event (worker_no, seq, event_id, event_type, digest, frame, end_byte, occurred_at)
+select worker_no, generate_series($2::bigint + 1, $3::bigint), string_to_table($6, ' '), 'worker.event', $7::bytea,
+       string_to_table($8, E'\n'), unnest($9::text::bigint[]), $10::timestamptz
 from head;
 
 -- save_states: turning points and derived facts of workers
