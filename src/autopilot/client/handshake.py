@@ -7,6 +7,7 @@ Source: docs/protocol.md, "Handshake".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autopilot.client import log
@@ -58,14 +59,18 @@ class HandshakeClient:
         self._source = source
         self._timeout_seconds = timeout_seconds
 
-    async def run(self, worker_id: str, *, machine_id: str | None = None) -> Connected:
+    async def run(
+        self, worker_id: str, *, machine_id: str | None = None, on_asked: Callable[[int], None] | None = None
+    ) -> Connected:
         """One handshake with the worker's companion; `machine_id`: only that machine will do.
+
+        `on_asked` is told the question's seq once it is recorded: from then on an answer is waited for.
 
         Raises:
             HandshakeTimeout: nobody answered in time.
             AutopilotError: the server refused the question or the stream.
         """
-        attempt = _Attempt(self._client, worker_id, new_id("handshake"), machine_id)
+        attempt = _Attempt(self._client, worker_id, new_id("handshake"), machine_id, on_asked)
         try:
             connected = await within(
                 self._client.clock, self._timeout_seconds, lambda: attempt.run(self._device_id, self._source)
@@ -86,12 +91,20 @@ class HandshakeClient:
 class _Attempt:
     """One question, and the wait for its answer."""
 
-    def __init__(self, client: RuntimeCodexClient, worker_id: str, handshake_id: str, machine_id: str | None) -> None:
+    def __init__(
+        self,
+        client: RuntimeCodexClient,
+        worker_id: str,
+        handshake_id: str,
+        machine_id: str | None,
+        on_asked: Callable[[int], None] | None,
+    ) -> None:
         self.handshake_id = handshake_id
         self.asked_seq: int | None = None
         self._client = client
         self._worker_id = worker_id
         self._machine_id = machine_id
+        self._on_asked = on_asked
 
     async def run(self, device_id: str, source: str) -> Connected:
         clock = self._client.clock
@@ -105,6 +118,8 @@ class _Attempt:
         }
         asked = await self._client.append_event(self._worker_id, "worker.event", question, event_id=self.handshake_id)
         self.asked_seq = asked.seq
+        if self._on_asked is not None:
+            self._on_asked(asked.seq)
         async with self._client.follow(self._worker_id, cursor=asked.seq) as follower:
             async for event in follower:
                 if self._answers(event):

@@ -8,6 +8,7 @@ on the API's edge around it (host, origin, limits on the head, ids, log). Never 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
 from autopilot.client.presenters.people import Names
+from autopilot.contract import Receipt
 from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
@@ -36,6 +38,7 @@ from autopilot.web.pages import (
     worker,
     workers,
 )
+from autopilot.web.timeline import Look
 from autopilot.web.visitors import Browsers
 
 PAGES = (
@@ -93,8 +96,8 @@ class Web:
             Tab(
                 visitor=visitor,
                 boards=self.doors.boards,
-                render=lambda entry: _puts(entry, names),
-                render_item=worker.put_item,
+                render=lambda entry: _puts(entry, names, worker_id),
+                render_item=partial(worker.put_item, self.doors, Look(worker_id or "", names)),
                 stopping=self._stopping,
                 worker_id=worker_id,
                 after=_place(request),
@@ -135,5 +138,8 @@ def _place(request: Request) -> int:
     return 0
 
 
-def _puts(entry: Entry, names: Names) -> list[Put]:
-    return [put for page in LIVE for put in page.puts(entry, names)]
+def _puts(entry: Entry, names: Names, worker_id: str | None) -> list[Put]:
+    found = [put for page in LIVE for put in page.puts(entry, names)]
+    if isinstance(entry, Receipt) or getattr(entry, "worker_id", None) == worker_id:
+        found += worker.puts(entry, names)
+    return found

@@ -26,6 +26,7 @@ from autopilot.web.forms import form_of
 from autopilot.web.looks import Looks
 from autopilot.web.names import NameBook, person_key
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
+from autopilot.web.timeline.cache import RenderCache
 from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
 
 Handler = Callable[[Request, Visitor], Awaitable[Response | Screen]]
@@ -45,6 +46,7 @@ class Doors:
     clock: Clock = SYSTEM_CLOCK
     assets: Assets = field(default_factory=Assets)
     boards: Boards = field(default_factory=Boards)
+    rendered: RenderCache = field(default_factory=RenderCache)
     _visitors: Visitors | None = field(default=None, init=False)
 
     def serve(self, app: ASGIApp, browsers: Browsers) -> None:

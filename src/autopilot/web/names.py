@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from dataclasses import asdict
 
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock
@@ -32,9 +33,10 @@ class NameBook:
         if until > self._clock.monotonic():
             return names
         try:
-            names = await _asked(visitor.client)
+            asked = await _asked(visitor.client)
         except AutopilotError:  # names are a courtesy, and whatever is wrong is told by who asks for more than names
             return names
+        names = names if asdict(names) == asdict(asked) else asked  # what was rendered with the same names stays good
         self._kept[visitor.key] = (self._clock.monotonic() + GOOD_SECONDS, names)
         self._kept.move_to_end(visitor.key)
         if len(self._kept) > KEPT:

@@ -1,14 +1,24 @@
 "use strict";
-/* The window of the timeline: pinned to the end only while at the end, older items on the way up, a bounded number. */
+/* The window of the timeline: pinned to the end only while at the end, older items on the way up, a bounded number.
+   Who scrolls far up loses the end (data-cut): the way back to it loads the screen anew, so that there is never a gap. */
 const Window = (() => {
   const MOST = 300;
   const NEAR = 80;
+  const AHEAD = 900;
+  const FURTHEST = 12;
   let pinned = true;
   let loading = false;
   const box = () => document.getElementById("timeline");
-  const atEnd = (one) => one.scrollHeight - one.scrollTop - one.clientHeight < NEAR;
-  const pill = () => document.getElementById("newer");
-  const toEnd = () => { const one = box(); if (one) { one.scrollTop = one.scrollHeight; pinned = true; pill()?.setAttribute("hidden", ""); } };
+  const atEnd = (one) => !one.dataset.cut && one.scrollHeight - one.scrollTop - one.clientHeight < NEAR;
+  const pill = (is) => { const one = document.getElementById("newer"); if (one) one.hidden = !is; };
+  const toEnd = () => {
+    const one = box();
+    if (!one) return;
+    if (one.dataset.cut) { history.replaceState(history.state, "", location.pathname + location.search); Live.resync(); return; }
+    one.scrollTop = one.scrollHeight;
+    pinned = true;
+    pill(false);
+  };
   /* Items that no one looks at go, at the far end from where one is. */
   const trim = (one) => {
     while (one.childElementCount > MOST && pinned) {
@@ -16,18 +26,25 @@ const Window = (() => {
       one.firstElementChild.remove();
     }
   };
+  const trimEnd = (one) => {
+    while (one.childElementCount > MOST) { one.lastElementChild.remove(); one.dataset.cut = "yes"; }
+    if (one.dataset.cut) pill(true);
+  };
   const added = (element, isNew) => {
     const one = box();
     if (!one || !one.contains(element)) return;
-    if (pinned) { toEnd(); trim(one); } else if (isNew) pill()?.removeAttribute("hidden");
+    const isOlder = one.dataset.oldest && Number(element.dataset.at) < Number(one.dataset.oldest);
+    if (isNew && (one.dataset.cut || isOlder)) { element.remove(); if (!isOlder) pill(true); return; }
+    if (pinned) { toEnd(); trim(one); } else if (isNew) pill(true);
   };
+  /* The page before the first item; whether it came. */
   const older = async (one) => {
-    if (loading || !one.dataset.oldest || one.dataset.oldest === "1") return;
+    if (loading || !one.dataset.oldest || one.dataset.oldest === "1") return false;
     loading = true;
     one.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(`/w/${encodeURIComponent(one.dataset.worker)}/older?before=${one.dataset.oldest}`, { headers: { "hx-request": "true" } });
-      if (!answer.ok) return;
+      if (!answer.ok || answer.headers.get("hx-redirect")) return false;
       const template = document.createElement("template");
       template.innerHTML = await answer.text();
       const height = one.scrollHeight;
@@ -35,25 +52,45 @@ const Window = (() => {
       one.prepend(...news);
       news.forEach((item) => { window.htmx?.process(item); Times.show(item); });
       one.scrollTop += one.scrollHeight - height;
+      trimEnd(one);
       const oldest = template.content.querySelector("[data-oldest]")?.dataset.oldest;
       if (oldest) one.dataset.oldest = oldest; else delete one.dataset.oldest;
-    } catch { /* the state line says that we are offline; scrolling again asks again */ } finally {
+      return true;
+    } catch { /* the state line says that we are offline; scrolling again asks again */ return false; } finally {
       loading = false;
       one.removeAttribute("aria-busy");
     }
+  };
+  /* What a link leads to: an item by its element's id or its key; further up it is looked for. */
+  const linked = (one, name) => [...one.children].find((item) => item.id === name || item.dataset.key === name);
+  const seek = async (one) => {
+    const name = decodeURIComponent(location.hash.slice(1));
+    if (!name || name === "screen") return;
+    pinned = false;
+    let item = linked(one, name);
+    for (let page = 0; !item && page < FURTHEST && await older(one); page += 1) item = linked(one, name);
+    if (!item) { document.getElementById("not-found").hidden = false; toEnd(); return; }
+    one.querySelector(".target")?.classList.remove("target");
+    item.classList.add("target");
+    item.tabIndex = -1;
+    item.scrollIntoView({ block: "center" });
+    item.focus({ preventScroll: true });
   };
   const begin = () => {
     const one = box();
     if (!one || one.dataset.begun) return;
     one.dataset.begun = "yes";
+    pinned = true;
     toEnd();
     one.addEventListener("scroll", () => {
       pinned = atEnd(one);
-      if (pinned) pill()?.setAttribute("hidden", "");
-      if (one.scrollTop < 400) older(one);
+      if (pinned) pill(false);
+      if (one.scrollTop < AHEAD) older(one);
     }, { passive: true });
     new ResizeObserver(() => { if (pinned) one.scrollTop = one.scrollHeight; }).observe(one);
+    seek(one);
   };
+  addEventListener("hashchange", () => { const one = box(); if (one) seek(one); });
   document.addEventListener("click", (event) => { if (event.target.closest?.("#newer")) toEnd(); });
   return { added, begin, toEnd };
 })();

@@ -1,0 +1,83 @@
+"""Stopping one worker: asked for in a dialog, with a reason, and by force where nobody answers."""
+
+from __future__ import annotations
+
+import htpy as h
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from autopilot.client.presenters import standing
+from autopilot.contract import StoppedWorker
+from autopilot.web.answers import html
+from autopilot.web.doors import Doors
+from autopilot.web.forms import form_of
+from autopilot.web.parts.receipts import receipt
+from autopilot.web.problems import is_partial
+from autopilot.web.visitors import Visitor, path_for
+
+MEANS = (
+    "Its machine interrupts the turn, ends what runs in the background and every process that its commands started, "
+    "looks whether anything still lives, and says so in the receipt."
+)
+FORCE = (
+    "Close its log at once, without its machine's word. Use it for a machine that does not come back: what runs there "
+    "may go on unseen, and the log says that nobody looked."
+)
+AWAY = "Its machine is away: the stop waits there, and is done first of all when it is back."
+LONGEST_REASON = 255
+
+
+def routes(doors: Doors) -> list[Route]:
+    """Where it is."""
+    return [doors.page("/w/{worker_id}/stop", _ask), doors.page("/w/{worker_id}/stop", _stop, "POST")]
+
+
+async def _ask(request: Request, visitor: Visitor) -> Response:
+    worker = await visitor.client.worker(request.path_params["worker_id"])
+    is_away = worker.health.machine.state == "down"
+    post = {"hx-post": path_for(worker.worker_id, "stop"), "hx-target": "#dialog", "hx-swap": "innerHTML"}
+    return html(
+        h.form(action=path_for(worker.worker_id, "stop"), method="post", **post)[
+            h.h2["Stop this worker?"],
+            h.p[h.bdi[standing.title(worker)]],
+            h.p(".muted")[MEANS],
+            h.p(".warning")[AWAY] if is_away else None,
+            h.input(type="hidden", name="csrf", value=visitor.csrf),
+            h.label(for_="stop-reason")["Reason (it is in the log)"],
+            h.input("#stop-reason", type="text", name="reason", maxlength=str(LONGEST_REASON), autocomplete="off"),
+            h.label(".check")[
+                h.input(type="checkbox", name="force", value="1"),
+                h.span[h.b["By force"], h.small[FORCE]],
+            ],
+            h.div(".buttons")[
+                h.button({"type": "button", "data-close": True})["Cancel"],
+                h.button(".danger.primary", type="submit")["Stop it"],
+            ],
+        ]
+    )
+
+
+async def _stop(request: Request, visitor: Visitor) -> Response:
+    worker_id, form = request.path_params["worker_id"], await form_of(request)
+    reason = form.get("reason", "").strip() or None
+    stopped = await visitor.client.stop_worker(worker_id, reason=reason, force=form.get("force") == "1")
+    if not is_partial(request):
+        return RedirectResponse(path_for(worker_id), status_code=303)
+    told = await visitor.client.receipt(worker_id, stopped.request_id) if stopped.request_id else None
+    return html(
+        [
+            h.h2["Stopped" if stopped.status == "stopped" else "Being stopped"],
+            h.p(role="status")[_words(stopped)],
+            h.ul(".receipts")[receipt(told)] if told else None,
+            h.div(".buttons")[h.button(".primary", {"type": "button", "data-close": True})["Close"]],
+        ]
+    )
+
+
+def _words(stopped: StoppedWorker) -> str:
+    if stopped.idempotent_replay and stopped.status == "stopped":
+        return "It was stopped already: nothing was done."
+    if stopped.status == "stopped":
+        return "Its log is closed. Opening it again goes on where it was."
+    return AWAY if stopped.machine_unreachable else "Its machine was asked. The receipt says what became of it."
