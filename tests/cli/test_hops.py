@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autopilot.cli.hops import of_ledger, of_logs, of_receipt
-from autopilot.contract import Envelope, Receipt
+from autopilot.cli.hops import of_logs, of_trace
+from autopilot.contract import Trace, TraceHop
 
 IDS = frozenset({"req-1", "x-1"})
 
@@ -45,28 +45,17 @@ def test_a_log_that_was_set_aside_still_counts(tmp_path: Path) -> None:
     assert [hop.where for hop in of_logs(tmp_path, IDS)] == ["server"]
 
 
-def test_a_receipt_tells_each_step_it_kept() -> None:
-    receipt = Receipt(
-        request_id="req-1",
-        state="completed",
-        target="worker",
-        method="turn/start",
-        created_at="2026-01-01T00:00:01Z",
-        delivered_at="2026-01-01T00:00:02Z",
-        acknowledged_at="2026-01-01T00:00:03Z",
-        ended_at="2026-01-01T00:00:04Z",
+def test_what_the_server_knows_is_told_with_the_facts_that_it_has() -> None:
+    trace = Trace(
+        ids=("req-1", "x-1"),
+        hops=(
+            TraceHop(at="2026-01-01T00:00:01Z", source="receipt", what="accepted", method="turn/start", worker_id="w"),
+            TraceHop(at="2026-01-01T00:00:02Z", source="event", what="worker.response", seq=7),
+        ),
+        cut_off=False,
     )
 
-    assert [hop.what for hop in of_receipt(receipt)] == ["accepted", "delivered", "acknowledged", "completed"]
+    first, second = of_trace(trace)
 
-
-def test_events_belong_to_a_request_by_its_id_or_by_the_call_that_made_them() -> None:
-    def event(seq: int, payload: dict[str, object], x_request_id: str | None) -> Envelope:
-        at = "2026-01-01T00:00:01Z"
-        return Envelope(
-            workerId="w", seq=seq, eventType="worker.event", payload=payload, occurredAt=at, xRequestId=x_request_id
-        )
-
-    events = [event(1, {"request_id": "req-1"}, None), event(2, {}, "x-1"), event(3, {"request_id": "other"}, "x-2")]
-
-    assert [hop.facts["seq"] for hop in of_ledger(events, IDS)] == [1, 2]
+    assert (first.where, first.what, first.facts) == ("receipt", "accepted", {"method": "turn/start", "worker_id": "w"})
+    assert (second.where, second.what, second.facts) == ("ledger", "worker.response", {"seq": 7})

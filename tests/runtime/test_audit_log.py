@@ -10,6 +10,7 @@ import pytest
 from autopilot.api.audit_outbox import THE_API
 from autopilot.contract.port import Claims
 from autopilot.ops.clock import SystemClock
+from autopilot.runtime import audit_routes
 from autopilot.runtime.app import Runtime
 from autopilot.runtime.audit_log import SQL
 from autopilot.runtime.audit_routes import END_OF_TIME
@@ -171,8 +172,44 @@ async def test_the_search_narrows_and_pages_through_everything_once(runtime: Run
     assert seen == [f"aud_{n}" for n in range(19, -1, -1)]
 
 
+async def test_the_search_narrows_by_surface_and_outcome(runtime: Runtime) -> None:
+    await hand_over(runtime, line(1), line(2, surface="web"), line(3, surface="web", outcome="refused"))
+
+    assert [found["id"] for found in await searched(runtime, "surface=web")] == ["aud_3", "aud_2"]
+    assert [found["id"] for found in await searched(runtime, "outcome=refused")] == ["aud_3"]
+    assert [found["id"] for found in await searched(runtime, "surface=ios&outcome=done")] == ["aud_1"]
+
+
+async def test_a_text_is_looked_for_in_so_many_lines_at_a_time(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_routes, "LOOKED_AT_ONCE", 3)
+    monkeypatch.setattr(audit_routes, "MOST_LOOKED_AT", 6)
+    await hand_over(runtime, line(0, subject="device:Büro"), *(line(n) for n in range(1, 10)), line(10, user_id=2))
+
+    first = await call(runtime, "GET", "/audit", query="text=b%C3%BCRO")
+    assert first.json["data"] == []
+    second = await call(runtime, "GET", "/audit", query=f"text=b%C3%BCRO&before={first.json['next']}")
+    assert ([found["id"] for found in second.json["data"]], second.json["next"]) == (["aud_0"], None)
+    page = await call(runtime, "GET", "/audit", query="text=SIGNED&limit=2")
+    assert [found["id"] for found in page.json["data"]] == ["aud_9", "aud_8"]
+    following = await call(runtime, "GET", "/audit", query=f"text=SIGNED&limit=2&before={page.json['next']}")
+    assert [found["id"] for found in following.json["data"]] == ["aud_7", "aud_6"]
+
+
 @pytest.mark.parametrize(
-    "query", ["from=yesterday", "to=2026-11-22T07:16:05", "action=", "before=x", "limit=0", "user_id=0"]
+    "query",
+    [
+        "from=yesterday",
+        "to=2026-11-22T07:16:05",
+        "action=",
+        "before=x",
+        "limit=0",
+        "user_id=0",
+        "outcome=maybe",
+        "surface=",
+        "text=",
+    ],
 )
 async def test_what_makes_no_sense_is_refused_by_field(runtime: Runtime, query: str) -> None:
     answer = await call(runtime, "GET", "/audit", query=query)
@@ -212,7 +249,9 @@ async def test_a_search_reads_what_it_is_for_and_not_everybodys_lines(runtime: R
         await conn.execute(SQL.custom_plans)
         # The tables are empty, where any plan is as good: what reads everybody's lines is taken away.
         await conn.execute("set local enable_seqscan = off; drop index receipt_created, approval_decided_at")
-        explained = await conn.fetch("explain " + SQL.search, *chosen, EPOCH, END_OF_TIME, None, None, 101, STOP)
+        explained = await conn.fetch(
+            "explain " + SQL.search, *chosen, EPOCH, END_OF_TIME, None, None, 101, STOP, None, None
+        )
         await transaction.rollback()
     plan = "\n".join(row[0] for row in explained)
 

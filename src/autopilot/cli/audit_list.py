@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -24,6 +24,9 @@ async def audited(
     action: Annotated[str | None, Parameter(help="Only such acts: signed_in, device_revoked, …")] = None,
     request: Annotated[str | None, Parameter(help="Only those of the call with this x-request-id.")] = None,
     device: Annotated[str | None, Parameter(help="Only those from this device.")] = None,
+    surface: Annotated[str | None, Parameter(help="Only those from there: web, ios, cli, sdk, …")] = None,
+    outcome: Annotated[Literal["done", "refused"] | None, Parameter(help="Only what was done, or refused.")] = None,
+    text: Annotated[str | None, Parameter(help="Only those that say this somewhere, whatever its case.")] = None,
     days: Annotated[int | None, Parameter(help="Of so many days up to now; else of all time.")] = None,
     limit: Annotated[int, Parameter(help="At most so many, up to 500.")] = 50,
     options: Options = DEFAULT,
@@ -37,14 +40,22 @@ async def audited(
     since = None if days is None else datetime.now(UTC) - timedelta(days=days)
     async with connected(options) as client:
         page = await client.audit(
-            user_id=user, action=action, x_request_id=request, device_id=device, since=since, limit=limit
+            user_id=user,
+            action=action,
+            x_request_id=request,
+            device_id=device,
+            surface=surface,
+            outcome=outcome,
+            text=text,
+            since=since,
+            limit=limit,
         )
     if options.json:
         for line in page.lines:
             terminal.result(line)
         return
     if not page.lines:
-        terminal.say("Nothing was done.")
+        terminal.say("Nothing was done." if page.next is None else "Nothing among the latest; --days narrows it.")
         return
     heading = ("AT", "ACTION", "OUTCOME", "WHO", "DEVICE", "ADDRESS", "SUBJECT")
     print_table(terminal.out, heading, [_row(line) for line in page.lines])

@@ -1,4 +1,4 @@
-"""The hops of one request, gathered from the ledger, its receipt and the logs of every process, in order of time.
+"""The hops of one request, from what the server knows and the logs of every process, in order of time.
 
 Pure but for reading log files. A log line belongs to a request when it names its `request_id` or one of the
 `x-request-id`s under which it went through the system.
@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autopilot.contract import Envelope, Receipt
+from autopilot.contract import Trace
 
 TIME_KEYS = ("timestamp", "ts")
+WHERE = {"event": "ledger"}
+"""Where a hop is known from, where that is called otherwise here."""
 QUIET = frozenset({*TIME_KEYS, "event", "logger", "level", "process"})
 
 
@@ -25,28 +27,24 @@ class Hop:
 
     at: datetime
     where: str = field(compare=False)
-    """`receipt`, `ledger`, or the name of a log."""
+    """`receipt`, `ledger`, `approval`, `audit`, or the name of a log."""
     what: str = field(compare=False)
     facts: dict[str, Any] = field(compare=False, default_factory=dict)
 
 
-def of_receipt(receipt: Receipt) -> Iterator[Hop]:
-    """The times that the receipt has kept."""
-    yield Hop(_time(receipt.created_at), "receipt", "accepted", {"method": receipt.method})
-    if receipt.delivered_at:
-        yield Hop(_time(receipt.delivered_at), "receipt", "delivered", {"machine_id": receipt.machine_id})
-    if receipt.acknowledged_at:
-        yield Hop(_time(receipt.acknowledged_at), "receipt", "acknowledged")
-    if receipt.ended_at:
-        yield Hop(_time(receipt.ended_at), "receipt", receipt.state, {"error": receipt.error} if receipt.error else {})
-
-
-def of_ledger(envelopes: Iterable[Envelope], ids: frozenset[str]) -> Iterator[Hop]:
-    """The events that name the request."""
-    for envelope in envelopes:
-        if names(envelope.payload.get("request_id"), ids) or names(envelope.xRequestId, ids):
-            facts = {"seq": envelope.seq, "method": envelope.payload.get("method")}
-            yield Hop(_time(envelope.occurredAt), "ledger", envelope.eventType, facts)
+def of_trace(trace: Trace) -> Iterator[Hop]:
+    """What the server knows."""
+    for hop in trace.hops:
+        facts = {
+            "seq": hop.seq,
+            "method": hop.method,
+            "worker_id": hop.worker_id,
+            "machine_id": hop.machine_id,
+            "approval_id": hop.approval_id,
+            "detail": hop.detail,
+        }
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        yield Hop(_time(hop.at), WHERE.get(hop.source, hop.source), hop.what, known)
 
 
 def of_logs(folder: Path, ids: frozenset[str]) -> Iterator[Hop]:

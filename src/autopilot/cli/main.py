@@ -46,6 +46,7 @@ COMMANDS: dict[Group, dict[str, tuple[str, str]]] = {
         "stop-all": ("stop_all:stop_all", "Stop everything."),
         "handshake": ("shake:handshake", "Prove that the companion is reached."),
         "trace": ("trace:trace", "Print every hop of a request."),
+        "budgets": ("budgets:budgets", "Show the budgets that bind you, and what is left of each."),
         "spend": ("spend:spend", "Show the tokens that were used, and what they cost."),
     },
     INSTALLATION: {

@@ -1,11 +1,12 @@
 """`autopilot trace`: every hop of one request, in order of time.
 
-Relies on `Trail` for what the ledger has, and reads the logs of this machine's installation. What lies on other
+The server says what the ledger knows; beside it the logs of this machine's installation are read. What lies on other
 machines is not seen, and that is said.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Annotated
 
@@ -20,7 +21,9 @@ from autopilot.cli.hops import Hop
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.trail import Trail
+from autopilot.client import RuntimeCodexClient
+from autopilot.contract import Trace
+from autopilot.contract.errors import NotFound
 
 
 async def trace(
@@ -36,27 +39,32 @@ async def trace(
     target = target_of(options, os.environ)
     folder = (target.home or home_for_up(os.environ)).logs
     async with client_of(target, os.environ) as client:
-        trail = Trail(client, {identity, *hops.request_ids(hops.of_logs(folder, frozenset({identity})))})
+        names = {identity: None, **dict.fromkeys(sorted(hops.request_ids(hops.of_logs(folder, frozenset({identity})))))}
         with terminal.busy("looking through the ledger"):
-            await trail.search(await pick_worker(client, worker) if worker else None)
-    ids = frozenset(trail.ids)
-    found = sorted(
-        [
-            *(hop for receipt in trail.receipts for hop in hops.of_receipt(receipt)),
-            *hops.of_ledger(trail.events, ids),
-            *hops.of_logs(folder, ids),
-        ]
-    )
+            known = await _known(client, list(names), await pick_worker(client, worker) if worker else None)
+    ids = frozenset({*names, *(known.ids if known else ())})
+    found = sorted([*(hops.of_trace(known) if known else ()), *hops.of_logs(folder, ids)])
     if not found:
-        looked_at = ", ".join([*trail.looked_at, f"the logs in {folder}"])
         further = "" if worker else " With --worker its log is looked through further back."
-        raise CommandFailed(f"'{identity}' was not found in {looked_at}.{further}", Exit.NOT_FOUND)
+        raise CommandFailed(
+            f"'{identity}' was not found in the ledger and the logs in {folder}.{further}", Exit.NOT_FOUND
+        )
     _print(terminal, found, ids)
+    if known is not None and known.cut_off:
+        terminal.remark("There is more than the server looked through.")
     if target.home is None:
         terminal.remark(
             "[dim]The server's and the companion's logs are on their own machines; only this client's was read.[/dim]"
         )
     return Exit.OK
+
+
+async def _known(client: RuntimeCodexClient, names: list[str], worker_id: str | None) -> Trace | None:
+    """What the server knows by the first of these names that it knows."""
+    for name in names:
+        with contextlib.suppress(NotFound):
+            return await client.trace(name, worker_id=worker_id)
+    return None
 
 
 def _print(terminal: Terminal, found: list[Hop], ids: frozenset[str]) -> None:

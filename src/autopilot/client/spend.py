@@ -1,11 +1,11 @@
-"""The call about spend: what one's workers used, and one's teams (docs/protocol.md, "Spend")."""
+"""The calls about spend: what one's workers and teams used, and may use (docs/protocol.md, "Spend")."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from autopilot.client.calls import Calls, one, path_of
-from autopilot.contract import SpendReport
+from autopilot.client.calls import Calls, many, one, path_of
+from autopilot.contract import BudgetStanding, SpendReport
 
 
 class SpendCalls(Calls):
@@ -29,3 +29,7 @@ class SpendCalls(Calls):
             "by": by,
         }
         return one(SpendReport, await self._http.call("spend.get", "GET", path_of("spend"), query=query))
+
+    async def budgets(self) -> list[BudgetStanding]:
+        """Those that bind one's own workers and teams, and what is left; where many have the amount, who used most."""
+        return many(BudgetStanding, await self._http.call("budgets.list", "GET", path_of("budgets")))

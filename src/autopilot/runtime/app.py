@@ -25,6 +25,7 @@ from autopilot.runtime.append_routes import AppendRoutes
 from autopilot.runtime.artifacts_routes import ArtifactRoutes
 from autopilot.runtime.artifacts_store import ArtifactStore
 from autopilot.runtime.audit_routes import AuditRoutes
+from autopilot.runtime.budgets_routes import BudgetRoutes
 from autopilot.runtime.counts import Counts
 from autopilot.runtime.erasure import Erasure
 from autopilot.runtime.hearing import Hearing
@@ -41,6 +42,7 @@ from autopilot.runtime.stream_pages import PageRoutes
 from autopilot.runtime.stream_principal import PrincipalRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 from autopilot.runtime.tail_workers import WorkerTail
+from autopilot.runtime.trace_routes import TraceRoutes
 from autopilot.runtime.workers import Workers
 
 STOP_SECONDS = 1.0
@@ -84,6 +86,8 @@ class Runtime:
                 ).routes(),
                 *self.machines.routes(),
                 *AuditRoutes(pool).routes(),
+                *TraceRoutes(pool).routes(),
+                *BudgetRoutes(pool).routes(),
                 *self.erasure.routes(),
             ]
         )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from autopilot.contract import AuditOutcome
 from autopilot.contract.errors import Forbidden, InvalidRequest, Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.runtime import audit_log, permissions
@@ -33,8 +35,53 @@ MOST_LINES = 1000
 COLUMNS = ("at", "id", "source", "action", "outcome", "session_id", "address", "x_request_id", "subject")
 
 
+LOOKED_AT_ONCE = 500
+MOST_LOOKED_AT = 10 * LOOKED_AT_ONCE
+"""Lines that a search for a text looks at before it says how far it came."""
+SEARCHED = ("action", "subject", "device_id", "address", "x_request_id", "machine_id", "guest_scope", "detail")
+OUTCOMES = frozenset(AuditOutcome)
+
+
 class _Handed(msgspec.Struct):
     records: list[Line]
+
+
+@dataclass(slots=True)
+class _Page:
+    found: list[asyncpg.Record] = field(default_factory=list)
+    last: asyncpg.Record | None = None
+    """Of those that were looked at: the next page goes on after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is searched for."""
+
+    columns: tuple[Any, ...]
+    more: tuple[str | None, str | None]
+    text: str | None
+
+    async def page(self, conn: Any, place: tuple[datetime | None, str | None], limit: int) -> tuple[_Page, bool]:
+        """Up to so many lines after this place, and whether there may be more."""
+        if self.text is None:
+            rows = await self._rows(conn, place, limit + 1)
+            return _Page(rows[:limit], rows[:limit][-1] if rows else None), len(rows) > limit
+        page, wanted = _Page(), self.text.casefold()
+        for _ in range(MOST_LOOKED_AT // LOOKED_AT_ONCE):
+            rows = await self._rows(conn, place, LOOKED_AT_ONCE)
+            for row in rows:
+                page.last = row
+                if _says(row, wanted):
+                    page.found.append(row)
+                if len(page.found) == limit:
+                    return page, True
+            if len(rows) < LOOKED_AT_ONCE:
+                return page, False
+            place = (rows[-1]["at"], rows[-1]["id"])
+        return page, True
+
+    async def _rows(self, conn: Any, place: tuple[datetime | None, str | None], most: int) -> list[asyncpg.Record]:
+        return await conn.fetch(SQL.search, *self.columns, *place, most, STOP, *self.more)
 
 
 class AuditRoutes:
@@ -56,13 +103,14 @@ class AuditRoutes:
         user_id, guest_scope = _whose(claims, query)
         texts = [_text(query, name) for name in ("action", "x_request_id", "device_id")]
         times = (_time(query, "from") or EPOCH, _time(query, "to") or END_OF_TIME)
+        more = (_text(query, "surface"), _outcome(query))
+        asked = _Asked((user_id, guest_scope, *texts, *times), more, _text(query, "text"))
         place = _place(query["before"]) if "before" in query else (None, None)
         async with self._pool.acquire() as conn, conn.transaction(readonly=True):
             await conn.execute(SQL.custom_plans)
-            rows = await conn.fetch(SQL.search, user_id, guest_scope, *texts, *times, *place, limit + 1, STOP)
-        page = rows[:limit]
-        following = _token(page[-1]) if len(rows) > limit else None
-        return json_response(200, {"data": [line_body(row) for row in page], "next": following})
+            page, is_more = await asked.page(conn, place, limit)
+        following = _token(page.last) if is_more and page.last is not None else None
+        return json_response(200, {"data": [line_body(row) for row in page.found], "next": following})
 
     async def take(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """200 with how many lines are new. The same lines again change nothing.
@@ -109,6 +157,17 @@ def _whose(claims: Claims, query: Mapping[str, str]) -> tuple[int | None, str | 
     if asked not in (None, claims.user_id):
         raise Forbidden("the acts of others take the scope admin", reason_code="scope", scope="admin")
     return claims.user_id, claims.guest_scope
+
+
+def _says(row: asyncpg.Record, wanted: str) -> bool:
+    return any(wanted in row[name].casefold() for name in SEARCHED if row[name] is not None)
+
+
+def _outcome(query: Mapping[str, str]) -> str | None:
+    outcome = query.get("outcome")
+    if outcome is not None and outcome not in OUTCOMES:
+        raise Unprocessable("outcome is none of the known", reason_code="invalid_value", field="outcome")
+    return outcome
 
 
 def _text(query: Mapping[str, str], name: str) -> str | None:

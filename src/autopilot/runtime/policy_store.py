@@ -7,6 +7,7 @@ Never decides who may write (policies.py), and never judges (policy.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -39,6 +40,14 @@ async def of_subject(conn: Any, own: Subject, team_id: str | None = None) -> Doc
         record["subject_kind"]: _document(record) for record in await conn.fetch(SQL.in_force, *_binding(own, team_id))
     }
     return Documents(found.get(INSTALLATION), found.get(USER), found.get(TEAM), team_id)
+
+
+async def of_all(conn: Any, own: Subject, teams: Sequence[str]) -> list[Document]:
+    """The documents in force of the installation, of these teams and of this principal, in this order."""
+    subjects = [THE_INSTALLATION, *(Subject(TEAM, team_id) for team_id in teams), own]
+    kinds, ids = [one.kind for one in subjects], [one.id for one in subjects]
+    found = [_document(record) for record in await conn.fetch(SQL.in_force, kinds, ids)]
+    return sorted(found, key=lambda one: ((INSTALLATION, TEAM, USER).index(one.subject.kind), one.subject.id))
 
 
 async def texts(conn: Any, own: Subject, team_id: str | None = None) -> list[asyncpg.Record]:

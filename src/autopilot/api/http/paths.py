@@ -48,7 +48,9 @@ TABLE: tuple[tuple[str, str, str | None], ...] = (
     ("GET POST", "/prices", None),
     ("POST", "/policies/test/approval", None),
     ("GET", "/spend", None),
+    ("GET", "/budgets", None),
     ("GET", "/audit", None),
+    ("GET", "/trace/{request_id}", None),
     ("GET", "/stream", None),
     ("POST", "/stop-all", None),
 )

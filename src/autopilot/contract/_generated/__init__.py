@@ -231,6 +231,7 @@ if TYPE_CHECKING:
     )
     from autopilot.contract._generated.spend import (
         Budget,
+        BudgetStanding,
         BudgetTarget,
         MachineRateLimits,
         RateLimitWindow,
@@ -242,7 +243,7 @@ if TYPE_CHECKING:
         TokenCounts,
         UnpricedModel,
     )
-    from autopilot.contract._generated.spend_service import GetSpendResponse
+    from autopilot.contract._generated.spend_service import GetSpendResponse, ListBudgetsResponse
     from autopilot.contract._generated.sso import BeginSso, BegunSso, CollectSso, SsoOffer
     from autopilot.contract._generated.sso_service import BeginSsoResponse, SsoResponse
     from autopilot.contract._generated.stop import StopAll, StopAllWorker, StoppedAll
@@ -271,6 +272,8 @@ if TYPE_CHECKING:
         TeamRole,
     )
     from autopilot.contract._generated.team_service import InviteResponse, ListTeamsResponse, TeamResponse
+    from autopilot.contract._generated.trace import Trace, TraceHop, TraceSource
+    from autopilot.contract._generated.trace_service import GetTraceResponse
     from autopilot.contract._generated.worker import (
         Activity,
         Backend,
@@ -369,6 +372,7 @@ MODULES = {
     "BeginSsoResponse": "sso_service",
     "BegunSso": "sso",
     "Budget": "spend",
+    "BudgetStanding": "spend",
     "BudgetTarget": "spend",
     "ByeReason": "stream",
     "CancelMachineRequestResponse": "machine_service",
@@ -419,6 +423,7 @@ MODULES = {
     "GetReadinessResponse": "server_service",
     "GetReceiptResponse": "worker_service",
     "GetSpendResponse": "spend_service",
+    "GetTraceResponse": "trace_service",
     "GetWorkerResponse": "worker_service",
     "GoneKind": "stream",
     "Guest": "guest",
@@ -442,6 +447,7 @@ MODULES = {
     "LeaseState": "worker",
     "ListApprovalsResponse": "approval_service",
     "ListArtifactsResponse": "artifact_service",
+    "ListBudgetsResponse": "spend_service",
     "ListDevicesResponse": "device_service",
     "ListEventsResponse": "worker_service",
     "ListGuestsResponse": "guest_service",
@@ -585,6 +591,9 @@ MODULES = {
     "TestPolicy": "policy",
     "TestPolicyResponse": "policy_service",
     "TokenCounts": "spend",
+    "Trace": "trace",
+    "TraceHop": "trace",
+    "TraceSource": "trace",
     "TryPush": "push",
     "TryPushResponse": "push_service",
     "UnpricedModel": "spend",
@@ -649,6 +658,7 @@ __all__ = [
     "BeginSsoResponse",
     "BegunSso",
     "Budget",
+    "BudgetStanding",
     "BudgetTarget",
     "ByeReason",
     "CancelMachineRequestResponse",
@@ -699,6 +709,7 @@ __all__ = [
     "GetReadinessResponse",
     "GetReceiptResponse",
     "GetSpendResponse",
+    "GetTraceResponse",
     "GetWorkerResponse",
     "GoneKind",
     "Guest",
@@ -722,6 +733,7 @@ __all__ = [
     "LeaseState",
     "ListApprovalsResponse",
     "ListArtifactsResponse",
+    "ListBudgetsResponse",
     "ListDevicesResponse",
     "ListEventsResponse",
     "ListGuestsResponse",
@@ -865,6 +877,9 @@ __all__ = [
     "TestPolicy",
     "TestPolicyResponse",
     "TokenCounts",
+    "Trace",
+    "TraceHop",
+    "TraceSource",
     "TryPush",
     "TryPushResponse",
     "UnpricedModel",

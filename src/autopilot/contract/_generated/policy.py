@@ -230,7 +230,7 @@ class PolicyApprovalRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyBudget:
-    """A budget of a document. What is left of it is told where it was reached (`worker.policy.budget`)."""
+    """A budget of a document. What is left of it is told by `GET /budgets`."""
 
     document: str
     """Whose document says so: `installation`, `team` or `user`."""

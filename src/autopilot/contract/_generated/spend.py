@@ -7,6 +7,7 @@ from enum import StrEnum
 
 __all__ = [
     "Budget",
+    "BudgetStanding",
     "BudgetTarget",
     "MachineRateLimits",
     "RateLimitWindow",
@@ -220,3 +221,39 @@ class SpendReport:
     """Models without a price on some of these days, the most tokens first; at most 100. Empty without a price table."""
     rate_limits: tuple[MachineRateLimits, ...] = ()
     """Codex's rate limits, as of now, whatever the days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetStanding:
+    """How far a budget is used up, by one of those who have its amount for themselves."""
+
+    budget: str
+    """What the document calls it."""
+    per: str
+    """Who has the amount for themselves: `user`, `worker`, `machine`, `model` or `team`."""
+    per_id: str | None = None
+    """Which of them; null: nothing was used in this period yet, or it is a worker that one may no longer read."""
+    period: str
+    """How often it starts anew: `day`, `week`, `month` or `ever`."""
+    limit: int
+    """The limit in tokens."""
+    used: int
+    """Used in this period."""
+    left: int
+    """What of the limit is left; 0 where it is used up."""
+    warn_at_tokens: int | None = None
+    """From how many tokens on it is warned of; null: never."""
+    on_exhausted: str
+    """What happens at the end: `refuse` or `interrupt`."""
+    level: str | None = None
+    """`exhausted`, `warning`; null: neither."""
+    starts_on: str
+    """The first day (UTC) of the period."""
+    resets_at: str | None = None
+    """When the next one begins; null: never."""
+    document: str
+    """Whose document sets it: `installation`, `team` or `user`."""
+    version: int
+    """The document's version."""
+    team_id: str | None = None
+    """The team whose document it is, or whose amount."""

@@ -38,7 +38,7 @@ WORDS = frozenset(
         *("workers", "machines", "stream", "snapshot", "events", "requests", "cancel", "stop", "lease", "release"),
         *("heartbeat", "feed", "ack", "receipts", "approvals", "decision", "policies", "test", "spend", "devices"),
         *("prices", "revoked", "artifacts", "approval", "history", "version"),
-        *("audit", "records"),
+        *("audit", "records", "trace", "budgets"),
     )
 )
 """The fixed segments of the contract's paths."""

@@ -25,6 +25,7 @@ with line as (
     where ($1::bigint is null or user_id = $1) and ($2::text is null or guest_scope = $2)
         and ($3::text is null or action = $3) and ($4::text is null or x_request_id = $4)
         and ($5::text is null or device_id = $5)
+        and ($12::text is null or surface = $12) and ($13::text is null or outcome = $13)
         and at >= $6 and at < $7 and ($8::timestamptz is null or (at, audit_id) < ($8, $9::text))
     order by at desc, audit_id desc limit $10)
     union all
@@ -42,6 +43,8 @@ with line as (
         and ($2::text is null or r.actor::json ->> 'guest_scope' = $2)
         and ($3::text is null or $3 = case when r.method = $11 then 'stop' else 'request' end)
         and ($4::text is null or r.x_request_id = $4) and ($5::text is null or r.actor::json ->> 'device_id' = $5)
+        and ($12::text is null or r.actor::json ->> 'surface' = $12)
+        and ($13::text is null or $13 = case when r.state = 'rejected' then 'refused' else 'done' end)
         and r.created_at >= $6 and r.created_at < $7 and ($8::timestamptz is null or r.created_at <= $8)
         and ($8::timestamptz is null or (r.created_at,
             'request:' || r.target_kind || ':' || r.target_id || '/' || r.request_id) < ($8, $9::text))
@@ -61,6 +64,7 @@ with line as (
         and ($3::text is null or $3 = 'approval_decided')
         and ($4::text is null or a.x_request_id = $4)
         and ($5::text is null or a.decided_by::json ->> 'device_id' = $5)
+        and ($12::text is null or a.decided_by::json ->> 'surface' = $12) and ($13::text is null or $13 = 'done')
         and a.decided_at >= $6 and a.decided_at < $7 and ($8::timestamptz is null or a.decided_at <= $8)
         and ($8::timestamptz is null or (a.decided_at, 'approval:' || a.approval_id) < ($8, $9::text))
     order by a.decided_at desc, 2 desc limit $10)

@@ -74,6 +74,31 @@ where d.team_id = $1 and d.team_id <> '' and d.day >= $2::date
   and ($5::text is null or d.model = $5::text)
   and (not $6::boolean or w.owner_user_id = $7::bigint or w.owner_guest_scope = $8::text);
 
+-- used_by: tokens of one owner since a day, for each worker, machine or model that used most; else all together
+select case $4::text when 'worker' then w.worker_id when 'machine' then d.machine_id when 'model' then d.model end as key,
+       sum(d.total_tokens)::bigint as used
+from worker w
+join spend_day d using (worker_no)
+where (w.owner_user_id = $1::bigint or w.owner_guest_scope = $2::text) and d.day >= $3::date
+  and ($4 <> 'machine' or d.machine_id <> '') and ($4 <> 'model' or d.model <> '')
+group by 1
+order by 2 desc, 1
+limit $5;
+
+-- used_by_of_team: tokens that counted for one team since a day, for each worker, machine, model or owner that used most;
+-- else all together. Of a worker that the team has no more, nothing says which it was.
+select case $3::text when 'worker' then case when w.team_id = $1 then w.worker_id end
+                     when 'machine' then d.machine_id when 'model' then d.model
+                     when 'user' then coalesce(w.owner_user_id::text, 'guest:' || w.owner_guest_scope) end as key,
+       sum(d.total_tokens)::bigint as used
+from spend_day d
+join worker w using (worker_no)
+where d.team_id = $1::text and d.team_id <> '' and d.day >= $2::date
+  and ($3 <> 'machine' or d.machine_id <> '') and ($3 <> 'model' or d.model <> '')
+group by 1, case when $3 = 'worker' then d.worker_no end
+order by 2 desc, 1
+limit $4;
+
 -- one_by_one: reports of one owner's or team's workers see each other's sums; locks are taken in one order
 select pg_advisory_xact_lock(key)
 from (select distinct hashtextextended('spend ' || id, 0) as key from unnest($1::text[]) as id order by key) as owners;
