@@ -27,6 +27,7 @@ from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
 from autopilot.web.pages import (
+    audit,
     inbox,
     joining,
     more,
@@ -35,6 +36,7 @@ from autopilot.web.pages import (
     sign_in_ways,
     spend,
     step_up,
+    trace,
     worker,
     workers,
 )
@@ -50,6 +52,8 @@ PAGES = (
     worker,
     inbox,
     spend,
+    audit,
+    trace,
     more,
     settings,
 )
