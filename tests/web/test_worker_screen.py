@@ -232,7 +232,7 @@ async def test_who_leaves_while_connecting_waits_no_more(desk: Desk):
         async for line in answer.aiter_lines():
             if parsed(json.loads(line)).one("div").attributes["data-state"] == "waiting":
                 break
-    assert (await desk.screen()).one("main").one("h1").text
+    assert (await desk.screen()).one("span", id=f"title-{desk.worker_id}").text
 
 
 async def test_connecting_to_a_stopped_worker_says_why_not(desk: Desk):

@@ -12,7 +12,8 @@ from autopilot.web.looks import Looks
 DARK, LIGHT = "#000000", "#f2f2f7"
 HTMX = (
     '{"includeIndicatorStyles":false,"allowEval":false,"historyCacheSize":0,"selfRequestsOnly":true,'
-    '"scrollIntoViewOnBoost":false,"attributesToSettle":["class"],"responseHandling":[{"code":"204","swap":false},{"code":"...","swap":true}]}'
+    '"scrollIntoViewOnBoost":false,"attributesToSettle":["class"],'
+    '"responseHandling":[{"code":"204","swap":false},{"code":"...","swap":true}]}'
 )
 """No inline style, no eval, no page kept in storage; errors are swapped in like everything else."""
 
