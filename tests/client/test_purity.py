@@ -9,7 +9,11 @@ SERVERS = ["msgspec", "asyncpg", "structlog", "starlette", "uvicorn", "keyring",
 SCRIPT = """
 import sys
 {block}
+import importlib, pathlib
 import autopilot.client, autopilot.client.log, autopilot.contract
+import autopilot.client.presenters as presenters
+for path in pathlib.Path(presenters.__file__).parent.glob("*.py"):
+    importlib.import_module(f"autopilot.client.presenters.{{path.stem}}")
 from autopilot.contract import Envelope, decode
 rooms = sorted(name for name in sys.modules if name.startswith("autopilot."))
 print([room for room in rooms if room.split(".")[1] not in ("client", "contract")])

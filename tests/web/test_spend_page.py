@@ -52,7 +52,7 @@ async def test_days_that_are_none_are_told_in_a_sentence(ada: Browser) -> None:
     page = await ada.get("/spend?from=2026-13-01&to=2026-01-31", status=422)
     assert "This is no day" in page.text
     page = await ada.get("/spend?from=2026-02-01&to=2026-01-31", status=422)
-    assert "from must not be after to" in page.text
+    assert "From must not be after to" in page.text
 
 
 async def test_money_is_shown_where_a_price_table_is_set(own_world: World) -> None:

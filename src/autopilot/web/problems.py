@@ -12,6 +12,7 @@ import htpy as h
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from autopilot.client.presenters import errors
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.web.answers import html
@@ -20,6 +21,8 @@ from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
 
 UNAVAILABLE = 503
+_POINTLESS = frozenset({"none", "back"})
+"""Ways out that trying again is none of."""
 STEP_UP = "step_up_required"
 
 
@@ -39,10 +42,12 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
         notice = html(notice_of(error), status=status)
         notice.headers["hx-retarget"], notice.headers["hx-reswap"] = "#notices", "beforeend"
         return notice
+    told = errors.trouble(error)
     body = [
         h.h1["That did not work"],
-        h.p[error.message],
-        h.p[h.a(".button", href=request.url.path)["Try again"]],
+        h.p[told.sentence],
+        h.p[told.hint],
+        h.p[h.a(".button", href=request.url.path)["Try again"]] if told.way not in _POINTLESS else None,
         h.p[h.a(href="/")["All workers"]],
     ]
     return html(bare_page("Problem", assets, body, looks=Looks.of(request)), status=status)
@@ -50,9 +55,12 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
 
 def notice_of(error: AutopilotError) -> h.Element:
     """One line about it, beside what is on the screen."""
+    told = errors.trouble(error)
     return h.div(".notice.problem", role="alert")[
-        h.p[error.message],
-        h.small[f"Request {error.request_id}"] if error.request_id else None,
+        h.p[told.sentence],
+        h.p[told.hint],
+        [h.p[f"{name}: {why}"] for name, why in told.fields],
+        h.small[f"Request {told.reference}"] if told.reference else None,
     ]
 
 

@@ -10,7 +10,7 @@ import htpy as h
 
 from autopilot.client.timeline_items import Change, clip
 from autopilot.web.timeline import safe
-from autopilot.web.timeline.frame import mono
+from autopilot.web.timeline.frame import left_out, mono
 from autopilot.web.timeline.look import Caps
 
 MOST_CHARACTERS = 400_000
@@ -74,14 +74,14 @@ def read_git(diff: str) -> list[FileDiff]:
     return [_git_file(start, diff[start.end() : end]) for start, end in zip(starts, ends, strict=True)]
 
 
-def files(found: Sequence[FileDiff], caps: Caps, *, folded: bool = False) -> Iterator[h.Node]:
-    """Each file with its lines folded under its name; `folded`: all of them at first."""
+def files(found: Sequence[FileDiff], caps: Caps, *, folded: bool = False, whole: str | None = None) -> Iterator[h.Node]:
+    """Each file with its lines folded under its name; `folded`: all of them at first; `whole`: where all of it is."""
     shown = found[: caps.files]
     small = sum(one.added + one.removed for one in shown) <= _OPEN_LINES
     for one in shown:
-        yield h.details(".file", open=small and not folded)[_summary(one), _body(one, caps)]
+        yield h.details(".file", open=small and not folded)[_summary(one), _body(one, caps, whole)]
     if len(found) > len(shown):
-        yield h.p(".left-out")[f"{len(found) - len(shown):,} files more"]
+        yield left_out(f"{len(found) - len(shown):,} files more", whole)
 
 
 def counts(found: Iterable[FileDiff]) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _summary(one: FileDiff) -> h.Element:
     ]
 
 
-def _body(one: FileDiff, caps: Caps) -> h.Node:
+def _body(one: FileDiff, caps: Caps, whole: str | None) -> h.Node:
     if not one.lines:
         return h.p(".left-out")["No lines of it are known"]
     if len(one.lines) <= caps.diff_lines:
@@ -115,7 +115,7 @@ def _body(one: FileDiff, caps: Caps) -> h.Node:
     head, end = caps.diff_lines * 2 // 3, caps.diff_lines // 3
     return [
         _block(one.lines[:head], caps),
-        h.p(".left-out")[f"{len(one.lines) - head - end:,} lines more"],
+        left_out(f"{len(one.lines) - head - end:,} lines more", whole),
         _block(one.lines[len(one.lines) - end :], caps),
     ]
 

@@ -15,6 +15,7 @@ from autopilot.client.timeline_items import (
     FileChange,
     Hook,
     Image,
+    Item,
     OtherItem,
     Pause,
     SubAgent,
@@ -44,7 +45,7 @@ def command(item: CommandExecution, look: Look) -> h.Element:
         ],
         h.p(".cwd")["in ", mono(item.cwd)] if item.cwd else None,
         h.p(".typed")["typed ", mono(item.typed)] if item.typed else None,
-        terminal.output(item.output, look.caps) if item.output else None,
+        terminal.output(item.output, look.caps, look.whole(item.last_seq)) if item.output else None,
         wholes(item, look),
         also="loud" if item.exit_code else "",
     )
@@ -59,7 +60,7 @@ def file_change(item: FileChange, look: Look) -> h.Element:
         item,
         f"{title}, {added} lines added, {removed} removed, {item_status(item.status).text}",
         h.header[h.b[title], diffs.count_words(added, removed), _unless_done(item.status)],
-        diffs.files(found, look.caps),
+        diffs.files(found, look.caps, whole=look.whole(item.last_seq)),
         wholes(item, look),
     )
 
@@ -73,7 +74,7 @@ def turn_diff(item: TurnDiff, look: Look) -> h.Element:
         f"The turn's changes: {_files(len(found))}, {added} lines added, {removed} removed",
         h.details(".all")[
             h.summary[h.b["All changes of this turn"], diffs.count_words(added, removed)],
-            diffs.files(found, look.caps, folded=True),
+            diffs.files(found, look.caps, folded=True, whole=look.whole(item.last_seq)),
         ],
         wholes(item, look),
     )
@@ -93,8 +94,8 @@ def tool_call(item: ToolCall, look: Look) -> h.Element:
                 chip(status) if status.tone != "good" else None,
                 h.span(".took")[times.took(item.duration_ms)],
             ],
-            _json("Given", item.arguments, look),
-            _json("Gave", item.result, look),
+            _json("Given", item.arguments, item, look),
+            _json("Gave", item.result, item, look),
             wholes(item, look),
         ],
         h.p(".progress", dir="auto")[safe.line(item.progress)] if item.progress and item.preview else None,
@@ -188,7 +189,7 @@ def other(item: OtherItem, look: Look) -> h.Element:
     return article(
         item,
         title,
-        h.details[h.summary[h.span(".what")[safe.line(title)]], _json("", item.text, look), wholes(item, look)],
+        h.details[h.summary[h.span(".what")[safe.line(title)]], _json("", item.text, item, look), wholes(item, look)],
     )
 
 
@@ -201,10 +202,13 @@ def _unless_done(status: str) -> h.Node:
     return None if label.tone == "good" else chip(label)
 
 
-def _json(title: str, text: str, look: Look) -> h.Node:
+def _json(title: str, text: str, item: Item, look: Look) -> h.Node:
     if not text:
         return None
-    return [h.p(".part")[title] if title else None, terminal.output(_pretty(text), look.caps)]
+    return [
+        h.p(".part")[title] if title else None,
+        terminal.output(_pretty(text), look.caps, look.whole(item.last_seq)),
+    ]
 
 
 def _pretty(text: str) -> str:

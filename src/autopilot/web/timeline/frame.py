@@ -57,6 +57,11 @@ def words(text: str, limit: int = 4000) -> h.Element:
     return h.p(".words", dir="auto")[safe.prose(text if len(text) <= limit else text[:limit] + "…")]
 
 
+def left_out(said: str, whole: str | None) -> h.Element:
+    """What is not shown, and where all of it is."""
+    return h.p(".left-out")[said, [" ", h.a(href=whole)["Show all"]] if whole else None]
+
+
 def wholes(item: Item, look: Look) -> h.Node:
     """Where the whole of what is shown in part can be read."""
     if not item.wholes:

@@ -58,9 +58,9 @@ class Look:
         """Where the whole of something is read."""
         return f"{self.base}/artifacts/{_quoted(artifact_id)}"
 
-    def item(self, seq: int) -> str:
-        """Where one item is shown whole, by the event that changed it last."""
-        return f"{self.base}/items/{seq}"
+    def whole(self, seq: int) -> str | None:
+        """Where one item is shown whole, by the event that changed it last; None where it is already."""
+        return f"{self.base}/items/{seq}" if self.worker_id and self.caps != WHOLE else None
 
     def approval(self, approval_id: str) -> str:
         """Where an approval is answered."""

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from typing_extensions import override
 
 from autopilot.web.timeline import safe
+from autopilot.web.timeline.frame import left_out
 
 REL = "noopener noreferrer nofollow"
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s\"'<>`]+", re.IGNORECASE)
@@ -44,10 +45,10 @@ def link(address: str, words: str) -> h.Node:
     return h.a(href=safe.line(address, _LONGEST_ADDRESS), rel=REL, target="_blank")[h.bdi[safe.line(words)]]
 
 
-def rendered(text: str, limit: int, *, breaks: bool = False) -> h.Node:
+def rendered(text: str, limit: int, *, breaks: bool = False, whole: str | None = None) -> h.Node:
     """A text as HTML; beyond `limit` characters it goes on as plain text, so that no text takes long.
 
-    `breaks`: a line end is one, as people type; else as in Markdown.
+    `breaks`: a line end is one, as people type; else as in Markdown. `whole`: where all of it is.
     """
     head, rest = _parted(text, limit)
     if sum(map(head.count, _MARKS)) > _MOST_MARKS:
@@ -58,7 +59,7 @@ def rendered(text: str, limit: int, *, breaks: bool = False) -> h.Node:
     )[
         Markup(safe.prose(html)),  # noqa: S704 - made by the rules below, which escape everything of the text's
         h.p(".rest", dir="auto")[safe.prose(rest[:limit])] if rest else None,
-        h.p(".left-out")[f"{len(rest) - limit:,} characters more"] if len(rest) > limit else None,
+        left_out(f"{len(rest) - limit:,} characters more", whole) if len(rest) > limit else None,
     ]
 
 

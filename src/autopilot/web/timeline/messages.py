@@ -8,7 +8,7 @@ import htpy as h
 
 from autopilot.client.presenters import times
 from autopilot.client.presenters.people import who
-from autopilot.client.timeline_items import AgentMessage, Attachment, Plan, PlanStep, Reasoning, UserMessage
+from autopilot.client.timeline_items import AgentMessage, Attachment, Item, Plan, PlanStep, Reasoning, UserMessage
 from autopilot.web.timeline import markdown, safe
 from autopilot.web.timeline.frame import article, moment, wholes
 from autopilot.web.timeline.look import Look
@@ -30,7 +30,7 @@ def user_message(item: UserMessage, look: Look) -> h.Element:
         item,
         f"Message, {said}",
         h.div(".bubble")[
-            markdown.rendered(item.text, look.caps.markdown_characters, breaks=True) if item.text else None,
+            _markdown(item.text, item, look, breaks=True) if item.text else None,
             [_attachment(part) for part in item.parts],
             h.p(".left-out")[f"{more} attachments more"] if more > 0 else None,
         ],
@@ -44,7 +44,7 @@ def agent_message(item: AgentMessage, look: Look) -> h.Element:
     return article(
         item,
         "Message, Codex",
-        markdown.rendered(item.text, look.caps.markdown_characters),
+        _markdown(item.text, item, look),
         wholes(item, look),
         also="commentary" if item.phase == "commentary" else "",
     )
@@ -63,7 +63,7 @@ def reasoning(item: Reasoning, look: Look) -> h.Element:
         f"{verb}: {title}",
         h.details[
             h.summary[h.span(".verb")[verb], h.bdi(".gist")[safe.line(title)]],
-            markdown.rendered(text, look.caps.markdown_characters),
+            _markdown(text, item, look),
             wholes(item, look),
         ],
     )
@@ -78,7 +78,7 @@ def plan(item: Plan, look: Look) -> h.Element:
         item,
         f"Plan, {done} of {len(item.steps)} done" if item.steps else "Plan",
         h.header[h.b["Plan"], h.span(".tally")[f"{done} of {len(item.steps)}"] if item.steps else None],
-        markdown.rendered(item.text, look.caps.markdown_characters) if item.text else None,
+        _markdown(item.text, item, look) if item.text else None,
         h.ol(".steps")[(_step(step) for step in steps)] if steps else None,
         h.p(".left-out")[f"{more} steps more"] if more else None,
         wholes(item, look),
@@ -94,6 +94,10 @@ def picture(source: str, alt: str) -> h.Node:
     if not _IMAGE.fullmatch(source):
         return None
     return h.img(src=source, alt=safe.line(alt), loading="lazy", decoding="async")
+
+
+def _markdown(text: str, item: Item, look: Look, *, breaks: bool = False) -> h.Node:
+    return markdown.rendered(text, look.caps.markdown_characters, breaks=breaks, whole=look.whole(item.last_seq))
 
 
 def _step(step: PlanStep) -> h.Element:

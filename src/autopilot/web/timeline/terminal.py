@@ -17,6 +17,7 @@ from rich.text import Text
 from autopilot.client.timeline_items import clip
 from autopilot.web.timeline import safe
 from autopilot.web.timeline.cuts import Cut, cut
+from autopilot.web.timeline.frame import left_out
 from autopilot.web.timeline.look import Caps
 
 _ESCAPES = re.compile(
@@ -28,20 +29,20 @@ _OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
 _ATTRIBUTES = (("bold", "b"), ("dim", "d"), ("italic", "i"), ("underline", "u"), ("strike", "s"))
 
 
-def output(text: str, caps: Caps) -> Iterator[h.Node]:
-    """The blocks of an output: head, what is folded, tail."""
+def output(text: str, caps: Caps, whole: str | None = None) -> Iterator[h.Node]:
+    """The blocks of an output: head, what is folded, tail; `whole`: where all of it is."""
     shown = cut(_drawn(clip(text, 4 * caps.characters)), caps)
     decoder = AnsiDecoder()
     yield block(_lines(decoder, shown.head))
     if shown.folded:
         yield h.details(".more")[h.summary[_more(len(shown.folded))], block(_lines(decoder, shown.folded))]
     if not shown.is_whole:
-        yield h.p(".left-out")[left_out(shown)]
+        yield left_out(_left_out(shown), whole)
     if shown.tail:
         yield block(_lines(decoder, shown.tail))
 
 
-def left_out(shown: Cut) -> str:
+def _left_out(shown: Cut) -> str:
     """What is not shown."""
     parts = [_more(shown.left_out_lines)] if shown.left_out_lines else []
     parts += [f"{shown.left_out_characters:,} characters more"] if shown.left_out_characters else []
