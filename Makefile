@@ -10,7 +10,7 @@ CODEX169 := .codex169/node_modules/.bin/codex
 AXE := .axe/node_modules/axe-core/axe.min.js
 OIDC_PROVIDER := .oidc-provider/node_modules/oidc-provider/package.json
 
-.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance container-check staging lock
+.PHONY: help setup run test test-fast test-postgres15 test-py313 test-codex169 lint audit-dependencies format gen record-baseline record-sessions docs-check bench endurance container-check systemd-check staging lock
 .DEFAULT_GOAL := help
 
 help:  ## Show the commands
@@ -98,6 +98,9 @@ bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each again
 
 container-check: setup  ## Build and run the container as the guide says (podman): BASE=root.tar, ARGS="--podman … --build …"
 	$(BIN)/python tools/container_check.py $(if $(BASE),--base "$(BASE)") $(ARGS)
+
+systemd-check: setup  ## Run deploy/systemd/autopilot.service under a real systemd, in namespaces of its own (root)
+	$(BIN)/python tools/systemd_check.py
 
 staging: setup  ## Four chains of calls against any deployment: make staging URL=https://… (after autopilot login there)
 	AUTOPILOT_STAGING_URL=$(URL) $(BIN)/pytest -q tests/e2e/test_staging.py

@@ -37,6 +37,8 @@ async def nodes(
         running_nodes(dsn, tmp_path_factory.mktemp("nodes"), apis=1) as running,
     ):
         yield running
+        verified = await command(running.runtime.log.parent, "audit", "verify", DATABASE_URL=dsn)
+        assert verified.code == 0, verified.out + verified.err
 
 
 @dataclass
@@ -138,8 +140,6 @@ async def test_an_account_that_is_being_deleted_ends_deleted_and_emptied_whoever
     ):
         lines = f"select count(*) from {table} where action = $1 and subject = $2"
         assert await pool.fetchval(lines, action, f"user:{user_id}") == 1, action
-    verified = await command(nodes.runtime.log.parent, "audit", "verify", DATABASE_URL=nodes.environ["DATABASE_URL"])
-    assert verified.code == 0, verified.out + verified.err
 
 
 async def nothing_is_half_done(nodes: Nodes, life: Life) -> None:
