@@ -30,12 +30,16 @@ from autopilot.web.pages import (
     audit,
     inbox,
     joining,
+    machines,
     more,
+    new,
     settings,
     sign_in,
     sign_in_ways,
     spend,
     step_up,
+    stop_all,
+    threads,
     trace,
     worker,
     workers,
@@ -51,6 +55,10 @@ PAGES = (
     workers,
     worker,
     inbox,
+    new,
+    machines,
+    threads,
+    stop_all,
     spend,
     audit,
     trace,
@@ -61,7 +69,7 @@ PAGES = (
 ZIPPED_BYTES = 1000
 """What is smaller goes as it is; so do streams. That a page's length tells of what is in it helps nobody: no other site
 can have a browser ask for one with its cookie (SameSite=Strict)."""
-LIVE = (workers, inbox)
+LIVE = (workers, inbox, stop_all)
 """Each has `puts(entry, names)`."""
 
 

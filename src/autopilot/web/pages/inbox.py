@@ -70,7 +70,7 @@ def screen(approvals: Sequence[Approval], names: Names, *, more: bool) -> Screen
         "Inbox",
         [
             bar("Inbox"),
-            h.div(".cards", {"id": INBOX, "role": "feed", "aria-label": "Questions", "data-empty": empty})[
+            h.div(".questions", {"id": INBOX, "role": "feed", "aria-label": "Questions", "data-empty": empty})[
                 (card(one, names) for one in cards)
             ],
             h.p(".hint")["There are more: they come when these are answered."] if more else None,
@@ -87,7 +87,7 @@ def one_screen(approval: Approval, names: Names) -> Screen:
     return Screen(
         "inbox-one",
         approval.title or "Question",
-        [bar("Question", back="/inbox"), h.div(".cards")[card(approval, names)]],
+        [bar("Question", back="/inbox"), h.div(".questions")[card(approval, names)]],
         tab="/inbox",
     )
 

@@ -66,7 +66,7 @@ async def _page(request: Request, visitor: Visitor) -> Screen:
     """For a page that takes a proof to be seen at all."""
     after = local_path(request.query_params.get("next"))
     body = h.div(".card.proof", data_proof_next=after)[await _asked(visitor)]
-    return Screen("proof", "Is it you?", [bar("Is it you?", back="/"), h.div(".cards")[body]])
+    return Screen("proof", "Is it you?", [bar("Is it you?", back="/"), h.div(".questions")[body]])
 
 
 async def _asked(visitor: Visitor) -> h.Node:
