@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
+from tests.waiting import until
 
 from autopilot.api import alarm, audit
 from autopilot.api.settings import ApiSettings
@@ -26,6 +27,12 @@ async def guess(api: ServedApi, *, address: str, email: str) -> int:
 
 
 async def noticed(api: ServedApi) -> list[tuple[str, str]]:
+    """In the audit, once what was noticed is written down."""
+    await api.app.state.api.alarm.tell()
+    return await written(api)
+
+
+async def written(api: ServedApi) -> list[tuple[str, str]]:
     rows = await api.pool.fetch("select subject, address from api.audit where action = 'guessing_noticed' order by 1")
     return [(row["subject"], row["address"]) for row in rows]
 
@@ -64,15 +71,45 @@ async def test_many_addresses_that_guess_at_many_people_are_noticed_by_their_sum
     assert await noticed(proxied) == [("all", "198.51.100.8")]
 
 
-async def test_what_the_limit_of_calls_noticed_is_in_the_audit_with_the_next_wrong_code(proxied: ServedApi):
+async def test_what_the_limit_of_calls_noticed_is_in_the_audit_by_itself(proxied: ServedApi):
     calls = {"x-forwarded-for": "203.0.113.5"}
     for _ in range(25 + alarm.OF_AN_ADDRESS + 1):
         await proxied.client.post("/api/auth/email", json={"email": "no address"}, headers=calls)
-    assert await noticed(proxied) == []
     assert await metric(proxied, 'autopilot_sign_in_alarms_total{by="address"}') == 1
 
-    await guess(proxied, address="198.51.100.1", email="ada@example.org")
-    assert await noticed(proxied) == [("address:203.0.113.5", "203.0.113.5")]
+    await until(lambda: written(proxied))
+    assert await written(proxied) == [("address:203.0.113.5", "203.0.113.5")]
+
+
+async def test_what_was_noticed_is_kept_while_it_can_not_be_written_and_beyond_its_bound_counted(
+    proxied: ServedApi, monkeypatch: pytest.MonkeyPatch
+):
+    watching = proxied.app.state.api.alarm
+    monkeypatch.setattr(alarm, "UNWRITTEN", 3)
+    record = audit.record
+    away = True
+
+    async def failing(*args: object, **rest: object) -> None:
+        await record(*args, **rest)  # so that a transaction is rolled back with lines in it
+        if away:
+            raise ConnectionResetError("gone")
+
+    monkeypatch.setattr(alarm.audit, "record", failing)
+    async with watching._telling:  # until all of it was noticed, nothing is written
+        for number in range(5):
+            for _ in range(alarm.OF_AN_ADDRESS + 1):
+                watching.refused(audit.Caller(f"203.0.113.{number}"), None)
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError):
+            await watching.tell()
+    assert await written(proxied) == []
+
+    away = False
+
+    assert await noticed(proxied) == [(f"address:203.0.113.{n}", f"203.0.113.{n}") for n in range(3)] + [(None, "many")]
+    times = "select (detail::json ->> 'times')::int from api.audit where address = 'many'"
+    assert await proxied.pool.fetchval(times) == 2
+    assert len(await noticed(proxied)) == 4, "each is written once"
 
 
 async def test_refreshes_over_their_limit_are_no_guesses(proxied: ServedApi):

@@ -368,6 +368,15 @@ async def test_sign_ins_of_one_network_address_are_limited(database: str, issuer
     assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (429, "text/html")
 
 
+async def test_so_many_are_under_way_also_where_they_are_begun_at_once(api: ServedApi):
+    async def begin(number: int) -> int:
+        return (await api.client.post("/api/auth/oidc", json={"challenge": f"{number:064x}"})).status_code
+
+    statuses = await asyncio.gather(*map(begin, range(60)))
+
+    assert sorted(statuses) == [200] * 50 + [429] * 10
+
+
 async def test_so_many_are_under_way_at_once_and_a_verifier_is_good_for_one(api: ServedApi):
     for number in range(50):
         assert (await api.client.post("/api/auth/oidc", json={"challenge": f"{number:064x}"})).status_code == 200

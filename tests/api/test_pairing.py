@@ -403,6 +403,22 @@ async def test_only_so_many_are_under_way(api: ServedApi, *, declined: bool):
         assert answer.json()["error"]["details"][0]["reason_code"] == "too_many_pairings"
 
 
+@pytest.mark.parametrize("way", ["offer", "request"])
+async def test_so_many_are_under_way_also_where_they_are_begun_at_once(api: ServedApi, way: str):
+    token = (await api.sign_in("ada@example.org"))["token"]
+
+    async def begin(number: int) -> int:
+        body: dict[str, Any] = {"kind": "device", "commitment": "0" * 64}
+        if way == "offer":
+            return (await api.client.post("/api/pairing", json=body, headers=bearer(token))).status_code
+        body |= {"ticket": f"{number:064x}", "device": {"device_name": "Phone"}}
+        return (await api.client.post("/api/pairing/request", json=body)).status_code
+
+    statuses = await asyncio.gather(*map(begin, range(25)))
+
+    assert sorted(statuses) == [200] * 10 + [429] * 15
+
+
 @pytest.mark.parametrize("scope", ["observe", "execute"])
 async def test_who_only_observes_or_executes_lets_nobody_in(api: ServedApi, scope: str):
     rest = {"machine_id": "m", "surface": "companion"} if scope == "execute" else {}

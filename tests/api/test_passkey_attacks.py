@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.api.passkeys import (
     served,
     sign_in,
 )
-from tests.api.served import ServedApi
+from tests.api.served import ServedApi, bearer
 from tests.authenticator import UP, SoftPasskey, decoded, encoded
 
 from autopilot.api import passkey_proofs
@@ -307,7 +308,33 @@ async def test_whoever_guesses_raises_the_alarm_and_fills_no_audit(api: ServedAp
         body = {"ceremony": "0" * 64, "credential": credential}
         assert reason(await api.client.post(f"{BASE}/sign-in", json=body)) == REFUSED
     assert await lines(api, "passkey_refused") == []
+    await api.app.state.api.alarm.tell()
     assert len(await lines(api, "guessing_noticed")) == 1
+
+
+async def begun_at_once(api: ServedApi, path: str, times: int, **rest: Any) -> dict[int, int]:
+    """How many of so many questions that are begun at the same moment get which status."""
+    answers = await asyncio.gather(*(api.client.post(path, **rest) for _ in range(times)))
+    refused = {answer.json()["error"]["details"][0]["reason_code"] for answer in answers if answer.status_code != 200}
+    assert refused <= {"too_many_ceremonies"}
+    return dict(Counter(answer.status_code for answer in answers))
+
+
+async def test_so_many_questions_are_open_of_a_network_address_also_where_they_are_begun_at_once(api: ServedApi):
+    path = f"{BASE}/sign-in/options"
+    assert await begun_at_once(api, path, 110) == {200: 100, 429: 10}
+    await api.pool.execute("update api.passkey_ceremony set expires_at = clock_timestamp()")
+    assert await begun_at_once(api, path, 1) == {200: 1}
+
+
+async def test_so_many_questions_are_open_of_a_user_whatever_they_are_for(
+    api: ServedApi, ada: Passkeyed, passkey: SoftPasskey
+):
+    asked = {"headers": bearer(ada.token)}
+    assert await begun_at_once(api, f"{BASE}/register/options", 60, json={}, **asked) == {200: 60}
+    step_up = {"json": {"method": "passkey"}, **asked}
+    assert await begun_at_once(api, "/api/auth/step-up", 50, **step_up) == {200: 40, 429: 10}
+    assert await begun_at_once(api, f"{BASE}/sign-in/options", 1) == {200: 1}, "who signs in is counted apart"
 
 
 def test_passkeys_are_for_the_name_of_the_public_url_and_for_no_other_page():

@@ -11,7 +11,7 @@ from tests.api.served import EchoRuntime, ServedApi, bearer, serving
 
 from autopilot.api import opaque, refusals
 from autopilot.api.address import Addresses
-from autopilot.api.grants import Grant
+from autopilot.api.grants import Grant, unknown_token
 from autopilot.api.refusals import Refusals
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.contract.errors import Forbidden, Problem, RateLimited
@@ -197,6 +197,32 @@ async def test_kinds_without_end_are_counted_together_and_hide_no_users_refusal(
     await book.clock.advance(refusals.WINDOW_SECONDS)
     assert sum(times for *_, times in await book.lines()) == 10_001
     assert (book.refusals._tallies, book.refusals._of_principals) == ({}, 0)
+
+
+async def test_a_flush_that_fails_loses_no_refusal_of_an_ended_session(
+    book: Book, api: ServedApi, monkeypatch: pytest.MonkeyPatch
+):
+    token = (await api.sign_in("ada@example.org"))["token"]
+    assert (await api.client.post("/api/auth/signout", headers=bearer(token))).status_code == 200
+    scope: dict[str, Any] = {"client": ("192.0.2.1", 1), "headers": [], "method": "GET", "route": _Route()}
+    scope |= {"raw_path": b"/api/runtime/codex/workers/w", "state": {"refused_token": opaque.token_digest(token)}}
+    ended = unknown_token()
+    for _ in range(3):
+        book.refusals.refused(scope, ended)
+    fetch = type(api.pool).fetch
+
+    async def failing(self: Any, *args: Any) -> Any:
+        book.refusals.refused(scope, ended)  # another comes while the database is asked
+        await fetch(self, *args)
+        raise ConnectionResetError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(api.pool), "fetch", failing)
+        with pytest.raises(ConnectionResetError):
+            await book.refusals.tell()
+
+    assert [times for _, _, times in await book.lines()] == [4]
+    assert book.refusals._ended == {}
 
 
 async def test_what_a_client_writes_into_a_path_reaches_the_audit_as_an_id_or_not_at_all(book: Book):

@@ -14,6 +14,7 @@ import pytest
 
 from autopilot.client import Credentials, FileTokenStore, MemoryTokenStore, RuntimeCodexClient, Session, SignInAgain
 from autopilot.contract.errors import NetworkError, Unauthorized
+from autopilot.contract.write_signature import HEADER
 from autopilot.testing.clock import FakeClock
 
 BASE = "http://api.test"
@@ -31,9 +32,11 @@ class Accounts:
         self.gate.set()
         self.asked = asyncio.Event()
         self.paths = []
+        self.signatures = []
 
     async def __call__(self, request):
         self.paths.append(request.url.path)
+        self.signatures.append(request.headers.get(HEADER))
         self.asked.set()
         await self.gate.wait()
         if self.down:
@@ -276,6 +279,17 @@ async def test_what_is_written_while_somebody_signs_in_with_a_new_key_is_not_sig
 
     assert meanwhile is None
     assert session.sign("POST", b"/api/runtime/codex/stop-all", b"{}") is not None
+
+
+async def test_a_sign_in_without_a_key_is_not_signed_with_that_of_the_session_before(accounts, clock):
+    async with session_of(accounts, MemoryTokenStore(), clock) as session:
+        await session.verify("123456", with_key=True)
+        assert session.sign("POST", b"/", b"{}") is not None
+
+        await session.verify("123456")
+
+    assert [signature is not None for signature in accounts.signatures] == [True, False]
+    assert session.sign("POST", b"/", b"{}") is None
 
 
 def test_a_file_is_its_owners_and_replaced_whole(clock, tmp_path):

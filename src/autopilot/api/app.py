@@ -108,6 +108,7 @@ class Api:
     revocations: Revocations
     audit: AuditOutbox
     refusals: Refusals
+    alarm: Alarm
     departures: Departures
     recoveries: RecoveryWatch
     signatures: Signatures
@@ -153,7 +154,7 @@ def build(
     `code_keys`: says what keys the digests of sign-in codes, asked at each; else the settings' one.
     """
     clock, metrics, limits = clock or SystemClock(), metrics or Metrics(process=True), limits or Limits()
-    alarm = Alarm(metrics, clock.monotonic)
+    alarm = Alarm(metrics, pool, clock)
     addresses, site = surroundings(settings)
     mailer = mailer or mailer_for(settings)
     codes = Codes(
@@ -303,7 +304,7 @@ def _parts(
         browsers=Browsers(pool, sessions),
         push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock),
         codes=codes,
-        ceremonies=Ceremonies(pool, limits.ceremony_seconds),
+        ceremonies=Ceremonies(pool, limits.ceremony_seconds, limits.ceremonies),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),
         invitations=Invitations(pool, codes.keys),
         deletions=Deletions(pool, port, clock),
@@ -323,6 +324,7 @@ def _parts(
         revocations=Revocations(sessions, port, clock),
         audit=AuditOutbox(pool, port, clock),
         refusals=Refusals(pool, addresses, clock),
+        alarm=alarm,
         departures=Departures(pool, port, clock),
         recoveries=RecoveryWatch(pool),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
@@ -368,6 +370,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             works = {"mail": api.postman.run, "stream_watch": api.watch.run, "sweep": api.sweep}
             works |= {"revocations": api.revocations.run, "revocations_retry": api.revocations.retry}
             works |= {"audit": api.audit.run, "refusals": api.refusals.run, "departures": api.departures.run}
+            works |= {"alarm": api.alarm.run}
             works |= {"deletions": api.deletions.run, "recoveries": api.recoveries.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))

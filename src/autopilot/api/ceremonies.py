@@ -15,6 +15,7 @@ import asyncpg
 from autopilot.api import opaque
 from autopilot.contract import PasskeyCeremony
 from autopilot.contract.codec import JsonObject
+from autopilot.contract.errors import RateLimited
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "passkeys")
@@ -29,12 +30,26 @@ class Ceremonies:
 
     pool: asyncpg.Pool
     life_seconds: float
+    at_once: int
+    """Open, of a user, or of a network address that signs in."""
 
-    async def begin(self, kind: Kind, session_id: str | None) -> tuple[str, bytes]:
-        """A new one: the secret of its client, and the challenge for its authenticator."""
+    async def begin(self, kind: Kind, session_id: str | None, whose: str) -> tuple[str, bytes]:
+        """A new one: the secret of its client, and the challenge for its authenticator; `whose` it counts as.
+
+        Raises:
+            RateLimited: too many of theirs are open.
+        """
         ceremony, challenge = secrets.token_hex(32), secrets.token_bytes(CHALLENGE_BYTES)
         kept = (opaque.token_digest(ceremony), kind, opaque.digest(challenge), session_id)
-        await self.pool.execute(SQL.begin, *kept, self.life_seconds)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL.lock_counted, whose)
+            if await connection.fetchval(SQL.count_open, whose) >= self.at_once:
+                raise RateLimited(
+                    "too many questions to authenticators are open",
+                    reason_code="too_many_ceremonies",
+                    retry_after_seconds=self.life_seconds,
+                )
+            await connection.execute(SQL.begin, *kept, self.life_seconds, whose)
         return ceremony, challenge
 
     async def end(self, ceremony: str, kind: Kind, session_id: str | None) -> bytes | None:

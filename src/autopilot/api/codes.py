@@ -95,7 +95,7 @@ class Codes:
         action: Action = "code_refused" if actor.session_id is None else "step_up_refused"
         await audit.record(connection, action, caller, actor=actor, outcome="refused", subject=subject)
         if self.alarm is not None:
-            await self.alarm.refused(connection, caller, subject)
+            self.alarm.refused(caller, subject)
         return None
 
     async def sweep(self) -> None:

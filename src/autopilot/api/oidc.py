@@ -88,15 +88,19 @@ class OidcSignIns:
         nonce, verifier = made_of(state, salt)
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         url = await self.provider.authorization_url(state=state, nonce=nonce, challenge=digest)
+        sign_in_id = opaque.identifier("sso_")
+        kept = (sign_in_id, opaque.token_digest(state), bytes.fromhex(challenge), salt, caller.address)
         with answering():
-            if await self.pool.fetchval(SQL.count_live, caller.address) >= self.at_once:
-                raise RateLimited(
-                    "too many sign-ins are under way", reason_code="too_many_sign_ins", retry_after_seconds=LIFE_SECONDS
-                )
-            sign_in_id = opaque.identifier("sso_")
-            kept = (sign_in_id, opaque.token_digest(state), bytes.fromhex(challenge), salt, caller.address)
-            if await self.pool.fetchval(SQL.begin, *kept, ATTEMPTS, LIFE_SECONDS) is None:
-                raise Unprocessable("another verifier is needed", reason_code="invalid_value", field="challenge")
+            async with self.pool.acquire() as connection, connection.transaction():
+                await connection.execute(SQL.lock_counted, caller.address)
+                if await connection.fetchval(SQL.count_live, caller.address) >= self.at_once:
+                    raise RateLimited(
+                        "too many sign-ins are under way",
+                        reason_code="too_many_sign_ins",
+                        retry_after_seconds=LIFE_SECONDS,
+                    )
+                if await connection.fetchval(SQL.begin, *kept, ATTEMPTS, LIFE_SECONDS) is None:
+                    raise Unprocessable("another verifier is needed", reason_code="invalid_value", field="challenge")
         return BegunSso(url=url, name=self.provider.client.name, expires_in=int(LIFE_SECONDS))
 
     async def come_back(self, said: Returned, caller: Caller) -> Shown:
@@ -188,7 +192,7 @@ class OidcSignIns:
         return Tokens(account, made["device_id"], made["session_id"], access, refresh, int(made["seconds_left"]))
 
     async def _guessed(self, connection: Any, row: Any, caller: Caller) -> None:
-        await self.alarm.refused(connection, caller, None)
+        self.alarm.refused(caller, None)
         if row["state"] == "proved":
             left = await connection.fetchval(SQL.count_wrong_code, row["sign_in_id"])
             actor = Actor(user_id=row["user_id"])

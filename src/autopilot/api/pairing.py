@@ -198,6 +198,7 @@ class Pairings:
         secret, pairing_id = pairing_secrets.new_secret(), opaque.identifier("pair_")
         async with self.pool.acquire() as connection, connection.transaction():
             address = caller.address if joining is not None else None
+            await connection.execute(SQL.lock_counted, f"user {actor.user_id}" if address is None else address)
             if await connection.fetchval(SQL.count_live, actor.user_id, address) >= self.at_once:
                 raise RateLimited(
                     "too many pairings are under way",
@@ -246,7 +247,7 @@ class Pairings:
             return row
         subject = None if row is None else f"pairing:{row['pairing_id']}"
         await audit.record(connection, "pairing_refused", caller, actor=actor, outcome="refused", subject=subject)
-        await self.alarm.refused(connection, caller, None)
+        self.alarm.refused(caller, None)
         if row is not None and row["is_live"] and code is not None:
             await self._guessed(connection, row, caller)
         return None

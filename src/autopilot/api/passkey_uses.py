@@ -69,23 +69,25 @@ class PasskeyUses:
     site: RelyingParty | None
     alarm: Alarm
 
-    async def begin_sign_in(self) -> PasskeyCeremony:
+    async def begin_sign_in(self, caller: Caller) -> PasskeyCeremony:
         """The question for whoever is there.
 
         Raises:
             Conflict: `passkeys_off`.
+            RateLimited: too many are open of this network address.
         """
-        return await self._begin("sign_in", None, None)
+        return await self._begin("sign_in", None, None, caller.address)
 
     async def begin_step_up(self, actor: Actor) -> PasskeyCeremony:
         """The question for the user of this session.
 
         Raises:
             Conflict: `passkeys_off`.
+            RateLimited: too many are open of the actor's user.
         """
         rows = await self.ceremonies.pool.fetch(SQL.of_user, actor.user_id, None)
         known = descriptors([row for row in rows if row["suspected_at"] is None], open_site(self.site).rp_id)
-        return await self._begin("step_up", actor.session_id, known)
+        return await self._begin("step_up", actor.session_id, known, f"user {actor.user_id}")
 
     async def has_any(self, actor: Actor) -> bool:
         """Whether the actor's user could step up by one here."""
@@ -143,7 +145,7 @@ class PasskeyUses:
         action: audit.Action = "passkey_refused" if actor.session_id is None else "step_up_refused"
         detail = {"method": "passkey"}
         await audit.record(connection, action, caller, actor=actor, outcome="refused", detail=detail)
-        await self.alarm.refused(connection, caller, None)
+        self.alarm.refused(caller, None)
 
     async def _suspect(self, connection: Any, row: Any, found: Proved, caller: Caller, actor: Actor) -> None:
         """There are two that hold this key: which of them has the user, nobody can know here."""
@@ -162,10 +164,10 @@ class PasskeyUses:
         log.warning("passkey.cloned", passkey_id=row["passkey_id"], user_id=row["user_id"])
 
     async def _begin(
-        self, kind: Kind, session_id: str | None, known: list[PublicKeyCredentialDescriptor] | None
+        self, kind: Kind, session_id: str | None, known: list[PublicKeyCredentialDescriptor] | None, whose: str
     ) -> PasskeyCeremony:
         site = open_site(self.site)
-        ceremony, challenge = await self.ceremonies.begin(kind, session_id)
+        ceremony, challenge = await self.ceremonies.begin(kind, session_id, whose)
         options = generate_authentication_options(
             rp_id=site.rp_id,
             challenge=challenge,

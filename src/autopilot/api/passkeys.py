@@ -60,7 +60,7 @@ class Passkeys:
         site = open_site(self.site)
         async with self.ceremonies.pool.acquire() as connection, connection.transaction():
             handle, known = await self._locked(connection, actor)
-        ceremony, challenge = await self.ceremonies.begin("register", actor.session_id)
+        ceremony, challenge = await self.ceremonies.begin("register", actor.session_id, f"user {actor.user_id}")
         options = generate_registration_options(
             rp_id=site.rp_id,
             rp_name=SITE_NAME,

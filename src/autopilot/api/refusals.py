@@ -161,14 +161,21 @@ class Refusals:
         """Count who goes on with a token of a session that was ended; one that only ran out is nobody's fault."""
         if not self._ended:
             return
-        ended = dict(self._ended)
-        self._ended.clear()
-        for row in await self.pool.fetch(SQL.ended, list(ended)):
-            found = ended[row["token_digest"]]
+        counts = {digest: found.count for digest, found in self._ended.items()}
+        rows = await self.pool.fetch(
+            SQL.ended, list(counts)
+        )  # what comes meanwhile, or where this fails, is asked next
+        ended = {digest: self._ended[digest] for digest in counts}
+        for digest, count in counts.items():
+            self._ended[digest].count -= count
+            if not self._ended[digest].count:
+                del self._ended[digest]
+        for row in rows:
+            found, count = ended[row["token_digest"]], counts[row["token_digest"]]
             names = ("user_id", "device_id", "session_id", "machine_id")
             actor = Actor(**{name: row[name] for name in names})
             caller = replace(found.caller, surface=row["surface"])
-            self._count(replace(found.kind, actor=actor, address=None), caller, found.subject, found.count)
+            self._count(replace(found.kind, actor=actor, address=None), caller, found.subject, count)
 
     def _count(self, kind: Kind, caller: Caller, subject: str | None, times: int = 1) -> None:
         tally = self._tallies.get(kind)

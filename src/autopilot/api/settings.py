@@ -117,6 +117,8 @@ class Limits:
     """Codes sent to one e-mail address."""
     ceremony_seconds: float = 300.0
     """Within which an authenticator's answer is taken, once."""
+    ceremonies: int = 100
+    """Questions to authenticators that are open at once, of a user, and of a network address that signs in."""
     passkeys: int = 20
     """Of one account."""
     pairing_seconds: float = 300.0

@@ -55,7 +55,16 @@ REFRESH_AHEAD_SHARE = 0.25
 AUTH_TIMEOUT_SECONDS = 15.0
 LONGEST_LIFE_SECONDS = 366 * 86_400
 """No installation says that an access token lives for longer."""
-_SIGNING: ContextVar[WriteSigner | None] = ContextVar("signing", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """What a sign-in or sign-out writes with; without a signer nothing is signed."""
+
+    signer: WriteSigner | None
+
+
+_SIGNING: ContextVar[_Signing | None] = ContextVar("signing", default=None)
 """Of a sign-in or sign-out that this task makes: what is held is another, and signs what other tasks write."""
 CANCEL_GRACE_SECONDS = 1.0
 """A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
@@ -201,12 +210,14 @@ class Session:
 
     def sign(self, method: str, target: bytes, body: bytes) -> str | None:
         """See SignsWrites."""
-        signer = _SIGNING.get() or self._signer_of(self._current)
+        signing = _SIGNING.get()
+        signer = self._signer_of(self._current) if signing is None else signing.signer
         return None if signer is None else signer.sign(method, target, body)
 
     def keep_to(self, server_time: str) -> bool:
         """See SignsWrites."""
-        signer = _SIGNING.get() or self._signer
+        signing = _SIGNING.get()
+        signer = self._signer if signing is None else signing.signer
         return signer is not None and signer.keep_to(server_time)
 
     def _signer_of(self, held: Credentials | None) -> WriteSigner | None:
@@ -540,7 +551,7 @@ class Session:
 
 @contextlib.contextmanager
 def _signing_as(signer: WriteSigner | None) -> Iterator[None]:
-    token = _SIGNING.set(signer)
+    token = _SIGNING.set(_Signing(signer))
     try:
         yield
     finally:

@@ -105,10 +105,10 @@ class PasskeyRoutes:
 
     async def begin_sign_in(self, request: Request) -> Response:
         """What an authenticator needs to say who is there."""
-        self._counted(request)
+        caller = self._counted(request)
         await self.reception.open_body(request, Nothing)
         with answering():
-            asked = await self.uses.begin_sign_in()
+            asked = await self.uses.begin_sign_in(caller)
         return json_answer({"data": encode(asked)})
 
     async def sign_in(self, request: Request) -> Response:
@@ -128,7 +128,7 @@ class PasskeyRoutes:
             question = await self.uses.end("sign_in", NOBODY, body.ceremony, body.credential, origins)
             async with self.sessions.pool.acquire() as connection, connection.transaction():
                 if question is None:  # it never was, or is over: worth no line that stays for ever
-                    await self.alarm.refused(connection, caller, None)
+                    self.alarm.refused(caller, None)
                     used, tokens = None, None
                 else:
                     used = await self.uses.take(connection, body.credential, question, caller)

@@ -1,3 +1,6 @@
+-- lock_counted: What is under way of one network address is counted and begun one at a time.
+select pg_advisory_xact_lock(hashtextextended('autopilot.api.sign_ins_of:' || $1::text, 0));
+
 -- count_live: How many a network address has under way.
 select count(*)::int from api.oidc_sign_in
 where address = $1 and state in ('open', 'asked', 'proved') and expires_at > clock_timestamp();

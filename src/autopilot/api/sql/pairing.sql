@@ -7,6 +7,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $15, $16, $17, $
 on conflict (locator) do nothing
 returning pairing_id;
 
+-- lock_counted: What is under way of one user, or of one network address, is counted and begun one at a time.
+select pg_advisory_xact_lock(hashtextextended('autopilot.api.pairings_of:' || $1::text, 0));
+
 -- count_live: How many a user, or a network address, has under way; declined ones too, whose codes are not free yet.
 select count(*)::int as live from api.pairing
 where expires_at > clock_timestamp() and state <> 'done'

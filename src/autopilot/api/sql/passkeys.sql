@@ -1,6 +1,12 @@
 -- begin: A question to an authenticator; $5 is its life in seconds.
-insert into api.passkey_ceremony (ceremony_digest, kind, challenge_digest, session_id, expires_at)
-values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5));
+insert into api.passkey_ceremony (ceremony_digest, kind, challenge_digest, session_id, expires_at, whose)
+values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5), $6);
+
+-- lock_counted: Open questions of one user, or of one network address, are counted and begun one at a time.
+select pg_advisory_xact_lock(hashtextextended('autopilot.api.ceremonies_of:' || $1::text, 0));
+
+-- count_open: How many of them are open.
+select count(*)::int from api.passkey_ceremony where whose = $1 and expires_at > clock_timestamp();
 
 -- end: The challenge of a question that is open, which is over with this.
 delete from api.passkey_ceremony
