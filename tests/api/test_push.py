@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 from tests.api.contract.conftest import SHAPES, opened
-from tests.api.contract.world import Person, ask, error, lease, person
-from tests.api.push import PushWorld, pushing, state_of, subscribed
+from tests.api.contract.world import Person, ask, error, person
+from tests.api.push import PushWorld, again, executing, pushing, state_of, subscribed
 
 from autopilot.api.push import DEFAULTS, is_quiet
 from autopilot.api.push_keys import PushKey, passing_key
@@ -35,12 +35,6 @@ async def ada(at: PushWorld) -> Person:
 @pytest.fixture
 async def eve(at: PushWorld) -> Person:
     return await at.person("eve")
-
-
-async def again(at: PushWorld, who: Person) -> Person:
-    """Another device of the same user."""
-    minted = await at.world.api.mint(who.email)
-    return Person(at.world, who.email, who.user_id, minted.token, who.worker_id)
 
 
 async def tried(who: Person, **body: Any) -> list[dict[str, Any]]:
@@ -160,7 +154,7 @@ async def test_a_key_that_was_replaced_makes_subscriptions_stale_and_nothing_is_
     key = passing_key()
     room = at.room
     object.__setattr__(room.push, "key", lambda: key)
-    room.sender._key = lambda: key
+    room.sender._key = lambda: key  # as when the file is replaced
 
     state = await state_of(ada)
     assert state["public_key"] == key.public
@@ -275,9 +269,7 @@ async def offered(at: PushWorld, who: Person, approval_id: str, role: str = "own
 
 
 async def question(who: Person, number: int = 0, **said: Any) -> str:
-    machine = await who.machine(f"laptop-of-{who.user_id}")
-    await lease(machine, who.worker_id)
-    return await ask(machine, who.worker_id, number, **said)
+    return await ask(await executing(who), who.worker_id, number, **said)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -245,3 +245,23 @@ def test_where_there_is_no_installation_it_says_so(tmp_path, monkeypatch, capsys
 
     assert run(["keys", "list"]) == 6
     assert "There is no installation" in capsys.readouterr().err
+
+
+def test_a_new_key_of_notifications_is_one_and_says_that_devices_must_subscribe_anew(home, monkeypatch, capsys):
+    monkeypatch.setenv("AUTOPILOT_HOME", str(home.path))
+    before = keys_of(home).vapid
+
+    assert run(["keys", "rotate", "vapid"]) == 0
+
+    after = keys_of(home).vapid
+    assert after.public != before.public
+    assert "subscribe each one anew" in capsys.readouterr().out
+    assert stat.S_IMODE((home.secrets / "vapid.key").stat().st_mode) == 0o600
+    assert not (home.secrets / "vapid.previous.key").exists()
+
+
+def test_what_is_no_key_of_notifications_is_refused_without_saying_it(home):
+    for wrong in ("00" * 32, "ab", "no hexadecimal"):
+        with pytest.raises(SettingsRefused, match="no number of P-256") as refused:
+            _ = keys_of(home, vapid_key=Secret(wrong)).vapid
+        assert wrong not in str(refused.value)

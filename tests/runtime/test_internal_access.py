@@ -32,6 +32,7 @@ FOR_THE_API = {
     ("POST", "/teams/{team_id}/members/{user_id}/departed"),
     ("POST", "/teams/{team_id}/members/{user_id}/narrowed"),
     ("POST", "/users/{user_id}/deleted"),
+    ("POST", "/transitions"),
 }
 """What no public path leads to."""
 IDS: dict[str, str] = defaultdict(lambda: "x")
@@ -123,6 +124,7 @@ async def test_what_is_for_the_api_alone_is_on_no_public_path_and_taken_from_nob
         assert (await call(runtime, "POST", "/audit/records", line, claims=claims)).status == 403
         assert (await call(runtime, "POST", "/devices/dev_other/revoked", {}, claims=claims)).status == 403
         assert (await call(runtime, "POST", "/users/77/deleted", {}, claims=claims)).status == 403
+        assert (await call(runtime, "POST", "/transitions", {"after": 0}, claims=claims)).status == 403
         for change in ("departed", "narrowed"):
             told = await call(runtime, "POST", f"/teams/t/members/1/{change}", {"membership_no": 7}, claims=claims)
             assert told.status == 403

@@ -372,6 +372,7 @@ def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette na
             works |= {"audit": api.audit.run, "refusals": api.refusals.run, "departures": api.departures.run}
             works |= {"alarm": api.alarm.run}
             works |= {"deletions": api.deletions.run, "recoveries": api.recoveries.run}
+            works |= {"push_plan": api.push.planner.run, "push_delivery": api.push.deliverer.run}
             tasks = [group.create_task(supervise(name, work, clock=api.clock)) for name, work in works.items()]
             tasks.append(group.create_task(end_streams()))
             try:

@@ -20,6 +20,7 @@ import asyncpg
 
 from autopilot.api import audit, opaque
 from autopilot.api.audit import Actor, Caller
+from autopilot.api.push_words import clipped
 from autopilot.contract import PushOption
 from autopilot.contract.errors import Forbidden, NotFound
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest, RuntimeResponse
@@ -33,6 +34,7 @@ SAFE_RISKS = frozenset({"low", "medium"})
 EFFECTS = ("accept", "decline")
 """Of these one option each is offered, the first; in this order, since platforms show two buttons."""
 OK = 200
+LABEL_CHARACTERS = 40
 
 
 def offered(approval: Mapping[str, Any], role: str | None) -> list[tuple[str, str, str]]:
@@ -54,15 +56,29 @@ class PushActions:
     port: RuntimePort
 
     async def issue(
-        self, subscription_id: str, approval: Mapping[str, Any], role: str | None, now: datetime
+        self,
+        subscription_id: str,
+        approval: Mapping[str, Any],
+        role: str | None,
+        now: datetime,
+        *,
+        content: bool = True,
     ) -> tuple[list[PushOption], datetime]:
-        """Tokens for the options that may be offered, those made before for this question ending; and until when."""
+        """Tokens for the options that may be offered, those made before for this question ending; and until when.
+
+        None where the notification does not say what is asked (`content`).
+        """
         until = now + LIFE
         if approval["expires_at"] is not None:
             until = min(until, datetime.fromisoformat(approval["expires_at"]))
         made = [
-            PushOption(option_id=option_id, label=label, effect=effect, token=TOKEN_PREFIX + secrets.token_urlsafe(32))
-            for option_id, label, effect in offered(approval, role)
+            PushOption(
+                option_id=option_id,
+                label=clipped(label, LABEL_CHARACTERS),
+                effect=effect,
+                token=TOKEN_PREFIX + secrets.token_urlsafe(32),
+            )
+            for option_id, label, effect in (offered(approval, role) if content else [])
         ]
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(SQL.forget, subscription_id, approval["approval_id"])

@@ -12,8 +12,11 @@ from autopilot.api.http.reception import Reception
 from autopilot.api.limits import Limit
 from autopilot.api.push import Push
 from autopilot.api.push_actions import PushActions
+from autopilot.api.push_compose import Composer
+from autopilot.api.push_delivery import Deliverer
 from autopilot.api.push_keys import PushKey, passing_key
 from autopilot.api.push_place import Places, on_loopback
+from autopilot.api.push_plan import Planner
 from autopilot.api.push_sender import Sender
 from autopilot.api.push_trial import Trials
 from autopilot.api.refusals import Refusals
@@ -30,6 +33,8 @@ class PushRoom:
     actions: PushActions
     sender: Sender
     trials: Trials
+    planner: Planner
+    deliverer: Deliverer
     clock: Clock
 
     def routes(self, reception: Reception, refusals: Refusals, limits: Limits) -> PushRoutes:
@@ -43,6 +48,7 @@ class PushRoom:
         now = self.clock.now()
         await self.push.sweep(now)
         await self.actions.sweep(now)
+        await self.deliverer.sweep(now)
 
 
 def push_room(
@@ -58,11 +64,15 @@ def push_room(
     key = key or _passing()
     places = Places(on_loopback(settings.public_url))
     sender = Sender(key, places, _contact(settings), clock)
+    actions = PushActions(pool, port)
+    seconds = limits.push_seconds
     return PushRoom(
         push=Push(pool, key, places, limits.push_subscriptions),
-        actions=PushActions(pool, port),
+        actions=actions,
         sender=sender,
         trials=Trials(pool, sender, clock),
+        planner=Planner(pool, port, clock, seconds),
+        deliverer=Deliverer(pool, sender, Composer(port), actions, clock, seconds),
         clock=clock,
     )
 

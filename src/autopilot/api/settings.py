@@ -130,6 +130,8 @@ class Limits:
     """Of one user, at once."""
     push_subscriptions: int = 20
     """Of one user."""
+    push_seconds: float = 1.0
+    """How often it is looked for what is to be sent."""
     push_tries_per_minute: float = 20.0
     """Subscriptions and test notifications of one user."""
     pairing_tries_per_minute: float = 10.0

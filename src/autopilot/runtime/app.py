@@ -43,6 +43,7 @@ from autopilot.runtime.stream_principal import PrincipalRoutes
 from autopilot.runtime.tail_wakeups import Wakeups
 from autopilot.runtime.tail_workers import WorkerTail
 from autopilot.runtime.trace_routes import TraceRoutes
+from autopilot.runtime.transitions import TransitionRoutes
 from autopilot.runtime.workers import Workers
 
 STOP_SECONDS = 1.0
@@ -89,6 +90,7 @@ class Runtime:
                 *TraceRoutes(pool).routes(),
                 *BudgetRoutes(pool).routes(),
                 *self.erasure.routes(),
+                *TransitionRoutes(pool).routes(),
             ]
         )
         self.background: list[Callable[[], Awaitable[None]]] = [

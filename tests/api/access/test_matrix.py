@@ -21,8 +21,9 @@ OPEN = [row for row in MATRIX.rows if not row.cells]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 UNTOUCHED = {"audit", "untold_audit", "audit_entry", "audit_head", "seal", "seal_floor", "nonce", "device"}
 UNTOUCHED |= {"untold_departure", "departed_membership", "deleted_account", "deleted_user"}
-"""What grows beside: the audit of refusals, seals of it, internal calls, when a device was last heard, and memberships
-and accounts that the test itself has ended."""
+UNTOUCHED |= {"transition", "transition_head", "transition_place", "push_reader", "push_message"}
+"""What grows beside: the audit of refusals, seals of it, internal calls, when a device was last heard, memberships and
+accounts that the test itself has ended, and what is told to devices of what the test did before."""
 ENDING = {f"POST {API}/workers/{{worker_id}}/stop", f"POST {API}/stop-all"}
 """What ends the worker that all others act on: each has a scene of its own."""
 
