@@ -22,6 +22,8 @@ from autopilot.contract import Actor
 
 CORPUS = Path(__file__).with_name("hostile.txt")
 LONGEST = 10_000_000
+HUGE = 16
+"""So many of the strings are the longest ones; they come last."""
 
 
 def strings() -> list[str]:

@@ -259,7 +259,7 @@ def page(items: Iterator[Item] | tuple[Item, ...], *, theme: str) -> str:
     shown = h.div("#timeline", role="feed", aria_label="Timeline", tabindex="0")[(render(item, look) for item in items)]
     return str(
         h.html(lang="en", data_theme=theme)[
-            h.head[head, h.title["Timeline"], h.style[Markup(style)]], h.body[h.main[shown]]
+            h.head[head, h.title["Timeline"], h.style[Markup(style)]], h.body[h.main[h.h1["Timeline"], shown]]
         ]
     )
 
