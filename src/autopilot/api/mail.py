@@ -85,14 +85,20 @@ class InvitationMail:
 
     @property
     def text(self) -> str:
-        """What the mail says. The secret is no part of a link: an URL is logged along its way."""
+        """What the mail says. In a link the secret is the fragment: no browser sends it, so that nothing logs it."""
         where = f" on {self.public_url}" if self.public_url else ""
+        link = f"Sign in there with this address, then open\n\n    {self._link}\n\n" if self._link else ""
         return (
             f"You are invited to the team {self.team}{where}, as {self.role}.\n"
-            "Sign in with this address, then accept (`autopilot teams accept` asks for the secret) with\n\n"
+            f"{link}{'Or sign' if link else 'Sign'} in with this address, then accept "
+            "(`autopilot teams accept` asks for the secret) with\n\n"
             f"    {self.secret}\n\nIt is good for {self.days} days, once, for this address.\n"
             "If you don't know the team, ignore this mail.\n"
         )
+
+    @property
+    def _link(self) -> str | None:
+        return f"{self.public_url.rstrip('/')}/teams/join#{self.secret}" if self.public_url else None
 
     @property
     def line(self) -> str:

@@ -87,13 +87,12 @@ def choices(label: str, options: Iterable[tuple[str, str, bool]]) -> h.Element:
 
 def posting(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
     """A form that is posted; with scripts only the screen changes, without them the page."""
-    hx = {"hx-post": path, **INTO_SCREEN}
-    return h.form({"action": path, "method": "post", **hx, **attributes})[_proof(csrf), body]
+    return h.form({"action": path, "method": "post", "hx-post": path, **INTO_SCREEN}, **attributes)[_proof(csrf), body]
 
 
-def plain_form(path: str, csrf: str, *body: h.Node) -> h.Element:
+def plain_form(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
     """A form after which the whole page is another: a sign-out, another look."""
-    return h.form({"action": path, "method": "post", "hx-boost": "false"})[_proof(csrf), body]
+    return h.form({"action": path, "method": "post", "hx-boost": "false"}, **attributes)[_proof(csrf), body]
 
 
 def _proof(csrf: str) -> h.Node:
