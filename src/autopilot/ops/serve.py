@@ -94,6 +94,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._stop_timer()
         self._stop_stall_timer()
         self._among.leave(self)
+        self._gathering.direct = None
         super().connection_lost(exc)
 
     @override
@@ -109,6 +110,7 @@ class LimitedHttp(HttpToolsProtocol):
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._gathering.direct = None
         self._stop_stall_timer()
         self._stall_timer = self.loop.call_later(STALL_SECONDS, self.transport.abort)
 
@@ -119,6 +121,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     @override
     def on_response_complete(self) -> None:
+        self._gathering.direct = None
         super().on_response_complete()
         if self.cycle.response_complete:  # no other was asked for in the meantime
             self._among.waits(self)
@@ -287,15 +290,26 @@ class Wire:
         Called between two sends of the response's own task, never during one: a piece is a whole HTTP chunk. Nothing
         is written where the response is not under way, or its reader is slow, or gone.
         """
-        cycle = self._cycle
-        if self._is_head or cycle.flow.write_paused:
-            return False
-        if cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
+        transport = self._transport
+        if transport.direct is not self and not self._may_write():
             return False
         if body is not Wire._latest[0]:
             Wire._latest = body, b"%x\r\n%b\r\n" % (len(body), body)
-        self._transport.write_at_once(Wire._latest[1])
+        transport.write_at_once(Wire._latest[1])
         self.bytes_written += len(body)
+        return True
+
+    def _may_write(self) -> bool:
+        """Look at all of the response; it is not looked at again before `LimitedHttp` says that something happened.
+
+        Of a thousand readers who are written to in turn, each object that is looked at has left the caches.
+        """
+        cycle = self._cycle
+        if self._is_head or cycle.flow.write_paused or cycle.disconnected:
+            return False
+        if cycle.response_complete or not cycle.chunked_encoding:
+            return False
+        self._transport.direct = self
         return True
 
 

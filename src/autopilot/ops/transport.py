@@ -19,13 +19,15 @@ GATHERED_BYTES = 64 * 1024
 class GatheringTransport(asyncio.Transport):
     """See the module."""
 
-    __slots__ = ("_inner", "_loop", "_pieces", "_size_bytes")
+    __slots__ = ("_inner", "_loop", "_pieces", "_size_bytes", "direct")
 
     def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._inner = inner
         self._loop = loop
         self._pieces: list[bytes | bytearray | memoryview[Any]] = []
         self._size_bytes = 0
+        self.direct: object = None
+        """Who was found to be free to write past the response's own task, until something happens to the connection."""
 
     @override
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
