@@ -17,11 +17,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from autopilot.ops import serve
 from autopilot.ops.connections import Connections
 from autopilot.ops.metrics import Metrics
-from autopilot.ops.serve import MAX_HEAD_BYTES, MAX_HEADERS, Server
+from autopilot.ops.serve import MAX_HEAD_BYTES, MAX_HEADERS, Server, Wire, wire_of
 
 PROGRAM = """
 import asyncio, sys
@@ -227,6 +228,67 @@ async def test_who_does_not_read_what_is_ready_is_cut_off(monkeypatch: pytest.Mo
         await reader.readuntil(b"\r\n")
         await gone.wait()
         writer.close()
+
+
+class Talking:
+    """An app whose response goes on until it hears that nobody listens."""
+
+    def __init__(self) -> None:
+        self.wire: Wire | None = None
+        self.began, self.left = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        self.wire = self.wire or wire_of(scope)
+        self.began.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left.set()
+
+
+ASKING = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "more", [b"\x00 what is no HTTP\r\n\r\n", b"GET http://other.example/ HTTP/1.1\r\nHost: h\r\n\r\n"]
+)
+async def test_who_breaks_http_while_a_response_goes_on_is_written_to_no_more(more: bytes) -> None:
+    app = Talking()
+    async with asyncio.timeout(30), Server(app).running() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(ASKING)
+        await app.began.wait()
+        assert app.wire is not None
+        assert app.wire.write(b"second")
+        await reader.readuntil(b"second\r\n")
+
+        writer.write(more)
+        rest = await reader.read()
+
+        assert b" 400 " in rest
+        assert not app.wire.write(b"third")
+        await app.left.wait()
+        writer.close()
+
+
+async def test_a_response_hears_that_its_client_left_though_another_request_waited_behind_it() -> None:
+    app = Talking()
+    async with asyncio.timeout(30), Server(app).running() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(ASKING + ASKING)
+        await app.began.wait()
+        assert app.wire is not None
+        await reader.readuntil(b"first\r\n")
+        writer.transport.abort()
+
+        while not app.left.is_set():  # reading is paused: that the client left shows in a write
+            app.wire.write(b"more")
+            await asyncio.sleep(0)
+
+        assert not app.wire.write(b"too late")
 
 
 async def test_those_who_only_hold_on_make_room_for_those_who_ask() -> None:

@@ -92,6 +92,15 @@ async def test_an_end_comes_after_what_was_written(
     assert outlet.told == [b"last words", told]
 
 
+async def test_what_is_written_after_the_end_is_dropped(outlet: Outlet, transport: GatheringTransport) -> None:
+    transport.write_eof()
+    transport.write(b"gathered")
+    transport.write_at_once(b"at once")
+    await asyncio.sleep(0)
+
+    assert outlet.told == ["eof"]
+
+
 async def test_nothing_is_written_to_a_connection_that_is_gone(outlet: Outlet, transport: GatheringTransport) -> None:
     transport.write(b"too late")
     outlet.is_gone = True

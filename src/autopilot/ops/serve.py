@@ -70,6 +70,8 @@ class LimitedHttp(HttpToolsProtocol):
     _stall_timer: asyncio.TimerHandle | None = None
     _refused = False
     _is_late = False
+    _answered: RequestResponseCycle | None = None
+    """The request that is being answered: `cycle` is the last that came, and waits where the client doesn't."""
 
     def __init__(
         self, *args: Any, connections: Connections, until_now: Connection | None = None, **kwargs: Any
@@ -94,7 +96,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._stop_timer()
         self._stop_stall_timer()
         self._among.leave(self)
-        self._gathering.direct = None
+        self._leave_unheard()
         super().connection_lost(exc)
 
     @override
@@ -122,6 +124,7 @@ class LimitedHttp(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         self._gathering.direct = None
+        self._answered = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self.cycle.response_complete:  # no other was asked for in the meantime
             self._among.waits(self)
@@ -160,6 +163,7 @@ class LimitedHttp(HttpToolsProtocol):
         if not self._refused:
             self._among.asks(self)
             super().on_headers_complete()
+            self._answered = self._answered or self.cycle
             if self.cycle is not None:
                 extensions: dict[str, Any] = {WIRE: Wire(self.cycle, self._gathering)}
                 self.scope["extensions"] = extensions
@@ -229,6 +233,13 @@ class LimitedHttp(HttpToolsProtocol):
             self._stall_timer.cancel()
             self._stall_timer = None
 
+    def _leave_unheard(self) -> None:
+        """Tell the response under way that nobody listens any more; uvicorn tells only that of the last request."""
+        self._gathering.direct = None
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
     def _refuse(self, problem: Problem) -> None:
         if not self._refused:
             self._refuse_with(_answer_of(problem))
@@ -238,6 +249,7 @@ class LimitedHttp(HttpToolsProtocol):
             return
         self._refused = True
         self._stop_timer()
+        self._leave_unheard()
         self.transport.write(answer)
         if not self.transport.can_write_eof():
             self.transport.close()

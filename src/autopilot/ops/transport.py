@@ -19,18 +19,21 @@ GATHERED_BYTES = 64 * 1024
 class GatheringTransport(asyncio.Transport):
     """See the module."""
 
-    __slots__ = ("_inner", "_loop", "_pieces", "_size_bytes", "direct")
+    __slots__ = ("_has_ended", "_inner", "_loop", "_pieces", "_size_bytes", "direct")
 
     def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._inner = inner
         self._loop = loop
         self._pieces: list[bytes | bytearray | memoryview[Any]] = []
         self._size_bytes = 0
+        self._has_ended = False
         self.direct: object = None
         """Who was found to be free to write past the response's own task, until something happens to the connection."""
 
     @override
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        if self._has_ended:
+            return
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)
@@ -40,6 +43,8 @@ class GatheringTransport(asyncio.Transport):
 
     def write_at_once(self, data: bytes) -> None:
         """Write what nothing will follow in this turn: to gather it would only cost."""
+        if self._has_ended:
+            return
         if self._size_bytes:
             self._flush()
         self._inner.write(data)
@@ -52,7 +57,9 @@ class GatheringTransport(asyncio.Transport):
 
     @override
     def write_eof(self) -> None:
+        """What is written after it is dropped: the transport would raise, in whoever publishes to a thousand readers."""
         self._flush()
+        self._has_ended, self.direct = True, None
         self._inner.write_eof()
 
     @override
