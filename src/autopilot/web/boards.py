@@ -30,6 +30,8 @@ OLDER_ITEMS = 80
 """Of one page of older ones."""
 WHOLE_LIMITS = TimelineLimits(items=3000, text_characters=4_000_000, characters=16_000_000)
 """Of one item on a page of its own."""
+FURTHER_ON = "endsFurtherOn"
+"""The status of an older item whose end was not among the events that were read."""
 OLDER_LIMITS = TimelineLimits(items=3000, text_characters=40_000, characters=8_000_000)
 
 
@@ -123,7 +125,7 @@ class Window:
 async def older(client: RuntimeCodexClient, worker_id: str, before: int) -> Window:
     """The items that began before a seq, as many as make a screenful: folded for this, and kept nowhere.
 
-    What they became afterwards is looked for in one page behind; an item whose end is further away is `unfinished`.
+    What they became afterwards is looked for in one page behind; an item whose end is further away says so.
 
     Raises:
         AutopilotError: the events can't be had.
@@ -159,7 +161,7 @@ async def around(client: RuntimeCodexClient, worker_id: str, seq: int) -> tuple[
 def _begun_before(events: list[Envelope], before: int) -> tuple[Item, ...]:
     timeline = Timeline(OLDER_LIMITS, after=events[0].seq - 1).fold(events)
     begun = (item for item in timeline.items if item.seq < before)
-    return tuple(replace(item, status="unfinished") if item.status == "open" else item for item in begun)
+    return tuple(replace(item, status=FURTHER_ON) if item.status == "open" else item for item in begun)
 
 
 async def _folded(client: RuntimeCodexClient, worker_id: str, latest_seq: int) -> Timeline:

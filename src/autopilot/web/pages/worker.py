@@ -26,7 +26,14 @@ from autopilot.web.answers import html
 from autopilot.web.boards import Window, around, older
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
-from autopilot.web.pages import worker_acts, worker_connect, worker_stop
+from autopilot.web.pages import (
+    worker_acts,
+    worker_connect,
+    worker_details,
+    worker_receipt,
+    worker_request,
+    worker_stop,
+)
 from autopilot.web.parts import approval, composer, worker_head
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import Screen, bar
@@ -34,7 +41,7 @@ from autopilot.web.parts.receipts import put_receipt
 from autopilot.web.timeline import WHOLE, Look, element_id, render
 from autopilot.web.visitors import Visitor
 
-PARTS = (worker_acts, worker_connect, worker_stop)
+PARTS = (worker_acts, worker_connect, worker_details, worker_receipt, worker_request, worker_stop)
 """What else is below its path; each has `routes(doors)`."""
 WINDOW = 200
 """Items on the screen when it opens; older ones come when one scrolls there."""

@@ -33,7 +33,7 @@ def routes(doors: Doors) -> list[Route]:
         doors.page("/w/{worker_id}/reopen", _reopen, "POST"),
         doors.page("/w/{worker_id}/adopt", _adopt, "POST"),
         doors.page("/w/{worker_id}/fork", _fork, "POST"),
-        doors.page("/w/{worker_id}/requests/{request_id:path}/cancel", _cancel, "POST"),
+        doors.page("/w/{worker_id}/requests/{request_id}/cancel", _cancel, "POST"),
     ]
 
 

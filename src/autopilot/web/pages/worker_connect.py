@@ -140,7 +140,7 @@ def _connected(connected: Connected, names: Names) -> h.Element:
         ("In the log", f"{connected.asked_seq} asked, {connected.acked_seq} answered"),
     )
     return h.div("#connection", {"data-state": "connected", "role": "status", "aria-live": "polite"})[
-        h.p["Connected."], h.dl(".facts")[((h.dt[name], h.dd[h.bdi[value]]) for name, value in facts)]
+        h.p["Connected."], h.dl(".told")[((h.dt[name], h.dd[h.bdi[value]]) for name, value in facts)]
     ]
 
 

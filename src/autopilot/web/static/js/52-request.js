@@ -1,0 +1,72 @@
+"use strict";
+/* A request written by hand: what is written is kept until it was sent, and what was sent lately is at hand again. */
+(() => {
+  const MOST = 12;
+  const one = (id) => document.getElementById(id);
+  const key = (what) => `${what}.${document.body.dataset.user}`;
+  const read = (what, otherwise) => { try { return JSON.parse(localStorage.getItem(key(what))) ?? otherwise; } catch { return otherwise; } };
+  const keep = (what, value) => { try { localStorage.setItem(key(what), JSON.stringify(value)); } catch { /* kept nowhere else */ } };
+  const example = () => one("request-help")?.firstElementChild?.dataset.example ?? "";
+  let shown = null;  /* the example that was put in, while it stands there as it was */
+  const recent = () => {
+    const list = one("recent")?.querySelector("ul");
+    if (!list) return;
+    const known = read("requests", []);
+    one("recent").hidden = !known.length;
+    list.replaceChildren(...known.map(({ method, params }, at) => {
+      const button = document.createElement("button"), name = document.createElement("b"), text = document.createElement("small"), item = document.createElement("li");
+      button.type = "button";
+      button.dataset.recent = at;
+      name.textContent = method;
+      text.textContent = params.replace(/\s+/g, " ");
+      text.dir = "auto";
+      button.append(name, text);
+      item.append(button);
+      return item;
+    }));
+  };
+  const check = () => one("request-params")?.dispatchEvent(new Event("changed"));
+  const fill = (method, params) => {
+    one("request-params").value = params;
+    shown = null;
+    if (one("request-method").value === method) return check();
+    one("request-method").value = method;
+    one("request-method").dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const begin = () => {
+    const field = one("request-params");
+    if (!field || field.dataset.begun) return;
+    field.dataset.begun = "yes";
+    shown = example();
+    const draft = read("request", null);
+    if (draft && draft.worker === one("screen").dataset.worker && draft.params.trim() && draft.params !== shown) fill(draft.method, draft.params);
+    recent();
+  };
+  const draft = () => keep("request", { worker: one("screen").dataset.worker, method: one("request-method").value, params: one("request-params").value });
+  document.addEventListener("input", (event) => { if (event.target.id === "request-params") draft(); });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target?.id === "request-help") {
+      const field = one("request-params");
+      if (field.value === shown || !field.value.trim()) field.value = shown = example();
+      draft();
+      check();
+    }
+    begin();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id !== "request") return;
+    if (xhr.status >= 200 && xhr.status < 300 && !xhr.getResponseHeader("hx-redirect")) {
+      const sent = { method: one("request-method").value, params: one("request-params").value };
+      keep("requests", [sent, ...read("requests", []).filter((item) => item.method !== sent.method || item.params !== sent.params)].slice(0, MOST));
+      try { localStorage.removeItem(key("request")); } catch { /* nothing was kept */ }
+      recent();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-recent]");
+    if (button) { const item = read("requests", [])[Number(button.dataset.recent)]; if (item) { fill(item.method, item.params); one("request-params").focus(); } }
+  });
+  document.addEventListener("screen", begin);
+  begin();
+})();
