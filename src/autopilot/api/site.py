@@ -64,7 +64,7 @@ class Site:
             self._origins.add(public)
 
     def check(self, scope: Scope) -> None:
-        """Let a call pass; `state["scheme"]` of it is what it came by, as far as that is believed.
+        """Let a call pass; `state["scheme"]` and `["host"]` of it are what it came by, as far as that is believed.
 
         Raises:
             InvalidRequest: `unknown_host`: it names a host that is not ours, none, or two.
@@ -83,7 +83,7 @@ class Site:
             scheme = asked.forwarded_proto or scheme
         if asked.origins and (scope["path"].startswith(API) or scope["method"] not in READS):
             self._check_origin(asked.origins, host, scheme)
-        scope.setdefault("state", {})["scheme"] = scheme
+        scope.setdefault("state", {}).update(scheme=scheme, host=host.decode("latin-1"))
 
     def cors_headers(self, scope: Scope) -> list[Header]:
         """What the answer to a listed origin carries; nothing for all others."""

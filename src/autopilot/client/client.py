@@ -106,6 +106,14 @@ class RuntimeCodexClient(
         """The side of a pairing that lets a device or machine in; one for each pairing."""
         return Approver(self._http)
 
+    def approver_from(self, text: str) -> Approver:
+        """The same again, from what `Approver.saved` said.
+
+        Raises:
+            ValueError: it did not say this.
+        """
+        return Approver.restored(self._http, text)
+
     async def me(self) -> Me:
         """Whom the token speaks for."""
         reply = await self._http.call("me", "GET", "/api/me")

@@ -28,11 +28,16 @@ from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab
 from autopilot.web.pages import (
     audit,
+    devices,
+    guests,
     inbox,
     joining,
+    leaving,
+    letting_in,
     machines,
     more,
     new,
+    passkeys,
     policy,
     settings,
     sign_in,
@@ -66,6 +71,11 @@ PAGES = (
     trace,
     policy,
     teams,
+    letting_in,
+    guests,
+    leaving,
+    passkeys,
+    devices,
     more,
     settings,
 )

@@ -53,6 +53,11 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
     return html(bare_page("Problem", assets, body, looks=Looks.of(request)), status=status)
 
 
+def sentence_of(error: AutopilotError) -> str:
+    """What happened, for the line beside a field."""
+    return errors.trouble(error).sentence
+
+
 def notice_of(error: AutopilotError) -> h.Element:
     """One line about it, beside what is on the screen."""
     told = errors.trouble(error)

@@ -180,6 +180,12 @@ def is_secure(request: Request) -> bool:
     return request.scope["state"].get("scheme") == "https"
 
 
+def origin_of(request: Request) -> str:
+    """The server as this browser calls it: `https://autopilot.example.com`."""
+    state = request.scope["state"]
+    return f"{state['scheme']}://{state['host']}"
+
+
 def may_sign_in(request: Request) -> bool:
     """Whether a session may be carried by this connection: https, or this very machine."""
     return is_secure(request) or request.headers.get("host", "").startswith(LOOPBACK)

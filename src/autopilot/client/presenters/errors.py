@@ -91,6 +91,19 @@ BY_REASON: dict[str, Said] = {
     "step_up_required": ("For this, prove again that it is you.", "Confirm with a passkey or a code.", "step_up"),
     "foreign_origin": ("This came from another site.", "Open the app itself, and do it there.", "none"),
     "event_type": ("This is not yours to write.", "Only the machine itself says this.", "none"),
+    "recovery_hold": (
+        "You came in by mail although your account has passkeys, and this browser is held for a day.",
+        "Use a passkey, or confirm this browser on another device.",
+        "none",
+    ),
+    "passkey_refused": ("That passkey signs nobody in here.", "Use another one, or another way.", "correct"),
+    "link_refused": ("This link was used, ended, or is none.", "Ask for another one.", "none"),
+    "guest": ("A guest looks, and changes nothing.", "Ask whoever invited you.", "none"),
+    "no_such_pairing": (
+        "No such code, or it is over: five minutes went by, or something else took it up.",
+        "Begin anew, with another code.",
+        "correct",
+    ),
     # 404
     "no_such_worker": ("There is no such session.", "Go back to the list.", "back"),
     "no_such_approval": ("There is no such question.", "Go back to the inbox.", "back"),
@@ -117,6 +130,16 @@ BY_REASON: dict[str, Said] = {
     "leased": ("Another machine works on this session.", "Stop it there first, or wait.", "wait"),
     "fenced": ("Another machine has taken this session over.", "Look at how it stands now.", "reload"),
     "not_cancellable": ("It is too late to take this back.", "Look at how far it has come.", "reload"),
+    "passkeys_off": ("This server has no name that passkeys could be for.", "Give it one, with https.", "none"),
+    "too_many_passkeys": ("An account has at most twenty passkeys.", "Remove one first.", "correct"),
+    "too_many_guests": ("You have as many guests as there can be.", "End one first.", "correct"),
+    "last_owner": ("A team with others in it would have no owner.", "Make somebody else its owner first.", "correct"),
+    "installation_owner": (
+        "This account owns the installation.",
+        "Only its machine can change that.",
+        "none",
+    ),
+    "no_address": ("There is no address to mail a code to.", "Use a passkey, or the machine of the server.", "none"),
     # 410
     "below_floor": ("The beginning of this log is no longer kept.", "It is read from where it begins.", "reload"),
     "ahead_of_log": ("The server's log was taken back, by a restored backup.", "It is read anew.", "reload"),

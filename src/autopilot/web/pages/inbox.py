@@ -26,7 +26,7 @@ from autopilot.web.live import Put
 from autopilot.web.parts.approval import INBOX, card, confirmation, put_card, said_id
 from autopilot.web.parts.fields import PREFIX
 from autopilot.web.parts.layout import Screen, bar
-from autopilot.web.problems import notice_of
+from autopilot.web.problems import notice_of, sentence_of
 from autopilot.web.visitors import Visitor
 
 MOST = 100
@@ -120,13 +120,13 @@ async def _not_taken(visitor: Visitor, approval: Approval, error: AutopilotError
     if isinstance(error, Conflict) and error.reason_code in FASTER | {ELSEWHERE}:
         now = await visitor.client.approval(approval.approval_id)
         said = decisions.faster(now, names) if error.reason_code != ELSEWHERE else None
-        return html(card(now, names, said=said or error.message), status=409)
+        return html(card(now, names, said=said or sentence_of(error)), status=409)
     if isinstance(error, Forbidden) and error.reason_code == "step_up_required":
         raise error
     if error.status == InvalidRequest.by_status[422].status:
         faults = [_fault(detail) for detail in error.details if detail.get("field")]
         body = h.div(".problem", role="alert")[
-            h.p["This does not fit what is asked:"] if faults else h.p[error.message],
+            h.p["This does not fit what is asked:"] if faults else h.p[sentence_of(error)],
             h.ul[(h.li[fault] for fault in faults)] if faults else None,
         ]
         return _beside(approval.approval_id, body, status=422)

@@ -22,6 +22,7 @@ from autopilot.web.forms import form_of
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
 from autopilot.web.parts.pairing import code_element, polling, words_element
+from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import cookie_name, may_sign_in
 
 ENDS = {
@@ -62,8 +63,8 @@ class _Joining:
             try:
                 await joiner.claim(credential)
             except AutopilotError as error:
-                return self._page("Pair", _choose(request, error.message), request, status=error.status or 503)
-            return self._page("Pair", _waiting(joiner, None), request)
+                return self._page("Pair", _choose(request, sentence_of(error)), request, status=error.status or 503)
+            return self._page("Pair", [h.h1["Pair this browser"], _waiting(joiner, None)], request)
 
     async def request(self, request: Request) -> Response:
         """Show something that another device takes up."""
@@ -74,7 +75,7 @@ class _Joining:
             try:
                 started = await joiner.request("device")
             except AutopilotError as error:
-                return self._page("Pair", _choose(request, error.message), request, status=error.status or 503)
+                return self._page("Pair", _choose(request, sentence_of(error)), request, status=error.status or 503)
             return self._page("Pair", [_shown(started), _waiting(joiner, None)], request)
 
     async def step(self, request: Request) -> Response:
@@ -92,9 +93,9 @@ class _Joining:
             except PairingTampered:
                 return html(_over(TAMPERED))
             except NotFound as error:
-                return html(_over(error.message))
+                return html(_over(sentence_of(error)))
             except AutopilotError as error:
-                return html(_waiting(joiner, None, error.message))
+                return html(_waiting(joiner, None, sentence_of(error)))
             if pairing.state in OVER:
                 return html(_over(ENDS[pairing.state]))
             return html(_waiting(joiner, pairing, words=words))
@@ -122,7 +123,7 @@ class _Joining:
                 await session.enter(secret)
                 await self._doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                return self._page("Guest", _guest(request, error.message), request, status=error.status or 503)
+                return self._page("Guest", _guest(request, sentence_of(error)), request, status=error.status or 503)
         return response
 
     def _page(self, title: str, body: h.Node, request: Request, *, status: int = 200) -> Response:

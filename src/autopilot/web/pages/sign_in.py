@@ -13,6 +13,7 @@ from autopilot.web.assets import Assets
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.parts.layout import bare_page
+from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
 
 PLAIN_HTTP = (
@@ -66,7 +67,7 @@ async def send_code(request: Request, visitors: Visitors, assets: Assets) -> Res
     try:
         await session.request_code(email)
     except AutopilotError as error:
-        return _page(assets, _ask_address(after, email, error.message), request, status=error.status or 503)
+        return _page(assets, _ask_address(after, email, sentence_of(error)), request, status=error.status or 503)
     finally:
         await session.aclose()
     return _page(assets, _ask_code(after, email), request)
@@ -86,7 +87,7 @@ async def verify(request: Request, visitors: Visitors, assets: Assets) -> Respon
         response = RedirectResponse(after, status_code=303)
         await visitors.welcome(request, response, session)
     except AutopilotError as error:
-        return _page(assets, _ask_code(after, email, error.message), request, status=error.status or 503)
+        return _page(assets, _ask_code(after, email, sentence_of(error)), request, status=error.status or 503)
     finally:
         await session.aclose()
     return response

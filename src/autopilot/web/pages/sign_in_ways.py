@@ -17,6 +17,7 @@ from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
+from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import local_path, may_sign_in
 
 
@@ -28,7 +29,7 @@ def routes(doors: Doors) -> list[Route]:
             try:
                 begun = await session.begin_passkey_sign_in()
             except AutopilotError as error:
-                return said({"error": error.message}, status=error.status or 503)
+                return said({"error": sentence_of(error)}, status=error.status or 503)
         return said({"ceremony": begun.ceremony, "options": begun.options})
 
     async def by_passkey(request: Request) -> Response:
@@ -47,7 +48,7 @@ def routes(doors: Doors) -> list[Route]:
                 )
                 await doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                return said({"error": error.message}, status=422)
+                return said({"error": sentence_of(error)}, status=422)
         return response
 
     async def begin_sso(request: Request) -> Response:
@@ -75,7 +76,7 @@ def routes(doors: Doors) -> list[Route]:
                 )
                 await doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                body = _at_the_provider(begun, after, error.message)
+                body = _at_the_provider(begun, after, sentence_of(error))
                 return html(bare_page("Sign in", doors.assets, body), status=error.status or 503)
         return response
 

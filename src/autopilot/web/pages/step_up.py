@@ -19,6 +19,7 @@ from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
 from autopilot.web.parts import proof
 from autopilot.web.parts.layout import Screen, bar
+from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import Visitor, local_path
 
 HELD = "recovery_hold"
@@ -33,7 +34,7 @@ def routes(doors: Doors) -> list[Route]:
         try:
             await visitor.client.step_up_by_code(typed)
         except Unauthorized as error:
-            return html(proof.code(await _email(visitor), error.message), status=422)
+            return html(proof.code(await _email(visitor), sentence_of(error)), status=422)
         doors.visitors.forget(visitor.cookie)
         response = html("")
         response.headers.update(PROVED)
@@ -44,7 +45,7 @@ def routes(doors: Doors) -> list[Route]:
         try:
             await visitor.client.step_up_by_passkey(str(given.get("ceremony")), _credential(given))
         except Unauthorized as error:
-            return said({"error": error.message}, status=422)
+            return said({"error": sentence_of(error)}, status=422)
         doors.visitors.forget(visitor.cookie)
         return said({"ok": True})
 
@@ -88,7 +89,7 @@ async def _send(_request: Request, visitor: Visitor) -> Response:
         if error.reason_code == HELD:
             until = h.time(datetime=str(error.fact("until")))
             return html(proof.held(until, has_passkeys=has_passkeys), status=403)
-        panel = proof.ask(has_passkeys=has_passkeys, email=email, problem=error.message)
+        panel = proof.ask(has_passkeys=has_passkeys, email=email, problem=sentence_of(error))
         return html(panel, status=error.status or 503)
     return html(proof.code(email))
 

@@ -25,6 +25,12 @@ def words_element(words: tuple[str, ...]) -> h.Element:
 
 def polling(path: str, state: str, body: h.Node) -> h.Element:
     """Asks how far it is every second, and hands over what this side knows; the answer takes its place."""
-    return h.form("#pairing", {"hx-post": path, "hx-trigger": "every 1s", "hx-target": "this", "hx-swap": "outerHTML"})[
-        h.input(type="hidden", name="state", value=state), body
-    ]
+    every = {
+        "hx-post": path,
+        "hx-trigger": "every 1s",
+        "hx-target": "this",
+        "hx-swap": "outerHTML",
+        "hx-select": "unset",
+        "hx-boost": "false",
+    }
+    return h.form("#pairing", every)[h.input(type="hidden", name="state", value=state), body]

@@ -27,7 +27,7 @@ window.Passkeys = (() => {
       const page = await Proof.post("/devices/passkeys", { ceremony: asked.ceremony, credential });
       const list = document.getElementById("passkeys");
       const fresh = page.getElementById("passkeys");
-      if (list && fresh) { list.replaceWith(fresh); htmx.process(fresh); Times.show(fresh); }
+      if (list && fresh) { list.replaceWith(fresh); htmx.process(fresh); Times.show(fresh); begin(); }
     },
   };
   const begin = (root = document) => {
@@ -43,7 +43,7 @@ window.Passkeys = (() => {
     button.disabled = true;
     try { await ways[button.dataset.passkey](); } catch (error) { say(words(error)); } finally { button.disabled = false; }
   });
-  document.addEventListener("htmx:afterSettle", (event) => begin(event.detail.target ?? document));
+  document.addEventListener("htmx:afterSettle", () => begin());
   document.addEventListener("screen", () => begin());
   addEventListener("DOMContentLoaded", () => begin());
   if (document.readyState !== "loading") begin();
