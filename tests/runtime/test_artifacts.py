@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from autopilot.contract import ArtifactMedia
-from autopilot.contract.port import Claims
+from autopilot.contract.errors import Unavailable
+from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.ops.clock import SystemClock
+from autopilot.runtime import artifacts_store
 from autopilot.runtime.app import Runtime, build
+from autopilot.runtime.artifacts_store import CHUNK_BYTES
 from autopilot.runtime.retention import Retention
 from autopilot.runtime.seal_keys import PublicKeys, SealKey
 from autopilot.runtime.seal_verify import Report, Verifier
@@ -374,3 +377,91 @@ async def test_an_artifact_that_somebody_altered_is_found(worker: Runtime):
         await worker.pool.execute(changed)
         (*_, found) = (await verified()).findings
         assert (found.kind, found.log_id, found.from_seq) == ("artifact", "w", 1)
+
+
+async def test_what_is_not_whole_and_begins_again_has_another_etag_and_is_never_read_half_and_half(worker: Runtime):
+    right = text_of(900_000)
+    ref = refers(right)
+    wrong = ("w\n" * 500_000)[: ref["bytes"]]
+    await announce(worker, ref)
+    path, options = f"/workers/w/artifacts/{ref['artifact_id']}", {"query": "incomplete=true", "claims": OWNER}
+    assert (await put(worker, ref, wrong[:600_000])).data[0]["next_offset"] == 600_000
+    request = RuntimeRequest(claims=OWNER, method="GET", path=path, query="incomplete=true")
+    reading = await worker.call(request)
+    pieces = aiter(reading.body)
+    assert await anext(pieces) == wrong.encode()[:CHUNK_BYTES]
+
+    assert (await put(worker, ref, wrong[600_000:], 600_000)).reason == "different_content"
+    rest = right.encode()[:600_000].decode()
+    assert (await put(worker, ref, rest)).data[0]["state"] == "pending"
+
+    with pytest.raises(Unavailable):
+        await anext(pieces)
+    again = await call(worker, "GET", path, **options)
+    assert again.headers["etag"].split("-")[0] == reading.headers["etag"].split("-")[0]
+    assert again.headers["etag"] != reading.headers["etag"]
+    assert right.encode().startswith(again.body)
+
+
+async def test_one_that_is_refused_keeps_no_other_of_its_call_from_being_finished(worker: Runtime):
+    texts = [letter * 70_000 for letter in "abc"]
+    refs = [refers(text) for text in texts]
+    await announce(worker, *refs)
+    parts = [
+        {"artifact_id": ref["artifact_id"], "offset": 0, "text": text} for ref, text in zip(refs, texts, strict=True)
+    ]
+    parts[0]["text"] = "z" * 70_000
+
+    refused = await call(worker, "POST", "/workers/w/artifacts", {"artifacts": parts})
+
+    assert (refused.status, refused.reason) == (409, "different_content")
+    states = {one["artifact_id"]: one["state"] for one in await listed(worker)}
+    assert [states[ref["artifact_id"]] for ref in refs] == ["pending", "stored", "stored"]
+
+
+async def test_what_all_artifacts_of_a_worker_take_is_known_whatever_becomes_of_them(worker: Runtime):
+    total = "select coalesce(sum(stored_bytes), 0)::int from artifact_total"
+    refs = [refers(letter * size) for letter, size in (("a", 70_000), ("b", 80_000))]
+    await announce(worker, refs[0], event_id="e1")
+    await announce(worker, refs[1], event_id="e2")
+    await put(worker, refs[0], "a" * 70_000)
+    await put(worker, refs[1], "b" * 66_000)
+    assert await worker.pool.fetchval(total) == 136_000
+    assert (await put(worker, refs[1], "x" * 14_000, 66_000)).status == 409
+    assert await worker.pool.fetchval(total) == 70_000
+    await put(worker, refs[1], "b" * 80_000)
+    retention = Retention(worker.ledger, worker.pool, worker.settings, SystemClock())
+    await announce(worker, refers("z" * 70_000), event_id="e3")
+
+    await retention.prune_payloads("w", below_seq=2)
+    assert await worker.pool.fetchval(total) == 80_000
+    await retention.raise_floor("w", floor_seq=3)
+
+    assert await worker.pool.fetchval(total) == 0
+    assert await worker.pool.fetchval("select count(*) from artifact_chunk") == 0
+    assert await worker.pool.fetchval("select count(*) from artifact_remains") == 0
+
+
+async def test_content_goes_in_bounded_steps_and_a_step_that_was_cut_off_is_made_up_for(
+    worker: Runtime, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(artifacts_store, "AT_ONCE", 2)
+    text = text_of(5 * CHUNK_BYTES)
+    await announce(worker, refers(text))
+    await announce(worker, refers("z" * 70_000), event_id="e2")
+    assert (await put(worker, refers(text), text)).data[0]["state"] == "stored"
+    retention = Retention(worker.ledger, worker.pool, worker.settings, SystemClock())
+    collect = artifacts_store.collect
+
+    async def cut_off(_pool: object) -> None:
+        raise ConnectionError("the process ended here")
+
+    monkeypatch.setattr(artifacts_store, "collect", cut_off)
+    with pytest.raises(ConnectionError):
+        await retention.prune_payloads("w", below_seq=2)
+    assert (await get(worker, refers(text))).reason == "artifact_pruned"
+    assert await worker.pool.fetchval("select count(*) from artifact_chunk") >= 5
+    monkeypatch.setattr(artifacts_store, "collect", collect)
+    await retention.sweep()
+
+    assert await worker.pool.fetchval("select count(*) from artifact_chunk") == 0

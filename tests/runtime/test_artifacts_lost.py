@@ -11,7 +11,9 @@ from tests.runtime.test_artifacts import refers, text_of
 
 from autopilot.contract.port import Claims
 from autopilot.ops.clock import SystemClock
+from autopilot.runtime import artifacts_store
 from autopilot.runtime.app import Runtime
+from autopilot.runtime.artifacts_store import collect
 from autopilot.runtime.retention import Retention
 from autopilot.testing.machines import Companion
 from autopilot.testing.runtime import OWNER, Answer, call, insert_worker
@@ -198,6 +200,30 @@ async def test_with_a_worker_goes_all_of_its_artifacts(runtime: Runtime, first: 
     assert await first.bring_all() == "stored"
 
     await runtime.pool.execute("delete from worker where worker_id = 'w'")
+    await collect(runtime.pool)
 
-    for table in ("artifact", "artifact_chunk", "artifact_use"):
+    for table in ("artifact", "artifact_chunk", "artifact_use", "artifact_total", "artifact_remains"):
         assert await runtime.pool.fetchval(f"select count(*) from {table}") == 0  # a table's name
+
+
+async def test_what_has_all_arrived_is_never_lost_and_is_finished_where_its_caller_was_cut_off(
+    runtime: Runtime, first: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut_off(*_: object) -> None:
+        raise ConnectionError("the process ended here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts_store, "finish", cut_off)
+        (told,) = (await first.bring(0, "")).data
+        rest = TEXT.encode()[told["next_offset"] :].decode()
+        assert (await first.bring(told["next_offset"], rest)).status == 503
+    await first.release("w")
+    second = await other(runtime)
+    assert (await second.claim("w")).status == 200
+    await grow_older(runtime, 31)
+    assert (await listed(runtime))["state"] == "pending"
+
+    await sweep(runtime)
+
+    assert (await listed(runtime))["state"] == "stored"
+    assert (await read(runtime)).body == TEXT.encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -36,6 +36,15 @@ _MISSING = {
 }
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class _Content(NamedTuple):
+    """What is stored of an artifact, as it was when it was looked at."""
+
+    number: int
+    attempt: int
+    size: int
+    """In bytes."""
 
 
 class ArtifactRoutes:
@@ -89,29 +98,29 @@ class ArtifactRoutes:
         worker = await find_worker(self._pool, worker_id)
         permissions.observe(request.claims, worker)
         row = await self._pool.fetchrow(SQL.find, worker.worker_no, artifact_id)
-        number, size, headers = _readable(row, incomplete=_flag(query_of(request).get("incomplete")))
+        content, headers = _readable(row, incomplete=_flag(query_of(request).get("incomplete")))
         if request.headers.get("if-none-match") in {headers["etag"], "*"}:
             return RuntimeResponse(304, headers, b"")
-        first, end, status = _wanted(request, headers["etag"], size)
+        first, end, status = _wanted(request, headers["etag"], content.size)
         if status == 416:  # noqa: PLR2004 - the status itself
-            return RuntimeResponse(416, {**headers, "content-range": f"bytes */{size}"}, b"")
+            return RuntimeResponse(416, {**headers, "content-range": f"bytes */{content.size}"}, b"")
         if status == 206:  # noqa: PLR2004 - the status itself
-            headers["content-range"] = f"bytes {first}-{end - 1}/{size}"
+            headers["content-range"] = f"bytes {first}-{end - 1}/{content.size}"
         headers["content-length"] = str(end - first)
         lent = None if permissions.owns(request.claims, worker) else request.claims
-        return RuntimeResponse(status, headers, self._content(number, first, end, worker_id, lent))
+        return RuntimeResponse(status, headers, self._content(content, first, end, worker_id, lent))
 
     async def _content(
-        self, number: int, first: int, end: int, worker_id: str, lent: Claims | None
+        self, content: _Content, first: int, end: int, worker_id: str, lent: Claims | None
     ) -> AsyncIterator[bytes]:
-        """Piece by piece; to whom the worker is but `lent`, each only while they may still read it."""
+        """Piece by piece, of one attempt; to whom the worker is but `lent`, each only while they may still read it."""
         while first < end:
             if lent is not None:
                 permissions.observe(lent, await find_worker(self._pool, worker_id))
-            chunk = await self._pool.fetchrow(SQL.chunk, number, first)
+            chunk = await self._pool.fetchrow(SQL.chunk, content.number, first, content.attempt)
             piece = b"" if chunk is None else chunk["content"][first - chunk["start_byte"] :][: end - first]
             if not piece:
-                raise Unavailable("the artifact was pruned meanwhile", reason_code="artifact_pruned")
+                raise Unavailable("the artifact was pruned, or began again, meanwhile", reason_code="artifact_pruned")
             yield piece
             first += len(piece)
 
@@ -139,8 +148,8 @@ def artifact_of(row: asyncpg.Record) -> Artifact:
     )
 
 
-def _readable(row: asyncpg.Record | None, *, incomplete: bool) -> tuple[int, int, dict[str, str]]:
-    """Number, size and headers of what can be read.
+def _readable(row: asyncpg.Record | None, *, incomplete: bool) -> tuple[_Content, dict[str, str]]:
+    """What can be read, and its headers.
 
     Raises:
         NotFound: `no_such_artifact`, `artifact_pending`, `artifact_lost` or `artifact_pruned`.
@@ -152,8 +161,9 @@ def _readable(row: asyncpg.Record | None, *, incomplete: bool) -> tuple[int, int
         facts: dict[str, Any] = {name: row[name] for name in ("artifact_id", "bytes", "received_bytes", "lost_reason")}
         reason = f"artifact_{row['state']}"
         raise NotFound(_MISSING[row["state"]], reason_code=reason, **facts, sha256=row["sha256"].hex())
-    # Of a part that grows: what came before stays, so its size says which it is.
-    digest = f"{row['sha256'].hex()}-{row['stored_bytes']}" if is_part else row["stored_sha256"].hex()
+    # Of a part that grows: within an attempt what came before stays, so its size says which it is.
+    part = f"{row['sha256'].hex()}-{row['attempt']}-{row['stored_bytes']}"
+    digest = part if is_part else row["stored_sha256"].hex()
     headers = {
         "content-type": TEXT,
         "etag": f'"{digest}"',
@@ -162,7 +172,7 @@ def _readable(row: asyncpg.Record | None, *, incomplete: bool) -> tuple[int, int
         "x-autopilot-redacted": str(row["redacted"]).lower(),
         "x-autopilot-incomplete": str(is_part).lower(),
     }
-    return row["artifact_no"], row["stored_bytes"], headers
+    return _Content(row["artifact_no"], row["attempt"], row["stored_bytes"]), headers
 
 
 def _flag(text: str | None) -> bool:

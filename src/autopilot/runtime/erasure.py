@@ -22,7 +22,7 @@ from autopilot.contract.errors import Forbidden, InvalidRequest
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.db import queries
 from autopilot.ops.clock import Clock
-from autopilot.runtime import audit_log, erasure_rows, receipts_ending, requests_stop
+from autopilot.runtime import artifacts_store, audit_log, erasure_rows, receipts_ending, requests_stop
 from autopilot.runtime.ledger import Ledger
 from autopilot.runtime.requests import Asker, Requests
 from autopilot.runtime.retention import Retention
@@ -131,6 +131,7 @@ class Erasure:
                 except ValueError:
                     altered += 1
                     log.exception("erasure.log_broken", worker_id=after)
+        await artifacts_store.collect(self._pool)
         await erasure_rows.empty(self._pool, user_id)
         return altered
 

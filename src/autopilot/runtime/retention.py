@@ -79,6 +79,8 @@ class Retention:
 
     async def sweep(self) -> None:
         """Forget, in all logs, what has come of age."""
+        await artifacts_store.collect(self._pool)
+        await artifacts_store.finish_left(self._pool)
         await artifacts_losses.overdue(self._pool)
         choices = self._settings.choices
         if choices.keep_previews_days is not None:
@@ -150,8 +152,9 @@ class Retention:
                 if not records:
                     return pruned
                 await self._prune(tx.conn, worker_id, number, records)
-                pruned += len(records)
-                after_seq = records[-1]["seq"]  # or the next batch would walk over all that is pruned already
+            await artifacts_store.collect(self._pool)
+            pruned += len(records)
+            after_seq = records[-1]["seq"]  # or the next batch would walk over all that is pruned already
 
     async def raise_floor(self, worker_id: str, *, floor_seq: int) -> int:
         """Delete all events below a seq and make it the log's oldest; how many went.
@@ -172,7 +175,8 @@ class Retention:
                 await tx.conn.execute(SQL.delete_below, worker.worker_no, floor)
                 await artifacts_store.forget_below(tx.conn, worker.worker_no, floor)
                 await tx.conn.execute(SQL.set_floor, worker.worker_no, floor)
-                deleted += floor - worker.oldest_seq
+            await artifacts_store.collect(self._pool)
+            deleted += floor - worker.oldest_seq
 
     async def _seal(self, worker_id: str, up_to_seq: int) -> int:
         """Seal what is to go; the last seq that is sealed."""
@@ -185,6 +189,7 @@ class Retention:
         async with self._pool.acquire() as conn, conn.transaction():
             records = await conn.fetch(PREVIEWS_SQL.unpruned_at, number, seqs)
             await self._prune(conn, worker_id, number, records)
+        await artifacts_store.collect(self._pool)
 
     async def _prune(self, conn: Any, worker_id: str, number: int, records: Sequence[Any]) -> None:
         """Leave of these rows what stays of an event, and the proof of what went.

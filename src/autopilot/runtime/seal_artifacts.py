@@ -51,7 +51,7 @@ async def _trouble(conn: Any, record: Any) -> str | None:
         return "is noted as another one"
     if said is None and record["frame"] is not None and not record["pruned"]:
         return "it does not name"
-    found = await digest_of(conn, record["artifact_no"], record["stored_bytes"])
+    found = await digest_of(conn, record)
     whole = not record["redacted"] and record["stored_bytes"] == record["bytes"]
     if found != (record["sha256"] if whole else record["stored_sha256"]):
         return "is not what was stored"

@@ -41,12 +41,12 @@ select *, xmin::text as version from artifact where artifact_no = $1;
 select * from artifact where worker_no = $1 and ($2::bigint is null or artifact_no < $2) order by artifact_no desc
 limit $3;
 
--- stored_of_worker: bytes that all artifacts of a worker take
-select coalesce(sum(stored_bytes) filter (where state <> 'pruned'), 0)::bigint from artifact where worker_no = $1;
+-- stored_of_worker: bytes that all artifacts of a worker take; null: none
+select stored_bytes from artifact_total where worker_no = $1;
 
 -- add_chunks: more of the content
-insert into artifact_chunk (artifact_no, start_byte, content)
-select $1, c.start_byte, c.content from unnest($2::bigint[], $3::bytea[]) as c (start_byte, content);
+insert into artifact_chunk (artifact_no, attempt, start_byte, content)
+select $1, $4, c.start_byte, c.content from unnest($2::bigint[], $3::bytea[]) as c (start_byte, content);
 
 -- received: how far it has come; one that was lost is being brought after all
 update artifact
@@ -57,29 +57,47 @@ where artifact_no = $1;
 update artifact set state = 'stored', stored_sha256 = $2, stored_at = clock_timestamp(), lost_reason = null
 where artifact_no = $1;
 
--- lost: nobody will bring the rest of what this worker's events refer to
-update artifact set state = 'lost', lost_reason = $2 where worker_no = $1 and state = 'pending';
+-- lost: nobody will bring the rest of what this worker's events refer to. Of what is all there nothing is missing: it is
+-- only to be looked at yet
+update artifact set state = 'lost', lost_reason = $2
+where worker_no = $1 and state = 'pending' and received_bytes < bytes;
 
 -- lost_with_machine: nor of what the events of this machine's workers refer to
 update artifact a set state = 'lost', lost_reason = $2
-from lease l where l.worker_no = a.worker_no and l.machine_id = $1 and a.state = 'pending';
+from lease l where l.worker_no = a.worker_no and l.machine_id = $1 and a.state = 'pending' and a.received_bytes < a.bytes;
 
 -- overdue: nor of what was announced so long ago, and not again since
 update artifact a set state = 'lost', lost_reason = $2
-where a.state = 'pending' and a.announced_at < clock_timestamp() - $1::interval and not exists (
+where a.state = 'pending' and a.received_bytes < a.bytes
+    and a.announced_at < clock_timestamp() - $1::interval and not exists (
     select from event e
     where e.worker_no = a.worker_no and e.seq = a.last_seq and e.occurred_at >= clock_timestamp() - $1::interval
 );
 
 -- begin_again: nothing of it is there
-update artifact set received_bytes = 0, stored_bytes = 0, inside = '', redacted = false where artifact_no = $1;
+update artifact
+set received_bytes = 0, stored_bytes = 0, inside = '', redacted = false, attempt = attempt + 1
+where artifact_no = $1;
 
--- delete_chunks: let go of the content
-delete from artifact_chunk where artifact_no = any($1::bigint[]);
+-- unfinished: of which all is there, and nobody has looked yet whether it is what it should be
+select artifact_no from artifact
+where state = 'pending' and received_bytes = bytes and artifact_no > $1 order by artifact_no limit $2;
 
--- chunk: the chunk that a byte lies in
-select start_byte, content from artifact_chunk where artifact_no = $1 and start_byte <= $2
-order by start_byte desc limit 1;
+-- chunk: the chunk that a byte lies in, of the attempt that is being read
+select c.start_byte, c.content from artifact_chunk c join artifact a using (artifact_no, attempt)
+where artifact_no = $1 and attempt = $3 and c.start_byte <= $2 order by c.start_byte desc limit 1;
+
+-- remains: an attempt that is over, with content that may be there still
+select artifact_no, attempt from artifact_remains limit 1;
+
+-- delete_remains: some of that content
+delete from artifact_chunk c using (
+    select artifact_no, attempt, start_byte from artifact_chunk where artifact_no = $1 and attempt = $2 limit $3
+) p
+where c.artifact_no = p.artifact_no and c.attempt = p.attempt and c.start_byte = p.start_byte;
+
+-- forget_remains: nothing of it is there any more
+delete from artifact_remains where artifact_no = $1 and attempt = $2;
 
 -- release: these events refer to nothing any more
 delete from artifact_use where worker_no = $1 and seq = any($2::bigint[]) returning artifact_no;
@@ -92,7 +110,8 @@ select a.artifact_no from unnest($1::bigint[]) as a (artifact_no)
 where not exists (select from artifact_use u where u.artifact_no = a.artifact_no);
 
 -- pruned: what they were stays
-update artifact set state = 'pruned', inside = '', lost_reason = null where artifact_no = any($1::bigint[]);
+update artifact set state = 'pruned', inside = '', lost_reason = null, attempt = attempt + 1
+where artifact_no = any($1::bigint[]) and state <> 'pruned';
 
 -- release_below: events below this seq are gone
 delete from artifact_use where worker_no = $1 and seq < $2;
@@ -101,7 +120,7 @@ delete from artifact_use where worker_no = $1 and seq < $2;
 delete from artifact where worker_no = $1 and last_seq < $2;
 
 -- of_log: what can be checked of a worker's artifacts, with the events that say what they are
-select a.artifact_no, a.artifact_id, a.last_seq, a.bytes, a.stored_bytes, a.sha256, a.stored_sha256, a.redacted,
+select a.artifact_no, a.attempt, a.artifact_id, a.last_seq, a.bytes, a.stored_bytes, a.sha256, a.stored_sha256, a.redacted,
        e.frame, e.pruned
 from artifact a
 join worker w using (worker_no)
