@@ -57,7 +57,7 @@ class GatheringTransport(asyncio.Transport):
 
     @override
     def write_eof(self) -> None:
-        """What is written after it is dropped: the transport would raise, in whoever publishes to a thousand readers."""
+        """What is written after it is dropped: the transport would raise in whoever publishes to many readers."""
         self._flush()
         self._has_ended, self.direct = True, None
         self._inner.write_eof()
