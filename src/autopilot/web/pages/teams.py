@@ -37,7 +37,11 @@ def routes(doors: Doors) -> list[Route]:
 
     async def show(request: Request, visitor: Visitor) -> Screen:
         team = await visitor.client.team(request.path_params["team_id"])
-        machines = [one for one in await visitor.client.machines() if one.team_id == team.team_id]
+        machines = [
+            one
+            for one in await visitor.client.machines()
+            if one.owner is not None and one.owner.team_id == team.team_id
+        ]
         return _team_screen(team, machines, await doors.names.of(visitor), visitor)
 
     async def join(request: Request) -> Response:
