@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from tests.api.contract.conftest import opened
 from tests.api.contract.world import World
 from tests.web.browser import Browser, sign_in
+
+from autopilot.api.settings import Limits
+from autopilot.testing.postgres import TestCluster
+from autopilot.web import forms
 
 REFUSED = 403
 
@@ -147,3 +153,32 @@ async def test_many_pages_at_once_take_one_token(world: World, ada: Browser):
         ada.person.user_id,
     )
     assert kept <= 3  # that of the sign-in, and those that were asked for before the first was kept
+
+
+async def test_cookies_of_nobody_are_counted(cluster: TestCluster):
+    limits = Limits(strangers_per_second=0.001, strangers_burst=3.0)
+    async with opened("one process", cluster, limits=limits, with_web=True) as world:
+        statuses = []
+        for number in range(5):
+            async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as http:
+                http.cookies.set("autopilot", f"apwc_{number}")
+                statuses.append((await http.get("/w/x")).status_code)
+    assert statuses == [303, 303, 303, 429, 429]
+
+
+async def test_a_form_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(forms, "BODY_SECONDS", 0.05)
+    at = urlsplit(world.api.url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    head = f"POST /sign-in/email HTTP/1.1\r\nhost: {at.netloc}\r\ncontent-length: 100\r\n\r\nemail="
+    writer.write(head.encode())
+    async with asyncio.timeout(30):
+        answer = await reader.readuntil(b"\r\n")
+    assert answer.split()[1] == b"408"
+    writer.close()
+
+
+async def test_a_form_over_a_mebibyte_is_refused(world: World):
+    async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as http:
+        answer = await http.post("/sign-in/email", data={"email": "a" * 1_100_000})
+    assert answer.status_code == 413

@@ -301,7 +301,7 @@ def _parts(
     return Api(
         pool=pool,
         sessions=sessions,
-        browsers=Browsers(pool, sessions),
+        browsers=Browsers(pool, sessions, addresses, _strangers(limits, clock)),
         push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock),
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds, limits.ceremonies),
@@ -352,11 +352,16 @@ def _door(settings: ApiSettings, limits: Limits, clock: Clock, grants: Grants, a
     return Door(
         grants,
         addresses,
-        strangers=Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic),
+        strangers=_strangers(limits, clock),
         clients=rate(settings.client_per_second),
         executors=rate(settings.executor_per_second),
         users=rate(settings.client_per_second * limits.sessions_per_user),
     )
+
+
+def _strangers(limits: Limits, clock: Clock) -> Limit:
+    """How many tokens, or cookies, of nobody a network address may bring."""
+    return Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic)
 
 
 def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette names no type for it

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import asyncpg
 
 from autopilot.api import opaque
+from autopilot.api.address import Addresses, Headers
 from autopilot.api.database import answering
+from autopilot.api.limits import Limit
 from autopilot.api.sessions import Sessions
 from autopilot.contract.errors import Unauthorized
 from autopilot.db.queries import load
@@ -32,6 +34,9 @@ class Browsers:
 
     pool: asyncpg.Pool
     sessions: Sessions
+    addresses: Addresses
+    strangers: Limit
+    """Cookies of nobody, of one network address."""
 
     @property
     def lives_seconds(self) -> float:
@@ -54,21 +59,25 @@ class Browsers:
             raise Unauthorized("this token is unknown, expired or revoked", reason_code="token_refused")
         return cookie
 
-    async def access(self, cookie: str) -> str | None:
+    async def access(self, cookie: str, client: tuple[str, int] | None, headers: Headers) -> str | None:
         """A new access token of the cookie's session; None where it stands for none, or for none any more.
 
+        `client` and `headers`: of the call that brought it.
+
         Raises:
+            RateLimited: too many cookies of nobody from there.
             Unavailable: the database can't be asked.
         """
         digest = opaque.token_digest(cookie)
         with answering():
             async with self.pool.acquire() as connection, connection.transaction():
                 row = await connection.fetchrow(SQL.session, digest, self.lives_seconds * LAST_SHARE)
-                if row is None:
-                    return None
-                if row["is_due"]:
-                    await connection.execute(SQL.prolong, digest, self.lives_seconds)
-                return await self.sessions.new_access(connection, row["session_id"])
+                if row is not None:
+                    if row["is_due"]:
+                        await connection.execute(SQL.prolong, digest, self.lives_seconds)
+                    return await self.sessions.new_access(connection, row["session_id"])
+        self.strangers.admit(self.addresses.of(client, headers), reason_code="unknown_cookies")
+        return None
 
     async def sweep(self) -> None:
         """Forget what ended."""

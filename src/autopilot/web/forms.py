@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from autopilot.contract.errors import InvalidRequest, PayloadTooLarge
+from autopilot.contract.errors import InvalidRequest, PayloadTooLarge, RequestTimeout
 
 BODY_BYTES = 1024 * 1024
+BODY_SECONDS = 30.0
 FIELDS = 500
 FORM = "application/x-www-form-urlencoded"
 
@@ -20,10 +22,15 @@ async def read(request: Request) -> bytes:
 
     Raises:
         PayloadTooLarge: over a mebibyte.
+        RequestTimeout: it takes longer than half a minute.
     """
     state = request.scope["state"]
     if "posted" not in state:
-        state["posted"] = await _whole(request)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                state["posted"] = await _whole(request)
+        except TimeoutError:
+            raise RequestTimeout("the form did not arrive in time", reason_code="body_too_slow") from None
     return state["posted"]
 
 
@@ -42,7 +49,7 @@ async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; of several with one name the last.
 
     Raises:
-        PayloadTooLarge: as `read`.
+        PayloadTooLarge, RequestTimeout: as `read`.
         InvalidRequest: it is none.
     """
     return dict(await pairs_of(request))
@@ -52,7 +59,7 @@ async def pairs_of(request: Request) -> list[tuple[str, str]]:
     """The fields of a form, in their order; one with several values comes as often.
 
     Raises:
-        PayloadTooLarge: as `read`.
+        PayloadTooLarge, RequestTimeout: as `read`.
         InvalidRequest: it is none.
     """
     try:
@@ -69,7 +76,7 @@ async def json_of(request: Request) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
-        PayloadTooLarge: as `read`.
+        PayloadTooLarge, RequestTimeout: as `read`.
         InvalidRequest: it is none.
     """
     try:

@@ -38,15 +38,19 @@ class Outside:
     @classmethod
     def of(cls, scope: Scope) -> Outside:
         """Where a call comes from."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         client = scope.get("client")
         return cls(
             client=(client[0], client[1]) if client else None,
-            forwarded_for=headers.get(b"x-forwarded-for"),
+            forwarded_for=b",".join(forwarded) if forwarded else None,
             traceparent=scope.get("state", {}).get("traceparent"),
             scheme=scope["scheme"],
             server=scope.get("server"),
         )
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What says where it comes from."""
+        return [] if self.forwarded_for is None else [(b"x-forwarded-for", self.forwarded_for)]
 
     def trace(self) -> dict[str, str]:
         """The headers of its trace."""
@@ -73,9 +77,7 @@ class Inside(httpx2.AsyncBaseTransport):
             raise
 
     def _scope(self, request: httpx2.Request) -> Scope:
-        headers = [(name.lower(), value) for name, value in request.headers.raw]
-        if self._outside.forwarded_for is not None:
-            headers.append((b"x-forwarded-for", self._outside.forwarded_for))
+        headers = [(name.lower(), value) for name, value in request.headers.raw] + self._outside.headers()
         raw_path, _, query = request.url.raw_path.partition(b"?")
         return {
             "type": "http",

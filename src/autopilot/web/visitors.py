@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
@@ -48,8 +49,10 @@ class Browsers(Protocol):
         """A cookie for the session of this token."""
         ...
 
-    async def access(self, cookie: str) -> str | None:
-        """A new access token of the cookie's session, or None."""
+    async def access(
+        self, cookie: str, client: tuple[str, int] | None, headers: Sequence[tuple[bytes, bytes]]
+    ) -> str | None:
+        """A new access token of the cookie's session, or None; the call that brought it came from `client`."""
         ...
 
 
@@ -71,8 +74,8 @@ class Visitors:
         cookie = request.cookies.get(cookie_name(request))
         if not cookie:
             raise SignInAgain("nobody is signed in here", reason_code="no_cookie")
-        tokens = CookieTokens(self, cookie)
         outside = Outside.of(request.scope)
+        tokens = CookieTokens(self, cookie, outside)
         return Visitor(RuntimeCodexClient(BASE_URL, tokens, **client_arguments(self.app, outside)), cookie)
 
     def stranger(self, request: Request, store: MemoryTokenStore | None = None) -> Session:
@@ -108,7 +111,7 @@ class Visitors:
         """What is kept for a cookie is good no more."""
         self._tokens.pop(cookie, None)
 
-    async def token(self, cookie: str, rejected: str | None = None) -> str:
+    async def token(self, cookie: str, outside: Outside, rejected: str | None = None) -> str:
         """An access token of the cookie's session; another one than `rejected`.
 
         Raises:
@@ -119,10 +122,10 @@ class Visitors:
             if known is not None and known != rejected:
                 self._tokens.move_to_end(cookie)
                 return known
-            return await self._new_token(cookie)
+            return await self._new_token(cookie, outside)
 
-    async def _new_token(self, cookie: str) -> str:
-        token = await self._browsers.access(cookie)
+    async def _new_token(self, cookie: str, outside: Outside) -> str:
+        token = await self._browsers.access(cookie, outside.client, outside.headers())
         if token is None:
             self.forget(cookie)
             raise SignInAgain("the session of this browser is over", reason_code="session_over")
@@ -138,14 +141,15 @@ class CookieTokens:
 
     visitors: Visitors
     cookie: str
+    outside: Outside
 
     async def access_token(self) -> str:
         """See TokenSource."""
-        return await self.visitors.token(self.cookie)
+        return await self.visitors.token(self.cookie, self.outside)
 
     async def renew(self, rejected: str) -> str:
         """See TokenSource."""
-        return await self.visitors.token(self.cookie, rejected)
+        return await self.visitors.token(self.cookie, self.outside, rejected)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
