@@ -53,6 +53,18 @@ async def test_an_owner_sees_who_is_in_it_and_invites(ada: Browser, eve: Browser
     assert not (await eve.get(team)).all("form", action=f"{team}/invite")
 
 
+async def test_its_machines_are_those_that_are_shared_with_it(ada: Browser) -> None:
+    assert ada.person is not None
+    team, other = await made(ada), await made(ada, "others")
+    assert "No machine is shared with this team." in (await ada.get(team)).text
+    machine = await ada.person.machine()
+    shared = await ada.person.post(f"/machines/{machine.worker_id}/team", {"team_id": team.rpartition("/")[2]})
+    assert shared.status_code == 200, shared.text
+
+    assert "laptop" in (await ada.get(team)).one("main").text
+    assert "No machine is shared with this team." in (await ada.get(other)).text
+
+
 async def test_a_withdrawn_invitation_lets_nobody_in(ada: Browser, eve: Browser) -> None:
     team = await made(ada)
     mail = await invited(ada, team, eve)
