@@ -66,12 +66,17 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
                     h.label(for_="request-method")["Method"],
                     h.select(
                         "#request-method",
-                        {"name": "method", "hx-get": f"{path}/help", "hx-target": "#request-help"},
+                        {
+                            "name": "method",
+                            "hx-get": f"{path}/help",
+                            "hx-target": "#request-help",
+                            "hx-swap": "innerHTML",
+                        },
                     )[_options(method)],
                     h.div("#request-help")[_helped(method)],
                     h.label(for_="request-params")["Params (JSON)"],
                     h.textarea(
-                        "#request-params.code",
+                        "#request-params",
                         {
                             "name": "params",
                             "rows": "8",
@@ -83,6 +88,7 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
                             "hx-post": f"{path}/check",
                             "hx-trigger": "input changed delay:300ms, changed",
                             "hx-target": "#request-problems",
+                            "hx-swap": "innerHTML",
                             "hx-sync": "this:replace",
                         },
                     )[example(method)],
@@ -190,7 +196,7 @@ def _param(param: Param) -> h.Element:
 
 
 def _problems(found: list[str]) -> h.Node:
-    return h.ul(".problems", role="alert")[(h.li(dir="auto")[one] for one in found)] if found else None
+    return h.ul(".problems")[(h.li(dir="auto")[one] for one in found)] if found else None
 
 
 def _notes(method: str, params: dict[str, Any] | None) -> h.Node:
