@@ -25,6 +25,7 @@ class Installed:
     state: Any
     """Cookies of a browser that the owner signed in with."""
     worker_id: str
+    machine_id: str
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,8 @@ async def installed(
             await screens.sign_in(visit, up.ready["owner_email"], up.ready["code"])
             state = await visit.context.storage_state()
         worker_id = await asked(up)
-        yield Installed(up, launched, state, worker_id)
+        machines = (await up.cli("machines", "--json")).json
+        yield Installed(up, launched, state, worker_id, machines[0]["machine_id"])
 
 
 async def asked(up: Up) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import Installed
@@ -10,11 +12,42 @@ from tests.browser.screens import Visit
 pytestmark = pytest.mark.e2e
 
 
+SCREENS = {
+    "workers": "/",
+    "worker": "/w/{worker}",
+    "worker-details": "/w/{worker}/details",
+    "worker-request": "/w/{worker}/request",
+    "inbox": "/inbox",
+    "new": "/new",
+    "machines": "/machines",
+    "machine": "/machines/{machine}",
+    "threads": "/machines/{machine}/threads",
+    "spend": "/spend",
+    "audit": "/audit",
+    "trace": "/trace",
+    "policy": "/policy",
+    "teams": "/teams",
+    "devices": "/devices",
+    "pair": "/devices/pair",
+    "guests": "/devices/guests",
+    "delete-account": "/devices/delete",
+    "step-up": "/step-up/page",
+    "more": "/more",
+    "settings": "/settings",
+}
+BARE = {"sign-in": "/sign-in", "pair-here": "/pair", "guest": "/guest", "offline": "/offline"}
+
+
 async def test_every_screen(visit: Visit, installed: Installed):
-    paths = {"workers": "/", "worker": f"/w/{installed.worker_id}"}
-    for name, path in paths.items():
-        await visit.open(path)
-        await visit.check(name)
+    ids = {"worker": quote(installed.worker_id, safe=""), "machine": quote(installed.machine_id, safe="")}
+    problems: list[str] = []
+    for name, path in SCREENS.items():
+        await visit.open(path.format(**ids))
+        problems += await visit.problems(name)
+    for name, path in BARE.items():
+        await visit.open(path, live=False)
+        problems += await visit.problems(name)
+    assert not problems, "\n".join(problems)
 
 
 async def test_the_worker_opens_from_the_list_and_back(phone: Visit, installed: Installed):
