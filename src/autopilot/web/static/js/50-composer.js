@@ -25,7 +25,7 @@ const Composer = (() => {
   document.addEventListener("input", (event) => { if (event.target.id === "say") { keep(event.target.value); grow(); unsent(false); } });
   document.addEventListener("keydown", (event) => {
     if (event.target.id !== "say") return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) { event.preventDefault(); const at = button(); if (at) one("message").requestSubmit(at); }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) { event.preventDefault(); button()?.click(); }
     if (event.key === "Escape") event.target.blur();
   });
   document.addEventListener("submit", (event) => { if (event.target.id === "message" && !one("say").value.trim()) { event.preventDefault(); event.stopPropagation(); one("say").focus(); } }, true);
