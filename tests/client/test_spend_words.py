@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from autopilot.client.presenters import spend
-from autopilot.contract import RateLimitWindow, SpendGroup, SpendMoney, SpendReport, TokenCounts
+from autopilot.client.presenters.people import Names
+from autopilot.contract import BudgetStanding, RateLimitWindow, SpendGroup, SpendMoney, SpendReport, TokenCounts
 
 
 def counts(total: int) -> TokenCounts:
@@ -93,3 +94,35 @@ def test_a_window_is_told_by_its_length() -> None:
         "90 minutes",
         "primary",
     ]
+
+
+def test_a_budget_says_whose_amount_it_is_where_several_have_one() -> None:
+    names = Names(me=1, users={2: "ada@example.org"}, machines={"m": "laptop"}, teams={"t": "crew"})
+
+    def name(per: str, per_id: str | None) -> str:
+        standing = BudgetStanding(
+            budget="daily",
+            per=per,
+            per_id=per_id,
+            period="day",
+            limit=1,
+            used=0,
+            left=1,
+            on_exhausted="refuse",
+            starts_on="2026-11-23",
+            document="user",
+            version=1,
+        )
+        return spend.budget_name(standing, names)
+
+    assert (name("user", "1"), name("user", "2"), name("user", "3")) == (
+        "daily",
+        "daily: ada@example.org",
+        "daily: User 3",
+    )
+    assert (name("machine", "m"), name("team", "t"), name("model", "gpt-5")) == (
+        "daily: laptop",
+        "daily: crew",
+        "daily: gpt-5",
+    )
+    assert name("worker", None) == "daily"

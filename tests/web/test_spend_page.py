@@ -69,3 +69,18 @@ async def test_money_is_shown_where_a_price_table_is_set(own_world: World) -> No
     assert tiles(page)["Cost"].endswith("USD")
     assert "gpt-5" in page.one(aria_label="Prices").text
     await ada.http.aclose()
+
+
+async def test_a_budget_says_what_is_left(ada: Browser) -> None:
+    assert ada.person is not None
+    assert "No budget binds you." in (await ada.get("/spend")).text
+    text = "[[budget]]\nname = 'daily'\nper = 'user'\nperiod = 'day'\ntokens = 1000\nwarn_at = 0.5\n"
+    body = {"subject": "user", "format": "toml", "text": text, "expected_version": 0}
+    assert (await ada.person.post("/policies", body)).status_code == 200
+    await use(ada.person, 750)
+
+    line = (await ada.get("/spend")).one("ul", class_="limits").text
+
+    assert "daily" in line
+    assert "250 left of 1 k, a day" in line
+    assert "750 of 1,000 tokens" in line

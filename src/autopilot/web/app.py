@@ -37,6 +37,7 @@ from autopilot.web.pages import (
     machines,
     more,
     new,
+    notifications,
     passkeys,
     policy,
     settings,
@@ -78,6 +79,7 @@ PAGES = (
     devices,
     more,
     settings,
+    notifications,
 )
 """Each has `routes(doors)`."""
 ZIPPED_BYTES = 1000

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from autopilot.client.presenters.money import MICROS, amount
-from autopilot.contract import RateLimitWindow, SpendGroup, SpendMoney, SpendReport, TokenCounts
+from autopilot.client.presenters.people import Names
+from autopilot.contract import BudgetStanding, RateLimitWindow, SpendGroup, SpendMoney, SpendReport, TokenCounts
 
 MOST_COLUMNS = 92
 """So many days are shown each for itself."""
@@ -103,6 +104,32 @@ def name_of(by: str, group: SpendGroup, names: Mapping[str, str]) -> str:
         case _:
             found = group.model
     return found or UNSAID.get(by, "Not said")
+
+
+def budget_name(one: BudgetStanding, names: Names) -> str:
+    """`daily`, and of whom, where each of several has the amount: `daily: laptop`."""
+    match one.per:
+        case "user":
+            is_own = one.per_id == str(names.me)
+            whose = None if is_own else _user(one.per_id, names)
+        case "machine":
+            whose = names.machines.get(one.per_id or "") or one.per_id
+        case "team":
+            whose = names.teams.get(one.per_id or "") or one.per_id
+        case _:
+            whose = one.per_id
+    return f"{one.budget}: {whose}" if whose else one.budget
+
+
+def _user(user_id: str | None, names: Names) -> str | None:
+    if user_id is None or not (user_id.isascii() and user_id.isdigit()):
+        return user_id
+    return names.users.get(int(user_id)) or f"User {user_id}"
+
+
+def period_words(period: str) -> str:
+    """How often a budget starts anew."""
+    return "in all" if period == "ever" else f"a {period}"
 
 
 def columns(report: SpendReport) -> list[Column]:

@@ -14,11 +14,14 @@ from starlette.routing import Route
 
 from autopilot import __version__
 from autopilot.contract import openapi
+from autopilot.contract.errors import Forbidden
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.looks import THEMES, TIMES, Looks
+from autopilot.web.pages import notifications
 from autopilot.web.pages.more import PATH as BACK
 from autopilot.web.pages.more import name_of, sign_out
+from autopilot.web.pages.workers import SHORTCUTS
 from autopilot.web.parts.blocks import facts, plain_form, records, section
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, is_secure
@@ -29,17 +32,17 @@ THEME_WORDS = {"system": "System", "light": "Light", "dark": "Dark"}
 TIME_WORDS = {"relative": "How long ago", "exact": "Exact"}
 PARTS = {"database": "the database does not answer", "runtime": "the runtime does not answer"}
 KEYS = (
-    (("g", "w"), "Workers"),
-    (("g", "i"), "Inbox"),
-    (("g", "n"), "New session"),
-    (("g", "s"), "Spend"),
-    (("g", "m"), "More"),
-    (("/",), "Search on this screen"),
-    (("r",), "Resync"),
-    (("?",), "This list"),
-    (("Esc",), "Close a dialog"),
+    ("g w", "Workers"),
+    ("g i", "Inbox"),
+    ("g n", "New session"),
+    ("g s", "Spend"),
+    ("g m", "More"),
+    *SHORTCUTS,
+    ("a", "In the inbox: accept, or answer"),
+    ("d", "In the inbox: decline"),
+    ("Esc", "Close a dialog"),
 )
-"""What scripts listen to (static/js/70-keys.js)."""
+"""What scripts listen to: static/js/70-keys.js, 40-list.js and 40-inbox.js."""
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -55,12 +58,21 @@ async def show(request: Request, visitor: Visitor) -> Screen:
         bar("Settings", back=BACK),
         records(
             _looks(Looks.of(request), visitor),
+            await _notifications(visitor),
             _installation(missing),
             _keys(),
             section("Account", facts([("Signed in as", h.span(dir="auto")[name_of(me)])]), sign_out(visitor)),
         ),
     ]
     return Screen("settings", "Settings", body, tab=BACK)
+
+
+async def _notifications(visitor: Visitor) -> h.Element | None:
+    """None for whom there are none: guests."""
+    try:
+        return notifications.settings_section(await visitor.client.push(), visitor)
+    except Forbidden:
+        return None
 
 
 async def keep_looks(request: Request, _visitor: Visitor) -> Response:
@@ -112,11 +124,5 @@ def _installation(missing: tuple[str, ...]) -> h.Element:
 
 
 def _keys() -> h.Element:
-    rows = ((_pressed(keys), words) for keys, words in KEYS)
-    return section(
-        "Keyboard", h.dl(".facts.keys")[(h.div[h.dt[keys], h.dd[words]] for keys, words in rows)], id_="keys"
-    )
-
-
-def _pressed(keys: tuple[str, ...]) -> h.Node:
-    return [[h.span[" then "] if index else None, h.kbd[key]] for index, key in enumerate(keys)]
+    rows = (h.div[h.dt[h.kbd[keys]], h.dd[words]] for keys, words in KEYS)
+    return section("Keyboard", h.dl(".facts.keys")[rows], id_="keys")

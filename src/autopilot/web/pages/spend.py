@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.presenters import spend
-from autopilot.contract import MachineRateLimits, PriceTable, SpendGroup, SpendReport
+from autopilot.client.presenters import policies, spend
+from autopilot.client.presenters.people import Names
+from autopilot.contract import BudgetStanding, MachineRateLimits, PriceTable, SpendGroup, SpendReport
 from autopilot.contract.errors import Unprocessable
 from autopilot.web.doors import Doors
 from autopilot.web.parts import plot
@@ -33,6 +34,7 @@ LISTED = 50
 """Groups on the screen; the rest is in the total, and said to be."""
 NAMED_WORKERS = 200
 MICROS = 1_000_000
+LEVELS = {"warning": "almost", "exhausted": "full"}
 ALMOST = 90
 FULL = 100
 
@@ -73,10 +75,14 @@ class Asked:
 
 def routes(doors: Doors) -> list[Route]:
     """Its paths."""
-    return [doors.page(PATH, show)]
+
+    async def look(request: Request, visitor: Visitor) -> Screen:
+        return await show(request, visitor, await doors.names.of(visitor))
+
+    return [doors.page(PATH, look)]
 
 
-async def show(request: Request, visitor: Visitor) -> Screen:
+async def show(request: Request, visitor: Visitor, known: Names) -> Screen:
     """The screen.
 
     Raises:
@@ -87,7 +93,7 @@ async def show(request: Request, visitor: Visitor) -> Screen:
     span = {"first_day": asked.first_day, "last_day": asked.last_day}
     over_time = await client.spend(by="day", **span)
     report = await client.spend(by=asked.by, **span)
-    names = await _names(client, asked.by)
+    names = await _names(client, asked.by, known)
     prices = await client.prices()
     body = [
         bar("Spend"),
@@ -97,6 +103,7 @@ async def show(request: Request, visitor: Visitor) -> Screen:
             _totals(over_time),
             _over_time(over_time),
             _groups(asked, report, names),
+            _budgets(await client.budgets(), known),
             _limits(report.rate_limits),
             _prices(report, prices),
         ),
@@ -175,6 +182,33 @@ def _group(by: str, one: SpendGroup, report: SpendReport, names: Mapping[str, st
     ]
 
 
+def _budgets(found: Sequence[BudgetStanding], names: Names) -> h.Element:
+    how = h.a(href="/policy")["A policy sets them"]
+    if not found:
+        return section("Budgets", about=["No budget binds you. ", how, "."])
+    rows = [
+        h.li[
+            h.div[
+                h.b(dir="auto")[spend.budget_name(one, names)],
+                h.small[f"{spend.short(one.left)} left of {spend.short(one.limit)}, {spend.period_words(one.period)}"],
+            ],
+            meter(
+                one.used / one.limit,
+                words=f"{spend.share_words(one.used, one.limit)} used",
+                kind=LEVELS.get(one.level or "", ""),
+            ),
+            h.small[
+                f"{one.used:,} of {one.limit:,} tokens",
+                h.b(".level")[" · used up: no new turns"] if one.level == "exhausted" else None,
+                [" · starts anew ", when(one.resets_at, exact=True)] if one.resets_at else None,
+                f" · {policies.DOCUMENTS.get(one.document, one.document)}",
+            ],
+        ]
+        for one in found
+    ]
+    return section("Budgets", h.ul(".limits")[rows], about=["What may still be used. ", how, "."])
+
+
 def _limits(limits: tuple[MachineRateLimits, ...]) -> h.Node:
     rows = [
         h.li[
@@ -237,14 +271,12 @@ def _prices(report: SpendReport, prices: PriceTable) -> h.Element:
     )
 
 
-async def _names(client: RuntimeCodexClient, by: str) -> dict[str, str]:
+async def _names(client: RuntimeCodexClient, by: str, known: Names) -> Mapping[str, str]:
     """What workers or machines are called, where they are looked at."""
-    if by == "machine":
-        return {one.machine_id: one.name for one in await client.machines() if one.name}
     if by == "worker":
         page = await client.list_workers(limit=NAMED_WORKERS)
         return {one.worker_id: one.title.value for one in page.workers if one.title}
-    return {}
+    return known.machines
 
 
 def _day(text: str) -> date:
