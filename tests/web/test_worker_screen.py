@@ -165,6 +165,18 @@ async def test_who_may_only_watch_is_told_so(ada: Browser):
     await browser.http.aclose()
 
 
+async def test_a_session_that_another_program_writes_can_be_taken_over_or_forked(desk: Desk):
+    await desk.says("desktop/thread_elsewhere", elsewhere=True, reason="another program")
+    page = await desk.screen()
+    may = page.one("div", id=f"may-{desk.worker_id}")
+    assert may.attributes["data-may"] == "no"
+    assert {form.attributes["hx-post"].rpartition("/")[2] for form in may.all("form")} == {"adopt", "fork"}
+    assert page.one("section", id=f"standing-{desk.worker_id}").one("span", class_="badge").text == "Watch only"
+    await desk.post("adopt", request_id="r-adopt")
+    await desk.post("fork", request_id="r-fork")
+    assert [one["method"] for one in await desk.asked()] == ["thread/resume", "thread/fork"]
+
+
 async def test_older_items_come_page_by_page_without_gap_or_double(desk: Desk):
     for number in range(350):
         item = {"type": "agentMessage", "id": f"m{number}", "text": f"words {number}."}

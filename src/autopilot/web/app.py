@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
 from autopilot.client.presenters.people import Names
-from autopilot.contract import Receipt
 from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
@@ -167,7 +166,4 @@ def _place(request: Request) -> int:
 
 
 def _puts(entry: Entry, names: Names, worker_id: str | None) -> list[Put]:
-    found = [put for page in LIVE for put in page.puts(entry, names)]
-    if isinstance(entry, Receipt) or getattr(entry, "worker_id", None) == worker_id:
-        found += worker.puts(entry, names)
-    return found
+    return [put for page in LIVE for put in page.puts(entry, names)] + worker.puts(entry, names, worker_id)

@@ -18,6 +18,7 @@ from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.looks import Looks
+from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import bare_page
 
 UNAVAILABLE = 503
@@ -66,6 +67,7 @@ def notice_of(error: AutopilotError) -> h.Element:
         h.p[told.hint],
         [h.p[f"{name}: {why}"] for name, why in told.fields],
         h.small[f"Request {told.reference}"] if told.reference else None,
+        h.button(".dismiss", {"type": "button", "data-dismiss": True, "aria-label": "Dismiss"})[icon("close")],
     ]
 
 

@@ -73,6 +73,8 @@ BY_STATUS: dict[int, Said] = {
     503: ("The server can't do this just now.", "Try again in a moment; nothing is done twice.", "wait"),
 }
 BY_REASON: dict[str, Said] = {
+    # 400
+    "nothing_said": ("There is nothing to send yet.", "Write something first.", "correct"),
     # 401
     "token_refused": (
         "You were signed out: the session ended or was revoked.",
@@ -109,6 +111,8 @@ BY_REASON: dict[str, Said] = {
     "no_such_approval": ("There is no such question.", "Go back to the inbox.", "back"),
     "no_such_machine": ("There is no such machine.", "Go back to the list.", "back"),
     "no_such_request": ("There is no such request.", "Go back to the session.", "back"),
+    "no_such_item": ("This is not in the session's timeline.", "Go back to the session.", "back"),
+    "no_such_event": ("There is no such event in this log.", "Go back to the session.", "back"),
     "artifact_pending": ("The rest has not arrived yet.", "It comes as soon as the machine is heard.", "wait"),
     "artifact_lost": (
         "The rest is lost: its machine will not bring it any more.",
@@ -123,6 +127,8 @@ BY_REASON: dict[str, Said] = {
     # 409
     "worker_stopped": ("This session is stopped.", "Open it again to go on.", "reload"),
     "worker_not_running": ("This session does not run.", "Open it again to go on.", "reload"),
+    "turn_ended": ("That turn has ended meanwhile.", "What you wrote is still here: send it as a new turn.", "correct"),
+    "no_turn_runs": ("No turn runs that could be interrupted.", "Look at how it stands now.", "reload"),
     "different_content": ("Something else was sent under the same name.", "Look at what was sent first.", "reload"),
     "answered_differently": ("Somebody else was faster, with another answer.", "Look at what was answered.", "reload"),
     "approval_ended": ("This is asked no more.", "Look at what became of it.", "reload"),

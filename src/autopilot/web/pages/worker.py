@@ -75,14 +75,14 @@ def routes(doors: Doors) -> list[Route]:
     return own + [route for part in PARTS for route in part.routes(doors)]
 
 
-def puts(entry: Entry, names: Names) -> list[Put]:
-    """What changes on the screen of a worker, of a summary or receipt of it."""
+def puts(entry: Entry, names: Names, worker_id: str | None) -> list[Put]:
+    """What a summary changes on the screen of its worker, and a receipt wherever it is shown."""
     match entry:
-        case WorkerSummary():
+        case WorkerSummary() if entry.worker_id == worker_id:
             may = Put(f"may-{entry.worker_id}", composer.may(entry))
             return [*worker_head.puts(entry, names), may]
         case Receipt():
-            return [put_receipt(entry)]
+            return [put_receipt(entry, is_here=entry.worker_id == worker_id)]
         case _:
             return []
 

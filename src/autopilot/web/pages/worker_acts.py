@@ -70,7 +70,7 @@ def message(act: str, text: str, turn_id: str) -> tuple[str, dict[str, Any]]:
 async def _interrupt(request: Request, visitor: Visitor) -> Response:
     form = await form_of(request)
     if not form.get("turn"):
-        raise Conflict("No turn runs that could be interrupted.", reason_code="turn_ended")
+        raise Conflict("No turn runs that could be interrupted.", reason_code="no_turn_runs")
     return await _asked(request, visitor, "turn/interrupt", {"turnId": form["turn"]}, "interrupt-id")
 
 

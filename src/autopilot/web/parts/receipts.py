@@ -32,9 +32,10 @@ def receipt_id(request_id: str) -> str:
     return "r" + hashlib.blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
-def put_receipt(one: Receipt) -> Put:
-    """As it moves: only where it is shown."""
-    return Put(receipt_id(one.request_id), receipt(one))
+def put_receipt(one: Receipt, *, is_here: bool) -> Put:
+    """As it moves, where it is shown; one that waits for a machine also on the screen of its worker (`is_here`)."""
+    waits = one.machine_unreachable is True and one.state == "accepted"
+    return Put(receipt_id(one.request_id), receipt(one), into="receipts" if waits and is_here else None)
 
 
 def receipt(one: Receipt) -> h.Element:
