@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from autopilot.cli.workers import HEADINGS, ago, facts_of, print_table, rows_of
+from autopilot.cli.workers import HEADINGS, facts_of, print_table, rows_of
+from autopilot.client.presenters.times import ago
 from autopilot.contract import SeqFact, WorkerSummary, decode, encode
 from autopilot.ops.program import autopilot
 from autopilot.testing.streaming_server import blank_snapshot

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from autopilot.cli.paint import SHORT_ID, diff_text, printable, size_words
-from autopilot.cli.workers import ago
+from autopilot.cli.paint import SHORT_ID, diff_text, printable
 from autopilot.client import has_approval_ended
+from autopilot.client.presenters.times import ago, size
 from autopilot.contract import Approval, ApprovalChange, ApprovalQuestion
 from autopilot.ops.program import autopilot
 
@@ -114,7 +114,7 @@ def _rest(worker_id: str, change: ApprovalChange) -> str:
     if change.artifact is None:
         return "the rest of it is left out"
     command = f"{autopilot('artifact')} {worker_id} {change.artifact.artifact_id}"
-    return f"whole: {size_words(change.artifact.bytes)}: {command}"
+    return f"whole: {size(change.artifact.bytes)}: {command}"
 
 
 def _question(question: ApprovalQuestion) -> Iterator[Text]:
@@ -139,9 +139,9 @@ def _choices(approval: Approval, now: datetime) -> Iterator[Text]:
 
 
 def _span(seconds: float) -> str:
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
+    for unit, unit_seconds in (("h", 3600), ("min", 60)):
+        if seconds >= unit_seconds:
+            return f"{int(seconds // unit_seconds)} {unit}"
     return f"{max(0, int(seconds))} s"
 
 

@@ -20,11 +20,12 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable, size_words
+from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.workers import ago, print_table
+from autopilot.cli.workers import print_table
 from autopilot.client import RuntimeCodexClient
+from autopilot.client.presenters import times
 from autopilot.contract import Artifact
 
 RANGE = re.compile(r"(\d{1,15})-(\d{0,15})|-(\d{1,15})")
@@ -137,14 +138,14 @@ def _range_of(text: str | None) -> tuple[int, int | None]:
 
 def _row(one: Artifact) -> tuple[str, ...]:
     marks = [word for word, holds in (("cut", one.truncated), ("redacted", one.redacted)) if holds]
-    size = size_words(one.bytes if one.state != "stored" else one.stored_bytes)
+    size = times.size(one.bytes if one.state != "stored" else one.stored_bytes)
     if one.state == "lost":
-        marks.append(f"{size_words(one.stored_bytes)} arrived")
+        marks.append(f"{times.size(one.stored_bytes)} arrived")
     return (
         one.artifact_id,
         one.state,
         size + (f" ({', '.join(marks)})" if marks else ""),
         str(one.seq),
-        ago(one.stored_at or one.announced_at),
+        times.ago(one.stored_at or one.announced_at),
         one.path,
     )

@@ -11,7 +11,8 @@ from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.workers import ago, print_table
+from autopilot.cli.workers import print_table
+from autopilot.client.presenters.times import ago
 from autopilot.contract import Machine, MachineFact
 
 HEADINGS = ("MACHINE", "NAME", "LAST HEARD", "CODEX", "COMPANION", "PLATFORM", "TEAM", "YOUR ROLE")

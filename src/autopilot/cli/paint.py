@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from autopilot.client.presenters.times import size
 from autopilot.client.timeline_items import (
     AgentMessage,
     Change,
@@ -125,7 +126,7 @@ class Painter:
         """Say where the whole of what is shown in part is."""
         for whole in item.wholes[:MOST_WHOLES]:
             command = f"{autopilot('artifact')} {self._worker or 'WORKER'} {whole.artifact_id}"
-            self._console.print(clean(f"(whole: {size_words(whole.bytes)}: {command})", style="dim italic"))
+            self._console.print(clean(f"(whole: {size(whole.bytes)}: {command})", style="dim italic"))
         if len(item.wholes) > MOST_WHOLES:
             self._console.print(clean(f"(and {len(item.wholes) - MOST_WHOLES} more)", style="dim italic"))
 
@@ -296,14 +297,6 @@ _DRAWS: dict[type[Item], Callable[[Painter, Any], None]] = {
     Asked: Painter._asked,  # noqa: SLF001
     Lifecycle: Painter._lifecycle,  # noqa: SLF001
 }
-
-
-def size_words(size: int) -> str:
-    """So many bytes, in a unit that fits."""
-    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= bytes_:
-            return f"{size / bytes_:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def shortened(text: str, *, full: bool) -> str:

@@ -17,8 +17,9 @@ from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.spend_table import UNSAID, print_report
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.workers import ago, print_table
+from autopilot.cli.workers import print_table
 from autopilot.client.presenters.money import amount
+from autopilot.client.presenters.times import ago
 from autopilot.contract import MachineRateLimits, SpendReport
 
 By = Literal["day", "worker", "thread", "model", "machine", "user", "team"]

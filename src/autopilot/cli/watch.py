@@ -20,9 +20,10 @@ from autopilot.cli.paint import Painter
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.recoveries import Recoveries
 from autopilot.cli.terminal import Terminal
-from autopilot.cli.workers import ago, health_words, value
+from autopilot.cli.workers import health_words, value
 from autopilot.client import ConnectionState, RuntimeCodexClient
 from autopilot.client.health import LOOK_SECONDS, UNKNOWN, ApiFact, known
+from autopilot.client.presenters.times import ago
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_items import TurnEnded
 from autopilot.contract import Envelope, WorkerSnapshot

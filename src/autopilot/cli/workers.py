@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,6 +14,7 @@ from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.terminal import Terminal
+from autopilot.client.presenters.times import ago
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
 from autopilot.ops.program import autopilot
 
@@ -130,14 +130,3 @@ def health_words(fact: HealthFact) -> str:
 def value(fact: SeqFact | None) -> str | None:
     """The value of a fact that is true at some seq."""
     return fact.value if fact else None
-
-
-def ago(moment: str | None, now: datetime | None = None) -> str:
-    """How long ago `moment` (RFC 3339) was, in one unit; empty for none."""
-    if moment is None:
-        return ""
-    seconds = max(0.0, ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return f"{int(seconds)} s ago"
