@@ -10,14 +10,14 @@ from tests.web.browser import Browser, Element
 
 def acts(page: Element) -> list[str]:
     return (
-        [item.one("b").text for item in page.one("ul", class_="acts").all("li")]
-        if page.all("ul", class_="acts")
+        [item.one("b").text for item in page.one("ul", class_="deeds").all("li")]
+        if page.all("ul", class_="deeds")
         else []
     )
 
 
 def calls(page: Element) -> set[str]:
-    links = [link.attributes["href"] or "" for link in page.one("ul", class_="acts").all("a")]
+    links = [link.attributes["href"] or "" for link in page.one("ul", class_="deeds").all("a")]
     return {link for link in links if link.startswith("/trace/")}
 
 
@@ -36,7 +36,7 @@ async def told(browser: Browser, path: str, words: str) -> Element:
 async def test_one_sees_what_one_did_and_from_where(ada: Browser, eve: Browser) -> None:
     page = await told(ada, "/audit", "Signed in")
 
-    signed_in = next(item for item in page.one("ul", class_="acts").all("li") if item.one("b").text == "Signed in")
+    signed_in = next(item for item in page.one("ul", class_="deeds").all("li") if item.one("b").text == "Signed in")
     assert signed_in.text.startswith("Signed in")
     assert "You" in signed_in.text
     assert "Request id" in signed_in.text

@@ -39,7 +39,7 @@ async def test_a_sound_draft_is_put_in_force_and_told(ada: Browser, eve: Browser
     assert page.one("textarea", name="text").text == " ".join((DENIES + RULE).split())
     assert "review/start" in page.one(aria_label="What may be asked for").text
     assert "git status" in page.one(aria_label="Decided by rule").text
-    history = page.one("ul", class_="acts").text
+    history = page.one("ul", class_="deeds").text
     assert "Version 1" in history
     assert "You" in history
     assert "review/start" not in (await eve.get("/policy")).one(aria_label="What may be asked for").text

@@ -174,7 +174,7 @@ def _found(search: Search, page: AuditPage, names: Names) -> h.Element:
     rows = [_line(line, names) for line in page.lines]
     return section(
         "What was done",
-        h.ul(".acts")[rows] if rows else _nothing(search, page),
+        h.ul(".deeds")[rows] if rows else _nothing(search, page),
         h.div(".buttons")[
             h.a(".button", href=search.path(f"{PATH}/export"), hx_boost="false")["Export"] if rows else None,
             h.a(".button.primary", href=search.path(before=page.next))["Earlier"] if page.next else None,

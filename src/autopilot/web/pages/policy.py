@@ -152,7 +152,7 @@ def _history(about: About, history: list[PolicyChange], names: Names) -> h.Eleme
     if not history:
         return section("History", about="This document was never set.")
     rows = [version_row(one, about.path(version=one.version), names) for one in history]
-    return section("History", h.ul(".acts")[rows])
+    return section("History", h.ul(".deeds")[rows])
 
 
 async def _version_screen(visitor: Visitor, about: About, version: int, names: Names) -> Screen:
@@ -169,7 +169,7 @@ async def _version_screen(visitor: Visitor, about: About, version: int, names: N
     body = [
         bar(f"Version {version}", back=about.path()),
         records(
-            section("This version", h.ul(".acts")[version_row(change, about.path(version=version), names)])
+            section("This version", h.ul(".deeds")[version_row(change, about.path(version=version), names)])
             if change
             else None,
             section("What it changed", difference(before, one.text, label="What it changed")),

@@ -103,7 +103,7 @@ def _hop(step: Step, names: Names) -> h.Element:
     who = people.who(hop.actor, names)
     machine = names.machines.get(hop.machine_id or "") or hop.machine_id
     said = [who.words if who else None, machine if not who or machine != who.name else None, hop.detail]
-    return h.li(class_=hop.source)[
+    return h.li(class_=f"from-{hop.source}")[
         h.div(".head")[h.b(dir="auto")[step.words], h.em(".pill")[step.source], h.span(".after")[step.after]],
         h.small(dir="auto")[" · ".join(part for part in said if part)],
         h.small[

@@ -55,7 +55,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[h.Node]]
                 (
                     h.tr[
                         (
-                            h.td({"data-label": name}, class_=kind)[cell]
+                            h.td({"data-label": name}, class_=kind)[h.div(".cell")[cell]]
                             for name, kind, cell in zip(columns, kinds, row, strict=True)
                         )
                     ]
