@@ -57,7 +57,7 @@ def put_card(approval: Approval, names: Names) -> Put:
 def card(approval: Approval, names: Names, *, said: str | None = None, is_short: bool = False) -> h.Element:
     """The card; `said`: what came in between somebody's answer and this; `is_short`: without the changes of files."""
     element_id = card_id(approval.approval_id)
-    is_open = approval.state == "pending" and approval.answerable is not False
+    is_open = approval.state == "pending" and approval.answerable is not False and names.me is not None
     return h.article(
         f".approval.card.{_css(approval.risk)}",
         {
@@ -235,7 +235,7 @@ def _expiry(approval: Approval) -> h.Node:
 def _state(approval: Approval, names: Names) -> h.Node:
     label = decisions.became(approval, names)
     message = approval.decision.message if approval.decision else None
-    return h.footer(f".outcome.tone-{label.tone}", role="status")[
+    return h.div(f".outcome.tone-{label.tone}", role="status")[
         h.p[label.text, " ", h.time(datetime=approval.ended_at) if approval.ended_at else None],
         h.p(".message", dir="auto")[f"“{message}”"] if message else None,
     ]

@@ -7,7 +7,7 @@
     if (!button) return;
     const from = button.dataset.copy ? document.getElementById(button.dataset.copy) : button.parentElement.querySelector("pre, code");
     if (!from) return;
-    try { await navigator.clipboard.writeText(from.textContent); } catch {
+    try { await navigator.clipboard.writeText((from.value ?? from.textContent)); } catch {
       const range = document.createRange();
       range.selectNodeContents(from);
       getSelection().removeAllRanges();

@@ -43,7 +43,8 @@ const Proof = (() => {
   };
   const again = ({ elt, config }) => {
     const submitter = config.triggeringEvent?.submitter;
-    if (elt.isConnected && elt.matches("form")) elt.requestSubmit(submitter?.isConnected && submitter.form === elt ? submitter : undefined);
+    if (submitter?.isConnected && submitter.form === elt) submitter.click();
+    else if (elt.isConnected && elt.matches("form")) elt.requestSubmit();
     else if (elt.isConnected && elt.matches("a, button")) elt.click();
     else htmx.ajax(config.verb, config.path, { source: elt.isConnected ? elt : document.body, target: config.target, values: config.formData });
   };

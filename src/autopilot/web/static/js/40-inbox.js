@@ -35,7 +35,7 @@
     if (!button) return;
     const ask = Object.assign(document.createElement("input"), { type: "hidden", name: "ask", value: "1" });
     form.append(ask);
-    form.requestSubmit(button);
+    button.click();
     ask.remove();
   };
   document.addEventListener("keydown", (event) => {
