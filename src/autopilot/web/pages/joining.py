@@ -195,7 +195,7 @@ def _waiting(
         "/pair/step",
         joiner.saved(),
         [
-            words_element(words) if words else h.p(".busy", role="status")["Waiting for the other device…"],
+            words_element(words) if words else h.p(".pausing", role="status")["Waiting for the other device…"],
             h.p[
                 "Does the other screen show the same words? Then say yes ",
                 h.b["there"],

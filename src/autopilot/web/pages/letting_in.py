@@ -183,7 +183,7 @@ def _at_the_machine(request: Request) -> h.Element:
 def _waiting(approver: Approver, pairing: Pairing | None = None) -> h.Element:
     is_confirmed = pairing is not None and pairing.state == "confirmed"
     words = "You said yes. It comes in…" if is_confirmed else "Waiting for the other side…"
-    return polling(f"{PATH}/step", approver.saved(), h.p(".busy", role="status")[words])
+    return polling(f"{PATH}/step", approver.saved(), h.p(".pausing", role="status")[words])
 
 
 def _asking(approver: Approver, pairing: Pairing, words: tuple[str, ...]) -> h.Element:

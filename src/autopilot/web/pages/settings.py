@@ -125,4 +125,4 @@ def _installation(missing: tuple[str, ...]) -> h.Element:
 
 def _keys() -> h.Element:
     rows = (h.div[h.dt[h.kbd[keys]], h.dd[words]] for keys, words in KEYS)
-    return section("Keyboard", h.dl(".facts.keys")[rows], id_="keys")
+    return section("Keyboard", h.dl(".facts.keyboard")[rows], id_="keys")

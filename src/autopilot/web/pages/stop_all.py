@@ -63,7 +63,7 @@ async def _ask(_request: Request, visitor: Visitor) -> Response:
                     autocomplete="off",
                     dir="auto",
                 ),
-                h.label(".check", for_="stop-force")[
+                h.label(".force", for_="stop-force")[
                     h.input("#stop-force", type="checkbox", name="force", value="1"),
                     h.span[
                         "Force",

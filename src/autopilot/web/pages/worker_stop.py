@@ -46,7 +46,7 @@ async def _ask(request: Request, visitor: Visitor) -> Response:
             h.input(type="hidden", name="csrf", value=visitor.csrf),
             h.label(for_="stop-reason")["Reason (it is in the log)"],
             h.input("#stop-reason", type="text", name="reason", maxlength=str(LONGEST_REASON), autocomplete="off"),
-            h.label(".check")[
+            h.label(".force")[
                 h.input(type="checkbox", name="force", value="1"),
                 h.span[h.b["By force"], h.small[FORCE]],
             ],

@@ -47,7 +47,7 @@ def request(item: Request, look: Look) -> h.Element:
         _denial(item.denial) if item.denial else words(item.error) if item.error else None,
         h.details(".way")[
             h.summary[h.span(".dots", aria_hidden="true")[_dots(item)], h.span(".sr")["Steps"]],
-            h.ol(".receipt")[(_step(step) for step in item.steps)],
+            h.ol(".passed")[(_step(step) for step in item.steps)],
             h.p(".ids")[mono(item.request_id), _trace(item, look)],
         ],
         also="quiet" if quiet else "loud",
