@@ -15,6 +15,8 @@ from autopilot.companion.codex.messages import Message
 from autopilot.companion.facts import MAX_PARAMS_BYTES, MachineFacts
 from autopilot.contract import Machine
 
+SAID_BY_ALL = "remoteControl/status/changed"
+"""A fact that every Codex states at its start; warnings depend on what a machine has (bubblewrap, …)."""
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -80,11 +82,11 @@ def test_recorded_sessions_hold_facts_of_the_machine() -> None:
 @pytest.mark.e2e
 async def test_what_codex_says_of_the_machine_is_seen_in_the_list_and_on_the_stream(installation: Installation) -> None:
     async with installation.companion():
-        await installation.state(Machine, lambda machine: any(one.method == "configWarning" for one in machine.facts))
+        await installation.state(Machine, lambda machine: any(one.method == SAID_BY_ALL for one in machine.facts))
     (listed,) = await installation.owner.machines()
 
     told = {one.method: one.params for one in listed.facts}
-    assert told.keys() >= {"configWarning", "remoteControl/status/changed"}
+    assert told.keys() >= {SAID_BY_ALL}
     assert told["machine/home"] == {"home": installation.launch.environ["HOME"]}
 
 
