@@ -14,6 +14,7 @@ SHARED = {
     "block": "70-records gives its look, 44-places the place of its labels",
     "told": "41-worker gives its look, 42-worker-pages that of code in it",
     "way": "40-timeline has the folded one of an item, 41-worker the dots in a receipt",
+    "notice": "10-frame gives its look, 41-worker the button that takes it away",
     "busy": "a tone of dots and pills: 40-list",
 }
 """Classes that more than one file begins a selector with, and why that is meant."""
