@@ -21,12 +21,12 @@ async def test_every_page_of_a_worker(visit: Visit, installed: Installed):
     base = f"/w/{installed.worker_id}"
     for name, path in {"details": f"{base}/details", "request": f"{base}/request"}.items():
         await visit.open(path)
-        await visit.check(name)
+        assert await visit.problems(name) == []
     page = await visit.open(base)
     await page.get_by_role("button", name="More about this worker").click()
     await page.get_by_role("button", name="Stop…").click()
     await expect(page.get_by_role("dialog", name="Stop this worker?")).to_be_visible()
-    await visit.check("stop")
+    assert await visit.problems("stop") == []
 
 
 async def test_what_is_written_survives_a_reload_and_goes_into_the_turn_that_runs(phone: Visit, installed: Installed):
@@ -106,7 +106,7 @@ async def test_the_list_is_searched_and_walked_by_keys(visit: Visit, installed: 
     await page.keyboard.press("?")
     shortcuts = page.get_by_role("dialog", name="Keyboard shortcuts")
     await expect(shortcuts).to_be_visible()
-    await visit.check("shortcuts")
+    assert await visit.problems("shortcuts") == []
     await page.keyboard.press("Escape")
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
