@@ -82,6 +82,7 @@ class Planner:
         """
         if not await self.pool.fetchval(SQL.is_wanted):
             return False
+        await self.pool.execute(SQL.make_reader)
         async with self.pool.acquire() as connection, connection.transaction():
             place = await connection.fetchval(SQL.lock_reader)
             if place is None:

@@ -20,7 +20,7 @@ from autopilot.ops.serve import WHOLE, Wire, wire_of
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:~+/=-]{1,128}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/internal/v1/codex/transitions"})
 """Asked every few seconds by machines: logged at debug."""
 
 

@@ -108,12 +108,13 @@ class TransitionRoutes:
             async with conn.transaction():
                 await look(conn)
             rows = await conn.fetch(SQL.page, min(max(after, 0), 2**63 - 1), PAGE)
-            latest = await conn.fetchval(SQL.latest)
+            latest: int = await conn.fetchval(SQL.latest)
         return data_response(200, {"transitions": [_body(row) for row in rows], "latest_no": latest})
 
 
 async def look(conn: Any) -> None:
     """Find what is new, within a transaction; of a flood a part, and the rest at the next look."""
+    await conn.execute(SQL.make_head)
     head = await conn.fetchrow(SQL.lock_head)
     now: datetime = head["now"]
     await conn.execute(SQL.forget, now - AGE)

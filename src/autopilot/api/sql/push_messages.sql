@@ -1,6 +1,9 @@
 -- is_wanted: Whether there is anybody to tell.
 select exists (select from api.push_subscription);
 
+-- make_reader: The row that says how far, where nobody read before.
+insert into api.push_reader (after_no) values (0) on conflict (sole) do nothing;
+
 -- lock_reader: How far transitions were read; nothing where somebody else reads now.
 select coalesce(after_no, 0) as after_no from api.push_reader for update skip locked;
 

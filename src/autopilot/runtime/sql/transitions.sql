@@ -1,3 +1,6 @@
+-- make_head: where nobody looked before
+insert into transition_head default values on conflict (sole) do nothing
+
 -- lock_head: how far everything was looked through; one looks at a time
 select latest_no, looked_at, clock_timestamp() as now from transition_head for update
 
