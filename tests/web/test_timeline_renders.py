@@ -38,7 +38,7 @@ ATTRIBUTES = {
     "ol": {"start"},
 }
 CLASS = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-OURS = re.compile(r"/(w/[^/?#]*/(artifacts|items)/[^/?#]*|inbox/[^/?#]*|trace\?request=[^&#]*)")
+OURS = re.compile(r"/(w/[^/?#]*/(artifacts|items)/[^/?#]*|inbox/[^/?#]*|trace/[^/?#]*)")
 THEIRS = re.compile(r"(https?://|mailto:)[^\s\"'<>`]+", re.IGNORECASE)
 PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 HIDDEN = re.compile("[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")

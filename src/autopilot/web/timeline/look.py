@@ -68,7 +68,7 @@ class Look:
 
     def trace(self, request_id: str) -> str:
         """Where every hop of a request is shown."""
-        return f"/trace?request={_quoted(request_id)}"
+        return f"/trace/{_quoted(request_id)}"
 
 
 _LONGEST_ID = 255
