@@ -59,7 +59,9 @@ class PushWorld:
 
 
 @asynccontextmanager
-async def pushing(cluster: TestCluster, *, shape: str = "one process", **limits: Any) -> AsyncIterator[PushWorld]:
+async def pushing(
+    cluster: TestCluster, *, shape: str = "one process", with_web: bool = False, **limits: Any
+) -> AsyncIterator[PushWorld]:
     """It looks for what is to be sent only when a test has it look."""
     service, stopping = PushService(), asyncio.Event()
     async with (
@@ -69,6 +71,7 @@ async def pushing(cluster: TestCluster, *, shape: str = "one process", **limits:
             cluster,
             settings=HERE,
             limits=replace(Limits(push_tries_per_minute=6000.0, push_seconds=1e9), **limits),
+            with_web=with_web,
         ) as world,
     ):
         service.url = door.url

@@ -167,7 +167,7 @@ class Load:
 async def test_every_key_is_replaced_under_load_and_nothing_is_refused_lost_or_unprovable(database, tmp_path):
     home = Home(tmp_path).make()
     keys = Keys(KeySettings(home=home.path), home)
-    _ = keys.codes  # made at an API's start
+    _ = keys.codes, keys.vapid  # made at an API's start
     settings = msgspec.structs.replace(OLD, keys_now=keys.runtime_now)
     stopping, clock = asyncio.Event(), SystemClock()
     async with asyncio.timeout(60), runtime_with(settings, database) as runtime:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.visitors import Visitor
 
 BEAT_SECONDS = 4.0
+LOOK_SECONDS = 25.0
+"""A look is good for a minute; of a tab that is hidden, its stream is closed."""
+AWAY_SECONDS = 2.0
 QUEUED = 64
 """Frames that the browser has not taken."""
 RETRY_MS = 1000
@@ -94,6 +97,8 @@ class Tab:
             await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
             for task in [*works, *ends]:
                 task.cancel()
+        if self.worker_id is not None:
+            await self._look_away()
         await send({"type": "http.response.body", "body": _rest(queue), "more_body": False})
 
     def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
@@ -102,6 +107,7 @@ class Tab:
         yield self._links(queue)
         yield self._until_over(self._states(queue), queue)
         if self.worker_id is not None:
+            yield self._look(self.worker_id)
             yield self._until_over(self._events(queue, self.boards.of(self.worker_id), self.worker_id), queue)
 
     async def _until_over(self, work: Coroutine[Any, Any, None], queue: asyncio.Queue[bytes]) -> None:
@@ -118,6 +124,18 @@ class Tab:
             await self.sleep(BEAT_SECONDS)
             if queue.empty():
                 await queue.put(frame("beat", {}))
+
+    async def _look(self, worker_id: str) -> None:
+        """Say that this worker is before somebody's eyes: of what they see nothing has to be sent to the device."""
+        while True:
+            with suppress(AutopilotError):
+                await self.visitor.client.look_at([worker_id])
+            await self.sleep(LOOK_SECONDS)
+
+    async def _look_away(self) -> None:
+        with suppress(AutopilotError, TimeoutError):
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self.visitor.client.look_at([])
 
     async def _states(self, queue: asyncio.Queue[bytes]) -> None:
         """Workers, machines, approvals and receipts, as they become."""

@@ -10,19 +10,21 @@ from collections.abc import Mapping
 
 import htpy as h
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from autopilot.client.presenters.labels import sentence, spelled
 from autopilot.contract import ChangePushSettings, PushKeys, PushSettings, PushState, PushSubscription
 from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import said
-from autopilot.web.doors import Doors
+from autopilot.web.doors import Doors, OpenHandler
 from autopilot.web.forms import form_of, json_of
 from autopilot.web.parts.blocks import posting, section, when
 from autopilot.web.visitors import Visitor
 
 PATH = "/settings/notifications"
+ANSWER = "/notifications/answer"
+"""What the service worker posts to (static/sw.js)."""
 SETTINGS = "/settings"
 KINDS = (
     ("approvals", "Questions", "Codex asks, and waits for an answer"),
@@ -50,7 +52,23 @@ def routes(doors: Doors) -> list[Route]:
         doors.page(f"{PATH}/subscribe", subscribe, "POST"),
         doors.page(f"{PATH}/remove", remove, "POST"),
         doors.page(f"{PATH}/test", try_it, "POST"),
+        doors.open(ANSWER, _answering(doors), "POST"),
     ]
+
+
+def _answering(doors: Doors) -> OpenHandler:
+    """An answer that a notification offered: its token, good once, is the proof; the cookie has to be there too."""
+
+    async def answer(request: Request) -> Response:
+        given = await json_of(request)
+        visitor = doors.visitors.visitor(request)
+        async with visitor.client:
+            approval = await visitor.client.act_on_push(str(given.get("token", "")))
+        chosen = approval.decision.option_id if approval.decision else None
+        label = next((option.label for option in approval.options if option.option_id == chosen), "Answered")
+        return JSONResponse({"words": f"Sent: {label}"}, headers={"cache-control": "no-store"})
+
+    return answer
 
 
 async def change(request: Request, visitor: Visitor) -> Response:

@@ -101,3 +101,55 @@ self.addEventListener("fetch", (event) => {
 self.addEventListener("message", (event) => {
   if (event.data === "forget") event.waitUntil(forget());
 });
+
+/* Notifications: one for each tag, the newest. What is silent says that a question is over, in the place of the question. */
+const notify = (said) => self.registration.showNotification(said.title, {
+  body: said.body,
+  tag: said.tag,
+  silent: said.silent,
+  renotify: !said.silent,
+  timestamp: Date.parse(said.occurred_at) || undefined,
+  icon: ASSETS.find((path) => path.includes("/icon-") && path.endsWith(".svg")),
+  data: { path: said.path, options: said.options ?? [], until: said.options_until ?? null },
+  actions: (said.options ?? []).slice(0, 2).map((option) => ({ action: option.option_id, title: option.label })),
+});
+
+self.addEventListener("push", (event) => {
+  let said = null;
+  try { said = event.data?.json(); } catch { /* not ours: something is shown all the same, browsers ask for that */ }
+  event.waitUntil(notify(said?.title ? said : { title: "Autopilot", body: "", tag: "autopilot", path: "/", silent: true }));
+});
+
+const show = async (path) => {
+  const url = new URL(path, location.origin);
+  if (url.origin !== location.origin) return;
+  for (const client of await self.clients.matchAll({ type: "window", includeUncontrolled: true })) {
+    if ("navigate" in client) {
+      await client.focus();
+      await client.navigate(url.href).catch(() => self.clients.openWindow(url.href));
+      return;
+    }
+  }
+  await self.clients.openWindow(url.href);
+};
+
+/* An answer from the notification itself: good once, for minutes, and only with the session's cookie. */
+const answer = async ({ title, tag, data }, option) => {
+  const given = await fetch("/notifications/answer", {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token: option.token }),
+  }).then(async (answered) => (answered.ok && !answered.redirected ? answered.json() : null)).catch(() => null);
+  if (given === null) return show(data.path);
+  return notify({ title, tag, body: given.words, path: data.path, silent: true });
+};
+
+self.addEventListener("notificationclick", (event) => {
+  const { notification, action } = event;
+  const option = notification.data?.options.find((one) => one.option_id === action);
+  notification.close();
+  event.waitUntil(option ? answer(notification, option) : show(notification.data?.path ?? "/"));
+});
+
+/* The browser has another place for us: the settings say so, and one tap there mends it. */
+self.addEventListener("pushsubscriptionchange", (event) => {
+  event.waitUntil(notify({ title: "Notifications have ended here", body: "Turn them on again in the settings.", tag: "subscription", path: "/settings#notifications", silent: true }));
+});
