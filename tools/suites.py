@@ -165,21 +165,21 @@ CODEX_CORE = (
 stop, its history after a crash, its terminal. What then happens between companion and ledger is of no version: `make
 test-codex169` runs that too."""
 SUITES = (
-    Suite("contract", ("contract",), 60),
-    Suite("ops db", ("ops", "db"), 140),
-    Suite("client", ("client",), 90),
-    Suite("runtime", ("runtime",), 420),
-    Suite("api", ("api",), 380),
-    Suite("companion", ("companion",), 320, processes=3),
+    Suite("contract", ("contract",), 50),
+    Suite("ops db", ("ops", "db"), 100),
+    Suite("client", ("client",), 80),
+    Suite("runtime", ("runtime",), 390),
+    Suite("api", ("api",), 430),
+    Suite("companion", ("companion",), 330, processes=3),
     Suite("cli", ("cli",), 100),
-    Suite("e2e", ("e2e",), 390, processes=1),
-    Suite("postgres15", ("db", *RUNTIME_CORE), 190, leg=postgres15),
-    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 80, leg=python313),
-    Suite("codex169", CODEX_CORE, 130, processes=3, options=("-m", "e2e"), leg=codex169),
-    Suite("oidc", ("api/test_oidc_sign_in.py",), 50, processes=1, leg=oidc),
-    Suite("web", ("web",), 150),
-    Suite("browser", ("browser",), 160, processes=1, leg=chromium),
-    Suite("webkit", ("webkit",), 40, processes=1, leg=webkit),
+    Suite("e2e", ("e2e",), 360, processes=1),
+    Suite("postgres15", ("db", *RUNTIME_CORE), 170, leg=postgres15),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 70, leg=python313),
+    Suite("codex169", CODEX_CORE, 110, processes=3, options=("-m", "e2e"), leg=codex169),
+    Suite("oidc", ("api/test_oidc_sign_in.py",), 40, processes=1, leg=oidc),
+    Suite("web", ("web",), 160),
+    Suite("browser", ("browser",), 280, processes=1, leg=chromium),
+    Suite("webkit", ("webkit",), 30, processes=1, leg=webkit),
 )
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.e2e
 
 SHARES = {"phone": 0.3, "runtime": 0.08, "companion": 0.15, "codex": 0.15}
 TURNS = 4
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 100.0
 BETWEEN_SECONDS = 0.1
 """Codex is asked each time, over the lines that lose messages."""
 patient = partial(until, within_seconds=PATIENCE_SECONDS, between_seconds=BETWEEN_SECONDS)
