@@ -294,7 +294,7 @@ async def test_every_block_of_the_guide_runs(
     monkeypatch.chdir(tmp_path)
     for name, text in zip(("prices.toml", "policy.toml", "team.toml"), blocks("toml"), strict=True):
         (tmp_path / name).write_text(text, "utf-8")
-    looking, curl, pricing, setting, of_team, counting = blocks("sh")
+    looking, curl, pricing, setting, left, of_team, counting = blocks("sh")
     await run(looking, desk.url)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["totals"]["total_tokens"] == 2_000_000
 
@@ -312,6 +312,9 @@ async def test_every_block_of_the_guide_runs(
     assert "In all 5.750000 USD, by version 1 of the price table." in capsys.readouterr().out
 
     await run(setting, desk.url)
+    capsys.readouterr()
+    await run(left, desk.url)
+    assert "2,000,000" in capsys.readouterr().out
     async with RuntimeCodexClient(desk.url, desk.token) as client:
         for block in blocks("python"):
             running = eval(compile(block, str(GUIDE), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"client": client})
