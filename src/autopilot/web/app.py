@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
@@ -106,6 +107,11 @@ class Web:
             exception_handlers={AutopilotError: self._problem, HTTPException: self._framework_problem},
         )
         self._app.router.redirect_slashes = False
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every path, for whoever goes through them all."""
+        return [route for route in self._app.routes if isinstance(route, Route)]
 
     def serve(self, app: ASGIApp, browsers: Browsers) -> None:
         """The API to call, before the first request."""

@@ -19,12 +19,13 @@ from typing import Any
 import htpy as h
 from starlette.types import Receive, Send
 
+from autopilot.client import log
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import Entry
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Approval, Envelope, StateGone, StreamCaughtUp, StreamOpen, WorkerSummary
-from autopilot.contract.errors import AutopilotError, StaleCursor
+from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.visitors import Visitor
 
@@ -78,6 +79,7 @@ class Tab:
     version: str
     """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
+    _looks: bool = field(default=False, init=False)
     _link: ConnectionState = field(default_factory=ConnectionState, init=False)
     _link_changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -97,7 +99,7 @@ class Tab:
             await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
             for task in [*works, *ends]:
                 task.cancel()
-        if self.worker_id is not None:
+        if self._looks:
             await self._look_away()
         await send({"type": "http.response.body", "body": _rest(queue), "more_body": False})
 
@@ -128,8 +130,13 @@ class Tab:
     async def _look(self, worker_id: str) -> None:
         """Say that this worker is before somebody's eyes: of what they see nothing has to be sent to the device."""
         while True:
-            with suppress(AutopilotError):
+            try:
                 await self.visitor.client.look_at([worker_id])
+                self._looks = True
+            except Forbidden:
+                await asyncio.Event().wait()  # a guest: no device of theirs is ever told
+            except AutopilotError as error:
+                log.failure("live.look", error, worker_id=worker_id)
             await self.sleep(LOOK_SECONDS)
 
     async def _look_away(self) -> None:

@@ -1,0 +1,54 @@
+"""Every path of the web app, as the app itself lists them: none without a cookie, no form without its proof."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import httpx2
+import pytest
+from tests.api.contract.world import World
+from tests.web.browser import Browser
+
+from autopilot.web.app import Web
+
+OPEN = {
+    *("/static/{name}", "/manifest.webmanifest", "/sw.js", "/offline", "/favicon.ico"),
+    *("/sign-in", "/sign-in/email", "/sign-in/code", "/sign-in/passkey/options", "/sign-in/passkey"),
+    *("/sign-in/sso", "/sign-in/sso/code"),
+    *("/pair", "/pair/claim", "/pair/request", "/pair/step", "/guest", "/guest/enter", "/teams/join"),
+}
+"""What one may open who is not signed in: to sign in, to come in by a link, and what browsers load by themselves."""
+NO_FORM = {"/notifications/answer"}
+"""Takes the cookie and a token that is good once, in place of a form's proof (test_notification_answers.py)."""
+ROUTES = [
+    (method, route.path)
+    for route in Web(stopping=asyncio.Event()).routes
+    for method in sorted(route.methods or ())
+    if method != "HEAD"
+]
+
+
+def filled(path: str) -> str:
+    """The path with something in it."""
+    return re.sub(r"\{[^}]*:int\}", "1", re.sub(r"\{\w+(:path)?\}", "x", path))
+
+
+def test_what_is_open_is_there():
+    assert {path for _, path in ROUTES} >= OPEN | NO_FORM
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in ROUTES if one[1] not in OPEN], ids=" ".join)
+async def test_nobody_gets_in_without_a_cookie(world: World, method: str, path: str):
+    async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as http:
+        answer = await http.request(method, filled(path), json={} if path in NO_FORM else None)
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
+    assert answer.text == ""
+
+
+@pytest.mark.parametrize(
+    "path", [path for method, path in ROUTES if method == "POST" and path not in OPEN | NO_FORM], ids=str
+)
+async def test_no_form_counts_without_its_proof(ada: Browser, path: str):
+    answer = await ada.http.post(filled(path), data={"csrf": "0" * 64})
+    assert answer.status_code == 403
