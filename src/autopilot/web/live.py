@@ -110,7 +110,7 @@ class Tab:
         yield self._until_over(self._states(queue), queue)
         if self.worker_id is not None:
             yield self._look(self.worker_id)
-            yield self._until_over(self._events(queue, self.boards.of(self.worker_id), self.worker_id), queue)
+            yield self._until_over(self._events(queue, self.worker_id), queue)
 
     async def _until_over(self, work: Coroutine[Any, Any, None], queue: asyncio.Queue[bytes]) -> None:
         """Do it; an end that no reconnecting changes is told to the browser."""
@@ -180,15 +180,15 @@ class Tab:
             error = self._link.error
             await queue.put(frame("link", {"kind": self._link.kind, "error": error.message if error else None}))
 
-    async def _events(self, queue: asyncio.Queue[bytes], board: Board, worker_id: str) -> None:
+    async def _events(self, queue: asyncio.Queue[bytes], worker_id: str) -> None:
         """The timeline of the worker on the screen; where it can't be gone on from, the screen is to be loaded anew."""
         async with aclosing(self.visitor.client.follow(worker_id, cursor=self.after)) as follower:
             try:
                 async for event in follower:
-                    await self._tell(queue, board, event)
+                    await self._tell(queue, self.boards.of(worker_id), event)  # an event came: it may be read
             except (StaleCursor, Missed) as error:
                 if isinstance(error, StaleCursor):
-                    board.forget()
+                    self.boards.of(worker_id).forget()
                 await queue.put(frame("reload", {}))
 
     async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
