@@ -38,17 +38,20 @@ COLOURS = 64
 """Fewer different pieces in a picture are an empty screen."""
 PHONE, WIDE = (390, 844), (1280, 800)
 LOOKS = [("phone", "light"), ("phone", "dark"), ("wide", "light"), ("wide", "dark")]
-EXPECTED = re.compile(r"net::ERR_INTERNET_DISCONNECTED|the server responded with a status of (401|403|404|409|422|503)")
-"""What Chromium itself says of an answer that a test asked for."""
+EXPECTED = re.compile(
+    r"net::ERR_INTERNET_DISCONNECTED|the server responded with a status of (401|403|404|409|422|503)"
+    r"|The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy"
+)
+"""What Chromium itself says of an answer that a test asked for, and of plain HTTP."""
 
 
 @asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
+async def browser(*flags: str, environ: dict[str, str | float | bool] | None = None) -> AsyncIterator[Browser]:
     """Chromium, without a window."""
     names = ("chromium", "chromium-browser", "google-chrome")
     program = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        launched = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags], env=environ)
         yield launched
         await launched.close()
 

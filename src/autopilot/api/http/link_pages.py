@@ -9,31 +9,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-HEAD = (
-    b'<!doctype html><html lang="en"><meta charset="utf-8">'
-    b'<meta name="viewport" content="width=device-width,initial-scale=1">'
-)
+from autopilot.api.http.own_page import own_page
+
 PAIR = (
-    b"<title>Pair with Autopilot</title>"
-    b"<h1>Pair with Autopilot</h1><p>This link lets a device in, once, within five minutes.</p>"
-    b"<p>On a phone: scan the QR code beside the link with the Autopilot app.</p>"
-    b"<p>On a computer: <code>autopilot pair --claim '(the whole link)'</code></p></html>"
+    "<p>This link lets a device in, once, within five minutes.</p>"
+    "<p>On a phone: scan the QR code beside the link with the Autopilot app.</p>"
+    "<p>On a computer: <code>autopilot pair --claim '(the whole link)'</code></p>"
 )
 GUEST = (
-    b"<title>Guest of Autopilot</title>"
-    b"<h1>Somebody shows you Codex at work</h1><p>This link lets you in, once.</p>"
-    b"<p>On a computer with Autopilot: <code>autopilot guests enter '(the whole link)'</code></p></html>"
+    "<p>This link lets you in, once.</p>"
+    "<p>On a computer with Autopilot: <code>autopilot guests enter '(the whole link)'</code></p>"
 )
 
 
 async def pair(_request: Request) -> Response:
     """The page of a pairing's link."""
-    return Response(HEAD + PAIR, media_type="text/html")
+    return own_page("Pair with Autopilot", PAIR)
 
 
 async def guest(_request: Request) -> Response:
     """The page of a guest's link."""
-    return Response(HEAD + GUEST, media_type="text/html")
+    return own_page("Somebody shows you Codex at work", GUEST)
 
 
 ROUTES = (Route("/pair", pair, methods=["GET"]), Route("/guest", guest, methods=["GET"]))

@@ -20,6 +20,7 @@ from autopilot.api.audit import Caller
 from autopilot.api.database import answering
 from autopilot.api.http.answers import json_answer
 from autopilot.api.http.auth import SURFACE_HEADER, SURFACES, device_key
+from autopilot.api.http.own_page import own_page
 from autopilot.api.http.reception import Reception, decoded, named
 from autopilot.api.limits import Limit
 from autopilot.api.mail import Postman
@@ -95,7 +96,7 @@ class OidcRoutes:
             caller = self._counted(request, surface="web")
             shown = await sign_ins.come_back(_returned(request), caller)
         except NotProved as refused:
-            return _page("You are not signed in", [f"{refused.message[:1].upper()}{refused.message[1:]}."], 403)
+            return _refused(refused, sign_ins.provider.client.name)
         except (Unavailable, RateLimited) as problem:
             return _problem(problem)
         return _shown(shown)
@@ -149,6 +150,15 @@ def _shown(shown: Shown) -> Response:
     )
 
 
+def _refused(refused: NotProved, provider: str) -> Response:
+    words = f"{refused.message[:1].upper()}{refused.message[1:]}."
+    last = (
+        "Close this page. Where you began you can begin again, or sign in another way. To come as somebody else, sign "
+        f"out at {provider} first: it remembers who you were."
+    )
+    return _page("You are not signed in", [words], 403, last=last)
+
+
 def _problem(problem: Problem) -> Response:
     page = _page("Not now", [f"{problem.message[:1].upper()}{problem.message[1:]}.", "Then begin again in your app."],
                  problem.status or 503)  # fmt: skip
@@ -159,12 +169,7 @@ def _problem(problem: Problem) -> Response:
 def _page(title: str, lines: list[str], status: int = 200, *, code: str = "", last: str = "") -> Response:
     parts = [f"<p>{html.escape(line)}</p>" for line in lines]
     if code:
-        parts.append(f"<p><strong><code>{html.escape(code)}</code></strong></p>")
+        parts.insert(1, f'<p class="code"><code>{html.escape(code)}</code></p>')
     if last:
-        parts.append(f"<p>{html.escape(last)}</p>")
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(title)} - Autopilot</title><h1>{html.escape(title)}</h1>{''.join(parts)}</html>"
-    )
-    return Response(body, status, media_type="text/html")
+        parts.append(f'<p class="fine">{html.escape(last)}</p>')
+    return own_page(html.escape(title), "".join(parts), status)

@@ -17,8 +17,8 @@ from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
 
 PLAIN_HTTP = (
-    "This page came over plain HTTP, on which anybody between could take your session: nobody can sign in here, and "
-    "there are no passkeys, no notifications and nothing offline. Open it over https, or on the server's own machine."
+    "This page came over plain HTTP, on which anybody between could take your session: nobody can sign in here. Open "
+    "it over https, or on the server's own machine."
 )
 
 
@@ -119,8 +119,22 @@ SYSTEMS = (
 
 
 def _page(assets: Assets, form: h.Node, request: Request, *, status: int = 200) -> Response:
-    warning = None if may_sign_in(request) else h.p(".warning", role="alert")[PLAIN_HTTP]
-    return html(bare_page("Sign in", assets, [_brand(assets), h.h1["Autopilot"], warning, form]), status=status)
+    body = form if may_sign_in(request) else not_secure()
+    return html(bare_page("Sign in", assets, [_brand(assets), h.h1["Autopilot"], body]), status=status)
+
+
+def not_secure() -> h.Element:
+    """What is said over plain HTTP in place of every way in: what is missing, and what to do."""
+    return h.div(".not-secure", role="alert")[
+        h.p(".warning")[
+            h.b["Not a secure connection."], " This page came over plain HTTP: anybody between could take your session."
+        ],
+        h.p["So there is none of this here:"],
+        h.ul[h.li["signing in"], h.li["passkeys"], h.li["notifications"], h.li["screens while offline"]],
+        h.p[
+            "Open it over https, or on the server's own machine. How to get there: “On a phone” in the web app's guide."
+        ],
+    ]
 
 
 def _other_ways(after: str, provider: str | None) -> h.Element:
