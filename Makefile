@@ -34,7 +34,7 @@ run: setup  ## Run everything: database, server, companion, Codex (data in .auto
 test: setup lint  ## Everything a change must pass, each suite in its budget; SUITES="api cli" for some
 	@tools/system-packages
 	@tools/system-packages --where-available postgresql-15
-	@tools/system-packages --where-available chromium libnss3-tools
+	@tools/system-packages --where-available chromium dbus-daemon libnss3-tools
 	@tools/system-packages --where-available webkit2gtk-driver xvfb
 	$(BIN)/python tools/suites.py $(SUITES)
 

@@ -103,18 +103,18 @@ def oidc() -> Leg:
 
 
 def chromium() -> Leg:
-    """The browser (TEST_CHROMIUM names another), what has it trust a certificate, and npm's axe-core and provider."""
+    """The browser (TEST_CHROMIUM names another), what has it trust and show things, and npm's axe-core and provider."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     wanted = [AXE, *([OIDC_PROVIDER] if shutil.which("node") else [])]
     missing = [path for path in wanted if not (ROOT / path).is_file()]
-    able = shutil.which("certutil") and (not missing or shutil.which("npm"))
+    able = all(map(shutil.which, ("certutil", "dbus-daemon"))) and (not missing or shutil.which("npm"))
     environ = {"TEST_CHROMIUM": found or ""}
     if OIDC_PROVIDER in wanted:
         environ["TEST_OIDC_PROVIDER"] = str((ROOT / OIDC_PROVIDER).parent)
     return Leg(
         found if able else None,
-        "Chromium (apt-get install chromium libnss3-tools), or npm, for axe-core 4.14.1",
+        "Chromium (apt-get install chromium dbus-daemon libnss3-tools), or npm, for axe-core 4.14.1",
         prepare=("make", "--silent", *missing) if missing else (),
         environ=environ,
     )

@@ -8,10 +8,12 @@ another origin, a picture of one colour, something wider than the window, a viol
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +47,17 @@ EXPECTED = re.compile(
 """What Chromium itself says of an answer that a test asked for, and of plain HTTP."""
 
 
+def program() -> str | None:
+    """Where Chromium is; None: as Playwright finds it."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @asynccontextmanager
 async def browser(*flags: str, environ: dict[str, str | float | bool] | None = None) -> AsyncIterator[Browser]:
     """Chromium, without a window."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags], env=environ)
+        launched = await playwright.chromium.launch(executable_path=program(), args=[*FLAGS, *flags], env=environ)
         yield launched
         await launched.close()
 
@@ -133,6 +139,44 @@ async def visiting(
     context = await launched.new_context(
         viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce", **options
     )
+    try:
+        yield await visit_in(context, url, look, theme)
+    finally:
+        await context.close()
+
+
+@asynccontextmanager
+async def visiting_from(desktop: Mapping[str, str], url: str) -> AsyncIterator[Visit]:
+    """A browser of its own with a profile of its own, on this desktop: it may show notifications there.
+
+    What a notification is clicked for reaches nothing but a real profile: never a context beside others.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        _allow_notifications(Path(folder, "Default"))
+        width, height = PHONE
+        async with async_playwright() as playwright:
+            context = await playwright.chromium.launch_persistent_context(
+                folder,
+                executable_path=program(),
+                args=FLAGS,
+                env={**os.environ, **desktop},
+                viewport={"width": width, "height": height},
+                reduced_motion="reduce",
+            )
+            try:
+                yield await visit_in(context, url, "phone", "light")
+            finally:
+                await context.close()
+
+
+def _allow_notifications(profile: Path) -> None:
+    profile.mkdir()
+    settings = {"profile": {"default_content_setting_values": {"notifications": 1}}}
+    Path(profile, "Preferences").write_text(json.dumps(settings))
+
+
+async def visit_in(context: BrowserContext, url: str, look: str, theme: str) -> Visit:
+    """A tab of it, listened to."""
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     visit = Visit(url, context, page, look, theme)
@@ -150,10 +194,7 @@ async def visiting(
             visit.strangers.append(request.url) if urlsplit(request.url).netloc not in {origin, ""} else None
         ),
     )
-    try:
-        yield visit
-    finally:
-        await context.close()
+    return visit
 
 
 async def sign_in(visit: Visit, email: str, code: str) -> None:

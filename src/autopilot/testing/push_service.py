@@ -62,6 +62,8 @@ class Received:
     """What the server signed."""
     notification: dict[str, Any]
     """The payload, decrypted."""
+    text: str
+    """The very payload."""
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ class PushService:
             return self.answers.popleft()
         text = http_ece.decrypt(body, private_key=browser.private, auth_secret=browser.auth, version="aes128gcm")
         async with self._came:
-            self.received.append(Received(browser.name, dict(request.headers), claims, json.loads(text)))
+            self.received.append(Received(browser.name, dict(request.headers), claims, json.loads(text), text.decode()))
             self._came.notify_all()
         return Response(status_code=TAKEN)
 

@@ -1,7 +1,8 @@
 "use strict";
 /* Keeps the app's own files, and the last screens of the one who is signed in, for when there is no network; shows
    notifications. VERSION and ASSETS stand before this. Answers nothing but pages and files: never the stream, never the
-   API, never what changes something. Screens are kept for one user at a time, and go when somebody signs out. */
+   API, never what changes something. Screens are kept for one user at a time, and go when somebody signs out, with all
+   that is shown. */
 const FILES = `files-${VERSION}`;
 const PAGES = "pages-";
 const MOST_PAGES = 40;
@@ -25,6 +26,13 @@ self.addEventListener("activate", (event) => {
 
 const forget = async (but) => {
   for (const name of await caches.keys()) if (name.startsWith(PAGES) && name !== but) await caches.delete(name);
+};
+
+/* Nobody is signed in here any more: what was kept goes, what is shown too, and what is on its way has nowhere to go. */
+const leave = async () => {
+  await forget();
+  for (const shown of await self.registration.getNotifications()) shown.close();
+  await (await self.registration.pushManager?.getSubscription())?.unsubscribe();
 };
 
 /* Of a screen that htmx asks for there is another form than of the whole page. */
@@ -69,7 +77,7 @@ const screen = async (event) => {
   const { request } = event;
   const fromNetwork = fetch(request).then((answer) => {
     if (answer.ok && !answer.redirected) event.waitUntil(keep(request, answer.clone()));
-    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") event.waitUntil(forget());
+    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") event.waitUntil(leave());
     return answer;
   });
   const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE, "late"); });
@@ -99,7 +107,7 @@ self.addEventListener("fetch", (event) => {
 });
 
 self.addEventListener("message", (event) => {
-  if (event.data === "forget") event.waitUntil(forget());
+  if (event.data === "forget") event.waitUntil(leave());
 });
 
 /* Notifications: one for each tag, the newest. What is silent says that a question is over, in the place of the question. */
@@ -120,15 +128,16 @@ self.addEventListener("push", (event) => {
   event.waitUntil(notify(said?.title ? said : { title: "Autopilot", body: "", tag: "autopilot", path: "/", silent: true }));
 });
 
+/* A browser lets a tap bring up one window: whether one of those that are open goes there is found out before. */
 const show = async (path) => {
   const url = new URL(path, location.origin);
   if (url.origin !== location.origin) return;
-  for (const client of await self.clients.matchAll({ type: "window", includeUncontrolled: true })) {
-    if ("navigate" in client) {
-      await client.focus();
-      await client.navigate(url.href).catch(() => self.clients.openWindow(url.href));
-      return;
-    }
+  const open = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const there = open.find((one) => one.url === url.href);
+  if (there) { await there.focus(); return; }
+  for (const client of open) {
+    const moved = await client.navigate?.(url.href).catch(() => null);
+    if (moved) { await moved.focus(); return; }
   }
   await self.clients.openWindow(url.href);
 };
