@@ -19,8 +19,8 @@ from typing import Any, Literal, Self
 
 import httpx2
 
-from autopilot.client import ed25519, log
-from autopilot.client.calls import M, as_message, one
+from autopilot.client import ed25519, log, session_answers
+from autopilot.client.calls import as_message, one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Reply, Trace
 from autopilot.client.pairing_words import commitment_of, fresh_nonce
@@ -43,18 +43,15 @@ from autopilot.contract import (
     StepUp,
     User,
     VerifyCode,
-    decode,
     encode,
 )
-from autopilot.contract.errors import AutopilotError, NetworkError, NotFound, Unauthorized, UnknownError, Unprocessable
+from autopilot.contract.errors import AutopilotError, NetworkError, NotFound, Unauthorized, UnknownError
 
 REFRESH_AHEAD_SECONDS = 60.0
 """An access token with less left is replaced before it is used."""
 REFRESH_AHEAD_SHARE = 0.25
 """One that lives shorter than most is used for this much less than its life: not every call is to be a refresh."""
 AUTH_TIMEOUT_SECONDS = 15.0
-LONGEST_LIFE_SECONDS = 366 * 86_400
-"""No installation says that an access token lives for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +198,7 @@ class Session:
         if held.guest_scope is None:
             renewed = self._credentials(reply, email=held.email, device_key=held.device_key)
         else:
-            renewed = self._guests_credentials(_guest_session(reply))
+            renewed = self._guests_credentials(session_answers.guest_session(reply))
         self._keep(renewed)
         log.record("session.refreshed", user_id=renewed.user_id)
         return renewed.access_token
@@ -274,7 +271,7 @@ class Session:
         Raises:
             Unauthorized: `passkey_refused`.
         """
-        answer = _message(AssertionCredential, credential)
+        answer = session_answers.message_of(AssertionCredential, credential)
         return await self.renew(await self._step(StepUp(method="passkey", ceremony=ceremony, credential=answer)))
 
     async def _step(self, body: StepUp) -> str:
@@ -326,7 +323,6 @@ class Session:
                 public_key=None if seed is None else ed25519.public_key(seed).hex(),
             )
             signed_in = await self._opened("auth.verify", "/api/auth/verify", encode(said), seed)
-        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
     async def begin_passkey_sign_in(self) -> PasskeyCeremony:
@@ -357,13 +353,12 @@ class Session:
             seed = ed25519.new_seed() if with_key else None
             said = SignInByPasskey(
                 ceremony=ceremony,
-                credential=_message(AssertionCredential, credential),
+                credential=session_answers.message_of(AssertionCredential, credential),
                 device_name=device_name,
                 device_platform=device_platform,
                 public_key=None if seed is None else ed25519.public_key(seed).hex(),
             )
             signed_in = await self._opened("auth.passkey", "/api/auth/passkeys/sign-in", encode(said), seed)
-        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
     async def sso_provider(self) -> str | None:
@@ -414,15 +409,15 @@ class Session:
                 public_key=None if seed is None else ed25519.public_key(seed).hex(),
             )
             signed_in = await self._opened("auth.sso", "/api/auth/oidc/collect", encode(said), seed)
-        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
     async def _opened(self, operation: str, path: str, body: Any, seed: bytes | None) -> SignedIn:
-        """The session that a proof opened, kept."""
+        """The session that a proof opened, kept. That it is open is said first: a store may fail when it is left."""
         with _signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
             reply = await self._call(operation, path, body)
-        signed_in = _decoded(reply)
+        signed_in = session_answers.signed_in(reply)
         self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
+        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in
 
     async def enter(self, secret: str) -> GuestSession:
@@ -433,11 +428,11 @@ class Session:
             NetworkError: as `renew`; but the link may be used.
         """
         async with self._alone():
-            entered = _guest_session(
+            entered = session_answers.guest_session(
                 await self._call("guests.enter", "/api/guests/enter", encode(EnterAsGuest(secret=secret)))
             )
             self._keep(self._guests_credentials(entered))
-        self._became(SessionState("signed_in"))
+            self._became(SessionState("signed_in"))
         return entered
 
     async def sign_out(self) -> None:
@@ -445,25 +440,35 @@ class Session:
 
         Raises:
             NetworkError, Unavailable: forgotten here, but the server was not told; `store_busy`: nothing was done.
+            StorageFailed: the server was told, but the store still holds something.
         """
-        async with self._alone():
-            held = self._load()
-            self._store.clear()
-            self._current = None
-        self._became(SessionState("signed_out"))
-        if held is not None:
-            bearer = {"authorization": f"Bearer {held.access_token}"}
-            try:
-                with _signing_as(self._signer_of(held)):
-                    await self._http.call(
-                        "auth.sign_out",
-                        "POST",
-                        "/api/auth/signout",
-                        headers=bearer,
-                        timeout_seconds=AUTH_TIMEOUT_SECONDS,
-                    )
-            except Unauthorized:
-                return  # it was over already
+        held, failed = None, None
+        try:
+            async with self._alone():
+                held = self._load()
+                self._store.clear()
+                self._current = None
+                self._became(SessionState("signed_out"))
+        except AutopilotError as error:
+            failed = error
+        if held is not None:  # the more so where the store may still hold it
+            await self._end_at_server(held)
+        if failed is not None:
+            raise failed
+
+    async def _end_at_server(self, held: Credentials) -> None:
+        bearer = {"authorization": f"Bearer {held.access_token}"}
+        try:
+            with _signing_as(self._signer_of(held)):
+                await self._http.call(
+                    "auth.sign_out",
+                    "POST",
+                    "/api/auth/signout",
+                    headers=bearer,
+                    timeout_seconds=AUTH_TIMEOUT_SECONDS,
+                )
+        except Unauthorized:
+            return  # it was over already
 
     # Inside.
 
@@ -512,7 +517,7 @@ class Session:
         return held.expires_at - self._clock.now() < timedelta(seconds=ahead_seconds)
 
     def _credentials(self, body: Any, *, email: str | None, device_key: str | None) -> Credentials:
-        signed_in = _decoded(body)
+        signed_in = session_answers.signed_in(body)
         return Credentials(
             access_token=signed_in.token,
             refresh_token=signed_in.refresh_token,
@@ -560,35 +565,3 @@ def _signing_as(signer: WriteSigner | None) -> Iterator[None]:
 
 def _signed_in(held: Credentials) -> SessionState:
     return SessionState("signed_in", email=held.email, user_id=held.user_id)
-
-
-def _message(kind: type[M], value: Any) -> M:
-    """What an app hands over, as a message.
-
-    Raises:
-        Unprocessable: it is none.
-    """
-    try:
-        return decode(kind, value)
-    except ValueError as error:
-        raise Unprocessable(f"no answer of an authenticator: {error}", reason_code="invalid_value") from error
-
-
-def _guest_session(body: Any) -> GuestSession:
-    try:
-        entered = decode(GuestSession, body)
-    except ValueError as error:
-        raise UnknownError(f"the answer is no session: {error}", reason_code="malformed_answer") from error
-    if not 0 <= entered.expires_in <= LONGEST_LIFE_SECONDS:
-        raise UnknownError("no session lives that long", reason_code="malformed_answer")
-    return entered
-
-
-def _decoded(body: Any) -> SignedIn:
-    try:
-        signed_in = decode(SignedIn, body)
-    except ValueError as error:
-        raise UnknownError(f"the answer is no session: {error}", reason_code="malformed_answer") from error
-    if not 0 <= signed_in.expires_in <= LONGEST_LIFE_SECONDS:
-        raise UnknownError("no session lives that long", reason_code="malformed_answer")
-    return signed_in

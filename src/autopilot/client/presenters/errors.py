@@ -87,7 +87,28 @@ BY_REASON: dict[str, Said] = {
         "Look at the newest mail, or ask for another code.",
         "correct",
     ),
+    # no answer of a server's: the device itself
+    "keychain_read": (
+        "This device's Keychain can't be read.",
+        "Unlock the device and open the app again; you stay signed in.",
+        "retry",
+    ),
+    "keychain_write": (
+        "This device's Keychain does not keep what it is given.",
+        "All goes on until the app ends; then you may have to sign in again.",
+        "retry",
+    ),
+    "keychain_remove": (
+        "This device's Keychain does not forget what it was told to.",
+        "The server was told; delete the app to be sure.",
+        "retry",
+    ),
     # 403
+    "too_powerful": (
+        "This sign-in may do more than a phone is to hold.",
+        "Sign in by mail, or pair as a device.",
+        "sign_in",
+    ),
     "role": ("You may look here, but not change anything.", "Ask the owner to make you an operator.", "none"),
     "scope": ("This device may not do this.", "Use a device that has the right, or sign in anew.", "none"),
     "step_up_required": ("For this, prove again that it is you.", "Confirm with a passkey or a code.", "step_up"),
