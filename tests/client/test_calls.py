@@ -90,6 +90,11 @@ CALLS = [
         ("GET", f"{WORKERS}?status=running&workspace_ref=a+b&limit=2&before=x", None),
     ),
     (
+        lambda c: c.list_workers(search="fix it", machine_id="m", backend="desktop", activity="idle"),
+        data([]),
+        ("GET", f"{WORKERS}?q=fix+it&machine_id=m&backend=desktop&activity=idle", None),
+    ),
+    (
         lambda c: c.create_worker("w", workspace_ref="r", metadata={"a": 1}),
         data({"workerId": "w", "status": "running", "latestSeq": 1, "idempotentReplay": False}, 202),
         ("POST", WORKERS, {"worker_id": "w", "workspace_ref": "r", "metadata": {"a": 1}}),

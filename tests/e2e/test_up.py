@@ -56,6 +56,20 @@ async def test_the_machine_is_listed_with_what_its_codex_says_of_it(up: Up) -> N
     assert "remoteControl/status/changed" in shown.out
 
 
+async def test_the_list_is_asked_for_certain_workers(up: Up) -> None:
+    worker = await first_worker(up)
+    (machine,) = (await up.cli("machines", "--json")).json
+    like_it = ("--search", worker[-12:].upper(), "--machine", machine["name"], "--backend", "desktop")
+
+    found = await up.cli("workers", "--json", *like_it)
+    none = await up.cli("workers", "--search", "no such words")
+    refused = await up.cli("workers", "--json", "--search", "x" * 201)
+
+    assert [one["worker_id"] for one in found.json] == [worker]
+    assert "No worker is like that." in none.out + none.err
+    assert json.loads(refused.err or refused.out)["error"]["details"][0]["field"] == "q"
+
+
 async def test_a_turn_that_is_sent_is_watched_to_its_end(up: Up) -> None:
     await first_worker(up)
     await up.cli("watch", "--until-idle")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -12,12 +12,14 @@ from rich.text import Text
 from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
-from autopilot.cli.pick import pick_worker
+from autopilot.cli.pick import pick_machine, pick_worker
 from autopilot.cli.terminal import Terminal
 from autopilot.client.presenters.times import ago
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
 from autopilot.ops.program import autopilot
 
+Backend = Literal["desktop", "local_sandbox", "daytona", "cloudflare_sandbox", "gke"]
+Doing = Literal["idle", "running", "waiting_for_approval", "waiting_for_input", "error", "unknown"]
 STATUS_STYLE = {"running": "green", "starting": "yellow", "stopping": "yellow", "stopped": "dim", "failed": "red"}
 
 
@@ -26,16 +28,24 @@ async def workers(
     status: Annotated[
         str | None, Parameter(help="Only those that are starting, running, stopping, stopped, failed.")
     ] = None,
+    search: Annotated[
+        str | None, Parameter(help="Only those with all of these words in title, last words, folder, workspace or id.")
+    ] = None,
+    machine: Annotated[str | None, Parameter(help="Only those of this machine: its name, or a part of its id.")] = None,
+    backend: Annotated[Backend | None, Parameter(help="Only those in a place of this kind.")] = None,
+    activity: Annotated[Doing | None, Parameter(help="Only those that do this.")] = None,
     options: Options = DEFAULT,
 ) -> None:
     """List your workers, newest activity first."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
-        found = [worker async for worker in client.every_worker(status=status)]
+        machine_id = None if machine is None else await pick_machine(client, machine)
+        wanted = {"search": search, "machine_id": machine_id, "backend": backend, "activity": activity}
+        found = [worker async for worker in client.every_worker(status=status, **wanted)]
     if options.json:
         terminal.result(found)
     elif not found:
-        terminal.say("No workers yet.")
+        terminal.say("No workers yet." if not any((status, *wanted.values())) else "No worker is like that.")
     else:
         print_table(terminal.out, HEADINGS, rows_of(found))
 

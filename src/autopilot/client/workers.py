@@ -58,19 +58,53 @@ class WorkerCalls(Calls):
         *,
         status: str | None = None,
         workspace_ref: str | None = None,
+        search: str | None = None,
+        machine_id: str | None = None,
+        backend: str | None = None,
+        activity: str | None = None,
         limit: int | None = None,
         before: str | None = None,
     ) -> WorkerPage:
-        """One page of one's workers."""
-        query = {"status": status, "workspace_ref": workspace_ref, "limit": limit, "before": before}
+        """One page of one's workers, all of them or those that are wanted.
+
+        `search`: words that are all in title, preview, folder, workspace or id. With it, or with `activity`, a page may
+        have fewer than `limit`, even none, while `next` says where to go on.
+        """
+        query = {
+            "status": status,
+            "workspace_ref": workspace_ref,
+            "q": search or None,
+            "machine_id": machine_id,
+            "backend": backend,
+            "activity": activity,
+            "limit": limit,
+            "before": before,
+        }
         reply = await self._http.call("workers.list", "GET", path_of("workers"), query=query)
         return WorkerPage(many(WorkerSummary, reply), reply.body.get("next"))
 
-    async def every_worker(self, *, status: str | None = None, limit: int = 200) -> AsyncIterator[WorkerSummary]:
-        """All of one's workers, page by page."""
+    async def every_worker(
+        self,
+        *,
+        status: str | None = None,
+        search: str | None = None,
+        machine_id: str | None = None,
+        backend: str | None = None,
+        activity: str | None = None,
+        limit: int = 200,
+    ) -> AsyncIterator[WorkerSummary]:
+        """All of one's workers, or all that are wanted (as `list_workers`), page by page."""
         before: str | None = None
         while True:
-            page = await self.list_workers(status=status, limit=limit, before=before)
+            page = await self.list_workers(
+                status=status,
+                search=search,
+                machine_id=machine_id,
+                backend=backend,
+                activity=activity,
+                limit=limit,
+                before=before,
+            )
             for worker in page.workers:
                 yield worker
             if page.next is None:

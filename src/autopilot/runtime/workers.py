@@ -18,7 +18,6 @@ import asyncpg
 
 from autopilot.contract.errors import Unprocessable
 from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
-from autopilot.db.queries import load
 from autopilot.runtime import permissions, snapshots, strict_json
 from autopilot.runtime.append_plan import STARTED
 from autopilot.runtime.hearing import Hearing
@@ -30,13 +29,10 @@ from autopilot.runtime.router import Match, Route, data_response, integer_of, js
 from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.workers_body import CreateWorker, read_create
 from autopilot.runtime.workers_ids import worker_id_of
+from autopilot.runtime.workers_search import SQL, Searched, wanted_of
 
-SQL = load("autopilot.runtime", "workers")
-
-STATUSES = ("starting", "running", "stopping", "stopped", "failed")
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
-MAX_REF = 255
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,26 +67,12 @@ class Workers:
         permissions.require_scope(claims, "observe", "execute")
         limit = integer_of(query, "limit", low=1, high=MAX_PAGE, default=DEFAULT_PAGE)
         assert limit is not None
-        status, ref = query.get("status"), query.get("workspace_ref")
-        if status is not None and status not in STATUSES:
-            raise Unprocessable("status is none of the known", reason_code="invalid_value", field="status")
-        if ref is not None and (len(ref) > MAX_REF or "\0" in ref):
-            raise Unprocessable("workspace_ref is too long", reason_code="invalid_value", field="workspace_ref")
+        searched = Searched(claims, wanted_of(query))
         place = place_of(query["before"]) if "before" in query else (None, None)
-        rows = await self._pool.fetch(
-            SQL.page,
-            claims.user_id,
-            claims.guest_scope,
-            status,
-            ref,
-            permissions.only_machine(claims),
-            *place,
-            limit + 1,
-            permissions.reach_of(claims),
-        )
-        page = [snapshots.summary(row, **self._reader(claims, row)) for row in rows[:limit]]
-        following = token_of(rows[limit - 1]) if len(rows) > limit else None
-        return json_response(200, {"data": page, "next": following})
+        async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            page = await searched.page(conn, place, limit)
+        data = [snapshots.summary(row, **self._reader(claims, row)) for row in page.rows]
+        return json_response(200, {"data": data, "next": None if page.last is None else token_of(page.last)})
 
     async def create(self, request: RuntimeRequest, _match: Match) -> RuntimeResponse:
         """202 for a new or reattached worker, 200 for one that is open already."""

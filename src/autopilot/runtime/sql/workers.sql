@@ -27,8 +27,26 @@ where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $9)
   and ($4::text is null or workspace_ref = $4)
   and ($5::text is null or machine_id = $5 or machine_id is null)
   and ($6::timestamptz is null or (updated_at, worker_no) < ($6, $7::bigint))
+  and ($10::text is null or machine_id = $10)
+  and (not $11::boolean or machine_id is not null)
 order by updated_at desc, worker_no desc
 limit $8;
+
+-- look: the same, with no more of each than what is searched
+select worker_no, worker_id, workspace_ref, facts, updated_at
+from worker_view
+where visible(owner_user_id, owner_guest_scope, team_id, worker_id, $1, $2, $9)
+  and ($3::text is null or status = $3)
+  and ($4::text is null or workspace_ref = $4)
+  and ($5::text is null or machine_id = $5 or machine_id is null)
+  and ($6::timestamptz is null or (updated_at, worker_no) < ($6, $7::bigint))
+  and ($10::text is null or machine_id = $10)
+  and (not $11::boolean or machine_id is not null)
+order by updated_at desc, worker_no desc
+limit $8;
+
+-- those: workers that a search has found, whole
+select *, clock_timestamp() as read_at from worker_view where worker_no = any($1::bigint[]);
 
 -- open_of: the open workers of one owner, in the order of their ids
 select w.worker_id
