@@ -71,7 +71,7 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyrefly check
-	$(BIN)/lint-imports --no-logo
+	PYTHONPATH=ios/src $(BIN)/lint-imports --no-logo
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema check
 
 audit-dependencies: setup  ## Ask whether a locked dependency has a known vulnerability; says so where there is no network

@@ -1,0 +1,1 @@
+"""How things look: colours and the blocks that screens are put together from. Knows nothing of workers or events."""

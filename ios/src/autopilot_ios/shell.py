@@ -1,0 +1,359 @@
+"""Where screens are shown: tabs, a stack in each, and on a wide window the list beside what was chosen from it.
+
+Owns which screens are alive: each runs as a task of the shell for as long as it can be seen, and is cancelled when it
+can't, when the app goes to the background, when the shell ends. What a screen fails of is shown in its place, and
+leaves the others alone. Knows nothing of what screens show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import flet as ft
+
+from autopilot.client import log
+from autopilot.client.presenters import errors
+from autopilot.client.presenters.labels import Label
+from autopilot.contract.errors import AutopilotError
+from autopilot_ios.look import blocks, palette
+from autopilot_ios.screen import Screen
+
+WIDE_POINTS = 760
+LIST_POINTS = 360
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One of the places at the bottom."""
+
+    name: str
+    icon: ft.IconData
+    root: Callable[[], Screen]
+
+
+@dataclass(eq=False)
+class Shown:
+    """A screen with what was built of it."""
+
+    screen: Screen
+    body: ft.Container
+    state: ft.Container
+    view: ft.Control | None = None
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(eq=False)
+class Shell:
+    """The stage of one page."""
+
+    page: ft.Page
+    tabs: Sequence[Tab]
+    tasks: asyncio.TaskGroup
+    on_emergency: Callable[[], Awaitable[Any]]
+    _stacks: list[list[Shown]] = field(init=False)
+    _current: int = field(default=0, init=False)
+    _awake: bool = field(default=True, init=False)
+    _state: Label | None = field(default=None, init=False)
+    _badge: int = field(default=0, init=False)
+    _wide: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._stacks = [[] for _ in self.tabs]
+
+    # The stage.
+
+    @property
+    def is_wide(self) -> bool:
+        """See Stage."""
+        return self._wide
+
+    def push(self, screen: Screen) -> None:
+        """See Stage."""
+        if self._wide and len(self._stack) > 1 and self._top.screen.route != screen.route and not self._deeper(screen):
+            self._drop_to(1)
+        if any(shown.screen.route == screen.route for shown in self._stack):
+            self._drop_to(next(at for at, one in enumerate(self._stack) if one.screen.route == screen.route) + 1)
+        else:
+            self._stack.append(self._made(screen))
+        self.show()
+
+    def _deeper(self, screen: Screen) -> bool:
+        """Whether it belongs to what is on top: a part of the same worker."""
+        return screen.route.startswith(self._top.screen.route + "/")
+
+    def pop(self) -> None:
+        """See Stage."""
+        if len(self._stack) > 1:
+            self._drop_to(len(self._stack) - 1)
+            self.show()
+
+    def replace(self, screen: Screen) -> None:
+        """See Stage."""
+        if len(self._stack) > 1:
+            self._drop_to(len(self._stack) - 1)
+        self.push(screen)
+
+    def say(
+        self, label: Label, *, button: str | None = None, on_click: Callable[[], Awaitable[Any]] | None = None
+    ) -> None:
+        """See Stage."""
+        bar = ft.SnackBar(
+            ft.Semantics(content=ft.Text(label.text, color=palette.TEXT, size=15, key="said"), live_region=True),
+            bgcolor=palette.RAISED,
+            behavior=ft.SnackBarBehavior.FLOATING,
+            action=ft.SnackBarAction(button, text_color=palette.TINT, on_click=on_click) if button else None,
+            shape=ft.RoundedRectangleBorder(radius=blocks.RADIUS),
+        )
+        self.page.show_dialog(bar)
+
+    def ask(self, dialog: ft.CupertinoAlertDialog) -> None:
+        """See Stage."""
+        self.page.show_dialog(dialog)
+
+    def dismiss(self) -> None:
+        """See Stage."""
+        self.page.pop_dialog()
+
+    # What the app tells it.
+
+    def select(self, tab: int) -> None:
+        """Go to a tab; to the one that is shown: back to its beginning."""
+        if tab == self._current and len(self._stack) > 1:
+            self._drop_to(1)
+        self._current = tab
+        self.show()
+
+    def state(self, label: Label | None) -> None:
+        """What the line on top of every screen says; None: nothing is worth it."""
+        if label != self._state:
+            self._state = label
+            for shown in self._visible():
+                self._tell_state(shown)
+
+    def badge(self, pending: int) -> None:
+        """How many questions wait."""
+        if pending != self._badge:
+            self._badge = pending
+            self.show()
+
+    def sleep(self) -> None:
+        """The app is not seen: nothing runs."""
+        self._awake = False
+        self._run_visible()
+
+    def wake(self) -> None:
+        """It is seen again."""
+        self._awake = True
+        self._run_visible()
+
+    def show(self) -> None:
+        """Bring the page to what is to be seen."""
+        self._wide = (self.page.width or 0) >= WIDE_POINTS
+        if not self._stack:
+            self._stack.append(self._made(self.tabs[self._current].root()))
+        self.page.views[:] = [self._wide_view()] if self._wide else self._narrow_views()
+        self._run_visible()
+        self.page.update()
+
+    async def refresh(self) -> None:
+        """Have what is seen look now."""
+        for shown in self._visible():
+            await shown.screen.refresh()
+
+    # Inside.
+
+    @property
+    def _stack(self) -> list[Shown]:
+        return self._stacks[self._current]
+
+    @property
+    def _top(self) -> Shown:
+        return self._stack[-1]
+
+    def _made(self, screen: Screen) -> Shown:
+        screen.stage = self
+        shown = Shown(screen, ft.Container(expand=True), ft.Container())
+        shown.body.content = screen.build()
+        self._tell_state(shown)
+        return shown
+
+    def _drop_to(self, length: int) -> None:
+        for shown in self._stack[length:]:
+            self._stop(shown)
+        del self._stack[length:]
+
+    def _visible(self) -> list[Shown]:
+        if not self._stack:
+            return []
+        return [self._stack[0], self._top] if self._wide and len(self._stack) > 1 else [self._top]
+
+    def _run_visible(self) -> None:
+        seen = self._visible() if self._awake else []
+        for stack in self._stacks:
+            for shown in stack:
+                if shown not in seen:
+                    self._stop(shown)
+        for shown in seen:
+            if shown.task is None:
+                shown.task = self.tasks.create_task(self._run(shown))
+
+    def _stop(self, shown: Shown) -> None:
+        if shown.task is not None:
+            shown.task.cancel()
+            shown.task = None
+
+    async def _run(self, shown: Shown) -> None:
+        try:
+            await shown.screen.run()
+        except AutopilotError as error:
+            log.failure("screen.failed", error, screen=shown.screen.route)
+            said = errors.words(error)
+            shown.body.content = blocks.failed(said, lambda: self._again(shown))
+            shown.body.update()
+
+    def _again(self, shown: Shown) -> None:
+        shown.body.content = shown.screen.build()
+        self._stop(shown)
+        self.show()
+
+    def _tell_state(self, shown: Shown) -> None:
+        label = self._state
+        shown.state.visible = label is not None
+        if label is not None:
+            color = palette.TONES[label.tone]
+            line = ft.Row(
+                [ft.Icon(ft.CupertinoIcons.CIRCLE_FILL, size=8, color=color), blocks.footnote(label.text, lines=2)],
+                spacing=8,
+                vertical_alignment=ft.CrossAxisAlignment.CENTER,
+            )
+            line.controls[1].expand = True
+            shown.state.content = ft.Semantics(content=line, live_region=True)
+            shown.state.padding = ft.Padding(16, 6, 16, 6)
+            shown.state.bgcolor = palette.tinted(color, 0.1)
+        if shown.view is not None and self.page.views:
+            shown.state.update()
+
+    # Views.
+
+    def _narrow_views(self) -> list[ft.View]:
+        return [self._narrow(shown, below) for below, shown in enumerate(self._stack)]
+
+    def _narrow(self, shown: Shown, below: int) -> ft.View:
+        if isinstance(shown.view, ft.View):
+            view = shown.view
+        else:
+            view = shown.view = self._new_view(shown, below)
+        if below == 0:
+            view.navigation_bar = self._bar()
+        return view
+
+    def _new_view(self, shown: Shown, below: int) -> ft.View:
+        before = self._stack[below - 1].screen.title if below else None
+        foot = shown.screen.foot()
+        return ft.View(
+            route=shown.screen.route,
+            padding=0,
+            spacing=0,
+            bgcolor=palette.BACKGROUND,
+            appbar=ft.CupertinoAppBar(
+                title=ft.Text(shown.screen.title, size=17, weight=ft.FontWeight.W_600, color=palette.TEXT),
+                previous_page_title=before,
+                trailing=self._actions(shown),
+                bgcolor=palette.BACKGROUND,
+                automatic_background_visibility=False,
+            ),
+            controls=[
+                ft.SafeArea(
+                    ft.Column([shown.state, shown.body, *([foot] if foot else [])], spacing=0, expand=True),
+                    avoid_intrusions_top=False,
+                    expand=True,
+                )
+            ],
+        )
+
+    def _actions(self, shown: Shown) -> ft.Control:
+        stop = blocks.icon_button(
+            ft.CupertinoIcons.EXCLAMATIONMARK_OCTAGON,
+            "Emergency stop",
+            key="emergency",
+            on_click=self.on_emergency,
+            color=palette.RED,
+        )
+        return ft.Row([*shown.screen.actions(), stop], spacing=0, tight=True)
+
+    def _bar(self) -> ft.CupertinoNavigationBar:
+        return ft.CupertinoNavigationBar(
+            selected_index=self._current,
+            on_change=self._tapped,
+            active_color=palette.TINT,
+            inactive_color=palette.MUTED,
+            bgcolor=palette.CARD,
+            destinations=[self._destination(tab) for tab in self.tabs],
+        )
+
+    def _destination(self, tab: Tab) -> ft.NavigationBarDestination:
+        badge = str(self._badge) if tab.name == "Inbox" and self._badge else None
+        icon = ft.Icon(tab.icon, badge=ft.Badge(badge, bgcolor=palette.RED) if badge else None)
+        return ft.NavigationBarDestination(icon=icon, label=tab.name)
+
+    def _tapped(self, event: ft.Event[ft.CupertinoNavigationBar]) -> None:
+        self.select(event.control.selected_index)
+
+    def _wide_view(self) -> ft.View:
+        root, top = self._stack[0], self._top
+        beside = (
+            self._pane(top) if top is not root else blocks.empty(self.tabs[self._current].icon, "Nothing chosen", "")
+        )
+        return ft.View(
+            route=top.screen.route,
+            padding=0,
+            spacing=0,
+            bgcolor=palette.BACKGROUND,
+            controls=[
+                ft.SafeArea(
+                    ft.Row(
+                        [
+                            ft.Container(self._pane(root), width=LIST_POINTS),
+                            ft.Container(width=0.5, bgcolor=palette.LINE),
+                            ft.Container(beside, expand=True),
+                        ],
+                        spacing=0,
+                        expand=True,
+                        vertical_alignment=ft.CrossAxisAlignment.STRETCH,
+                    ),
+                    expand=True,
+                )
+            ],
+            navigation_bar=self._bar(),
+        )
+
+    def _pane(self, shown: Shown) -> ft.Control:
+        if shown.view is not None and not isinstance(shown.view, ft.View):
+            return shown.view
+        below = self._stack.index(shown)
+        back = (
+            [blocks.icon_button(ft.CupertinoIcons.BACK, "Back", key="back", on_click=self.pop)]
+            if below > 1
+            else [ft.Container(width=8)]
+        )
+        title = ft.Text(shown.screen.title, size=20, weight=ft.FontWeight.W_700, color=palette.TEXT, expand=True)
+        head = ft.Container(ft.Row([*back, title, self._actions(shown)], spacing=4), padding=ft.Padding(8, 6, 4, 6))
+        foot = shown.screen.foot()
+        shown.view = ft.Column([head, shown.state, shown.body, *([foot] if foot else [])], spacing=0, expand=True)
+        return shown.view
+
+    def resized(self) -> None:
+        """The window is another size: where that makes it wide or narrow, everything is laid out anew."""
+        wide = (self.page.width or 0) >= WIDE_POINTS
+        if wide != self._wide:
+            for stack in self._stacks:
+                for shown in stack:
+                    shown.view = None
+            self.show()
+
+    def view_popped(self) -> None:
+        """Somebody went back by the system's gesture or button."""
+        self.pop()

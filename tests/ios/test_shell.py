@@ -1,0 +1,172 @@
+"""Where screens are shown, on a phone and on a pad: over Flet's own protocol, with screens that say their names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+import flet as ft
+import pytest
+from tests.ios.phone import PAD, PHONE, Phone, phone
+from tests.waiting import until
+
+from autopilot.client.presenters.labels import Label
+from autopilot.contract.errors import Unavailable
+from autopilot_ios.look import blocks
+from autopilot_ios.screen import Screen
+from autopilot_ios.shell import Shell, Tab
+
+
+class Named(Screen):
+    """Says its name; remembers whether it runs."""
+
+    running: ClassVar[list[str]] = []
+    fails: ClassVar[set[str]] = set()
+
+    def __init__(self, name: str) -> None:
+        self.title, self.route = name.capitalize(), f"/{name}"
+
+    def build(self) -> ft.Control:
+        return blocks.words(f"This is {self.title}")
+
+    async def run(self) -> None:
+        if self.route in self.fails:
+            raise Unavailable("the runtime can't be reached", reason_code="runtime_unreachable")
+        self.running.append(self.route)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.running.remove(self.route)
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs():
+    Named.running.clear()
+    Named.fails.clear()
+
+
+async def nobody() -> None:
+    """No emergency."""
+
+
+@asynccontextmanager
+async def shell(size: tuple[float, float] = PHONE, emergency: Callable = nobody) -> AsyncIterator[tuple[Shell, Phone]]:
+    held = phone(size=size)
+    tabs = [
+        Tab("Workers", ft.CupertinoIcons.DESKTOPCOMPUTER, lambda: Named("workers")),
+        Tab("Inbox", ft.CupertinoIcons.TRAY, lambda: Named("inbox")),
+    ]
+    async with asyncio.TaskGroup() as tasks:
+        made = Shell(held.page, tabs, tasks, emergency)
+        made.show()
+        await runs("/workers")
+        yield made, held
+        made.sleep()
+
+
+async def runs(*routes: str) -> None:
+    await until(lambda: Named.running == list(routes), within_seconds=10)
+
+
+async def test_a_screen_is_shown_upon_another_and_only_the_one_on_top_runs():
+    async with shell() as (made, held):
+        made.push(Named("worker"))
+        await runs("/worker")
+        assert held.shows("This is Worker")
+        assert [view.route for view in held.page.views] == ["/workers", "/worker"]
+
+        made.view_popped()
+        await runs("/workers")
+        assert held.shows("This is Workers")
+
+
+async def test_a_wide_window_has_the_list_beside_what_was_chosen():
+    async with shell(PAD) as (made, held):
+        assert held.shows("Nothing chosen")
+        made.push(Named("worker"))
+        await runs("/workers", "/worker")
+        assert held.shows("This is Workers")
+        assert held.shows("This is Worker")
+
+        made.push(Named("other"))
+        await runs("/workers", "/other")
+        assert len(held.page.views) == 1
+
+
+async def test_what_belongs_to_a_worker_is_shown_upon_it_and_goes_back_to_it():
+    async with shell(PAD) as (made, held):
+        made.push(Named("worker"))
+        made.push(Named("worker/details"))
+        await runs("/workers", "/worker/details")
+        await held.tap("back")
+        await runs("/workers", "/worker")
+
+
+async def test_each_tab_keeps_its_place_and_a_second_tap_goes_to_its_beginning():
+    async with shell() as (made, held):
+        made.push(Named("worker"))
+        made.select(1)
+        await runs("/inbox")
+        made.select(0)
+        await runs("/worker")
+        made.select(0)
+        await runs("/workers")
+        assert held.shows("This is Workers")
+
+
+async def test_nothing_runs_while_the_app_is_not_seen():
+    async with shell() as (made, _held):
+        made.sleep()
+        await runs()
+        made.wake()
+        await runs("/workers")
+
+
+async def test_turning_a_pad_lays_everything_out_anew_and_keeps_the_place():
+    async with shell(PAD) as (made, held):
+        made.push(Named("worker"))
+        held.page.width = 390
+        made.resized()
+        await runs("/worker")
+        assert [view.route for view in held.page.views] == ["/workers", "/worker"]
+
+
+async def test_a_screen_that_fails_says_so_in_its_place_and_can_be_tried_again():
+    Named.fails.add("/worker")
+    async with shell() as (made, held):
+        made.push(Named("worker"))
+        await held.waits_for("The ledger can't be reached.")
+        Named.fails.clear()
+        await held.tap("try-again")
+        await runs("/worker")
+        assert held.shows("This is Worker")
+
+
+async def test_the_line_on_top_says_how_things_stand_and_is_gone_when_all_is_well():
+    async with shell() as (made, held):
+        made.state(Label("Offline since 08:00. What you see is from then.", "warn"))
+        assert held.shows("Offline since 08:00")
+        made.push(Named("worker"))
+        assert held.shows("Offline since 08:00")
+        made.state(None)
+        assert not held.shows("Offline since 08:00")
+
+
+async def test_the_inbox_says_how_many_questions_wait():
+    async with shell() as (made, held):
+        made.badge(3)
+        assert "3" in [badge.label for badge in (getattr(one, "badge", None) for one in held.controls()) if badge]
+
+
+async def test_the_emergency_stop_is_on_every_screen():
+    asked = []
+
+    async def emergency() -> None:
+        asked.append(True)
+
+    async with shell(emergency=emergency) as (made, held):
+        made.push(Named("worker"))
+        await held.tap("emergency")
+        assert asked
