@@ -179,14 +179,14 @@ SUITES = (
     Suite("cli", ("cli",), 110),
     Suite("e2e", ("e2e",), 350, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 150, leg=postgres15),
-    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 90, leg=python313),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 80, leg=python313),
     Suite("codex169", CODEX_CORE, 150, processes=3, options=("-m", "e2e"), leg=codex169),
     Suite("oidc", ("api/test_oidc_sign_in.py",), 40, processes=1, leg=oidc),
     Suite("web", ("web",), 110),
     Suite("browser", ("browser",), 250, processes=1, leg=chromium),
     Suite("ios", ("ios",), 60),
     Suite("phone", ("phone",), 150, processes=1, leg=chromium),
-    Suite("webkit", ("webkit",), 25, processes=1, leg=webkit),
+    Suite("webkit", ("webkit",), 40, processes=1, leg=webkit),
 )
 
 

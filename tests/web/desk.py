@@ -41,15 +41,21 @@ async def meanwhile(
     return posted.result()
 
 
-async def report_any(machine: Person, method: str, **said: Any) -> None:
-    """The machine is asked for this under whatever id, and has done it."""
+async def asked_for(machine: Person, method: str) -> str:
+    """The request of this method that reaches the machine; its id."""
     found: list[str] = []
 
     async def is_asked() -> bool:
         feed = await machine.get(f"/machines/{machine.worker_id}/feed?cursor=0&tail_ms=200")
         lines = [line.removeprefix("data: ") for line in feed.text.splitlines() if line.startswith("data: ")]
-        found.extend(entry["request_id"] for entry in map(json.loads, lines) if entry["body"]["method"] == method)
+        entries = [entry for entry in map(json.loads, lines) if entry.get("request_id")]
+        found.extend(entry["request_id"] for entry in entries if entry["body"].get("method") == method)
         return bool(found)
 
     await until(is_asked)
-    await report(machine, found[0], **said)
+    return found[0]
+
+
+async def report_any(machine: Person, method: str, **said: Any) -> None:
+    """The machine is asked for this under whatever id, and has done it."""
+    await report(machine, await asked_for(machine, method), **said)

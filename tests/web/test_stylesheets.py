@@ -13,7 +13,6 @@ SHARED = {
     "card": "20-controls gives its look, pages the place of its heading",
     "block": "70-records gives its look, 44-places the place of its labels",
     "told": "41-worker gives its look, 42-worker-pages that of code in it",
-    "way": "40-timeline has the folded one of an item, 41-worker the dots in a receipt",
     "notice": "10-frame gives its look, 41-worker the button that takes it away",
     "busy": "a tone of dots and pills: 40-list",
 }

@@ -79,7 +79,10 @@ class WebKit:
                         return one
             return None
 
-        return str(await until(look))
+        try:
+            return str(await until(look))
+        except TimeoutError:
+            raise AssertionError(f"no {role} of the name {name!r} among {css}") from None
 
     async def role(self, element: str) -> str:
         return await self.ask("GET", f"/element/{element}/computedrole")
@@ -95,11 +98,12 @@ class WebKit:
 
     async def says(self, css: str, words: str) -> None:
         """Wait until these words are there."""
-        await until(
-            lambda: self.run(
-                "return document.querySelector(arguments[0])?.innerText.includes(arguments[1])", css, words
-            )
-        )
+        text = "return document.querySelector(arguments[0])?.innerText"
+        try:
+            await until(lambda: self.run(f"{text}.includes(arguments[1])", css, words))
+        except TimeoutError:
+            said = await self.run(text, css)
+            raise AssertionError(f"{css} does not say {words!r} but {said!r}") from None
 
     async def picture(self, name: str) -> None:
         """Keep a picture."""

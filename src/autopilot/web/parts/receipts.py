@@ -95,7 +95,7 @@ def json_block(value: Any, label: str) -> h.Element:
 def _way(state: str) -> h.Element:
     """The steps: those it came to are full."""
     at = receipts.WAY.index(state) if state in receipts.WAY else len(receipts.WAY) - 1
-    return h.span(".way", aria_hidden="true")[
+    return h.span(".progress", aria_hidden="true")[
         (h.i(class_="on" if number <= at else None) for number in range(len(receipts.WAY)))
     ]
 
