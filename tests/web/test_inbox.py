@@ -86,8 +86,8 @@ async def test_a_question_is_shown_with_its_evidence(desk: Desk):
     assert card.one("pre", class_="command").text == "rm -rf <b>"
     assert "Because <i>" in card.text
     assert "in /home/ada" in card.text
-    assert card.one("code", class_="add").text == "+new"
-    assert card.one("code", class_="del").text == "-old"
+    assert card.one("span", class_="add").text == "+new"
+    assert card.one("span", class_="del").text == "-old"
     assert "High risk" in card.text
 
 

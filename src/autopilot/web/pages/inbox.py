@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from autopilot.client.everything import Entry
 from autopilot.client.form_content import content_of
-from autopilot.client.presenters import decisions
+from autopilot.client.presenters import approvals
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Approval
 from autopilot.contract.errors import AutopilotError, Conflict, Forbidden, InvalidRequest
@@ -61,9 +61,9 @@ def puts(entry: Entry, names: Names) -> list[Put]:
     return [put_card(entry, names)] if isinstance(entry, Approval) else []
 
 
-def screen(approvals: Sequence[Approval], names: Names, *, more: bool) -> Screen:
+def screen(waiting: Sequence[Approval], names: Names, *, more: bool) -> Screen:
     """All that wait."""
-    cards = sorted(approvals, key=lambda one: (decisions.risk_order(one), one.requested_at))
+    cards = sorted(waiting, key=lambda one: (approvals.risk_order(one.risk), one.requested_at))
     empty = "Nothing waits for you. When Codex asks something, it is here and on your other devices at once."
     return Screen(
         "inbox",
@@ -97,12 +97,12 @@ async def _decide(request: Request, visitor: Visitor, names: Names) -> Response:
     pairs = await pairs_of(request)
     form = dict(pairs)
     approval = await visitor.client.approval(approval_id)
-    option = decisions.option_of(approval, form.get("sure") or form.get("option", ""))
+    option = approvals.option_of(approval, form.get("sure") or form.get("option", ""))
     if option is None:
         return _beside(approval_id, h.p(".problem", role="alert")["This answer is no longer offered."], status=409)
     message = form.get("message", "").strip() or None
     loses_words = message is not None and not option.takes_message
-    asks_first = decisions.needs_second_tap(approval, option) or loses_words or form.get("ask") == "1"
+    asks_first = approvals.needs_second_tap(approval, option) or loses_words or form.get("ask") == "1"
     if approval.state == "pending" and asks_first and "sure" not in form:
         return _beside(approval_id, confirmation(approval, option, loses_words=loses_words))
     content = content_of(approval, _given(pairs)) if option.takes_content else None
@@ -119,7 +119,7 @@ async def _not_taken(visitor: Visitor, approval: Approval, error: AutopilotError
     """What a person is told whose answer was not taken."""
     if isinstance(error, Conflict) and error.reason_code in FASTER | {ELSEWHERE}:
         now = await visitor.client.approval(approval.approval_id)
-        said = decisions.faster(now, names) if error.reason_code != ELSEWHERE else None
+        said = approvals.faster(approvals.course(now), names) if error.reason_code != ELSEWHERE else None
         return html(card(now, names, said=said or sentence_of(error)), status=409)
     if isinstance(error, Forbidden) and error.reason_code == "step_up_required":
         raise error

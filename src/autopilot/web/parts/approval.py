@@ -14,22 +14,20 @@ import htpy as h
 
 from autopilot.client import has_approval_ended
 from autopilot.client.form_content import fields_of
-from autopilot.client.presenters import commands, decisions
+from autopilot.client.presenters import approvals
+from autopilot.client.presenters.cuts import SHORT
+from autopilot.client.presenters.evidence import evidence
 from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.times import parsed
-from autopilot.contract import Approval, ApprovalEvidence, ApprovalOption
+from autopilot.contract import Approval, ApprovalOption
 from autopilot.web.live import Put
-from autopilot.web.parts.diff import change_element
 from autopilot.web.parts.fields import field_element
 from autopilot.web.parts.layout import BOOST
+from autopilot.web.timeline import diffs
 from autopilot.web.visitors import path_for
 
 INBOX = "inbox-cards"
 """The element on the inbox that cards are put into."""
-MOST_COMMAND = 20_000
-OPEN_CHANGES = 3
-"""So many files are shown unfolded."""
-PRIMARY = ("accept", "answer")
 
 
 def card_id(approval_id: str) -> str:
@@ -57,7 +55,7 @@ def put_card(approval: Approval, names: Names) -> Put:
 def card(approval: Approval, names: Names, *, said: str | None = None, is_short: bool = False) -> h.Element:
     """The card; `said`: what came in between somebody's answer and this; `is_short`: without the changes of files."""
     element_id = card_id(approval.approval_id)
-    is_open = approval.state == "pending" and approval.answerable is not False and names.me is not None
+    is_open = approvals.can_answer(approval, names)
     return h.article(
         f".approval.card.{_css(approval.risk)}",
         {
@@ -79,20 +77,12 @@ def card(approval: Approval, names: Names, *, said: str | None = None, is_short:
 def confirmation(approval: Approval, option: ApprovalOption, *, loses_words: bool) -> h.Node:
     """Between the first tap and the second."""
     element_id = card_id(approval.approval_id)
-    lasting = option.effect == "accept_lasting"
+    said = approvals.confirmation(approval, option, loses_words=loses_words)
     return h.div(".confirm", role="alertdialog", aria_labelledby=f"{element_id}-sure")[
-        h.p(id=f"{element_id}-sure")[
-            h.b[f"{option.label}?"],
-            " ",
-            decisions.risk_means(approval),
-            " From then on nobody is asked for the like of it." if lasting else None,
-            " Your words for Codex don't go with this answer." if loses_words else None,
-        ],
+        h.p(id=f"{element_id}-sure")[h.b[said.question], " ", said.means],
         h.div(".buttons")[
-            h.button(type="button", data_clears=f"{element_id}-said")["Back"],
-            h.button(".primary.danger", type="submit", name="sure", value=option.option_id, autofocus=True)[
-                "Yes, I am sure"
-            ],
+            h.button(type="button", data_clears=f"{element_id}-said")[said.no],
+            h.button(".primary.danger", type="submit", name="sure", value=option.option_id, autofocus=True)[said.yes],
         ],
     ]
 
@@ -103,25 +93,25 @@ def said_id(approval_id: str) -> str:
 
 
 def _css(risk: str | None) -> str:
-    return risk if risk in decisions.RISKS else "unknown"
+    return risk if risk in approvals.RISKS else "unknown"
 
 
 def _order(approval: Approval) -> str:
     """The gravest first, then the oldest: a number to sort by."""
     asked = parsed(approval.requested_at)
-    return str(decisions.risk_order(approval) * 10**14 + (int(asked.timestamp() * 1000) if asked else 0))
+    return str(approvals.risk_order(approval.risk) * 10**14 + (int(asked.timestamp() * 1000) if asked else 0))
 
 
 def _head(approval: Approval, element_id: str) -> h.Element:
-    risk = decisions.risk(approval)
+    risk = approvals.risk(approval.risk)
     machine = approval.machine.name or approval.machine.machine_id if approval.machine else None
     return h.header[
         h.p(".meta")[
-            h.span(f".pill.tone-{risk.tone}", title=decisions.risk_means(approval))[risk.text],
+            h.span(f".pill.tone-{risk.tone}", title=approvals.risk_means(approval.risk))[risk.text],
             h.time(datetime=approval.requested_at),
             h.span(dir="auto")[machine] if machine else None,
         ],
-        h.h2(id=f"{element_id}-title", dir="auto")[approval.title or approval.method or approval.kind],
+        h.h2(id=f"{element_id}-title", dir="auto")[approvals.title(approval)],
         h.p(".meta", BOOST)[
             h.a(href=path_for(approval.worker_id))["Open the session"],
             h.a(href=path_of(approval.approval_id), title="A link to this question")["Link"],
@@ -131,31 +121,24 @@ def _head(approval: Approval, element_id: str) -> h.Element:
 
 
 def _evidence(approval: Approval, *, is_short: bool) -> h.Node:
-    evidence = approval.evidence or ApprovalEvidence()
-    command = commands.plain(evidence.command_line or " ".join(evidence.command))
-    told = {evidence.cwd, evidence.reason, approval.url}
-    facts = [fact for fact in approval.facts if fact.value not in told and fact.value != command]
+    about = evidence(approval, SHORT, with_files=not is_short)
     return [
-        h.p(".reason", dir="auto")[evidence.reason] if evidence.reason else None,
-        h.pre(".command", tabindex="0", aria_label="Command", dir="ltr")[h.code[command[:MOST_COMMAND]]]
-        if command
+        h.p(".reason", dir="auto")[about.reason] if about.reason else None,
+        h.pre(".command", tabindex="0", aria_label="Command", dir="ltr")[h.code[about.command]]
+        if about.command
         else None,
-        h.p(".cwd")["in ", h.code(dir="ltr")[evidence.cwd]] if evidence.cwd else None,
-        h.dl(".facts")[([h.dt[fact.label], h.dd(dir="auto")[fact.value]] for fact in facts)] if facts else None,
-        [
-            change_element(change, is_open=number < OPEN_CHANGES)
-            for number, change in enumerate(() if is_short else evidence.changes)
-        ],
-        h.pre(".diff", tabindex="0", aria_label="Diff", dir="ltr")[h.code[evidence.diff]]
-        if evidence.diff and not evidence.changes and not is_short
+        h.p(".cwd")["in ", h.code(dir="ltr")[about.folder]] if about.folder else None,
+        h.dl(".facts")[([h.dt[fact.label], h.dd(dir="auto")[fact.value]] for fact in about.facts)]
+        if about.facts
         else None,
-        _page(approval.url) if approval.url else None,
+        h.div(".files")[diffs.files(about.files)] if about.files.files else None,
+        _page(about.page, may_open=about.may_open) if about.page else None,
     ]
 
 
-def _page(url: str) -> h.Element:
+def _page(url: str, *, may_open: bool) -> h.Element:
     """A page that a tool server names: shown whole, opened apart, and only where it is one."""
-    if not url.lower().startswith(("https://", "http://")):
+    if not may_open:
         return h.p[h.code(dir="ltr")[url]]
     return h.p(".open-page")[
         h.a(".button", href=url, target="_blank", rel="noopener noreferrer")["Open the page"],
@@ -186,35 +169,31 @@ def _form(approval: Approval, element_id: str) -> h.Element:
 def _away(approval: Approval) -> h.Node:
     if approval.machine_reachable is not False:
         return None
-    return h.p(".warning")["Its machine can't be reached. An answer waits until the machine is back."]
+    return h.p(".warning")[approvals.MACHINE_AWAY]
 
 
 def _words(element_id: str) -> h.Element:
     return h.details(".words-for-codex")[
-        h.summary["Decline with words"],
-        h.label(for_=f"{element_id}-words")["What Codex should do instead"],
+        h.summary[approvals.DECLINE_WITH_WORDS],
+        h.label(for_=f"{element_id}-words")[approvals.WORDS_LABEL],
         h.textarea(id=f"{element_id}-words", name="message", rows="2", dir="auto"),
     ]
 
 
 def _buttons(options: Sequence[ApprovalOption]) -> h.Node:
-    """The plain yes and no in sight; what goes further is one fold away, unless there is little else."""
-    first = _first(options, PRIMARY), _first(options, ("decline",)) or _first(options, ("cancel",))
-    chosen = [option for option in reversed(first) if option is not None]
-    rest = [option for option in options if option not in chosen]
+    """The plain yes and no in sight; what goes further is one fold away."""
+    offered = approvals.answers(options)
     return [
-        [_button(option) for option in chosen],
-        h.details(".more")[h.summary["More answers"], [_button(option) for option in rest]] if rest else None,
+        [_button(option) for option in offered.first],
+        h.details(".more")[h.summary[approvals.MORE_ANSWERS], [_button(option) for option in offered.more]]
+        if offered.more
+        else None,
     ]
-
-
-def _first(options: Sequence[ApprovalOption], effects: Sequence[str]) -> ApprovalOption | None:
-    return next((option for option in options if option.effect in effects), None)
 
 
 def _button(option: ApprovalOption) -> h.Element:
     return h.button(
-        class_="primary" if option.effect in PRIMARY else "danger" if option.effect == "cancel" else "plain",
+        class_=approvals.weight_of(option),
         type="submit",
         name="option",
         value=option.option_id,
@@ -225,15 +204,11 @@ def _button(option: ApprovalOption) -> h.Element:
 
 
 def _expiry(approval: Approval) -> h.Node:
-    return (
-        h.p(".expiry")["Codex goes on without an answer ", h.time(datetime=approval.expires_at)]
-        if approval.expires_at
-        else None
-    )
+    return h.p(".expiry")[approvals.EXPIRES, " ", h.time(datetime=approval.expires_at)] if approval.expires_at else None
 
 
 def _state(approval: Approval, names: Names) -> h.Node:
-    label = decisions.became(approval, names)
+    label = approvals.became(approvals.course(approval), names)
     message = approval.decision.message if approval.decision else None
     return h.div(f".outcome.tone-{label.tone}", role="status")[
         h.p[label.text, " ", h.time(datetime=approval.ended_at) if approval.ended_at else None],

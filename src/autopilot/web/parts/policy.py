@@ -5,12 +5,12 @@ Pure: from the contract's messages to htpy elements.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import htpy as h
 
+from autopilot.client.presenters import diffs as read_diffs
 from autopilot.client.presenters import people, policies
 from autopilot.client.presenters.labels import sentence, spelled
 from autopilot.client.presenters.people import Names
@@ -27,6 +27,7 @@ from autopilot.contract import (
     PolicyVerdict,
 )
 from autopilot.web.parts.blocks import table, when
+from autopilot.web.timeline import diffs
 
 BUILTIN = "what Autopilot always holds"
 KINDS = {
@@ -184,15 +185,7 @@ def version_row(change: PolicyChange, path: str, names: Names) -> h.Element:
 
 def difference(old: str, new: str, *, label: str) -> h.Element:
     """What changed between two texts, line by line."""
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=3))[2:]
+    lines = read_diffs.between(old, new)
     if not lines:
         return h.p(".about")["Nothing is different."]
-    return h.pre(".diff", tabindex="0", role="region", aria_label=label, dir="ltr")[
-        (h.code(class_=_kind(line))[line, "\n"] for line in lines)
-    ]
-
-
-def _kind(line: str) -> str | None:
-    if line.startswith("@@"):
-        return "hunk"
-    return {"+": "add", "-": "del"}.get(line[:1])
+    return diffs.block(lines, role="region", aria_label=label)

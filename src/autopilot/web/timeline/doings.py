@@ -6,10 +6,12 @@ import json
 
 import htpy as h
 
-from autopilot.client.presenters import times
+from autopilot.client.presenters import diffs as read_diffs
+from autopilot.client.presenters import times, visible
 from autopilot.client.presenters.commands import plain
 from autopilot.client.presenters.labels import Label, sentence, spelled
 from autopilot.client.presenters.outcomes import command_end, item_status
+from autopilot.client.presenters.terminal import output
 from autopilot.client.timeline_items import (
     CommandExecution,
     FileChange,
@@ -23,7 +25,7 @@ from autopilot.client.timeline_items import (
     TurnDiff,
     WebSearch,
 )
-from autopilot.web.timeline import diffs, markdown, safe, terminal
+from autopilot.web.timeline import diffs, markdown, terminal
 from autopilot.web.timeline.frame import article, chip, mono, wholes, words
 from autopilot.web.timeline.look import Look
 from autopilot.web.timeline.messages import picture
@@ -40,12 +42,12 @@ def command(item: CommandExecution, look: Look) -> h.Element:
         item,
         f"Command {line[:_NAMED]}, {command_end(item).text}",
         h.header[
-            h.pre(".prompt", tabindex="0", dir="ltr")[h.code[safe.code(line[: look.caps.line_characters])]],
+            h.pre(".prompt", tabindex="0", dir="ltr")[h.code[visible.code(line[: look.caps.line_characters])]],
             h.div(".end")[chip(command_end(item)), h.span(".took")[times.took(item.duration_ms)]],
         ],
         h.p(".cwd")["in ", mono(item.cwd)] if item.cwd else None,
         h.p(".typed")["typed ", mono(item.typed)] if item.typed else None,
-        terminal.output(item.output, look.caps, look.whole(item.last_seq)) if item.output else None,
+        terminal.output(output(item.output, look.caps), look.whole(item.last_seq)) if item.output else None,
         wholes(item, look),
         also="loud" if item.exit_code else "",
     )
@@ -53,28 +55,27 @@ def command(item: CommandExecution, look: Look) -> h.Element:
 
 def file_change(item: FileChange, look: Look) -> h.Element:
     """The files that change, each with its diff."""
-    found = [diffs.read(change) for change in item.changes]
-    added, removed = diffs.counts(found)
-    title = _files(len(found))
+    shown = read_diffs.shown([read_diffs.read(change) for change in item.changes], look.caps)
+    title = read_diffs.files_changed(len(item.changes))
     return article(
         item,
-        f"{title}, {added} lines added, {removed} removed, {item_status(item.status).text}",
-        h.header[h.b[title], diffs.count_words(added, removed), _unless_done(item.status)],
-        diffs.files(found, look.caps, whole=look.whole(item.last_seq)),
+        f"{title}, {shown.counts}, {item_status(item.status).text}",
+        h.header[h.b[title], diffs.counts(shown), _unless_done(item.status)],
+        diffs.files(shown, look.whole(item.last_seq)),
         wholes(item, look),
     )
 
 
 def turn_diff(item: TurnDiff, look: Look) -> h.Element:
     """All that the turn changed, folded."""
-    found = diffs.read_git(item.diff)
-    added, removed = diffs.counts(found)
+    found = read_diffs.read_git(item.diff)
+    shown = read_diffs.shown(found, look.caps, unfolded=0)
     return article(
         item,
-        f"The turn's changes: {_files(len(found))}, {added} lines added, {removed} removed",
+        f"The turn's changes: {read_diffs.files_changed(len(found))}, {shown.counts}",
         h.details(".all")[
-            h.summary[h.b["All changes of this turn"], diffs.count_words(added, removed)],
-            diffs.files(found, look.caps, folded=True, whole=look.whole(item.last_seq)),
+            h.summary[h.b["All changes of this turn"], diffs.counts(shown)],
+            diffs.files(shown, look.whole(item.last_seq)),
         ],
         wholes(item, look),
     )
@@ -98,7 +99,7 @@ def tool_call(item: ToolCall, look: Look) -> h.Element:
             _json("Gave", item.result, item, look),
             wholes(item, look),
         ],
-        h.p(".progress", dir="auto")[safe.line(item.progress)] if item.progress and item.preview else None,
+        h.p(".progress", dir="auto")[visible.line(item.progress)] if item.progress and item.preview else None,
         words(item.error) if item.error else None,
     )
 
@@ -152,7 +153,7 @@ def sub_agent(item: SubAgent, look: Look) -> h.Element:
     return article(
         item,
         f"Agent {name} {item.activity}",
-        h.p(".line")[h.span(".what")["Agent"], " ", mono(name), " ", safe.line(spelled(item.activity))],
+        h.p(".line")[h.span(".what")["Agent"], " ", mono(name), " ", visible.line(spelled(item.activity))],
         wholes(item, look),
     )
 
@@ -167,7 +168,7 @@ def hook(item: Hook, look: Look) -> h.Element:
         h.p(".line")[
             h.span(".what")["Hook"],
             " ",
-            safe.line(title),
+            visible.line(title),
             " ",
             chip(status) if status.tone not in ("good", "quiet") else None,
             h.span(".took")[times.took(item.duration_ms)],
@@ -189,12 +190,10 @@ def other(item: OtherItem, look: Look) -> h.Element:
     return article(
         item,
         title,
-        h.details[h.summary[h.span(".what")[safe.line(title)]], _json("", item.text, item, look), wholes(item, look)],
+        h.details[
+            h.summary[h.span(".what")[visible.line(title)]], _json("", item.text, item, look), wholes(item, look)
+        ],
     )
-
-
-def _files(number: int) -> str:
-    return "1 file changed" if number == 1 else f"{number} files changed"
 
 
 def _unless_done(status: str) -> h.Node:
@@ -207,7 +206,7 @@ def _json(title: str, text: str, item: Item, look: Look) -> h.Node:
         return None
     return [
         h.p(".part")[title] if title else None,
-        terminal.output(_pretty(text), look.caps, look.whole(item.last_seq)),
+        terminal.output(output(_pretty(text), look.caps), look.whole(item.last_seq)),
     ]
 
 

@@ -7,10 +7,9 @@ from typing import get_args
 
 import htpy as h
 
-from autopilot.client.presenters import times
+from autopilot.client.presenters import times, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.client.timeline_items import Item, Status
-from autopilot.web.timeline import safe
 from autopilot.web.timeline.look import Look
 
 STATUSES = frozenset(get_args(Status))
@@ -29,32 +28,32 @@ def article(item: Item, name: str, *content: h.Node, also: str = "") -> h.Elemen
     return h.article(
         id=element_id(item),
         class_=classes,
-        data_key=safe.line(item.key),
+        data_key=visible.line(item.key),
         data_seq=str(item.seq),
         data_at=str(item.seq),
-        aria_label=safe.line(name, _LONGEST_NAME),
+        aria_label=visible.line(name, _LONGEST_NAME),
     )[content]
 
 
 def moment(at: str | None) -> h.Node:
     """A time of the ledger's; the page's script says it relatively, and exactly on demand."""
     said = times.parsed(at)
-    return h.time(datetime=safe.line(at or ""))[times.clock(at)] if said else None
+    return h.time(datetime=visible.line(at or ""))[times.clock(at)] if said else None
 
 
 def chip(label: Label) -> h.Element:
     """A few words with a colour that means the same."""
-    return h.span(class_=f"chip tone-{label.tone}")[safe.line(label.text)]
+    return h.span(class_=f"chip tone-{label.tone}")[visible.line(label.text)]
 
 
 def mono(text: str, limit: int = 300) -> h.Element:
     """A name of a program's, a path, an id: isolated, so that its direction stays its own."""
-    return h.bdi(".mono")[safe.line(text, limit)]
+    return h.bdi(".mono")[visible.line(text, limit)]
 
 
 def words(text: str, limit: int = 4000) -> h.Element:
     """Some words of somebody's, with their line ends, isolated."""
-    return h.p(".words", dir="auto")[safe.prose(text if len(text) <= limit else text[:limit] + "…")]
+    return h.p(".words", dir="auto")[visible.prose(text if len(text) <= limit else text[:limit] + "…")]
 
 
 def left_out(said: str, whole: str | None) -> h.Element:

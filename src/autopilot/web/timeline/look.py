@@ -5,40 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from autopilot.client.presenters.cuts import SHORT, WHOLE, Caps
 from autopilot.client.presenters.people import Names
 
 NOBODY = Names()
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How much of one item is shown. What is left out is said, with a way to the whole."""
-
-    head_lines: int = 12
-    tail_lines: int = 12
-    folded_lines: int = 150
-    """Between head and tail, folded away."""
-    characters: int = 24_000
-    """Of one text, in all."""
-    line_characters: int = 1500
-    markdown_characters: int = 12_000
-    files: int = 20
-    diff_lines: int = 240
-    """Of one file."""
-    entries: int = 40
-    """Of one list: steps of a plan, findings, facts."""
-
-
-WHOLE = Caps(
-    head_lines=20_000,
-    tail_lines=0,
-    folded_lines=0,
-    characters=400_000,
-    line_characters=20_000,
-    files=200,
-    diff_lines=8000,
-)
-"""On a page of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +17,7 @@ class Look:
 
     worker_id: str = ""
     names: Names = NOBODY
-    caps: Caps = Caps()
+    caps: Caps = SHORT
 
     @property
     def base(self) -> str:

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 from typing_extensions import override
 
-from autopilot.web.timeline import safe
+from autopilot.client.presenters import visible
 from autopilot.web.timeline.frame import left_out
 
 REL = "noopener noreferrer nofollow"
@@ -41,8 +41,8 @@ def may_link(address: str) -> bool:
 def link(address: str, words: str) -> h.Node:
     """A link to elsewhere; only the words, where the address is none to go to."""
     if not may_link(address):
-        return h.bdi[safe.line(words)]
-    return h.a(href=safe.line(address, _LONGEST_ADDRESS), rel=REL, target="_blank")[h.bdi[safe.line(words)]]
+        return h.bdi[visible.line(words)]
+    return h.a(href=visible.line(address, _LONGEST_ADDRESS), rel=REL, target="_blank")[h.bdi[visible.line(words)]]
 
 
 def rendered(text: str, limit: int, *, breaks: bool = False, whole: str | None = None) -> h.Node:
@@ -53,12 +53,12 @@ def rendered(text: str, limit: int, *, breaks: bool = False, whole: str | None =
     head, rest = _parted(text, limit)
     if sum(map(head.count, _MARKS)) > _MOST_MARKS:
         head, rest = "", text
-    html = _ENGINES[breaks, head.count(":") <= _MOST_ADDRESSES].render(safe.prose(head), {}) if head else ""
+    html = _ENGINES[breaks, head.count(":") <= _MOST_ADDRESSES].render(visible.prose(head), {}) if head else ""
     return h.div(
         ".md"
     )[
-        Markup(safe.prose(html)),  # noqa: S704 - made by the rules below, which escape everything of the text's
-        h.p(".rest", dir="auto")[safe.prose(rest[:limit])] if rest else None,
+        Markup(visible.prose(html)),  # noqa: S704 - made by the rules below, which escape everything of the text's
+        h.p(".rest", dir="auto")[visible.prose(rest[:limit])] if rest else None,
         left_out(f"{len(rest) - limit:,} characters more", whole) if len(rest) > limit else None,
     ]
 
@@ -111,13 +111,12 @@ def _code(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: Op
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
     label = f' data-language="{language}"' if _LANGUAGE.fullmatch(language) else ""
-    return (
-        f'<pre class="code" tabindex="0" dir="ltr"{label}><code>{escapeHtml(safe.code(token.content))}</code></pre>\n'
-    )
+    text = escapeHtml(visible.code(token.content))
+    return f'<pre class="code" tabindex="0" dir="ltr"{label}><code>{text}</code></pre>\n'
 
 
 def _code_inline(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: Options, _env: Any) -> str:
-    return f'<code dir="ltr">{escapeHtml(safe.code(tokens[index].content))}</code>'
+    return f'<code dir="ltr">{escapeHtml(visible.code(tokens[index].content))}</code>'
 
 
 def _table_open(_self: RendererHTML, _tokens: Sequence[Token], _index: int, _options: Options, _env: Any) -> str:

@@ -6,10 +6,10 @@ import re
 
 import htpy as h
 
-from autopilot.client.presenters import times
+from autopilot.client.presenters import times, visible
 from autopilot.client.presenters.people import who
 from autopilot.client.timeline_items import AgentMessage, Attachment, Item, Plan, PlanStep, Reasoning, UserMessage
-from autopilot.web.timeline import markdown, safe
+from autopilot.web.timeline import markdown
 from autopilot.web.timeline.frame import article, moment, wholes
 from autopilot.web.timeline.look import Look
 
@@ -35,7 +35,7 @@ def user_message(item: UserMessage, look: Look) -> h.Element:
             h.p(".left-out")[f"{more} attachments more"] if more > 0 else None,
         ],
         wholes(item, look),
-        h.footer[h.bdi[safe.line(said)], moment(item.at)],
+        h.footer[h.bdi[visible.line(said)], moment(item.at)],
     )
 
 
@@ -62,7 +62,7 @@ def reasoning(item: Reasoning, look: Look) -> h.Element:
         item,
         f"{verb}: {title}",
         h.details[
-            h.summary[h.span(".verb")[verb], h.bdi(".gist")[safe.line(title)]],
+            h.summary[h.span(".verb")[verb], h.bdi(".gist")[visible.line(title)]],
             _markdown(text, item, look),
             wholes(item, look),
         ],
@@ -93,7 +93,7 @@ def picture(source: str, alt: str) -> h.Node:
         source = f"data:image/png;base64,{source}"
     if not _IMAGE.fullmatch(source):
         return None
-    return h.img(src=source, alt=safe.line(alt), loading="lazy", decoding="async")
+    return h.img(src=source, alt=visible.line(alt), loading="lazy", decoding="async")
 
 
 def _markdown(text: str, item: Item, look: Look, *, breaks: bool = False) -> h.Node:
@@ -103,8 +103,8 @@ def _markdown(text: str, item: Item, look: Look, *, breaks: bool = False) -> h.N
 def _step(step: PlanStep) -> h.Element:
     word = _STEP_WORDS.get(step.status, step.status)
     return h.li(class_=_STEP_CLASSES.get(step.status, "todo"))[
-        h.span(".sr")[safe.line(word) + ": "],
-        h.span(dir="auto")[safe.prose(step.step[:2000])],
+        h.span(".sr")[visible.line(word) + ": "],
+        h.span(dir="auto")[visible.prose(step.step[:2000])],
     ]
 
 
@@ -114,5 +114,5 @@ def _attachment(part: Attachment) -> h.Element:
         return h.figure(".attached")[shown]
     size = f", {times.size(part.characters * 3 // 4)}" if part.characters else ""
     return h.p(".attachment")[
-        h.span(".what")[safe.line(part.type)], " ", markdown.link(part.name, part.name), size or None
+        h.span(".what")[visible.line(part.type)], " ", markdown.link(part.name, part.name), size or None
     ]

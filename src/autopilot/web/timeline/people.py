@@ -6,9 +6,10 @@ from datetime import datetime
 
 import htpy as h
 
-from autopilot.client.presenters import approvals, handshakes, receipts
+from autopilot.client.presenters import approvals, handshakes, receipts, visible
+from autopilot.client.presenters.evidence import Evidence, Question, evidence
 from autopilot.client.presenters.labels import Label
-from autopilot.client.presenters.people import short, who
+from autopilot.client.presenters.people import who
 from autopilot.client.presenters.policies import denial_words, rule_words
 from autopilot.client.timeline_records import (
     Asked,
@@ -16,12 +17,11 @@ from autopilot.client.timeline_records import (
     Handshake,
     Lifecycle,
     PolicyDenied,
-    Question,
     ReceiptStep,
     Request,
 )
 from autopilot.contract import Actor
-from autopilot.web.timeline import diffs, safe, terminal
+from autopilot.web.timeline import diffs, markdown, terminal
 from autopilot.web.timeline.frame import article, chip, moment, mono, words
 from autopilot.web.timeline.look import Look
 
@@ -38,7 +38,7 @@ def request(item: Request, look: Look) -> h.Element:
         item,
         f"Request {title}, {state.text}",
         h.header[
-            h.b[safe.line(title)],
+            h.b[visible.line(title)],
             None if item.state == "completed" else chip(state),
             by(item.actor, look),
             moment(item.at),
@@ -56,24 +56,26 @@ def request(item: Request, look: Look) -> h.Element:
 
 def approval(item: Asked, look: Look) -> h.Element:
     """A question of Codex with its evidence, and who answered what."""
-    state = approvals.state_of(item.state, item.outcome, item.closed_reason)
-    risk = approvals.risk_of(item.risk)
-    title = item.title or approvals.kind_of(item.what)
-    pending = item.state == "pending"
-    evidence = _evidence(item, look)
+    course = approvals.course(item)
+    state, title = approvals.in_short(course), approvals.title(item)
+    about = evidence(item, look.caps)
     return article(
         item,
         f"Approval: {title}, {state.text}",
         h.header[
-            h.span(".what")[safe.line(approvals.kind_of(item.what))],
-            chip(risk) if risk and pending else None,
-            None if pending else chip(state),
+            h.span(".what")[visible.line(approvals.kind_of(item.what))],
+            chip(approvals.risk(item.risk)) if item.risk and course.is_pending else None,
+            None if course.is_pending else chip(state),
             moment(item.at),
         ],
-        h.p(".title", dir="auto")[safe.prose(title[:600])],
-        evidence if pending else h.details[h.summary["Evidence"], evidence] if any(evidence) else None,
+        h.p(".title", dir="auto")[visible.prose(title[:600])],
+        _evidence(about)
+        if course.is_pending
+        else None
+        if about.is_empty
+        else h.details[h.summary["Evidence"], _evidence(about)],
         _answer(item, look),
-        also="pending" if pending else "ended",
+        also="pending" if course.is_pending else "ended",
     )
 
 
@@ -83,7 +85,7 @@ def policy_denied(item: PolicyDenied, look: Look) -> h.Element:
         item,
         "Refused by policy",
         h.header[h.b["Refused by policy"], by(item.actor, look), moment(item.at)],
-        h.p(".line")[safe.line(f"An answer: {approvals.kind_of(item.what)}")] if item.what else None,
+        h.p(".line")[visible.line(f"An answer: {approvals.kind_of(item.what)}")] if item.what else None,
         _denial(item.denial),
         also="loud",
     )
@@ -134,7 +136,7 @@ def lifecycle(item: Lifecycle, look: Look) -> h.Element:
 def by(actor: Actor | None, look: Look) -> h.Node:
     """Who it was, on which device."""
     one = who(actor, look.names)
-    return None if one is None else h.bdi(".by")[safe.line(one.words)]
+    return None if one is None else h.bdi(".by")[visible.line(one.words)]
 
 
 def _waiting() -> h.Node:
@@ -158,7 +160,7 @@ def _dots(item: Request) -> list[h.Element]:
 
 
 def _step(step: ReceiptStep) -> h.Element:
-    return h.li[h.span[safe.line(receipts.step(step.state))], moment(step.at)]
+    return h.li[h.span[visible.line(receipts.step(step.state))], moment(step.at)]
 
 
 def _trace(item: Request, look: Look) -> h.Node:
@@ -171,28 +173,28 @@ def _denial(denial: Denial) -> h.Element:
     rule = rule_words(denial)
     return h.div(".denial")[
         words(denial_words(denial)),
-        h.p(".rule")[safe.line(rule)] if rule else None,
+        h.p(".rule")[visible.line(rule)] if rule else None,
     ]
 
 
-def _evidence(item: Asked, look: Look) -> list[h.Node]:
-    told = {item.cwd, item.reason}
-    facts = [fact for fact in item.facts if fact.value not in told]
+def _evidence(about: Evidence) -> list[h.Node]:
+    facts = about.facts
     return [
-        terminal.block(safe.code(item.command[: look.caps.characters])) if item.command else None,
-        h.p(".cwd")["in ", mono(item.cwd)] if item.cwd else None,
-        words(item.reason) if item.reason else None,
-        h.dl(".facts")[((h.dt[safe.line(one.label)], h.dd[mono(one.value, 600)]) for one in facts)] if facts else None,
-        list(diffs.files([diffs.read(change) for change in item.changes], look.caps)) or None,
-        h.ol(".questions")[(_question(one) for one in item.questions)] if item.questions else None,
+        terminal.block(about.command) if about.command else None,
+        h.p(".cwd")["in ", mono(about.folder)] if about.folder else None,
+        words(about.reason) if about.reason else None,
+        h.dl(".facts")[((h.dt[one.label], h.dd[mono(one.value, 600)]) for one in facts)] if facts else None,
+        list(diffs.files(about.files)) or None,
+        h.ol(".questions")[(_question(one) for one in about.questions)] if about.questions else None,
+        h.p(".line")[markdown.link(about.page, about.page)] if about.page else None,
     ]
 
 
 def _question(one: Question) -> h.Element:
     return h.li[
-        h.b(dir="auto")[safe.line(one.header)] if one.header else None,
+        h.b(dir="auto")[one.header] if one.header else None,
         words(one.text),
-        h.ul[(h.li(dir="auto")[safe.line(choice)] for choice in one.choices)] if one.choices else None,
+        h.ul[(h.li(dir="auto")[choice] for choice in one.choices)] if one.choices else None,
     ]
 
 
@@ -203,11 +205,13 @@ def _answer(item: Asked, look: Look) -> h.Node:
         return h.p(".answer-here")[h.a(".button", href=look.approval(item.approval_id))["Answer"]]
     if item.option is None:
         return None
+    by_whom = approvals.answered_by(approvals.course(item), look.names)
     return h.div(".answer")[
-        h.p[h.b(dir="auto")[safe.line(item.option)], " ", _who_answered(item, look), moment(item.decided_at)],
+        h.p[
+            h.b(dir="auto")[visible.line(item.option)],
+            " ",
+            h.bdi(".by")[visible.line(by_whom)] if by_whom else None,
+            moment(item.decided_at),
+        ],
         words(item.message) if item.message else None,
     ]
-
-
-def _who_answered(item: Asked, look: Look) -> h.Node:
-    return h.bdi(".by")[f"by rule {short(safe.line(item.rule_id))}"] if item.rule_id else by(item.actor, look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import htpy as h
 
-from autopilot.client.presenters import times
+from autopilot.client.presenters import times, visible
 from autopilot.client.presenters.codex_errors import failure_words
 from autopilot.client.presenters.labels import Label, sentence, spelled
 from autopilot.client.presenters.outcomes import context_used, item_status, tokens
@@ -18,7 +18,7 @@ from autopilot.client.timeline_items import (
     TurnStarted,
     Usage,
 )
-from autopilot.web.timeline import markdown, safe
+from autopilot.web.timeline import markdown
 from autopilot.web.timeline.frame import article, chip, moment, mono, wholes, words
 from autopilot.web.timeline.look import Look
 
@@ -61,7 +61,7 @@ def failure(item: Failure, look: Look) -> h.Element:
         item,
         f"Error: {title}",
         h.header[
-            h.b[safe.line(title)], chip(Label("Tries again", "busy")) if item.will_retry else None, moment(item.at)
+            h.b[visible.line(title)], chip(Label("Tries again", "busy")) if item.will_retry else None, moment(item.at)
         ],
         words(item.message) if item.message and item.message != title else None,
         wholes(item, look),
@@ -75,7 +75,7 @@ def notice(item: Notice, look: Look) -> h.Element:
     return article(
         item,
         f"Note: {item.text or item.type}",
-        h.p(".line", dir="auto")[h.span(".what")[title], " ", safe.prose(item.text[:4000]) or mono(item.type)],
+        h.p(".line", dir="auto")[h.span(".what")[title], " ", visible.prose(item.text[:4000]) or mono(item.type)],
         wholes(item, look),
     )
 
@@ -101,7 +101,9 @@ def auto_review(item: AutoReview, look: Look) -> h.Element:
     return article(
         item,
         f"Judged by a model: {verdict}",
-        h.header[h.span(".what")["Judged by a model"], h.span(class_=f"chip tone-{tone}")[safe.line(verdict + risk)]],
+        h.header[
+            h.span(".what")["Judged by a model"], h.span(class_=f"chip tone-{tone}")[visible.line(verdict + risk)]
+        ],
         h.p(".line")[mono(item.action, 600)] if item.action else None,
         words(item.rationale) if item.rationale else None,
         wholes(item, look),

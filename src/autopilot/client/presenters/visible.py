@@ -1,8 +1,8 @@
-"""Text of anybody's as text on a page: whatever can't be seen is made visible, whatever breaks an encoding is replaced.
+"""Text of anybody's as text on a screen: what can't be seen is made visible, what breaks an encoding is replaced.
 
-htpy escapes what HTML means; this takes care of what it does not: lone surrogates, NUL and other controls, characters
-that reorder or hide text. In prose only what overrides the direction is shown, since right-to-left languages need the
-rest; in code everything invisible is.
+What a markup means is for whoever writes it to escape; this takes care of lone surrogates, NUL and other controls, and
+of characters that reorder or hide text. In prose only what overrides the direction is shown, since right-to-left
+languages need the rest; in code everything invisible is.
 """
 
 from __future__ import annotations
