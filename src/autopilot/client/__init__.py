@@ -16,6 +16,8 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
+from autopilot.client.overview import Overview, OverviewLimits
+from autopilot.client.overview_store import OverviewStore, OverviewView
 from autopilot.client.pairing import Approver, Invitation, Joiner
 from autopilot.client.pairing_words import PairingTampered
 from autopilot.client.session import Session, SessionState
@@ -56,6 +58,10 @@ __all__ = [
     "Joiner",
     "KeyringTokenStore",
     "MemoryTokenStore",
+    "Overview",
+    "OverviewLimits",
+    "OverviewStore",
+    "OverviewView",
     "PairingTampered",
     "RuntimeCodexClient",
     "Session",

@@ -214,7 +214,7 @@ class WorkerStore:
                 group.create_task(self._reconcile(follower))
                 await self._follow(follower, self._timeline)
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_error(errors) from None
         finally:
             cancel()
             self._follower = None
@@ -289,7 +289,7 @@ class WorkerStore:
             listener(self.view)
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error of ours that ended the task group, the others being its consequences; the group if it is a bug."""
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):

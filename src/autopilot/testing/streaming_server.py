@@ -68,8 +68,9 @@ class StreamingServer:
         self.bye: dict[str, Any] | None = None
         """Set (with `wake`): every open stream says bye and ends."""
         self.closing = False
-        self._heartbeats = 0
-        self._changed = asyncio.Event()
+        self.heartbeats = 0
+        self.news = asyncio.Event()
+        """Set whenever something happens, and then replaced."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._tasks = contextlib.AsyncExitStack()
 
@@ -108,27 +109,29 @@ class StreamingServer:
 
     def heartbeat(self) -> None:
         """Break the silence of every open stream."""
-        self._heartbeats += 1
+        self.heartbeats += 1
         self.wake()
 
     def wake(self) -> None:
         """Let every open stream look around."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self.news.set()
+        self.news = asyncio.Event()
 
     async def changed(self) -> None:
         """Wait until something was appended, asked or sent."""
-        await self._changed.wait()
+        await self.news.wait()
+
+    def routes(self) -> list[Route]:
+        """What it serves."""
+        return [
+            Route("/api/runtime/codex/workers/{worker_id}", self._snapshot),
+            Route("/api/runtime/codex/workers/{worker_id}/stream", self._stream),
+            Route("/api/runtime/codex/workers/{worker_id}/events", self._page, methods=["GET"]),
+            Route("/api/runtime/codex/workers/{worker_id}/events", self._append, methods=["POST"]),
+        ]
 
     async def __aenter__(self) -> Self:
-        app = Starlette(
-            routes=[
-                Route("/api/runtime/codex/workers/{worker_id}", self._snapshot),
-                Route("/api/runtime/codex/workers/{worker_id}/stream", self._stream),
-                Route("/api/runtime/codex/workers/{worker_id}/events", self._page, methods=["GET"]),
-                Route("/api/runtime/codex/workers/{worker_id}/events", self._append, methods=["POST"]),
-            ]
-        )
+        app = Starlette(routes=self.routes())
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", http="h11", loop="asyncio"))
         group = await self._tasks.enter_async_context(asyncio.TaskGroup())
         running = group.create_task(server.serve(sockets=[self._socket]))
@@ -146,7 +149,8 @@ class StreamingServer:
         server.should_exit = True
         await running
 
-    def _refusal(self, request: Request) -> Problem | None:
+    def refusal(self, request: Request) -> Problem | None:
+        """Note the call; why it is refused, or None."""
         self.calls.append((request.method, request.url.path, dict(request.headers)))
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if self.tokens is not None and token not in self.tokens:
@@ -154,7 +158,7 @@ class StreamingServer:
         return None
 
     async def _stream(self, request: Request) -> Response:
-        refusal = self._refusal(request)
+        refusal = self.refusal(request)
         log = self.logs.setdefault(request.path_params["worker_id"], Log())
         cursor = request.query_params.get("cursor")
         opening = Opening(
@@ -172,24 +176,24 @@ class StreamingServer:
                 "not in the log", reason_code="retention", oldest_seq=log.oldest_seq, latest_seq=log.latest_seq
             )
         if refusal is not None:
-            return _problem(refusal)
+            return problem_answer(refusal)
         tail_ms = request.query_params.get("tail_ms")
         body = self._frames(opening, log, None if tail_ms is None else int(tail_ms) / 1000)
         return StreamingResponse(body, media_type="text/event-stream")
 
     async def _frames(self, opening: Opening, log: Log, tail_seconds: float | None) -> AsyncIterator[str]:
         seq = log.latest_seq if opening.cursor is None else opening.cursor
-        heartbeats = self._heartbeats
-        control = opening.query.get("frames") == "control"
-        if control:
-            yield _frame("codex.stream.open", {"latest_seq": log.latest_seq, "oldest_seq": log.oldest_seq})
+        heartbeats = self.heartbeats
+        with_control = opening.query.get("frames") == "control"
+        if with_control:
+            yield control("codex.stream.open", {"latest_seq": log.latest_seq, "oldest_seq": log.oldest_seq})
         caught_up = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(tail_seconds):
                 while not self.closing and self.bye is None:
-                    changed = self._changed
-                    if self._heartbeats > heartbeats:
-                        heartbeats = self._heartbeats
+                    changed = self.news
+                    if self.heartbeats > heartbeats:
+                        heartbeats = self.heartbeats
                         yield ": heartbeat\n\n"
                     batch = log.frames[seq : seq + BATCH]
                     if batch:
@@ -197,18 +201,18 @@ class StreamingServer:
                         seq += len(batch)
                         opening.sent += len(batch)
                         self.wake()
-                    elif control and not caught_up:
+                    elif with_control and not caught_up:
                         caught_up = True
-                        yield _frame("codex.stream.caught_up", {"seq": seq})
+                        yield control("codex.stream.caught_up", {"seq": seq})
                     else:
                         await changed.wait()
-        if control and self.bye is not None:
-            yield _frame("codex.stream.bye", self.bye)
+        if with_control and self.bye is not None:
+            yield control("codex.stream.bye", self.bye)
 
     async def _snapshot(self, request: Request) -> Response:
-        refusal = self._refusal(request)
+        refusal = self.refusal(request)
         if refusal is not None:
-            return _problem(refusal)
+            return problem_answer(refusal)
         return JSONResponse({"data": encode(self.snapshot(request.path_params["worker_id"]))})
 
     def snapshot(self, worker_id: str, *, at: int | None = None) -> WorkerSnapshot:
@@ -218,9 +222,9 @@ class StreamingServer:
         return replace(fold(blank_snapshot(worker_id), events), pending_approvals=_pending(events))
 
     async def _page(self, request: Request) -> Response:
-        refusal = self._refusal(request)
+        refusal = self.refusal(request)
         if refusal is not None:
-            return _problem(refusal)
+            return problem_answer(refusal)
         log = self.logs.setdefault(request.path_params["worker_id"], Log())
         limit = int(request.query_params.get("limit", "100"))
         if "after" in request.query_params:
@@ -232,9 +236,9 @@ class StreamingServer:
         return JSONResponse({"data": [json.loads(frame) for frame in frames]})
 
     async def _append(self, request: Request) -> Response:
-        refusal = self._refusal(request)
+        refusal = self.refusal(request)
         if refusal is not None:
-            return _problem(refusal)
+            return problem_answer(refusal)
         event = (await request.json())["event"]
         worker_id = request.path_params["worker_id"]
         seq = self.append(
@@ -277,9 +281,11 @@ def _events(batch: list[str], after: int) -> Iterator[str]:
         yield f"id: {seq}\nevent: codex.worker.event\ndata: {data}\n\n"
 
 
-def _frame(event: str, facts: dict[str, Any]) -> str:
+def control(event: str, facts: dict[str, Any]) -> str:
+    """A frame without a place in the log."""
     return f"event: {event}\ndata: {json.dumps(facts)}\n\n"
 
 
-def _problem(problem: Problem, **headers: str) -> Response:
+def problem_answer(problem: Problem, **headers: str) -> Response:
+    """As it is said in HTTP."""
     return JSONResponse(problem.body(), status_code=problem.status or 500, headers=headers)

@@ -22,9 +22,10 @@ from starlette.types import Receive, Send
 from autopilot.client import log
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import Entry
+from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract import Approval, Envelope, StateGone, StreamCaughtUp, StreamOpen, WorkerSummary
+from autopilot.contract import Envelope, StreamCaughtUp, WorkerSummary
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.visitors import Visitor
@@ -36,9 +37,8 @@ AWAY_SECONDS = 2.0
 QUEUED = 64
 """Frames that the browser has not taken."""
 RETRY_MS = 1000
-ROWS_AT_FIRST = 60
-"""Of workers at each opening, the latest; a page has no more of them, and others come when they change."""
-APPROVALS_OPEN = frozenset({"pending"})
+OF_A_TAB = OverviewLimits(workers=60, machines=0, receipts=0, bodies=False)
+"""Of workers the latest are put at each opening; a page has no more of them, and others come when they change."""
 
 Renders = Callable[[Entry], Iterable["Put"]]
 
@@ -146,25 +146,23 @@ class Tab:
 
     async def _states(self, queue: asyncio.Queue[bytes]) -> None:
         """Workers, machines, approvals and receipts, as they become."""
-        counted = _Counted()
-        first: list[WorkerSummary] | None = None
+        known, told = OverviewFold(OF_A_TAB), None
         async with aclosing(self.visitor.client.follow_everything()) as follower:
             self._link = follower.state
             cancel = follower.on_state(self._link_became)
             try:
                 async for entry in follower:
-                    if isinstance(entry, StreamOpen):
-                        first = []
-                    elif isinstance(entry, WorkerSummary) and first is not None:
-                        first.append(entry)
+                    known.take(entry)
+                    if isinstance(entry, WorkerSummary) and known.is_catching_up:
                         continue
-                    elif isinstance(entry, StreamCaughtUp):
-                        first, known = None, first or []
-                        for worker in sorted(known, key=lambda worker: worker.updated_at)[-ROWS_AT_FIRST:]:
+                    if isinstance(entry, StreamCaughtUp):
+                        for worker in reversed(known.overview.workers):
                             await _put(queue, self.render(worker))
                     await _put(queue, self.render(entry))
-                    if counted.take(entry):
-                        await queue.put(frame("inbox", {"pending": counted.pending}))
+                    pending = known.pending_count if known.is_known else None
+                    if pending is not None and (pending != told or isinstance(entry, StreamCaughtUp)):
+                        told = pending
+                        await queue.put(frame("inbox", {"pending": pending}))
             finally:
                 cancel()
 
@@ -195,39 +193,6 @@ class Tab:
         items = await board.changed_by(self.visitor.client, event)
         puts = [put.frame() for item in items for put in self.render_item(item)]
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
-
-
-class _Counted:
-    """How many questions are pending."""
-
-    def __init__(self) -> None:
-        self._pending: dict[str, str] = {}
-        self._known = False
-
-    @property
-    def pending(self) -> int:
-        return len(self._pending)
-
-    def take(self, entry: Entry) -> bool:
-        """Whether the number may be another, and is known."""
-        before = self.pending
-        match entry:
-            case StreamOpen():
-                self._pending.clear()
-                self._known = False
-            case StreamCaughtUp():
-                self._known = True
-                return True
-            case Approval():
-                if entry.state in APPROVALS_OPEN:
-                    self._pending[entry.approval_id] = entry.worker_id
-                else:
-                    self._pending.pop(entry.approval_id, None)
-            case StateGone(kind="worker"):
-                self._pending = {key: worker for key, worker in self._pending.items() if worker != entry.id}
-            case WorkerSummary():
-                return False
-        return self._known and before != self.pending
 
 
 async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:
