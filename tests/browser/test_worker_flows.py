@@ -100,7 +100,7 @@ async def test_the_list_is_searched_and_walked_by_keys(visit: Visit, installed: 
     await expect(rows).to_have_count(1)
     await page.keyboard.press("/")
     await page.keyboard.type("no such words")
-    await expect(page.get_by_text("Nothing here fits.")).to_be_visible()
+    await expect(page.get_by_text("No worker fits.")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(rows).to_have_count(1)
     await page.keyboard.press("?")

@@ -33,7 +33,8 @@ async def test_a_row_says_what_it_is_about_where_it_runs_and_what_waits(ada: Bro
     assert "laptop" in row.text
     assert "Desktop" in row.text
     assert row.one("strong", class_="count").attributes["aria-label"] == "1 approval pending"
-    assert row.attributes["data-machine"] == "laptop"
+    assert row.attributes["data-machine-name"] == "laptop"
+    assert row.attributes["data-text"] == f"fix the <b>upload</b> test\n{worker_id}"
     assert row.one("time").attributes["datetime"]
 
 
@@ -56,6 +57,35 @@ async def test_further_pages_come_as_rows_with_the_place_of_the_next(ada: Browse
     assert "data-next" not in rest.attributes
     ids = [row.attributes["id"] for row in first.all("li") + rest.all("li")]
     assert len(ids) == len(set(ids)) == PAGE + 6
+
+
+async def found(browser: Browser, **asked: str) -> list[str | None]:
+    answer = await browser.http.get("/rows", params=asked)
+    assert answer.status_code == 200, answer.text
+    return [row.attributes["id"] for row in parsed(answer.text).one("ul", id="rows").all("li")]
+
+
+async def test_rows_are_found_on_whichever_page_they_are(ada: Browser):
+    assert ada.person is not None
+    wanted = await named(ada, "Rework the \u00dcbersicht")
+    for _ in range(PAGE):
+        await ada.person.open_worker()
+    page = await ada.get("/")
+    row = f"row-{wanted}"
+    assert row not in [one.attributes["id"] for one in page.one("ul", id="rows").all("li")]
+    machine = next(one for one in page.one("select", id="find-machine").all("option") if one.text == "laptop")
+    assert await found(ada, q="\u00fcbersicht rework") == [row]
+    assert await found(ada, q="rework", machine=machine.attributes["value"] or "", backend="desktop") == [row]
+    assert await found(ada, q="rework", machine="another") == []
+    assert await found(ada, q="rework", state="unknown") == [row]
+    assert await found(ada, q="rework", state="stopped") == []
+    kinds = [one.attributes["value"] for one in page.one("select", id="find-backend").all("option")]
+    assert kinds[:2] == ["", "desktop"]
+
+
+async def test_what_can_not_be_searched_for_is_refused(ada: Browser):
+    for asked in ({"q": "x" * 201}, {"state": "asleep"}, {"backend": "moon"}):
+        assert (await ada.http.get("/rows", params=asked)).status_code == REFUSED
 
 
 async def test_nobody_sees_the_rows_of_somebody_else(ada: Browser, eve: Browser):

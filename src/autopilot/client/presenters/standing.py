@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from autopilot.client.presenters.labels import Label, Tone, sentence, spelled
 from autopilot.client.presenters.people import Names
-from autopilot.contract import WorkerSnapshot, WorkerSummary
+from autopilot.contract import WorkerSnapshot, WorkerSummary, worker_search
 
 Worker: TypeAlias = WorkerSnapshot | WorkerSummary
 UNTITLED = "New session"
@@ -88,6 +88,20 @@ def activity(worker: Worker) -> tuple[str, Label]:
         return worker.status, STATUSES.get(worker.status) or Label(sentence(spelled(worker.status)))
     name = worker.activity.value if worker.activity else "unknown"
     return name, ACTIVITIES.get(name) or Label(sentence(spelled(name)))
+
+
+def searched(worker: Worker) -> str:
+    """Where words are looked for, as the server looks for them in all workers."""
+    facts = (worker.title, worker.preview, worker.cwd)
+    told = (fact.value if fact else None for fact in facts)
+    return worker_search.searched(*told, worker.workspace_ref, worker.worker_id)
+
+
+def wanted(state: str | None) -> dict[str, str]:
+    """What the list is asked for to get those of one state, as `activity` names it; the API refuses what is none."""
+    if not state:
+        return {}
+    return {"status": state} if state in STATUSES else {"status": "running", "activity": state}
 
 
 def is_open(worker: Worker) -> bool:

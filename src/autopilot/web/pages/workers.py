@@ -1,8 +1,8 @@
 """The list of workers, newest activity first: a screen on a phone, the pane beside the screen where there is room.
 
-The first page comes with the frame, changes by the stream, older ones when one scrolls or searches there. Searching and
-filtering are the browser's (static/js/40-list.js), over what it has; it asks for more while there is more. A list that
-can't be had says so, and leaves the screen beside it alone.
+The first page comes with the frame, changes by the stream, older ones when one scrolls. What is typed into the search
+is looked for by the browser in the rows that it has, at once, and then by the API in all workers (`/rows?q=`); scripts
+put the two together (static/js/40-list.js). A list that can't be had says so, and leaves the screen beside it alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from autopilot.client.presenters.people import Names
 from autopilot.client.tokens import SignInAgain
 from autopilot.client.workers import WorkerPage
 from autopilot.contract import WorkerSummary
-from autopilot.contract.errors import AutopilotError, Unauthorized
+from autopilot.contract.errors import AutopilotError, Forbidden, Unauthorized
+from autopilot.contract.worker_search import MOST_CHARACTERS
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
@@ -45,7 +46,15 @@ def routes(doors: Doors) -> list[Route]:
     """Where it is."""
 
     async def more(request: Request, visitor: Visitor) -> Response:
-        page = await visitor.client.list_workers(limit=MORE, before=request.query_params.get("before") or None)
+        asked = request.query_params
+        page = await visitor.client.list_workers(
+            search=asked.get("q"),
+            machine_id=asked.get("machine") or None,
+            backend=asked.get("backend") or None,
+            limit=MORE,
+            before=asked.get("before") or None,
+            **standing.wanted(asked.get("state")),
+        )
         return html(_rows(page, await doors.names.of(visitor), None))
 
     return [doors.page("/", _show), doors.page("/rows", more)]
@@ -64,21 +73,31 @@ async def pane(visitor: Visitor, names: Names, current: str | None) -> h.Node:
     """What the list holds at first; what changes comes by the stream."""
     try:
         page = await visitor.client.list_workers(limit=FIRST)
+        machines = await _machines(visitor)
     except (SignInAgain, Unauthorized):
         raise
     except AutopilotError as error:
         return [_head(), _failed(error)]
-    return listing(page, names, current)
+    return listing(page, machines, names, current)
 
 
-def listing(page: WorkerPage, names: Names, current: str | None) -> h.Node:
+async def _machines(visitor: Visitor) -> list[tuple[str, str]]:
+    """Those that the list can be had of, by id and name; a guest is told of none but in the rows."""
+    try:
+        found = await visitor.client.machines()
+    except Forbidden:
+        return []
+    return sorted(((one.machine_id, one.name or one.machine_id) for one in found), key=lambda named: named[1].lower())
+
+
+def listing(page: WorkerPage, machines: list[tuple[str, str]], names: Names, current: str | None) -> h.Node:
     """The list."""
     return [
         _head(),
-        _search(),
+        _search(machines),
         _rows(page, names, current),
         h.div("#rows-none", hidden=True)[
-            h.p["Nothing here fits."], h.button("#rows-all", type="button")["Show all workers"]
+            h.p["No worker fits."], h.button("#rows-all", type="button")["Show all workers"]
         ],
         h.div("#rows-empty")[
             icon("workers"),
@@ -88,7 +107,11 @@ def listing(page: WorkerPage, names: Names, current: str | None) -> h.Node:
         ],
         h.p("#rows-more", role="status")[
             h.span(".loading", hidden=True)["Loading more workers…"],
+            h.span(".seeking", hidden=True)["Searching all workers…"],
             h.span(".failed", hidden=True)["More workers could not be loaded. ", h.button(type="button")["Try again"]],
+            h.span(".unsought", hidden=True)[
+                "Not all workers could be searched. ", h.button(type="button")["Search again"]
+            ],
         ],
         h.p("#rows-found.sr", role="status", aria_live="polite"),
         _shortcuts(),
@@ -119,21 +142,26 @@ def _rows(page: WorkerPage, names: Names, current: str | None) -> h.Element:
     ]
 
 
-def _search() -> h.Element:
+def _search(machines: list[tuple[str, str]]) -> h.Element:
     states = {name: label.text for name, label in (standing.ACTIVITIES | standing.STATUSES).items()}
     return h.search("#find")[
         h.div(".field")[
             icon("search"),
             h.input(
-                "#find-words", type="search", placeholder="Search", aria_label="Search workers", autocomplete="off"
+                "#find-words",
+                type="search",
+                placeholder="Search",
+                aria_label="Search workers",
+                autocomplete="off",
+                maxlength=str(MOST_CHARACTERS),
             ),
         ],
         h.details(".filters")[
             h.summary(aria_label="Filters", title="Filters")[icon("settings"), h.b("#find-count", hidden=True)],
             h.div[
                 _choice("state", "Status", list(states.items())),
-                _choice("machine", "Machine", []),
-                _choice("backend", "Backend", []),
+                _choice("machine", "Machine", machines),
+                _choice("backend", "Backend", list(standing.BACKENDS.items())),
             ],
         ],
     ]

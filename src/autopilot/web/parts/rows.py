@@ -23,9 +23,10 @@ def row(worker: WorkerSummary, names: Names, *, current: bool = False) -> h.Elem
     attributes = {
         "data-at": worker.updated_at,
         "data-state": name,
-        "data-machine": standing.machine(worker),
-        "data-backend": standing.backend(worker),
-        "data-folder": worker.cwd.value if worker.cwd else "",
+        "data-machine": worker.machine.machine_id if worker.machine else None,
+        "data-machine-name": standing.machine(worker) or None,
+        "data-backend": worker.backend.kind if worker.backend else None,
+        "data-text": standing.searched(worker),
     }
     return h.li({"id": row_id(worker.worker_id), **attributes})[
         h.a(href=path_for(worker.worker_id), aria_current="true" if current else None)[

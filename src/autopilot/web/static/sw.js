@@ -35,10 +35,12 @@ const leave = async () => {
   await (await self.registration.pushManager?.getSubscription())?.unsubscribe();
 };
 
-/* Of a screen that htmx asks for there is another form than of the whole page. */
+/* Of a screen that htmx asks for there is another form than of the whole page. What the list is searched for is the
+   browser's: the page is the same. */
 const keyOf = (request) => {
   const url = new URL(request.url);
   url.hash = "";
+  if (url.pathname === "/") url.search = "";
   if (request.headers.has("hx-request")) url.searchParams.set("__piece", "");
   return url.href;
 };

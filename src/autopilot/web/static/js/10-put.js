@@ -55,5 +55,5 @@ const Put = (() => {
     document.dispatchEvent(new CustomEvent("placed", { detail: element }));
     return element;
   };
-  return { put };
+  return { put, place };
 })();

@@ -18,6 +18,11 @@
   };
   document.addEventListener("screen", begin);
   document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target?.id === "screen" || event.detail.elt?.id === "screen") { begin(); screen().focus({ preventScroll: true }); } else Times.show(); });
-  document.addEventListener("htmx:historyRestore", begin);
+  /* Back and forward change the screen as links do: the stream, the list and what was typed there stay. */
+  document.addEventListener("htmx:historyCacheMiss", (event) => {
+    event.preventDefault();
+    const { path } = event.detail;
+    htmx.ajax("GET", path, { target: "#screen", select: "#screen", swap: "outerHTML show:none", headers: { "hx-boosted": "true" } });
+  });
   begin();
 })();

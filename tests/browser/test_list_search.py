@@ -1,0 +1,115 @@
+"""The list in Chromium with more workers than its page holds: what is typed is found wherever it is, and stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Locator, expect
+from tests.browser.served import Desk, desk, server
+
+from autopilot.testing.postgres import TestCluster
+
+pytestmark = pytest.mark.slow
+MANY = 130
+"""More than the first page (50) and the next (100) hold together with what the stream brings (60)."""
+
+
+@pytest.fixture
+async def ada(cluster: TestCluster, launched: Browser) -> AsyncIterator[Desk]:
+    """Somebody with many workers, of which the oldest is called something."""
+    async with server(cluster) as world, desk(world, launched) as made:
+        await title(made, made.person.worker_id, "Rework the parser")
+        for number in range(MANY):
+            worker_id = await made.person.open_worker()
+            if number == 7:
+                await title(made, worker_id, "Another parser")
+        yield made
+
+
+async def title(at: Desk, worker_id: str, words: str) -> None:
+    await at.person.append(worker_id, method="thread/name/updated", params={"threadId": "t", "threadName": words})
+
+
+def rows(at: Desk) -> Locator:
+    """Those that are shown."""
+    return at.visit.page.get_by_role("list", name="Workers").get_by_role("listitem")
+
+
+def search(at: Desk) -> Locator:
+    return at.visit.page.get_by_role("searchbox", name="Search workers")
+
+
+async def test_what_is_typed_is_found_among_all_workers_and_stays_through_reload_a_worker_and_back(ada: Desk):
+    page = await ada.visit.open("/")
+    await search(ada).press_sequentially("PARSER rew")
+    await expect(rows(ada)).to_have_count(1)
+    await expect(rows(ada)).to_contain_text("Rework the parser")
+    await expect(page).to_have_url(re.compile(r"/\?q=PARSER\+rew$"))
+    await expect(page.get_by_text("1 found", exact=True)).to_be_attached()
+
+    await page.reload()
+    await expect(search(ada)).to_have_value("PARSER rew")
+    await expect(rows(ada)).to_have_count(1)
+
+    await rows(ada).get_by_role("link").click()
+    await expect(page.get_by_role("feed", name="Timeline")).to_be_visible()
+    await page.go_back()
+    await expect(page).to_have_url(re.compile(r"/\?q=PARSER\+rew$"))
+    await expect(page.get_by_role("feed", name="Timeline")).to_have_count(0)
+    await expect(search(ada)).to_have_value("PARSER rew")
+    await expect(rows(ada)).to_have_count(1)
+    await page.go_forward()
+    await expect(page.get_by_role("feed", name="Timeline")).to_be_visible()
+    await page.go_back()
+
+    await search(ada).press("Escape")
+    await expect(search(ada)).to_have_value("")
+    await expect(page).to_have_url(re.compile(r"/$"))
+    await expect(rows(ada).nth(20)).to_be_visible()
+    ada.visit.assert_quiet()
+
+
+async def test_rows_that_the_stream_brings_obey_what_is_looked_for(ada: Desk):
+    page = await ada.visit.open("/?q=parser")
+    await expect(search(ada)).to_have_value("parser")
+    await expect(rows(ada)).to_have_count(2)
+    fresh = await ada.person.open_worker()
+    await expect(page.locator(f"[id='row-{fresh}']")).to_be_attached()
+    await expect(rows(ada)).to_have_count(2)
+    await title(ada, fresh, "A third Parser")
+    await expect(rows(ada)).to_have_count(3)
+    await expect(rows(ada).first).to_contain_text("A third Parser")
+    await title(ada, ada.person.worker_id, "Something else")
+    await expect(rows(ada)).to_have_count(2)
+    ada.visit.assert_quiet()
+
+
+async def test_a_status_is_filtered_by_among_all_and_none_is_said_when_there_is_none(ada: Desk):
+    assert (await ada.person.post(f"/workers/{ada.person.worker_id}/stop", {})).status_code == 202
+    for _ in range(60):  # the stopped one leaves the first page again
+        await ada.person.open_worker()
+    page = await ada.visit.open("/")
+    await page.get_by_label("Filters").click()
+    await page.get_by_label("Status").select_option("stopped")
+    await expect(rows(ada)).to_have_count(1)
+    await page.get_by_label("Status").select_option("failed")
+    await expect(page.get_by_text("No worker fits.")).to_be_visible()
+    await expect(page.get_by_text("No workers yet")).to_be_hidden()
+    assert await ada.visit.problems("list-none") == []
+    await page.get_by_role("button", name="Show all workers").click()
+    await expect(rows(ada).nth(20)).to_be_visible()
+    ada.visit.assert_quiet()
+
+
+async def test_a_search_that_the_server_did_not_hear_says_so_and_is_made_again(ada: Desk):
+    page = await ada.visit.open("/")
+    await page.route("**/rows?*", lambda route: route.abort())
+    await search(ada).fill("rework")
+    await expect(page.get_by_text("Not all workers could be searched.")).to_be_visible()
+    await expect(page.get_by_text("No worker fits.")).to_be_hidden()
+    await page.unroute("**/rows?*")
+    await page.get_by_role("button", name="Search again").click()
+    await expect(rows(ada)).to_have_count(1)
+    await expect(page.get_by_text("Not all workers could be searched.")).to_be_hidden()
