@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from autopilot.api.audit import Action
@@ -23,6 +24,21 @@ def test_every_act_that_is_written_down_has_words() -> None:
 
 def test_an_act_that_nobody_foresaw_is_spelled_out() -> None:
     assert audit.action_words("moon_landed") == "Moon landed"
+
+
+def test_of_a_request_it_is_said_what_was_asked() -> None:
+    line = AuditLine(
+        id="a",
+        source="request",
+        at="2026-11-23T08:00:00Z",
+        action="request",
+        outcome="done",
+        actor=Actor(surface="web"),
+        detail={"method": "turn/start"},
+    )
+    assert audit.line_words(line) == "New turn"
+    assert audit.line_words(replace(line, detail={})) == "Asked something of Codex"
+    assert audit.line_words(replace(line, action="signed_in")) == "Signed in"
 
 
 def test_what_it_was_done_to_is_named_where_its_name_is_known() -> None:

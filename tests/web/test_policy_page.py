@@ -24,7 +24,7 @@ async def saved(browser: Browser, text: str, version: int = 0, **more: str) -> N
 
 async def test_it_says_what_holds_without_any_document(ada: Browser) -> None:
     page = await ada.get("/policy")
-    assert "what Autopilot always holds" in page.one(aria_label="What may be asked for").text
+    assert "Autopilot itself" in page.one(aria_label="What may be asked for").text
     assert "Nothing is in force: the built-in rules hold." in page.text
     assert "This document was never set." in page.text
 

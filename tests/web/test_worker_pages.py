@@ -95,9 +95,10 @@ async def test_details_say_ids_lease_health_and_spend(desk: Desk):
     await desk.turn()
     await desk.says("thread/tokenUsage/updated", turnId="turn-1", tokenUsage={"last": usage, "total": usage})
     page = await desk.browser.get(f"/w/{desk.worker_id}/details")
-    identity = page.one("section", aria_labelledby="of-identity").text
-    assert desk.worker_id in identity
-    assert desk.machine.worker_id in identity
+    names = page.one("section", aria_labelledby="of-names").text
+    assert desk.worker_id in names
+    assert desk.machine.worker_id in names
+    assert "laptop" in page.one("section", aria_labelledby="of-about").text
     assert "Held" in page.one("section", aria_labelledby="of-lease").text
     assert [layer.one("b").text for layer in page.all("div", class_="layer")] == ["API", "Companion", "Codex", "Log"]
     assert "1.2k" in page.one("section", aria_labelledby="of-spend").text

@@ -43,13 +43,14 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
         notice = html(notice_of(error), status=status)
         notice.headers["hx-retarget"], notice.headers["hx-reswap"] = "#notices", "beforeend"
         return notice
-    told = errors.trouble(error)
+    told = errors.trouble(error, reading=request.method == "GET")
+    again = told.way not in _POINTLESS
     body = [
-        h.h1["That did not work"],
-        h.p[told.sentence],
+        h.h1[told.sentence.removesuffix(".")],
         h.p[told.hint],
-        h.p[h.a(".button", href=request.url.path)["Try again"]] if told.way not in _POINTLESS else None,
-        h.p[h.a(href="/")["All workers"]],
+        h.a(".button.primary", href=request.url.path)["Try again"] if again else None,
+        h.p[h.a(href="/")["All workers"]] if again else h.a(".button.primary", href="/")["All workers"],
+        h.p(".fine")[f"Request {told.reference}"] if told.reference else None,
     ]
     return html(bare_page("Problem", assets, body, looks=Looks.of(request)), status=status)
 

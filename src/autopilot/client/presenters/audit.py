@@ -116,6 +116,12 @@ def action_words(action: str) -> str:
     return ACTIONS.get(action) or sentence(spelled(action))
 
 
+def line_words(line: AuditLine) -> str:
+    """What a line says was done: of a request what was asked."""
+    method = line.detail.get("method")
+    return receipts.asked(method) if line.action == "request" and isinstance(method, str) else action_words(line.action)
+
+
 def outcome(line: AuditLine) -> Label:
     """What became of it."""
     return Label("Refused", "bad") if line.outcome == "refused" else Label("Done", "good")

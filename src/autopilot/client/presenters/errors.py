@@ -184,6 +184,8 @@ BY_REASON: dict[str, Said] = {
     "database_unreachable": ("The database can't be reached.", "It is tried again; nothing is lost.", "wait"),
     "internal_error": ("Something went wrong on the server.", "Try again; nothing is done twice.", "retry"),
 }
+NO_ROLE: Said = ("This is not shared with you.", "Ask its owner to share the machine with a team of yours.", "none")
+"""Of what can't even be read; a viewer may look."""
 NETWORK: Said = (
     "The server can't be reached.",
     "Look at your connection; it is tried again, and nothing is done twice.",
@@ -210,9 +212,9 @@ _BY_KIND: tuple[tuple[type[AutopilotError], Said], ...] = (
 _MOST_FIELDS = 20
 
 
-def trouble(error: AutopilotError) -> Trouble:
-    """What to tell a person about this error, and the way out."""
-    words, hint, way = _said(error)
+def trouble(error: AutopilotError, *, reading: bool = False) -> Trouble:
+    """What to tell a person about this error, and the way out; `reading`: they only wanted to look."""
+    words, hint, way = NO_ROLE if reading and error.reason_code == "role" else _said(error)
     wait = error.retry_after_seconds
     if way == "wait" and wait:
         hint = f"Try again in {_wait(wait)}."

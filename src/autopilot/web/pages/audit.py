@@ -202,7 +202,7 @@ def _line(line: AuditLine, names: Names) -> h.Element:
     seal = f"sealed, number {line.seal}" if line.seal else "not sealed yet"
     return h.li[
         h.div(".head")[
-            h.b[audit.action_words(line.action)],
+            h.b[audit.line_words(line)],
             h.em(class_=f"pill {outcome.tone}")[outcome.text] if line.outcome != "done" else None,
             when(line.at),
         ],

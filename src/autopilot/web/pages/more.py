@@ -17,7 +17,7 @@ PLACES = (
     ("/machines", "machines", "Machines", "Where Codex runs, and who shares it"),
     ("/audit", "audit", "Audit and trace", "Who did what, and every hop of a request"),
     ("/policy", "policy", "Policy", "What may be asked, and what is decided by rule"),
-    ("/teams", "workers", "Teams", "People who share machines"),
+    ("/teams", "teams", "Teams", "People who share machines"),
     ("/devices", "devices", "Devices and sessions", "Where you are signed in"),
     ("/settings", "settings", "Settings", "Looks, notifications, this installation"),
 )

@@ -66,7 +66,7 @@ async def show_all(_request: Request, visitor: Visitor) -> Screen:
     """The teams that one is in."""
     found = await visitor.client.teams()
     rows = [(path_of(one.team_id), "workers", one.name, teams.role_words(one.role)) for one in found]
-    nothing = empty("workers", "You are in no team yet. A team shares machines: make one, or accept an invitation.")
+    nothing = empty("teams", "You are in no team yet. A team shares machines: make one, or accept an invitation.")
     body = [
         bar("Teams", back=BACK),
         records(menu(rows) if rows else section("No team", nothing), _create_form(visitor), _accept_form(visitor)),

@@ -60,8 +60,9 @@ async def _screen(visitor: Visitor, worker_id: str, names: Names) -> Screen:
         [
             bar(h.span(dir="auto")[standing.title(worker)], back=path_for(worker_id)),
             h.div(".page")[
-                _section("Identity", _facts(_identity(worker, names))),
+                _section("About", _facts(_about(worker, names))),
                 _section("Health", h.div(".layers")[(_layer(worker, *layer) for layer in LAYERS)]),
+                _section("Names", _facts(_ids(worker))),
                 _section("Lease", _facts(_lease(worker, names))),
                 _section("Spend", _facts(_spend(worker))) if worker.spend else None,
                 _section("Artifacts", _later(path_for(worker_id, "artifacts"))),
@@ -99,26 +100,29 @@ def copy_button(label: str = "Copy") -> h.Element:
     return h.button(".copy", {"type": "button", "data-copy": "", "aria-label": label, "title": label})[icon("copy")]
 
 
-def _identity(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:
-    metadata = worker.metadata or {}
-    yield "Worker", _copied(worker.worker_id)
-    yield "Thread", _copied(str(metadata["thread_id"])) if metadata.get("thread_id") else None
+def _about(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:
+    yield "Status", standing.activity(worker)[1].text
     yield "Folder", _copied(worker.cwd.value if worker.cwd else None)
     yield "Machine", standing.machine(worker)
-    yield "Machine id", _copied(worker.machine.machine_id if worker.machine else None)
     yield "Runs in", standing.backend(worker)
     yield "Executed", sentence(worker.execution_mode) if worker.execution_mode != "desktop" else None
     yield "Model", worker.model.value if worker.model else None
-    yield "Status", standing.activity(worker)[1].text
     yield "Your role", sentence(worker.role) if worker.role else None
     yield "Shared by", standing.whose(worker, names)
-    yield "Workspace", h.code[worker.workspace_ref] if worker.workspace_ref else None
-    yield "Codex home", h.code[worker.codex_home_ref] if worker.codex_home_ref else None
-    yield "Made by", worker.adapter
     yield "Opened", _moment(worker.started_at)
     yield "Closed", _moment(worker.stopped_at)
     yield "Last change", _moment(worker.updated_at)
     yield "Events", str(worker.latest_seq)
+
+
+def _ids(worker: WorkerSnapshot) -> Iterator[tuple[str, h.Node]]:
+    metadata = worker.metadata or {}
+    yield "Worker", _copied(worker.worker_id)
+    yield "Thread", _copied(str(metadata["thread_id"])) if metadata.get("thread_id") else None
+    yield "Machine", _copied(worker.machine.machine_id if worker.machine else None)
+    yield "Workspace", _copied(worker.workspace_ref)
+    yield "Codex home", _copied(worker.codex_home_ref)
+    yield "Made by", worker.adapter
 
 
 def _lease(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:

@@ -93,8 +93,8 @@ def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node, *, lo
 
 def bar(title: h.Node, *, back: str | None = None, actions: h.Node = None) -> h.Element:
     """The head of a screen; `back`: where its arrow leads on a phone."""
-    return h.header(".bar")[
-        h.a(".back", {"href": back, "aria-label": "Back", **BOOST})[icon("back")] if back else h.span(".back"),
+    return h.header(".bar" if back else ".bar.root")[
+        h.a(".back", {"href": back, "aria-label": "Back", **BOOST})[icon("back")] if back else None,
         h.h1[title],
         h.div(".actions")[actions],
     ]

@@ -29,7 +29,7 @@ from autopilot.contract import (
 from autopilot.web.parts.blocks import table, when
 from autopilot.web.timeline import diffs
 
-BUILTIN = "what Autopilot always holds"
+BUILTIN = "Autopilot itself"
 KINDS = {
     "command": "A command",
     "file_change": "A change of files",
@@ -55,16 +55,16 @@ def summary(found: Policies) -> h.Node:
         [
             sentence(spelled(one.name)),
             _listed(one.allow, "nothing") if one.limited else "anything",
-            _listed(one.deny, "nothing"),
+            _listed(one.deny, ""),
             _source(one),
         ]
         for one in found.effective
     ]
     return [
-        table("What may be asked for", ["About", "Allowed", "Denied", "Says"], sections),
-        _part("Who answers Codex", ["Who", "May answer", "Says"], [_answering(one) for one in found.answering]),
-        _part("Decided by rule", ["Rule", "What", "Decision", "Says"], [_rule(one) for one in found.rules]),
-        _part("Budgets", ["Budget", "Tokens", "Says"], [_budget(one) for one in found.budgets]),
+        table("What may be asked for", ["About", "Allowed", "Denied", "Set by"], sections),
+        _part("Who answers Codex", ["Who", "May answer", "Set by"], [_answering(one) for one in found.answering]),
+        _part("Decided by rule", ["Rule", "What", "Decision", "Set by"], [_rule(one) for one in found.rules]),
+        _part("Budgets", ["Budget", "Tokens", "Set by"], [_budget(one) for one in found.budgets]),
     ]
 
 

@@ -31,14 +31,14 @@ def row(worker: WorkerSummary, names: Names, *, current: bool = False) -> h.Elem
     return h.li({"id": row_id(worker.worker_id), **attributes})[
         h.a(href=path_for(worker.worker_id), aria_current="true" if current else None)[
             h.i(class_=f"dot {name}", aria_hidden="true"),
-            h.div[
-                h.b(dir="auto")[standing.title(worker)],
-                h.small(".words", dir="auto")[standing.last_words(worker)],
-                _where(worker, names),
-            ],
-            h.span(".ends")[
+            h.b(dir="auto")[standing.title(worker)],
+            h.time(datetime=worker.updated_at),
+            h.small(".words", dir="auto")[standing.last_words(worker)],
+            _pending(worker.pending_approvals),
+            h.small(".where")[
                 h.em(class_=f"pill {name}")[label.text] if name != "unknown" else None,
-                _pending(worker.pending_approvals),
+                _places(worker, names),
+                badges(worker),
             ],
         ]
     ]
@@ -65,16 +65,10 @@ def put_row(worker: WorkerSummary, names: Names) -> Put:
     return Put(row_id(worker.worker_id), row(worker, names), into="rows", newest_first=True)
 
 
-def _where(worker: WorkerSummary, names: Names) -> h.Element:
+def _places(worker: WorkerSummary, names: Names) -> list[h.Element]:
     place, machine = standing.backend(worker), standing.machine(worker)
     whose = standing.whose(worker, names)
-    return h.small(".where")[
-        h.time(datetime=worker.updated_at),
-        h.span(dir="auto")[machine] if machine else None,
-        h.span[place] if place else None,
-        h.span(dir="auto")[f"of {whose}"] if whose else None,
-        badges(worker),
-    ]
+    return [h.span(dir="auto")[one] for one in (machine, place, f"of {whose}" if whose else None) if one]
 
 
 def _pending(count: int) -> h.Node:
