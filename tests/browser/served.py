@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from playwright.async_api import Browser
 from tests.api.contract.conftest import opened
 from tests.api.contract.world import Person, World, person
-from tests.browser.screens import Visit, sign_in, visiting
+from tests.browser.screens import LOOKS, Visit, sign_in, visiting
 
 from autopilot.testing.postgres import TestCluster
 
@@ -42,10 +42,12 @@ async def server(cluster: TestCluster) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def desk(world: World, launched: Browser, url: str | None = None, name: str = "ada") -> AsyncIterator[Desk]:
+async def desk(
+    world: World, launched: Browser, url: str | None = None, name: str = "ada", look: tuple[str, str] = LOOKS[0]
+) -> AsyncIterator[Desk]:
     """Somebody new at a browser; `url`: by which way they reach the server."""
     somebody = await person(world, name)
-    async with visiting(launched, url or world.api.url) as visit:
+    async with visiting(launched, url or world.api.url, *look) as visit:
         code = await world.api.code_for(somebody.email)
         visit.url, way = world.api.url, visit.url
         await sign_in(visit, somebody.email, code)  # a cookie is of a host, whatever the port

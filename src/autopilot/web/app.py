@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
+from autopilot.client.presenters import recoveries
 from autopilot.client.presenters.people import Names
 from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
@@ -40,6 +41,7 @@ from autopilot.web.pages import (
     notifications,
     passkeys,
     policy,
+    recovery,
     settings,
     sign_in,
     sign_in_ways,
@@ -52,6 +54,7 @@ from autopilot.web.pages import (
     worker,
     workers,
 )
+from autopilot.web.parts.held import put_banner
 from autopilot.web.timeline import Look
 from autopilot.web.visitors import Browsers
 
@@ -77,6 +80,7 @@ PAGES = (
     leaving,
     passkeys,
     devices,
+    recovery,
     more,
     settings,
     notifications,
@@ -131,6 +135,7 @@ class Web:
                 boards=self.doors.boards,
                 render=lambda entry: _puts(entry, names, worker_id),
                 render_item=partial(worker.put_item, self.doors, Look(worker_id or "", names)),
+                render_held=lambda told: put_banner(recoveries.of_frames(told, names.device), visitor.csrf),
                 stopping=self._stopping,
                 worker_id=worker_id,
                 after=_place(request),

@@ -48,6 +48,8 @@ class Doors:
     boards: Boards = field(default_factory=Boards)
     rendered: RenderCache = field(default_factory=RenderCache)
     _visitors: Visitors | None = field(default=None, init=False)
+    _shown: set[str] = field(default_factory=set, init=False)
+    """Paths that can be gone to: an address that only takes forms would be gone back to in vain."""
 
     def serve(self, app: ASGIApp, browsers: Browsers) -> None:
         """The API to call, before the first request."""
@@ -73,8 +75,15 @@ class Doors:
                 if method not in SAFE:
                     visitor.check(request.headers.get(CSRF_HEADER) or (await form_of(request)).get(CSRF_FIELD))
                 answer = await handler(request, visitor)
-                return await self._framed(request, visitor, answer) if isinstance(answer, Screen) else answer
+                if not isinstance(answer, Screen):
+                    return answer
+                response = await self._framed(request, visitor, answer)
+                if path not in self._shown:
+                    response.headers["hx-push-url"] = answer.path or "false"
+                return response
 
+        if method in SAFE:
+            self._shown.add(path)
         return Route(path, endpoint, methods=[method])
 
     def open(self, path: str, handler: OpenHandler, method: str = "GET") -> Route:

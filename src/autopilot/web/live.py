@@ -25,7 +25,7 @@ from autopilot.client.everything import Entry
 from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract import Envelope, StreamCaughtUp, WorkerSummary
+from autopilot.contract import Envelope, StateRecovery, StreamCaughtUp, WorkerSummary
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.visitors import Visitor
@@ -73,6 +73,7 @@ class Tab:
     boards: Boards
     render: Renders
     render_item: Callable[[Item], Iterable[Put]]
+    render_held: Callable[[Iterable[StateRecovery]], Put]
     stopping: asyncio.Event
     worker_id: str | None
     after: int
@@ -145,7 +146,7 @@ class Tab:
                 await self.visitor.client.look_at([])
 
     async def _states(self, queue: asyncio.Queue[bytes]) -> None:
-        """Workers, machines, approvals and receipts, as they become."""
+        """Workers, machines, approvals, receipts and who is held, as they become."""
         known, told = OverviewFold(OF_A_TAB), None
         async with aclosing(self.visitor.client.follow_everything()) as follower:
             self._link = follower.state
@@ -159,6 +160,8 @@ class Tab:
                         for worker in reversed(known.overview.workers):
                             await _put(queue, self.render(worker))
                     await _put(queue, self.render(entry))
+                    if isinstance(entry, StateRecovery | StreamCaughtUp) and not known.is_catching_up:
+                        await queue.put(self.render_held(known.overview.recoveries).frame())
                     pending = known.pending_count if known.is_known else None
                     if pending is not None and (pending != told or isinstance(entry, StreamCaughtUp)):
                         told = pending

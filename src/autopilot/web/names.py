@@ -62,6 +62,7 @@ async def _asked(client: RuntimeCodexClient) -> Names:
     devices = {device.device_id: device.name or device.platform or "" for device in await client.devices()}
     return Names(
         me=me.user.id,
+        device=me.device.device_id if me.device else None,
         users=users,
         devices=devices,
         machines=machines,

@@ -29,6 +29,8 @@ class Names:
 
     me: int | None = None
     """The user who looks."""
+    device: str | None = None
+    """The device they look with."""
     users: Mapping[int, str] = field(default_factory=dict)
     devices: Mapping[str, str] = field(default_factory=dict)
     machines: Mapping[str, str] = field(default_factory=dict)

@@ -76,7 +76,8 @@ async def _screen(visitor: Visitor, said: str | None = None) -> Screen:
     body = records(
         h.p(".warning", role="status")[said] if said else None,
         h.p(".warning")[
-            "A device came in by mail although your account has passkeys. Is it yours? Confirm it; else sign it out."
+            "A device came in by mail although your account has passkeys. ",
+            h.a(href="/recovery")["Confirm it, or refuse it."],
         ]
         if held
         else None,

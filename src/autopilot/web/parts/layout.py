@@ -18,6 +18,8 @@ from autopilot.web.parts.icons import icon
 
 BOOST = {"hx-boost": "true", "hx-target": "#screen", "hx-select": "#screen", "hx-swap": "outerHTML show:none"}
 """Links within change the screen only: the stream and the list stay."""
+HELD_ID = "held"
+"""Of the banner in the frame that tells who came in without a passkey; the stream fills it (parts/held.py)."""
 TABS = (
     ("/", "workers", "Workers"),
     ("/inbox", "inbox", "Inbox"),
@@ -40,6 +42,8 @@ class Screen:
     """The path of the tab that it belongs to."""
     status: int = 200
     """What it is answered with: of a form that comes back with what is wrong in it, 422."""
+    path: str | None = None
+    """Its address, where it is the answer to a form that has none to be gone back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def _state_line() -> h.Element:
             aria_label="Emergency stop",
             title="Emergency stop",
         )[icon("stop")],
+        h.div(role="alert")[h.ul(id=HELD_ID)],
     ]
 
 
