@@ -12,8 +12,10 @@ import sys
 import importlib, pathlib
 import autopilot.client, autopilot.client.log, autopilot.contract
 import autopilot.client.presenters as presenters
-for path in pathlib.Path(presenters.__file__).parent.glob("*.py"):
-    importlib.import_module(f"autopilot.client.presenters.{{path.stem}}")
+home = pathlib.Path(presenters.__file__).parent
+for path in home.rglob("*.py"):
+    name = ".".join(path.relative_to(home).with_suffix("").parts).removesuffix(".__init__")
+    importlib.import_module(f"autopilot.client.presenters.{{name}}" if name != "__init__" else presenters.__name__)
 from autopilot.contract import Envelope, decode
 rooms = sorted(name for name in sys.modules if name.startswith("autopilot."))
 print([room for room in rooms if room.split(".")[1] not in ("client", "contract")])

@@ -16,7 +16,7 @@ from autopilot.client.timeline_records import Asked
 from autopilot.contract import Approval, ApprovalEvidence
 
 _LONGEST_VALUE = 600
-_LONGEST_PROSE = 4000
+_LONGEST_ADDRESS = 4000
 _UNFOLDED = 3
 """So many files are shown unfolded: what one decides on is in sight."""
 
@@ -81,13 +81,13 @@ def evidence(of: Approval | Asked, caps: Caps, *, with_files: bool = True) -> Ev
     told = _of_item(of) if isinstance(of, Asked) else _of_approval(of, with_files=with_files)
     said = {told.reason, told.command, told.folder, told.page}
     return Evidence(
-        _prose(told.reason),
+        visible.words(told.reason),
         visible.code(told.command[: caps.characters]),
         visible.line(told.folder),
         tuple(_fact(label, value) for label, value in told.facts if value not in said),
         diffs.shown(told.files, caps, unfolded=_UNFOLDED),
         tuple(told.questions),
-        visible.line(told.page, _LONGEST_PROSE),
+        visible.line(told.page, _LONGEST_ADDRESS),
     )
 
 
@@ -121,8 +121,4 @@ def _fact(label: str, value: str) -> Fact:
 
 
 def _question(header: str, text: str, choices: Iterable[str]) -> Question:
-    return Question(visible.line(header), _prose(text), tuple(visible.line(choice) for choice in choices))
-
-
-def _prose(text: str) -> str:
-    return visible.prose(text if len(text) <= _LONGEST_PROSE else text[:_LONGEST_PROSE] + "…")
+    return Question(visible.line(header), visible.words(text), tuple(visible.line(choice) for choice in choices))

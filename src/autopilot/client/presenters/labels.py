@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from autopilot.client.presenters import visible
+
 Tone = Literal["good", "bad", "warn", "busy", "quiet"]
 """
 good   as it should be
@@ -30,7 +32,7 @@ _LONGEST = 100
 def spelled(word: str) -> str:
     """A word of a program's (`waiting_for_input`, `turnEnded`) as words: of values nobody foresaw."""
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in word[:_LONGEST])
-    return " ".join(spaced.replace("_", " ").replace("-", " ").replace(".", " ").split())
+    return visible.line(" ".join(spaced.replace("_", " ").replace("-", " ").replace(".", " ").split()))
 
 
 def sentence(words: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from typing import Literal
+
 from autopilot.client.presenters.labels import Label, sentence, spelled
 from autopilot.contract import Receipt
 
@@ -74,6 +77,16 @@ def state_of(state: str, *, machine_unreachable: bool = False) -> Label:
     if machine_unreachable and state == "accepted":
         return Label(_WAITING, "warn")
     return STATES.get(state) or Label(sentence(spelled(state)))
+
+
+Dot = Literal["on", "off", "ill"]
+
+
+def dots(state: str, come_to: AbstractSet[str] = frozenset()) -> tuple[Dot, ...]:
+    """One dot a step of the way: those that were come to are on, the last is ill where it did not end well."""
+    furthest = max((number for number, one in enumerate(WAY) if one in come_to or one == state), default=-1)
+    shown: list[Dot] = ["on" if number <= furthest else "off" for number in range(len(WAY))]
+    return tuple(shown) if state in WAY else (*shown[:-1], "ill")
 
 
 def step(state: str) -> str:

@@ -40,6 +40,11 @@ def line(text: str, limit: int = 300) -> str:
     return code(short).replace("\n", " ").strip()
 
 
+def words(text: str, limit: int = 4000) -> str:
+    """Some words of somebody's, with their line ends; longer ones keep their beginning."""
+    return prose(text if len(text) <= limit else text[:limit] + "…")
+
+
 def _visible(found: re.Match[str]) -> str:
     number = ord(found.group())
     if number < _SPACE:

@@ -1,8 +1,7 @@
-"""How the items of a timeline look: one renderer a kind of item, from an item to its element. Pure.
+"""How the items of a timeline look: one renderer a kind of view, from what is shown to its element. Pure.
 
-Owns the looks; words are those of `client.presenters`. What a model says is hostile input: everything of an item's goes
-through `safe`, `markdown` or `terminal`, and no more of it is shown than `look.Caps` says, so that a rendering takes a
-bounded time. Never loads anything, never knows who may see it.
+Owns the looks; what is shown, and how much of it, is said by `client.presenters.timeline`. What a model says is hostile
+input: everything of an item's is escaped here, made visible there. Never loads anything, never knows who may see it.
 """
 
 from __future__ import annotations
@@ -13,55 +12,45 @@ from typing import Any
 
 import htpy as h
 
-from autopilot.client import timeline_items as items
-from autopilot.client import timeline_records as records
-from autopilot.client.presenters import handshakes
+from autopilot.client.presenters.cuts import WHOLE, Caps
+from autopilot.client.presenters.timeline import View, present
+from autopilot.client.presenters.timeline import doings as did
+from autopilot.client.presenters.timeline import messages as said
+from autopilot.client.presenters.timeline import people as asked
+from autopilot.client.presenters.timeline import turns as turned
 from autopilot.client.timeline_items import Item
 from autopilot.web.timeline import doings, messages, people, turns
 from autopilot.web.timeline.frame import article, element_id
-from autopilot.web.timeline.look import PLAIN, WHOLE, Caps, Look
+from autopilot.web.timeline.look import PLAIN, Look
 
-__all__ = ["PLAIN", "RENDERERS", "WHOLE", "Caps", "Look", "element_id", "phase", "render"]
+__all__ = ["PLAIN", "RENDERERS", "WHOLE", "Caps", "Look", "element_id", "render"]
 
-RENDERERS: dict[type[Item], Callable[[Any, Look], h.Element]] = {
-    items.UserMessage: messages.user_message,
-    items.AgentMessage: messages.agent_message,
-    items.Reasoning: messages.reasoning,
-    items.Plan: messages.plan,
-    items.CommandExecution: doings.command,
-    items.FileChange: doings.file_change,
-    items.TurnDiff: doings.turn_diff,
-    items.ToolCall: doings.tool_call,
-    items.WebSearch: doings.web_search,
-    items.Image: doings.image,
-    items.SubAgent: doings.sub_agent,
-    items.Hook: doings.hook,
-    items.Pause: doings.pause,
-    items.OtherItem: doings.other,
-    items.TurnStarted: turns.turn_started,
-    items.TurnEnded: turns.turn_ended,
-    items.Usage: turns.usage,
-    items.Failure: turns.failure,
-    items.Notice: turns.notice,
-    items.Compaction: turns.compaction,
-    items.Review: turns.review,
-    items.AutoReview: turns.auto_review,
-    records.Request: people.request,
-    records.Asked: people.approval,
-    records.PolicyDenied: people.policy_denied,
-    records.Handshake: people.handshake,
-    records.Lifecycle: people.lifecycle,
+RENDERERS: dict[type[View], Callable[[Any, Look], h.Node]] = {
+    said.UserMessageView: messages.user_message,
+    said.AgentMessageView: messages.agent_message,
+    said.ReasoningView: messages.reasoning,
+    said.PlanView: messages.plan,
+    did.CommandView: doings.command,
+    did.ChangesView: doings.changes,
+    did.ToolCallView: doings.tool_call,
+    did.WebSearchView: doings.web_search,
+    did.ImageView: doings.image,
+    did.LineView: doings.line,
+    did.OtherView: doings.other,
+    turned.RuleView: turns.rule,
+    turned.FailureView: turns.failure,
+    turned.ReviewView: turns.review,
+    turned.AutoReviewView: turns.auto_review,
+    asked.RequestView: people.request,
+    asked.ApprovalView: people.approval,
+    asked.PolicyDeniedView: people.policy_denied,
+    asked.HandshakeView: people.handshake,
+    asked.LifecycleView: people.lifecycle,
 }
 
 
 def render(item: Item, look: Look = PLAIN, now: datetime | None = None) -> h.Element:
     """An item's element. `now`: for the few that look different when time has passed."""
-    if isinstance(item, records.Handshake):
-        return people.handshake(item, look, now)
-    renderer = RENDERERS.get(type(item))
-    return renderer(item, look) if renderer else article(item, item.kind)
-
-
-def phase(item: Item, now: datetime | None) -> bool:
-    """Whether the time that has passed makes an item look different."""
-    return isinstance(item, records.Handshake) and handshakes.is_over(item, now)
+    view = present(item, look.names, look.caps, now)
+    renderer = RENDERERS.get(type(view))
+    return article(item, view, renderer(view, look) if renderer else None)

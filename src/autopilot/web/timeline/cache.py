@@ -12,8 +12,9 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from autopilot.client.presenters.timeline import changes_by_itself
 from autopilot.client.timeline_items import Item
-from autopilot.web.timeline import phase, render
+from autopilot.web.timeline import render
 from autopilot.web.timeline.look import PLAIN, Look
 
 MOST_CHARACTERS = 8_000_000
@@ -47,7 +48,7 @@ class RenderCache:
 
     def html(self, item: Item, look: Look = PLAIN, now: datetime | None = None) -> Markup:
         """The item's HTML, made anew only where it is another than before."""
-        key = (look, item.key, item.last_seq, phase(item, now))
+        key = (look, item.key, item.last_seq, changes_by_itself(item, now))
         kept = self._kept.get(key)
         if kept is not None and (kept.item is item or kept.item == item):
             self._kept.move_to_end(key)

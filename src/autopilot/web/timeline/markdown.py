@@ -18,58 +18,35 @@ from markupsafe import Markup
 from typing_extensions import override
 
 from autopilot.client.presenters import visible
+from autopilot.client.presenters.prose import LONGEST_ADDRESS, Prose, may_link
 from autopilot.web.timeline.frame import left_out
 
 REL = "noopener noreferrer nofollow"
-_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s\"'<>`]+", re.IGNORECASE)
-_LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,24}")
-_LONGEST_ADDRESS = 4000
 _NESTING = 12
-_MOST_MARKS, _MARKS = 2500, "[*_`~<"
-_MOST_ADDRESSES = 100
-"""Texts with more of these take a time that grows with the square of it; they are shown as text, or without links."""
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,24}")
 _BLOCKS = frozenset({"paragraph_open", "list_item_open", "blockquote_open", "th_open", "td_open"})
 Options = Any
 Rule = Callable[[RendererHTML, Sequence[Token], int, Options, Any], str]
-
-
-def may_link(address: str) -> bool:
-    """Whether an address may be gone to from here."""
-    return len(address) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(address) is not None
 
 
 def link(address: str, words: str) -> h.Node:
     """A link to elsewhere; only the words, where the address is none to go to."""
     if not may_link(address):
         return h.bdi[visible.line(words)]
-    return h.a(href=visible.line(address, _LONGEST_ADDRESS), rel=REL, target="_blank")[h.bdi[visible.line(words)]]
+    return h.a(href=visible.line(address, LONGEST_ADDRESS), rel=REL, target="_blank")[h.bdi[visible.line(words)]]
 
 
-def rendered(text: str, limit: int, *, breaks: bool = False, whole: str | None = None) -> h.Node:
-    """A text as HTML; beyond `limit` characters it goes on as plain text, so that no text takes long.
+def rendered(text: Prose, *, breaks: bool = False, whole: str | None = None) -> h.Node:
+    """A text as HTML, as far as it is shown.
 
     `breaks`: a line end is one, as people type; else as in Markdown. `whole`: where all of it is.
     """
-    head, rest = _parted(text, limit)
-    if sum(map(head.count, _MARKS)) > _MOST_MARKS:
-        head, rest = "", text
-    html = _ENGINES[breaks, head.count(":") <= _MOST_ADDRESSES].render(visible.prose(head), {}) if head else ""
-    return h.div(
-        ".md"
-    )[
+    html = _ENGINES[breaks, text.finds_addresses].render(text.markdown, {}) if text.markdown else ""
+    return h.div(".md")[
         Markup(visible.prose(html)),  # noqa: S704 - made by the rules below, which escape everything of the text's
-        h.p(".rest", dir="auto")[visible.prose(rest[:limit])] if rest else None,
-        left_out(f"{len(rest) - limit:,} characters more", whole) if len(rest) > limit else None,
+        h.p(".rest", dir="auto")[text.plain] if text.plain else None,
+        left_out(text.left_out, whole),
     ]
-
-
-def _parted(text: str, limit: int) -> tuple[str, str]:
-    """The text up to a line end before the limit, and the rest."""
-    if len(text) <= limit:
-        return text, ""
-    end = text.rfind("\n", limit // 2, limit)
-    end = limit if end < 0 else end
-    return text[:end], text[end:]
 
 
 def _open(self: RendererHTML, tokens: Sequence[Token], index: int, options: Options, env: Any) -> str:

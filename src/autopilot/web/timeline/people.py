@@ -1,190 +1,119 @@
-"""What people ask, and what is asked of them: requests, approvals, refusals by policy, handshakes, the log itself."""
+"""How what people ask, and what is asked of them, looks: requests, approvals, refusals, handshakes, the log itself."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import htpy as h
 
-from autopilot.client.presenters import approvals, handshakes, receipts, visible
-from autopilot.client.presenters.evidence import Evidence, Question, evidence
-from autopilot.client.presenters.labels import Label
-from autopilot.client.presenters.people import who
-from autopilot.client.presenters.policies import denial_words, rule_words
-from autopilot.client.timeline_records import (
-    Asked,
-    Denial,
-    Handshake,
-    Lifecycle,
-    PolicyDenied,
-    ReceiptStep,
-    Request,
+from autopilot.client.presenters.evidence import Evidence, Question
+from autopilot.client.presenters.receipts import Dot
+from autopilot.client.presenters.timeline.people import (
+    Answer,
+    ApprovalView,
+    HandshakeView,
+    LifecycleView,
+    Passed,
+    PolicyDeniedView,
+    Refusal,
+    RequestView,
 )
-from autopilot.contract import Actor
 from autopilot.web.timeline import diffs, markdown, terminal
-from autopilot.web.timeline.frame import article, chip, moment, mono, words
+from autopilot.web.timeline.frame import by, chip, folder, left_out, moment, mono, words
 from autopilot.web.timeline.look import Look
 
-_REPEATED_IN_A_MESSAGE = frozenset({"turn/start", "turn/steer"})
-"""What these say is the next message of the timeline."""
+_DOTS: dict[Dot, str] = {"on": "on", "off": "", "ill": "ill"}
 
 
-def request(item: Request, look: Look) -> h.Element:
+def request(view: RequestView, look: Look) -> h.Node:
     """A request, who asked, and the steps of its receipt."""
-    state = receipts.state_of(item.state)
-    title = receipts.asked(item.method)
-    quiet = item.state in receipts.WAY
-    return article(
-        item,
-        f"Request {title}, {state.text}",
-        h.header[
-            h.b[visible.line(title)],
-            None if item.state == "completed" else chip(state),
-            by(item.actor, look),
-            moment(item.at),
-        ],
-        words(item.words) if item.words and not (quiet and item.method in _REPEATED_IN_A_MESSAGE) else None,
-        _denial(item.denial) if item.denial else words(item.error) if item.error else None,
+    traced = view.x_request_id and look.worker_id
+    return [
+        h.header[h.b[view.title], chip(view.state) if view.state else None, by(view.by), moment(view.at)],
+        words(view.words),
+        _refusal(view.refusal) if view.refusal else words(view.error),
         h.details(".way")[
-            h.summary[h.span(".dots", aria_hidden="true")[_dots(item)], h.span(".sr")["Steps"]],
-            h.ol(".passed")[(_step(step) for step in item.steps)],
-            h.p(".ids")[mono(item.request_id), _trace(item, look)],
+            h.summary[
+                h.span(".dots", aria_hidden="true")[[h.i(class_=_DOTS[dot])[""] for dot in view.dots]],
+                h.span(".sr")["Steps"],
+            ],
+            h.ol(".passed")[(_step(step) for step in view.steps)],
+            h.p(".ids")[mono(view.request_id), h.a(href=look.trace(view.x_request_id))["Trace"] if traced else None],
         ],
-        also="quiet" if quiet else "loud",
-    )
+    ]
 
 
-def approval(item: Asked, look: Look) -> h.Element:
+def approval(view: ApprovalView, look: Look) -> h.Node:
     """A question of Codex with its evidence, and who answered what."""
-    course = approvals.course(item)
-    state, title = approvals.in_short(course), approvals.title(item)
-    about = evidence(item, look.caps)
-    return article(
-        item,
-        f"Approval: {title}, {state.text}",
+    about = view.evidence
+    return [
         h.header[
-            h.span(".what")[visible.line(approvals.kind_of(item.what))],
-            chip(approvals.risk(item.risk)) if item.risk and course.is_pending else None,
-            None if course.is_pending else chip(state),
-            moment(item.at),
+            h.span(".what")[view.what],
+            chip(view.risk) if view.risk else None,
+            chip(view.state) if view.state else None,
+            moment(view.at),
         ],
-        h.p(".title", dir="auto")[visible.prose(title[:600])],
+        h.p(".title", dir="auto")[view.title],
         _evidence(about)
-        if course.is_pending
+        if view.is_pending
         else None
         if about.is_empty
         else h.details[h.summary["Evidence"], _evidence(about)],
-        _answer(item, look),
-        also="pending" if course.is_pending else "ended",
-    )
-
-
-def policy_denied(item: PolicyDenied, look: Look) -> h.Element:
-    """A policy said no to an answer."""
-    return article(
-        item,
-        "Refused by policy",
-        h.header[h.b["Refused by policy"], by(item.actor, look), moment(item.at)],
-        h.p(".line")[visible.line(f"An answer: {approvals.kind_of(item.what)}")] if item.what else None,
-        _denial(item.denial),
-        also="loud",
-    )
-
-
-def handshake(item: Handshake, look: Look, now: datetime | None = None) -> h.Element:
-    """A handshake: sent, answered by which session, or never."""
-    state = handshakes.state_of(item, now)
-    took = handshakes.answered_after(item)
-    waiting = state is handshakes.WAITING
-    return article(
-        item,
-        f"Handshake, {state.text}",
-        h.header[h.b["Handshake"], _waiting() if waiting else chip(state), by(item.actor, look), moment(item.at)],
-        h.p(".line")[
-            by(item.answered_by, look),
-            " session ",
-            mono(item.session_id),
-            f", after {took}" if took else None,
-        ]
-        if item.answered_by is not None and item.session_id
+        left_out(view.cannot, None),
+        h.p(".answer-here")[h.a(".button", href=look.approval(view.approval_id))["Answer"]]
+        if view.is_pending and not view.cannot
         else None,
-        also="waiting" if waiting else "",
-    )
+        _answer(view.answer) if view.answer else None,
+    ]
 
 
-def lifecycle(item: Lifecycle, look: Look) -> h.Element:
-    """The log was opened or closed; of a stop, what it ended and could not."""
-    stopped = item.event == "stopped"
-    title = "Stopped" if stopped else {"reattach": "Opened again"}.get(item.reason or "", "Session begins")
-    unsure = stopped and item.verified is False
-    lists = (("Ended", item.processes), ("Still running", item.still_running), ("Not looked at", item.unverified))
-    return article(
-        item,
-        title,
-        h.header[
-            h.b[title],
-            chip(Label("Not verified", "warn")) if unsure else None,
-            by(item.actor, look) if stopped else None,
-            moment(item.at),
-        ],
-        words(item.reason) if stopped and item.reason else None,
-        [_list(name, found) for name, found in lists if found],
-        also="loud" if unsure else "",
-    )
-
-
-def by(actor: Actor | None, look: Look) -> h.Node:
-    """Who it was, on which device."""
-    one = who(actor, look.names)
-    return None if one is None else h.bdi(".by")[visible.line(one.words)]
-
-
-def _waiting() -> h.Node:
-    """Both states: the second takes the place of the first when the time is over, by the style sheet's clock."""
+def policy_denied(view: PolicyDeniedView, _look: Look) -> h.Node:
+    """A policy said no to an answer."""
     return [
-        h.span(".in-time")[chip(handshakes.WAITING)],
-        h.span(".too-late")[chip(handshakes.NEVER)],
+        h.header[h.b[view.title], by(view.by), moment(view.at)],
+        h.p(".line")[view.about] if view.about else None,
+        _refusal(view.refusal),
     ]
 
 
-def _list(name: str, found: tuple[str, ...]) -> h.Element:
-    return h.div(".found")[h.p(".part")[name], h.ul[(h.li[mono(one)] for one in found)]]
-
-
-def _dots(item: Request) -> list[h.Element]:
-    """One dot a step of the way: those that were come to are full."""
-    come_to = {step.state for step in item.steps} | {item.state}
-    furthest = max((number for number, state in enumerate(receipts.WAY) if state in come_to), default=-1)
-    dots = [h.i(class_="on" if number <= furthest else "")[""] for number in range(len(receipts.WAY))]
-    return dots if item.state in receipts.WAY else [*dots[:-1], h.i(class_="ill")[""]]
-
-
-def _step(step: ReceiptStep) -> h.Element:
-    return h.li[h.span[visible.line(receipts.step(step.state))], moment(step.at)]
-
-
-def _trace(item: Request, look: Look) -> h.Node:
-    if not (item.x_request_id and look.worker_id):
-        return None
-    return h.a(href=look.trace(item.x_request_id))["Trace"]
-
-
-def _denial(denial: Denial) -> h.Element:
-    rule = rule_words(denial)
-    return h.div(".denial")[
-        words(denial_words(denial)),
-        h.p(".rule")[visible.line(rule)] if rule else None,
+def handshake(view: HandshakeView, _look: Look) -> h.Node:
+    """A handshake; while it waits both of its states: the style sheet's clock puts the second in place of the first."""
+    state: h.Node = chip(view.state)
+    if view.later:
+        state = [h.span(".in-time")[chip(view.state)], h.span(".too-late")[chip(view.later)]]
+    return [
+        h.header[h.b[view.title], state, by(view.by), moment(view.at)],
+        h.p(".line")[
+            by(view.answered_by), " session ", mono(view.session), f", after {view.after}" if view.after else None
+        ]
+        if view.session
+        else None,
     ]
+
+
+def lifecycle(view: LifecycleView, _look: Look) -> h.Node:
+    """The log was opened or closed; of a stop, what it ended and could not."""
+    return [
+        h.header[h.b[view.title], chip(view.state) if view.state else None, by(view.by), moment(view.at)],
+        words(view.words),
+        [h.div(".found")[h.p(".part")[name], h.ul[(h.li[mono(one)] for one in those)]] for name, those in view.found],
+    ]
+
+
+def _step(step: Passed) -> h.Element:
+    return h.li[h.span[step.word], moment(step.at)]
+
+
+def _refusal(refusal: Refusal) -> h.Element:
+    return h.div(".denial")[words(refusal.words), h.p(".rule")[refusal.rule] if refusal.rule else None]
 
 
 def _evidence(about: Evidence) -> list[h.Node]:
     facts = about.facts
     return [
         terminal.block(about.command) if about.command else None,
-        h.p(".cwd")["in ", mono(about.folder)] if about.folder else None,
-        words(about.reason) if about.reason else None,
-        h.dl(".facts")[((h.dt[one.label], h.dd[mono(one.value, 600)]) for one in facts)] if facts else None,
-        list(diffs.files(about.files)) or None,
+        folder(about.folder),
+        words(about.reason),
+        h.dl(".facts")[((h.dt[one.label], h.dd[mono(one.value)]) for one in facts)] if facts else None,
+        diffs.files(about.files),
         h.ol(".questions")[(_question(one) for one in about.questions)] if about.questions else None,
         h.p(".line")[markdown.link(about.page, about.page)] if about.page else None,
     ]
@@ -198,20 +127,7 @@ def _question(one: Question) -> h.Element:
     ]
 
 
-def _answer(item: Asked, look: Look) -> h.Node:
-    if item.state == "pending":
-        if not item.answerable:
-            return h.p(".left-out")[approvals.AT_THE_COMPUTER]
-        return h.p(".answer-here")[h.a(".button", href=look.approval(item.approval_id))["Answer"]]
-    if item.option is None:
-        return None
-    by_whom = approvals.answered_by(approvals.course(item), look.names)
+def _answer(answer: Answer) -> h.Element:
     return h.div(".answer")[
-        h.p[
-            h.b(dir="auto")[visible.line(item.option)],
-            " ",
-            h.bdi(".by")[visible.line(by_whom)] if by_whom else None,
-            moment(item.decided_at),
-        ],
-        words(item.message) if item.message else None,
+        h.p[h.b(dir="auto")[answer.option], " ", by(answer.by), moment(answer.at)], words(answer.words)
     ]
