@@ -16,6 +16,8 @@ from tests.api.contract.world import Person, World, lease, person
 from autopilot.api.push_room import PushRoom, push_room
 from autopilot.api.settings import Limits
 from autopilot.contract.port import RuntimePort
+from autopilot.ops.clock import Clock
+from autopilot.ops.metrics import Metrics
 from autopilot.ops.serve import Server
 from autopilot.testing.clock import FakeClock
 from autopilot.testing.postgres import TestCluster
@@ -41,11 +43,14 @@ class PushWorld:
         found: PushRoom = self.world.api.app.state.api.push
         return found
 
-    def node(self, port: RuntimePort | None = None) -> PushRoom:
+    def node(
+        self, port: RuntimePort | None = None, *, metrics: Metrics | None = None, clock: Clock | None = None
+    ) -> PushRoom:
         """The parts of another process of the same installation, by this test's clock."""
         api = self.world.api
-        key, limits = self.room.push.key, Limits()
-        return push_room(HERE, api.pool, port or api.runtime, key=key, limits=limits, clock=self.clock)
+        key, limits, counted = self.room.push.key, Limits(), metrics or Metrics()
+        clock = clock or self.clock
+        return push_room(HERE, api.pool, port or api.runtime, key=key, limits=limits, clock=clock, metrics=counted)
 
     async def turn(self, node: PushRoom | None = None) -> list[dict[str, Any]]:
         """Plan and send all that is due now; what arrived by it."""

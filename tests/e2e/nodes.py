@@ -92,9 +92,9 @@ class Nodes:
 
 
 @asynccontextmanager
-async def running_nodes(dsn: str, folder: Path, apis: int) -> AsyncIterator[Nodes]:
-    """All of them ready, over this database; ended at the end."""
-    environ = environment(folder, DATABASE_URL=dsn, AUTOPILOT_LOG_FORMAT="json")
+async def running_nodes(dsn: str, folder: Path, apis: int, **settings: str) -> AsyncIterator[Nodes]:
+    """All of them ready, over this database; ended at the end. `settings`: what else they find in their environment."""
+    environ = environment(folder, DATABASE_URL=dsn, AUTOPILOT_LOG_FORMAT="json", **settings)
     async with AsyncExitStack() as stack:
 
         def node(kind: str, name: str) -> Node:

@@ -170,6 +170,7 @@ def build(
         limits=limits,
         addresses=addresses,
         alarm=alarm,
+        metrics=metrics,
         push_key=push_key,
     )
     metrics.gauge("api_streams_open", "Event streams open now.").set_function(lambda: api.watch.count)
@@ -294,6 +295,7 @@ def _parts(
     limits: Limits,
     addresses: Addresses,
     alarm: Alarm,
+    metrics: Metrics,
     push_key: Callable[[], PushKey] | None,
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
@@ -302,7 +304,7 @@ def _parts(
         pool=pool,
         sessions=sessions,
         browsers=Browsers(pool, sessions, addresses, _strangers(limits, clock)),
-        push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock),
+        push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock, metrics=metrics),
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds, limits.ceremonies),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),

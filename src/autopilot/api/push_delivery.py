@@ -3,7 +3,8 @@
 Owns the end of each row of `api.push_message`. Several processes send beside one another: each claims what it sends for
 a minute, so that one that dies is taken over from; then a message may arrive twice, under one tag and topic, which is
 one notification. What the runtime does not let the user read, what is over by now, what is on a screen, and what has
-grown too old is not sent. Bounded: so many at once, each within seconds, and none is tried for longer than its age.
+grown too old is not sent. Bounded: so many at once, in all and to each push service (`push_road.py`), each within
+seconds, and none is tried for longer than its age.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
 
 from autopilot.api.push_actions import PushActions
 from autopilot.api.push_compose import Composer, Nothing
+from autopilot.api.push_counts import PushCounts
 from autopilot.api.push_outcomes import note
 from autopilot.api.push_plan import AGE, SQL, wanted_of
+from autopilot.api.push_road import Road
 from autopilot.api.push_sender import AGAIN, Message, Result, Sender, Target
 from autopilot.api.push_words import encoded
 from autopilot.contract.errors import Unavailable
@@ -30,7 +34,7 @@ from autopilot.ops.clock import Clock
 from autopilot.ops.log import get_logger
 
 SECONDS = 1.0
-AT_ONCE = 20
+SENT = "sent"
 CLAIM = timedelta(seconds=60)
 FIRST_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -61,23 +65,57 @@ class Deliverer:
     composer: Composer
     actions: PushActions
     clock: Clock
+    counts: PushCounts
     seconds: float = SECONDS
+    road: Road = field(default_factory=Road)
 
     async def run(self) -> None:
-        """Send what is due, every second, until cancelled."""
-        while True:
-            while await self.turn() == AT_ONCE:
-                pass
-            await self.clock.sleep(self.seconds)
+        """Send what is due, every second and as soon as there is room, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    await self._set_out(group)
+                    await self._look_back()
+                except AWAY:
+                    log.warning("push.database_away")  # what is on its way goes on
+                await self._pause()
 
     async def turn(self) -> int:
-        """Send what is due now, at most so many; how many were claimed."""
-        now = self.clock.now()
-        rows = await self.pool.fetch(SQL.claim, now, now + CLAIM, AT_ONCE)
+        """Send what is due now and has room, and wait for it; how many were claimed."""
         async with asyncio.TaskGroup() as group:
+            begun = await self._set_out(group)
+        await self._look_back()
+        return begun
+
+    def _back(self, row: Any, _task: asyncio.Task[None]) -> None:
+        self.road.leave(row["service"], row["user_id"])
+
+    async def _look_back(self) -> None:
+        """Say how long the oldest has waited."""
+        oldest = await self.pool.fetchval(SQL.oldest_unsent)
+        self.counts.oldest_unsent(0.0 if oldest is None else max((self.clock.now() - oldest).total_seconds(), 0.0))
+
+    async def _pause(self) -> None:
+        """Until it is time to look again, or there is room where there was none."""
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(self.clock.sleep(self.seconds)), group.create_task(self.road.freed())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
+    async def _set_out(self, group: asyncio.TaskGroup) -> int:
+        begun = 0
+        while (room := self.road.room) > 0:
+            now = self.clock.now()
+            full = self.road.full_services, self.road.full_users
+            rows = await self.pool.fetch(SQL.claim, now, now + CLAIM, room, *full)
+            if not rows:
+                break
             for row in rows:
-                group.create_task(self._deliver(row, now))
-        return len(rows)
+                self.road.enter(row["service"], row["user_id"])
+                group.create_task(self._deliver(row, now)).add_done_callback(partial(self._back, row))
+            begun += len(rows)
+        return begun
 
     async def sweep(self, now: datetime) -> None:
         """Forget what is long over."""
@@ -142,14 +180,20 @@ class Deliverer:
         return Message(encoded(notification), row["tag"], ttl_seconds, urgency)
 
     async def _finish(self, row: Any, result: Result, now: datetime) -> None:
+        if result.failure is None:
+            self.counts.sent(row["kind"])
+        else:
+            self.counts.failed(result.failure)
         await note(self.pool, row["subscription_id"], result, self.clock.now())
         if result.failure in AGAIN:
             asked = timedelta(seconds=result.retry_after_seconds or 0.0)
             raise NotYet(now + max(asked, _wait(row["tries"])))
-        await self._end(row, result.failure or "sent")
+        await self._end(row, result.failure or SENT)
 
     async def _end(self, row: Any, outcome: str) -> None:
-        await self.pool.execute(SQL.end, row["message_no"], self.clock.now(), outcome)
+        ended = await self.pool.fetchval(SQL.end, row["message_no"], self.clock.now(), outcome)
+        if ended is not None and outcome != SENT:
+            self.counts.dropped(outcome)
         log.info("push.ended", kind=row["kind"], subscription_id=row["subscription_id"], outcome=outcome)
 
     async def _postpone(self, row: Any, until: datetime) -> None:

@@ -1,8 +1,8 @@
-"""What a push service's answer means for a subscription: it is noted, and one that is over is gone."""
+"""What an answer means for a subscription: it is noted; one that is over is gone, one that is busy waits."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from autopilot.api import audit
@@ -17,7 +17,10 @@ HERE = Caller(surface="runtime")
 async def note(pool: Any, subscription_id: str, result: Result, now: datetime) -> None:
     """Keep what came of a message."""
     if result.failure != "ended":
-        await pool.execute(SQL.note, subscription_id, result.failure, now if result.failure is None else None)
+        asked = result.retry_after_seconds
+        not_before = None if asked is None else now + timedelta(seconds=asked)
+        sent_at = now if result.failure is None else None
+        await pool.execute(SQL.note, subscription_id, result.failure, sent_at, not_before)
         return
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(SQL.end, subscription_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 
 from autopilot.api.push import DEFAULTS, is_quiet, settings_of
+from autopilot.api.push_counts import PushCounts
 from autopilot.api.untold import OK
 from autopilot.contract import PushSettings
 from autopilot.contract.errors import Unavailable
@@ -65,6 +66,7 @@ class Planner:
     pool: asyncpg.Pool
     port: RuntimePort
     clock: Clock
+    counts: PushCounts
     seconds: float = SECONDS
 
     async def run(self) -> None:
@@ -83,16 +85,19 @@ class Planner:
         if not await self.pool.fetchval(SQL.is_wanted):
             return False
         await self.pool.execute(SQL.make_reader)
+        dropped = Counter[str]()
         async with self.pool.acquire() as connection, connection.transaction():
             place = await connection.fetchval(SQL.lock_reader)
             if place is None:
                 return False
             found, latest = await self._read(place)
             if found:
-                await self._plan(connection, found)
+                await self._plan(connection, found, dropped)
             reached = found[-1]["transition_no"] if found else min(place, latest)
             if reached != place:
                 await connection.execute(SQL.read_to, reached)
+        for why, count in dropped.items():
+            self.counts.dropped(why, count)
         return reached < latest
 
     async def _read(self, after: int) -> tuple[Sequence[Transition], int]:
@@ -110,7 +115,7 @@ class Planner:
         data = json.loads(response.body)["data"]
         return data["transitions"], data["latest_no"]
 
-    async def _plan(self, connection: Any, found: Sequence[Transition]) -> None:
+    async def _plan(self, connection: Any, found: Sequence[Transition], dropped: Counter[str]) -> None:
         now = self.clock.now()
         teams = await _members(connection, {one["team_id"] for one in found} - {None})
         users = {user_id for members in teams.values() for user_id in members}
@@ -118,32 +123,39 @@ class Planner:
         devices = await _devices(connection, users)
         for one in found:
             if one["kind"] == "approval_closed":
-                await self._withdraw(connection, one, now)
+                dropped += await self._withdraw(connection, one, now)
                 continue
             kind = _kind(one, now)
             if kind is None:
                 continue
             for device in _told(one, kind, devices, teams, now):
-                await self._add(connection, one, kind, device.subscription_id, now)
+                dropped["replaced"] += await self._add(connection, one, kind, device.subscription_id, now)
 
-    async def _withdraw(self, connection: Any, closed: Transition, now: datetime) -> None:
-        """Take back what was said of a question; a device that answered knows."""
-        answering = (closed["actor"] or {}).get("device_id")
+    async def _withdraw(self, connection: Any, closed: Transition, now: datetime) -> Counter[str]:
+        """Take back what was said of a question; a device that answered knows. Says how many are not sent, by why."""
+        answering, dropped = (closed["actor"] or {}).get("device_id"), Counter[str]()
         for row in await connection.fetch(SQL.told_of, closed["approval_id"]):
             await connection.execute(SQL.close, row["message_no"], now)
-            on_its_way = row["ended_at"] is None and row["claimed_until"] is not None and row["claimed_until"] > now
-            if (on_its_way or row["ended_at"] is not None) and row["device_id"] != answering:
-                due_at = now + SENDING if on_its_way else now
-                await self._add(connection, closed, "approval_closed", row["subscription_id"], due_at)
+            claimed = row["claimed_until"] if row["ended_at"] is None else None
+            dropped["closed"] += row["ended_at"] is None and claimed is None
+            may_have_arrived = row["ended_at"] is not None or claimed is not None  # who sent it may have died since
+            if may_have_arrived and row["device_id"] != answering:
+                due_at = now + SENDING if claimed is not None and claimed > now else now
+                added = self._add(connection, closed, "approval_closed", row["subscription_id"], due_at)
+                dropped["replaced"] += await added
+        return dropped
 
-    async def _add(self, connection: Any, one: Transition, kind: str, subscription_id: str, due_at: datetime) -> None:
+    async def _add(self, connection: Any, one: Transition, kind: str, subscription_id: str, due_at: datetime) -> int:
+        """How many that waited under its tag are not sent any more."""
         tag = f"approval:{one['approval_id']}" if one["approval_id"] else f"worker:{one['worker_id']}"
         request_id = one["request"]["request_id"] if one["request"] else None
         about = (one["worker_id"], one["seq"], one["approval_id"], request_id)
         occurred_at = datetime.fromisoformat(one["occurred_at"])
         added = await connection.fetchval(SQL.add, subscription_id, kind, tag, *about, occurred_at, due_at)
-        if added is not None:
-            await connection.execute(SQL.replace, subscription_id, tag, added, self.clock.now())
+        if added is None:
+            return 0
+        replaced: int = await connection.fetchval(SQL.replace, subscription_id, tag, added, self.clock.now())
+        return replaced
 
 
 def _kind(one: Transition, now: datetime) -> str | None:

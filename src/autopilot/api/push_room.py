@@ -13,6 +13,7 @@ from autopilot.api.limits import Limit
 from autopilot.api.push import Push
 from autopilot.api.push_actions import PushActions
 from autopilot.api.push_compose import Composer
+from autopilot.api.push_counts import PushCounts
 from autopilot.api.push_delivery import Deliverer
 from autopilot.api.push_keys import PushKey, passing_key
 from autopilot.api.push_place import Places, on_loopback
@@ -23,6 +24,7 @@ from autopilot.api.refusals import Refusals
 from autopilot.api.settings import ApiSettings, Limits
 from autopilot.contract.port import RuntimePort
 from autopilot.ops.clock import Clock
+from autopilot.ops.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,21 @@ def push_room(
     key: Callable[[], PushKey] | None,
     limits: Limits,
     clock: Clock,
+    metrics: Metrics,
 ) -> PushRoom:
     """All of it; `key`: what signs, asked at each."""
     key = key or _passing()
     places = Places(on_loopback(settings.public_url))
     sender = Sender(key, places, _contact(settings), clock)
     actions = PushActions(pool, port)
-    seconds = limits.push_seconds
+    seconds, counts = limits.push_seconds, PushCounts(metrics)
     return PushRoom(
         push=Push(pool, key, places, limits.push_subscriptions),
         actions=actions,
         sender=sender,
         trials=Trials(pool, sender, clock),
-        planner=Planner(pool, port, clock, seconds),
-        deliverer=Deliverer(pool, sender, Composer(port), actions, clock, seconds),
+        planner=Planner(pool, port, clock, counts, seconds),
+        deliverer=Deliverer(pool, sender, Composer(port), actions, clock, counts, seconds),
         clock=clock,
     )
 

@@ -77,8 +77,13 @@ class PushService:
     """Messages that came, taken or not."""
     answers: deque[Response] = field(default_factory=deque)
     """What to answer next, one for each message; then 201."""
+    awake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: it takes what comes and answers nothing."""
     browsers: dict[str, Browser] = field(default_factory=dict)
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        self.awake.set()
 
     @property
     def app(self) -> Starlette:
@@ -109,6 +114,7 @@ class PushService:
     async def _take(self, request: Request) -> Response:
         body = await request.body()
         self.tries += 1
+        await self.awake.wait()
         browser = self.browsers.get(request.path_params["name"])
         if browser is None:
             return Response(status_code=GONE)

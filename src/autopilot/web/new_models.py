@@ -1,29 +1,16 @@
-"""The models that a machine's Codex knows, asked of it once in a while."""
+"""The models that a machine's Codex knows, asked of it once in a while, for all browsers."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from autopilot.client import new_session
 from autopilot.client.clock import Clock
-from autopilot.client.presenters.receipts import state_of
+from autopilot.client.new_session import Model
 from autopilot.web.visitors import Visitor
 
 GOOD_SECONDS = 600.0
 KEPT = 200
-WAIT_MS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One that can be chosen."""
-
-    name: str
-    """As Codex wants to hear it."""
-    label: str
-    is_default: bool
 
 
 class Models:
@@ -33,7 +20,7 @@ class Models:
         self._clock = clock
         self._kept: OrderedDict[tuple[str, str], tuple[float, tuple[Model, ...]]] = OrderedDict()
 
-    async def of(self, visitor: Visitor, machine_id: str) -> Sequence[Model] | str:
+    async def of(self, visitor: Visitor, machine_id: str) -> tuple[Model, ...] | str:
         """Those of a machine; else why they are not known.
 
         Raises:
@@ -43,20 +30,10 @@ class Models:
         until, models = self._kept.get(key, (0.0, ()))
         if until > self._clock.monotonic():
             return models
-        answer = await visitor.client.machine_request(machine_id, "model/list", {}, wait_ms=WAIT_MS)
-        data = answer.response.get("data") if answer.ok and isinstance(answer.response, dict) else None
-        if not isinstance(data, list):
-            message = (answer.error or {}).get("message")
-            waits = state_of(answer.state, machine_unreachable=answer.machine_unreachable is True).text
-            return str(message or waits)
-        models = tuple(_model(one) for one in data if isinstance(one, dict) and one.get("hidden") is not True)
-        self._kept[key] = (self._clock.monotonic() + GOOD_SECONDS, models)
-        self._kept.move_to_end(key)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return models
-
-
-def _model(told: dict[str, Any]) -> Model:
-    name = str(told.get("model") or told.get("id") or "")
-    return Model(name, str(told.get("displayName") or name), told.get("isDefault") is True)
+        found = await new_session.models_of(visitor.client, machine_id)
+        if not isinstance(found, str):
+            self._kept[key] = (self._clock.monotonic() + GOOD_SECONDS, found)
+            self._kept.move_to_end(key)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return found

@@ -40,28 +40,40 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (subscription_id, worker_id, seq, kind) do nothing
 returning message_no;
 
--- replace: Those of the same tag before it that nobody has begun to send are sent no more.
-update api.push_message set ended_at = $4, outcome = 'replaced'
-where subscription_id = $1 and tag = $2 and message_no < $3 and ended_at is null
-    and (claimed_until is null or claimed_until < $4);
+-- replace: Those of the same tag before it that nobody has begun to send are sent no more; how many.
+with gone as (
+    update api.push_message set ended_at = $4, outcome = 'replaced'
+    where subscription_id = $1 and tag = $2 and message_no < $3 and ended_at is null
+        and (claimed_until is null or claimed_until < $4)
+    returning message_no
+)
+select count(*)::int from gone;
 
 -- end: It is over, one way or the other.
 update api.push_message set ended_at = $2, outcome = $3, claimed_until = null
 where message_no = $1 and ended_at is null
 returning message_no;
 
--- claim: What is due and nobody is at, for one who sends; they have it until then.
+-- claim: What is due and nobody is at, for one who sends; they have it until then. Not to these services ($4), nor of
+-- these users ($5), nor where the service wants to be left alone.
 update api.push_message m set claimed_until = $2, tries = tries + 1
 from (
-    select message_no from api.push_message
-    where ended_at is null and due_at <= $1 and (claimed_until is null or claimed_until < $1)
-    order by due_at, message_no
+    select d.message_no, split_part(p.endpoint, '/', 3) as service, p.user_id
+    from api.push_message d
+    join api.push_subscription p using (subscription_id)
+    where d.ended_at is null and d.due_at <= $1 and (d.claimed_until is null or d.claimed_until < $1)
+        and (p.not_before is null or p.not_before <= $1)
+        and split_part(p.endpoint, '/', 3) <> all ($4::text[]) and p.user_id <> all ($5::bigint[])
+    order by d.due_at, d.message_no
     limit $3
-    for update skip locked
+    for update of d skip locked
 ) due
 where m.message_no = due.message_no
 returning m.message_no, m.subscription_id, m.kind, m.tag, m.worker_id, m.seq, m.approval_id, m.request_id,
-    m.occurred_at, m.tries;
+    m.occurred_at, m.tries, due.service, due.user_id;
+
+-- oldest_unsent: Since when the oldest waits of those that are neither sent nor given up.
+select min(occurred_at) from api.push_message where ended_at is null;
 
 -- target: Where it goes, and in whose name it is asked for; no row where the device is signed in no more.
 select p.subscription_id, p.user_id, p.endpoint, p.p256dh, p.auth, p.key_id, p.session_id, s.device_id, s.scopes,

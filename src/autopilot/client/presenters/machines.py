@@ -5,6 +5,7 @@ Pure: a machine and the time in, words out. Source: docs/protocol.md, "Health" (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -103,6 +104,42 @@ def home(machine: Machine) -> str | None:
     """The home folder there."""
     said = _fact(machine, "machine/home").get("home")
     return said if isinstance(said, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that is known of one: words, or a moment to be shown as an age."""
+
+    label: str
+    value: str = ""
+    moment: str | None = None
+    is_code: bool = False
+    """Whether it is a path or an id."""
+
+
+def facts(machine: Machine, names: Names) -> tuple[Fact, ...]:
+    """What is known of it, in the order to show it; what is not is said so."""
+    compared, folder = drift(machine), home(machine)
+    return (
+        Fact("Last heard", "never", machine.last_heard_at),
+        Fact("Codex", codex(machine)),
+        Fact("Codex's protocol", compared.text if compared else "Nobody said"),
+        Fact("Companion", machine.companion_version or "unknown"),
+        Fact("Runs on", machine.platform or "unknown"),
+        Fact("Whose", whose(machine, names)),
+        Fact("Home folder", folder or "unknown", is_code=folder is not None),
+        Fact("Known since", "unknown", machine.registered_at),
+        Fact("Id", machine.machine_id, is_code=True),
+    )
+
+
+def warnings(machine: Machine) -> tuple[Fact, ...]:
+    """What of it wants a look: a sentence, and since when."""
+    compared, silent = drift(machine), silent_since(machine)
+    found = [Fact("Its Codex runs and answers nothing", moment=silent)] if silent else []
+    if compared is not None and compared.tone in ("warn", "bad"):
+        found.append(Fact(f"Codex's protocol: {compared.text}"))
+    return tuple(found)
 
 
 def told(machine: Machine) -> list[tuple[str, str, str]]:

@@ -6,19 +6,19 @@ nothing typed is lost; whoever was faster is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import htpy as h
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.client import answering
+from autopilot.client.answering import Answer, Answered
 from autopilot.client.everything import Entry
-from autopilot.client.form_content import content_of
 from autopilot.client.presenters import approvals
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Approval
-from autopilot.contract.errors import AutopilotError, Conflict, Forbidden, InvalidRequest
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import pairs_of
@@ -26,13 +26,12 @@ from autopilot.web.live import Put
 from autopilot.web.parts.approval import INBOX, card, confirmation, put_card, said_id
 from autopilot.web.parts.fields import PREFIX
 from autopilot.web.parts.layout import Screen, bar
-from autopilot.web.problems import notice_of, sentence_of
+from autopilot.web.problems import STEP_UP, UNAVAILABLE, notice_of
 from autopilot.web.visitors import Visitor
 
 MOST = 100
 """Cards on one screen; more come when these are answered."""
-FASTER = frozenset({"answered_differently", "approval_ended"})
-ELSEWHERE = "answer_at_the_computer"
+CONFLICT, UNPROCESSABLE = 409, 422
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -99,48 +98,31 @@ async def _decide(request: Request, visitor: Visitor, names: Names) -> Response:
     approval = await visitor.client.approval(approval_id)
     option = approvals.option_of(approval, form.get("sure") or form.get("option", ""))
     if option is None:
-        return _beside(approval_id, h.p(".problem", role="alert")["This answer is no longer offered."], status=409)
-    message = form.get("message", "").strip() or None
-    loses_words = message is not None and not option.takes_message
-    asks_first = approvals.needs_second_tap(approval, option) or loses_words or form.get("ask") == "1"
+        return _beside(approval_id, h.p(".problem", role="alert")[answering.NOT_OFFERED], status=CONFLICT)
+    answer = Answer(option, _given(pairs), form.get("message", ""))
+    asks_first = answering.first_ask(approval, answer) is not None or form.get("ask") == "1"
     if approval.state == "pending" and asks_first and "sure" not in form:
-        return _beside(approval_id, confirmation(approval, option, loses_words=loses_words))
-    content = content_of(approval, _given(pairs)) if option.takes_content else None
-    try:
-        decided = await visitor.client.decide(
-            approval_id, option.option_id, content=content, message=message if option.takes_message else None
-        )
-    except AutopilotError as error:
-        return await _not_taken(visitor, approval, error, names)
-    return html(card(decided, names))
+        return _beside(approval_id, confirmation(approval, option, loses_words=answer.loses_words))
+    return _answered(await answering.send(visitor.client, approval, answer, names), names)
 
 
-async def _not_taken(visitor: Visitor, approval: Approval, error: AutopilotError, names: Names) -> Response:
-    """What a person is told whose answer was not taken."""
-    if isinstance(error, Conflict) and error.reason_code in FASTER | {ELSEWHERE}:
-        now = await visitor.client.approval(approval.approval_id)
-        said = approvals.faster(approvals.course(now), names) if error.reason_code != ELSEWHERE else None
-        return html(card(now, names, said=said or sentence_of(error)), status=409)
-    if isinstance(error, Forbidden) and error.reason_code == "step_up_required":
-        raise error
-    if error.status == InvalidRequest.by_status[422].status:
-        faults = [_fault(detail) for detail in error.details if detail.get("field")]
+def _answered(told: Answered, names: Names) -> Response:
+    """What becomes of the card, or what is said beside its form."""
+    if told.error is not None:
+        if told.error.reason_code == STEP_UP:
+            raise told.error
+        return _beside(told.approval.approval_id, notice_of(told.error), status=told.error.status)
+    if told.faults:
         body = h.div(".problem", role="alert")[
-            h.p["This does not fit what is asked:"] if faults else h.p[sentence_of(error)],
-            h.ul[(h.li[fault] for fault in faults)] if faults else None,
+            h.p[answering.DOES_NOT_FIT], h.ul[(h.li[fault] for fault in told.faults)]
         ]
-        return _beside(approval.approval_id, body, status=422)
-    return _beside(approval.approval_id, notice_of(error), status=error.status or 503)
+        return _beside(told.approval.approval_id, body, status=UNPROCESSABLE)
+    return html(card(told.approval, names, said=told.said or None), status=200 if told.is_taken else CONFLICT)
 
 
-def _fault(detail: Mapping[str, object]) -> str:
-    field = str(detail.get("field", "")).removeprefix("content.")
-    return f"{field}: {detail.get('message') or 'does not fit'}"
-
-
-def _beside(approval_id: str, body: h.Node, *, status: int = 200) -> Response:
+def _beside(approval_id: str, body: h.Node, *, status: int | None = 200) -> Response:
     """Said within the card, whose form stays as it is."""
-    response = html(body, status=status)
+    response = html(body, status=status or UNAVAILABLE)
     response.headers["hx-retarget"] = f"[id='{said_id(approval_id)}']"
     response.headers["hx-reswap"] = "innerHTML"
     return response

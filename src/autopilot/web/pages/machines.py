@@ -131,10 +131,9 @@ def _head(machine: Machine, now: datetime, *, href: str | None = None) -> h.Elem
 
 
 def _warnings(machine: Machine) -> h.Node:
-    drift, silent = words.drift(machine), words.silent_since(machine)
     return [
-        h.p(".warning")["Its Codex runs and answers nothing, since ", when(silent), "."] if silent else None,
-        h.p(".warning")[f"Codex's protocol: {drift.text}."] if drift and drift.tone in {"warn", "bad"} else None,
+        h.p(".warning")[fact.label, [", since ", when(fact.moment)] if fact.moment else None, "."]
+        for fact in words.warnings(machine)
     ]
 
 
@@ -181,19 +180,13 @@ async def _one(machine_id: str, visitor: Visitor, doors: Doors, *, signed_out: i
 
 
 def _facts(machine: Machine, names: Names) -> h.Element:
-    drift = words.drift(machine)
-    rows: list[tuple[str, h.Node]] = [
-        ("Last heard", when(machine.last_heard_at) or "never"),
-        ("Codex", words.codex(machine)),
-        ("Codex's protocol", drift.text if drift else "Nobody said"),
-        ("Companion", machine.companion_version or "unknown"),
-        ("Runs on", machine.platform or "unknown"),
-        ("Whose", words.whose(machine, names)),
-        ("Home folder", h.code(dir="ltr")[home] if (home := words.home(machine)) else "unknown"),
-        ("Known since", when(machine.registered_at) or "unknown"),
-        ("Id", h.code(dir="ltr")[machine.machine_id]),
-    ]
-    return facts(rows)
+    return facts([(fact.label, _fact(fact)) for fact in words.facts(machine, names)])
+
+
+def _fact(fact: words.Fact) -> h.Node:
+    if fact.moment is not None:
+        return when(fact.moment)
+    return h.code(dir="ltr")[fact.value] if fact.is_code else fact.value
 
 
 def _told(machine: Machine) -> h.Node:

@@ -1,14 +1,13 @@
 """A new session: where, with what, how far it may go, and the first words. What a policy forbids is said before.
 
 The thread is asked of its machine, its receipt is shown as it moves, and the first turn follows as soon as the thread
-is there (new_steps.py). What was typed stays where it is, whatever is answered.
+is there (new_steps.py). What was typed stays where it is, whatever is answered. Relies on the client core
+(`autopilot.client.new_session`) for what may be chosen.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import htpy as h
@@ -16,33 +15,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.client import new_session
+from autopilot.client.new_session import Draft, Model
 from autopilot.client.presenters import machines as words
-from autopilot.client.presenters.policies import reason_words
-from autopilot.contract import Machine, PolicyVerdict
-from autopilot.contract.errors import AutopilotError
+from autopilot.client.presenters import new_session as said
+from autopilot.client.presenters.labels import Label
+from autopilot.contract import Machine
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
-from autopilot.web.new_models import Model, Models
-from autopilot.web.pages.new_steps import begin, starting_routes, thread_params
+from autopilot.web.new_models import Models
+from autopilot.web.pages.new_steps import begin, draft_of, starting_routes
 from autopilot.web.parts.blocks import empty, records
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor
 
 PATH = "/new"
-WORKERS = 200
-FOLDERS = 12
-SANDBOXES = (
-    ("workspace-write", "Work in the folder", "Reads everything, writes in its folder, no network."),
-    ("read-only", "Read only", "Looks, and asks before anything is changed."),
-    ("danger-full-access", "Full access", "No sandbox: it can do whatever you can on that machine."),
-)
-APPROVALS = (
-    ("on-request", "When it needs to", "Codex asks where it wants to leave the sandbox."),
-    ("untrusted", "Nearly always", "It asks before all but plain reading commands."),
-    ("never", "Never", "It asks nothing; what the sandbox holds back fails."),
-)
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -57,7 +46,8 @@ def routes(doors: Doors) -> list[Route]:
         return html(await _for_machine(form, visitor))
 
     async def check(request: Request, visitor: Visitor) -> Response:
-        return html(await _verdict(await form_of(request), visitor))
+        draft = draft_of(await form_of(request))
+        return html(_verdict(await new_session.verdict_on(visitor.client, draft, await _team_of(draft, visitor))))
 
     async def ask_models(request: Request, visitor: Visitor) -> Response:
         form = await form_of(request)
@@ -79,10 +69,7 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _screen(wanted: str | None, visitor: Visitor, doors: Doors) -> Screen:
     now, names = doors.clock.now(), await doors.names.of(visitor)
-    machines = sorted(
-        (one for one in await visitor.client.machines() if one.role in {None, "owner", "operator"}),
-        key=lambda one: (not words.is_heard(one, now), words.name_of(one).lower()),
-    )
+    machines = await new_session.machines_to_ask(visitor.client, now)
     if not machines:
         return Screen("new", "New session", [bar("New session"), records(_none())], tab=PATH)
     chosen = next((one for one in machines if one.machine_id == wanted), machines[0])
@@ -106,9 +93,9 @@ async def _screen(wanted: str | None, visitor: Visitor, doors: Doors) -> Screen:
             "data-draft": "new",
         },
     )[
-        h.input(type="hidden", name="request_id", value=f"new-{uuid.uuid4()}"),
+        h.input(type="hidden", name="request_id", value=new_session.new_request_id()),
         h.section(".block")[
-            h.label(".big", for_="prompt")["What shall it do?"],
+            h.label(".big", for_="prompt")[said.PROMPT],
             h.textarea(
                 "#prompt", name="prompt", rows="4", required=True, dir="auto", maxlength="200000", autofocus=True
             ),
@@ -134,7 +121,7 @@ async def _screen(wanted: str | None, visitor: Visitor, doors: Doors) -> Screen:
 
 def _none() -> h.Element:
     return h.section(".block")[
-        empty("machines", "There is no machine to run Codex on yet."),
+        empty("machines", said.NO_MACHINE),
         h.a(".button.primary", href="/devices/pair?kind=machine")["Add a machine"],
     ]
 
@@ -142,52 +129,19 @@ def _none() -> h.Element:
 async def _for_machine(form: Mapping[str, str], visitor: Visitor) -> h.Element:
     """What depends on the machine: its folders, its models, what its policies allow."""
     machine_id = form.get("machine", "")
-    folders = await _folders(visitor, machine_id)
+    folders = await new_session.folders_of(visitor.client, machine_id)
     machine = next((one for one in await visitor.client.machines() if one.machine_id == machine_id), None)
     if machine is None:
-        return h.div("#for-machine")[h.p(".problem", role="alert")["This machine is not shared with you any more."]]
+        return h.div("#for-machine")[h.p(".problem", role="alert")[said.NOT_SHARED]]
     team_id = machine.owner.team_id if machine.owner else None
-    folder = form.get("folder") or (folders[0] if folders else words.home(machine) or "")
-    chosen = {"sandbox": SANDBOXES[0][0], "approvals": APPROVALS[0][0]}
-    load = {"hx-post": f"{PATH}/models", "hx-trigger": "load", "hx-target": "this", "hx-swap": "outerHTML"}
+    draft = draft_of({**form, "folder": form.get("folder") or (folders[0] if folders else words.home(machine) or "")})
+    ways = await new_session.ways_of(visitor.client, draft.folder, team_id)
     return h.div("#for-machine")[
+        h.section(".block")[_folder(draft.folder, folders), _models_to_come(machine)],
         h.section(".block")[
-            h.div[
-                h.label(for_="folder")["Folder"],
-                h.input(
-                    "#folder",
-                    {"list": "folders", "dir": "ltr", "autocapitalize": "off", "spellcheck": "false"},
-                    type="text",
-                    name="folder",
-                    value=folder,
-                    required=True,
-                    autocomplete="off",
-                    placeholder="/home/you/project",
-                    maxlength="4096",
-                ),
-                h.datalist("#folders")[(h.option(value=one) for one in folders)],
-            ],
-            h.div("#models", {**load, "hx-select": "unset"}, role="status")[
-                h.label(for_="model-wait")["Model"],
-                h.p("#model-wait.about")[f"Asking Codex on {words.name_of(machine)}…"],
-            ],
-        ],
-        h.section(".block")[
-            _radios(
-                "sandbox",
-                "How far it may go",
-                await _allowed(SANDBOXES, "sandbox", folder, team_id, visitor),
-                form.get("sandbox") or SANDBOXES[0][0],
-                _CHECK,
-            ),
-            _radios(
-                "approvals",
-                "When it asks you",
-                await _allowed(APPROVALS, "approvalPolicy", folder, team_id, visitor),
-                form.get("approvals") or APPROVALS[0][0],
-                _CHECK,
-            ),
-            await _verdict({**chosen, **form, "folder": folder}, visitor, machine),
+            _radios("sandbox", said.HOW_FAR, _options(ways.sandboxes), draft.sandbox, _CHECK),
+            _radios("approvals", said.WHEN_ASKED, _options(ways.approvals), draft.approvals, _CHECK),
+            _verdict(await new_session.verdict_on(visitor.client, draft, team_id)),
         ],
     ]
 
@@ -195,65 +149,44 @@ async def _for_machine(form: Mapping[str, str], visitor: Visitor) -> h.Element:
 _CHECK = {"hx-post": f"{PATH}/check", "hx-target": "#verdict", "hx-swap": "outerHTML", "hx-trigger": "change"}
 
 
-async def _folders(visitor: Visitor, machine_id: str) -> list[str]:
-    """Where its workers are, the latest first."""
-    page = await visitor.client.list_workers(limit=WORKERS)
-    found = [
-        worker.cwd.value
-        for worker in page.workers
-        if worker.cwd is not None and worker.machine is not None and worker.machine.machine_id == machine_id
+def _folder(folder: str, folders: Sequence[str]) -> h.Element:
+    return h.div[
+        h.label(for_="folder")[said.FOLDER],
+        h.input(
+            "#folder",
+            {"list": "folders", "dir": "ltr", "autocapitalize": "off", "spellcheck": "false"},
+            type="text",
+            name="folder",
+            value=folder,
+            required=True,
+            autocomplete="off",
+            placeholder=said.FOLDER_EXAMPLE,
+            maxlength="4096",
+        ),
+        h.datalist("#folders")[(h.option(value=one) for one in folders)],
     ]
-    return list(dict.fromkeys(found))[:FOLDERS]
 
 
-async def _allowed(
-    options: Sequence[tuple[str, str, str]], name: str, folder: str, team_id: str | None, visitor: Visitor
-) -> list[tuple[str, str, str]]:
-    """The options, those that a policy forbids with its reason."""
-    told: list[tuple[str, str, str]] = []
-    for value, label, about in options:
-        params = {"cwd": folder or None, name: value}
-        if name == "approvalPolicy":
-            params["sandbox"] = SANDBOXES[0][0]
-        denial = await _denied(visitor, {key: one for key, one in params.items() if one}, team_id, name)
-        told.append((value, label, f"{about} {denial}" if denial else about))
-    return told
+def _models_to_come(machine: Machine) -> h.Element:
+    load = {"hx-post": f"{PATH}/models", "hx-trigger": "load", "hx-target": "this", "hx-swap": "outerHTML"}
+    return h.div("#models", {**load, "hx-select": "unset"}, role="status")[
+        h.label(for_="model-wait")[said.MODEL],
+        h.p("#model-wait.about")[said.asking(words.name_of(machine))],
+    ]
 
 
-async def _denied(visitor: Visitor, params: dict[str, Any], team_id: str | None, field: str) -> str | None:
-    """Why a policy forbids a value of this field; None where it does not, or where nobody can say."""
-    try:
-        verdict = await visitor.client.try_policy("thread/start", params, team_id=team_id)
-    except AutopilotError:  # the request itself will tell
-        return None
-    denial = verdict.denial
-    about = {"sandbox": "policy_denied.sandbox", "approvalPolicy": "policy_denied.approval_policy"}[field]
-    return f"Forbidden: {_why(verdict)}." if denial is not None and denial.reason_code == about else None
+def _options(ways: Sequence[said.Way]) -> list[tuple[str, str, str]]:
+    return [(way.value, way.label, way.words) for way in ways]
 
 
-async def _verdict(form: Mapping[str, str], visitor: Visitor, machine: Machine | None = None) -> h.Element:
-    """What policies would say to the session as it is filled in."""
-    machine_id = form.get("machine", "")
-    if machine is None:
-        machine = next((one for one in await visitor.client.machines() if one.machine_id == machine_id), None)
-    team_id = machine.owner.team_id if machine and machine.owner else None
-    try:
-        verdict = await visitor.client.try_policy("thread/start", thread_params(form), team_id=team_id)
-    except AutopilotError as error:
-        return h.p("#verdict.about", role="status")[f"Whether policies allow this could not be asked: {error.message}"]
-    if verdict.allowed:
-        full = form.get("sandbox") == SANDBOXES[-1][0] or form.get("approvals") == APPROVALS[-1][0]
-        more = " It takes a fresh proof that it is you." if full else ""
-        return h.p("#verdict.allowed", role="status")[f"Policies allow this.{more}"]
-    return h.p("#verdict.denied", role="status")[f"A policy forbids this: {_why(verdict)}."]
+async def _team_of(draft: Draft, visitor: Visitor) -> str | None:
+    found = next((one for one in await visitor.client.machines() if one.machine_id == draft.machine_id), None)
+    return found.owner.team_id if found and found.owner else None
 
 
-def _why(verdict: PolicyVerdict) -> str:
-    denial = verdict.denial
-    if denial is None:
-        return "it does not say why"
-    said = denial.message or reason_words(denial.reason_code)
-    return said[:1].lower() + said[1:].rstrip(".")
+def _verdict(label: Label) -> h.Element:
+    css = {"good": "allowed", "bad": "denied"}.get(label.tone, "about")
+    return h.p(f"#verdict.{css}", role="status")[label.text]
 
 
 def _radios(
@@ -277,21 +210,21 @@ def _model_field(found: Sequence[Model] | str, chosen: str) -> h.Element:
     """A choice of what its Codex named; where it named nothing, a field and why."""
     if isinstance(found, str):
         return h.div("#models")[
-            h.label(for_="model")["Model"],
+            h.label(for_="model")[said.MODEL],
             h.input(
                 "#model",
                 type="text",
                 name="model",
                 value=chosen,
                 autocomplete="off",
-                placeholder="The machine's default",
+                placeholder=said.MODEL_OF_MACHINE,
             ),
-            h.p(".about")[f"Its models are not known: {found}"],
+            h.p(".about")[said.models_unknown(found)],
         ]
     return h.div("#models")[
-        h.label(for_="model")["Model"],
+        h.label(for_="model")[said.MODEL],
         h.select("#model", {**_CHECK, "hx-select": "unset"}, name="model")[
-            h.option(value="")["The machine's default"],
+            h.option(value="")[said.MODEL_OF_MACHINE],
             (
                 h.option(value=model.name, selected=model.name == chosen)[
                     f"{model.label}{' (default)' if model.is_default else ''}"

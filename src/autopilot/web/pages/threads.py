@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from typing import Any
-
 import htpy as h
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.client import threads
 from autopilot.client.presenters import machines as words
-from autopilot.client.presenters.receipts import state_of
-from autopilot.contract import RequestOutcome, WorkerSummary
-from autopilot.contract.errors import NotFound
+from autopilot.client.threads import OlderThread
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -22,11 +17,6 @@ from autopilot.web.pages.machines import PATH, TAB, machine_of, path_of
 from autopilot.web.parts.blocks import records
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, path_for
-
-MOST = 50
-KNOWN = 200
-WAIT_MS = 20_000
-WORDS = 160
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -51,57 +41,30 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
 
 async def _list(request: Request, visitor: Visitor) -> Response:
     machine_id = request.path_params["machine_id"]
-    params = {"limit": MOST, "sortKey": "updated_at"}
-    answer = await visitor.client.machine_request(machine_id, "thread/list", params, wait_ms=WAIT_MS)
-    threads = _threads(answer)
-    if threads is None:
-        return html(h.section(".block", role="alert")[h.p[_why(answer)], _again(machine_id)])
-    if not threads:
-        return html(h.section(".block")[h.p(".about")["Its Codex knows no thread that ever had a turn."]])
-    known = {worker.worker_id.rpartition(":")[2]: worker.worker_id for worker in await _known(visitor)}
+    found = await threads.older_threads(visitor.client, machine_id)
+    if isinstance(found, str):
+        return html(h.section(".block", role="alert")[h.p[found], _again(machine_id)])
+    if not found:
+        return html(h.section(".block")[h.p(".about")[threads.NONE]])
     return html(
-        h.section(".block")[
-            h.p(".about")["Taking one up makes it a session here, with its history. Nothing runs by that."],
-            h.ul(".lines")[(_row(machine_id, thread, known) for thread in threads)],
-        ]
+        h.section(".block")[h.p(".about")[threads.MEANS], h.ul(".lines")[(_row(machine_id, one) for one in found)]]
     )
-
-
-async def _known(visitor: Visitor) -> Sequence[WorkerSummary]:
-    return (await visitor.client.list_workers(limit=KNOWN)).workers
 
 
 async def _adopt(request: Request, visitor: Visitor) -> Response:
     machine_id, form = request.path_params["machine_id"], await form_of(request)
-    answer = await visitor.client.machine_request(
-        machine_id,
-        "thread/resume",
-        {"threadId": form.get("thread_id", "")},
-        request_id=form.get("request_id") or None,
-        wait_ms=WAIT_MS,
-    )
-    worker_id = _worker_of(answer)
-    if worker_id is None:
-        return html(h.span(".problem", role="alert")[_why(answer)])
-    response = html(h.span["It is here. ", h.a(href=path_for(worker_id))["Open it"]])
-    if await _is_there(visitor, worker_id):
-        response.headers["hx-redirect"] = path_for(worker_id)
+    request_id = form.get("request_id") or threads.new_request_id()
+    adopted = await threads.adopt(visitor.client, machine_id, form.get("thread_id", ""), request_id)
+    if adopted.worker_id is None:
+        return html(h.span(".problem", role="alert")[adopted.label.text])
+    path = path_for(adopted.worker_id)
+    response = html(h.span[f"{adopted.label.text} ", h.a(href=path)["Open it"]])
+    if adopted.is_open:
+        response.headers["hx-redirect"] = path
     return response
 
 
-async def _is_there(visitor: Visitor, worker_id: str) -> bool:
-    """Whether its log is open: its machine answers before it is."""
-    try:
-        await visitor.client.worker(worker_id)
-    except NotFound:
-        return False
-    return True
-
-
-def _row(machine_id: str, thread: dict[str, Any], known: dict[str, str]) -> h.Element:
-    thread_id = str(thread.get("id"))
-    title = str(thread.get("name") or thread.get("preview") or "Without words")[:WORDS]
-    worker_id = known.get(thread_id)
+def _row(machine_id: str, thread: OlderThread) -> h.Element:
     form = {
         "hx-post": path_of(machine_id, "/threads/adopt"),
         "hx-target": "find .said",
@@ -110,12 +73,12 @@ def _row(machine_id: str, thread: dict[str, Any], known: dict[str, str]) -> h.El
         "hx-disabled-elt": "find button",
     }
     return h.li[
-        h.div[h.b(dir="auto")[title], h.small[h.code(dir="ltr")[str(thread.get("cwd") or "")]]],
-        h.a(".button", href=path_for(worker_id))["Open"]
-        if worker_id
+        h.div[h.b(dir="auto")[thread.title], h.small[h.code(dir="ltr")[thread.folder]]],
+        h.a(".button", href=path_for(thread.worker_id))["Open"]
+        if thread.worker_id
         else h.form(form)[
-            h.input(type="hidden", name="thread_id", value=thread_id),
-            h.input(type="hidden", name="request_id", value=f"adopt-{uuid.uuid4()}"),
+            h.input(type="hidden", name="thread_id", value=thread.thread_id),
+            h.input(type="hidden", name="request_id", value=threads.new_request_id()),
             h.button(type="submit")["Take it up"],
             h.span(".said", aria_live="polite"),
         ],
@@ -124,23 +87,3 @@ def _row(machine_id: str, thread: dict[str, Any], known: dict[str, str]) -> h.El
 
 def _again(machine_id: str) -> h.Element:
     return h.a(".button", href=path_of(machine_id, "/threads"))["Ask again"]
-
-
-def _threads(answer: RequestOutcome) -> list[dict[str, Any]] | None:
-    """Those that Codex named; None where it did not answer."""
-    data = answer.response.get("data") if answer.ok and isinstance(answer.response, dict) else None
-    return [one for one in data if isinstance(one, dict) and one.get("id")] if isinstance(data, list) else None
-
-
-def _worker_of(answer: RequestOutcome) -> str | None:
-    if answer.worker_id:
-        return answer.worker_id
-    said = answer.response.get("worker_id") if answer.ok and isinstance(answer.response, dict) else None
-    return said if isinstance(said, str) else None
-
-
-def _why(answer: RequestOutcome) -> str:
-    """What became of it instead."""
-    message = (answer.error or {}).get("message")
-    label = state_of(answer.state, machine_unreachable=answer.machine_unreachable is True)
-    return f"{label.text}: {message}" if isinstance(message, str) and message else f"{label.text}."

@@ -20,10 +20,10 @@ from autopilot.client.everything import Entry
 from autopilot.client.presenters import standing
 from autopilot.client.presenters.people import Names
 from autopilot.client.timeline_items import Item
+from autopilot.client.timeline_pages import Window, around, older
 from autopilot.contract import Approval, Receipt, WorkerSummary
 from autopilot.contract.errors import InvalidRequest, NotFound
 from autopilot.web.answers import html
-from autopilot.web.boards import Window, around, older
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
 from autopilot.web.pages import (
