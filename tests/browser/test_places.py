@@ -245,3 +245,26 @@ async def test_a_guest_reads_by_the_link_and_has_nothing_to_answer(ada: Desk, la
         card = page.locator(f"[id='ap-{asked}']")
         await expect(card).to_contain_text("Waits for an answer")
         await expect(card.get_by_role("button")).to_have_count(0)
+
+
+async def test_another_browser_is_let_in_after_a_look_at_both(ada: Desk, launched: Browser):
+    page = await ada.visit.open("/devices/pair")
+    await page.get_by_role("button", name="Show a code").click()
+    await expect(page.get_by_text("Or type this code there")).to_be_visible()
+    code = await page.get_by_label("Code").inner_text()
+    async with visiting(launched, ada.visit.url) as other:
+        there = await other.open("/pair", live=False)
+        await there.get_by_label("Code").fill(code)
+        await there.evaluate("navigator.serviceWorker.ready")
+        await expect(there.get_by_label("Code")).to_have_value(code)  # its first installation takes nothing away
+        await there.get_by_role("button", name="Pair this browser").click()
+        words = page.get_by_role("list", name="Words to compare")
+        await expect(words).to_be_visible()
+        await expect(there.get_by_role("list", name="Words to compare")).to_be_visible()
+        assert await words.inner_text() == await there.get_by_role("list", name="Words to compare").inner_text()
+        await page.get_by_role("button", name="Yes, let it in").click()
+        await there.wait_for_url(f"{ada.visit.url}/")
+        await expect(there.locator("#rows li")).to_have_count(1)
+        await expect(page.get_by_text("It is in.")).to_be_visible()
+        other.assert_quiet()
+    ada.visit.assert_quiet()
