@@ -13,8 +13,8 @@ from autopilot.client.addresses import (
     PairLink,
     ServerAddress,
     WorkerLink,
-    read_address,
     read_deep_link,
+    server_address,
 )
 from autopilot.client.pairing import Invitation, app_link, read_link, web_link
 from autopilot.client.presenters.addresses import warnings
@@ -156,17 +156,17 @@ REFUSED = {
 
 @pytest.mark.parametrize("written", TAKEN)
 def test_an_address_is_brought_into_one_form(written):
-    address = read_address(written)
+    address = server_address(written)
 
     assert (address.url, address.standing) == TAKEN[written]
-    assert read_address(address.url) == address
+    assert server_address(address.url) == address
     assert (httpx2.URL(address.url).raw_host.decode(), httpx2.URL(address.url).userinfo) == (address.host, b"")
 
 
 @pytest.mark.parametrize("written", REFUSED)
 def test_what_is_refused_says_why(written):
     with pytest.raises(AddressRefused) as refused:
-        read_address(written)
+        server_address(written)
 
     assert refused.value.reason_code == REFUSED[written]
     told = trouble(refused.value)
@@ -187,7 +187,7 @@ def test_what_is_refused_says_why(written):
     ],
 )
 def test_a_name_in_other_letters_is_shown_as_what_it_is(written, host, reads_as):
-    address = read_address(written)
+    address = server_address(written)
 
     assert (address.host, address.reads_as) == (host, reads_as)
     assert address.url.isascii()
@@ -197,10 +197,10 @@ def test_a_name_in_other_letters_is_shown_as_what_it_is(written, host, reads_as)
 
 
 def test_it_warns_of_what_is_not_encrypted_and_of_nothing_else():
-    assert warnings(read_address(HTTPS + "autopilot.example")) == ()
-    assert warnings(read_address(HTTPS + "192.168.1.20")) == ()
-    (private,) = warnings(read_address("192.168.1.20:8787"))
-    (loopback,) = warnings(read_address("localhost"))
+    assert warnings(server_address(HTTPS + "autopilot.example")) == ()
+    assert warnings(server_address(HTTPS + "192.168.1.20")) == ()
+    (private,) = warnings(server_address("192.168.1.20:8787"))
+    (loopback,) = warnings(server_address("localhost"))
     assert "same network" in private
     assert "this very device" in loopback
 
@@ -209,13 +209,13 @@ def test_it_warns_of_what_is_not_encrypted_and_of_nothing_else():
 def test_whatever_is_written_gives_an_address_or_a_reason(written):
     for text in (written, f"https://{written}", f"http://{written}"):
         try:
-            address = read_address(text)
+            address = server_address(text)
         except AddressRefused:
             continue
         else:
             assert address.is_encrypted or address.standing != "public"
             assert address.url.isascii()
-            assert read_address(address.url) == address
+            assert server_address(address.url) == address
             assert httpx2.URL(address.url).raw_host.decode() == address.host
 
 
@@ -229,7 +229,7 @@ def test_the_links_of_our_own_screens_open_a_pairing(server):
     for link in (app_link(server, SECRET), web_link(server, SECRET), f" {app_link(server, SECRET)}\n"):
         opened = read_deep_link(link)
 
-        assert opened == PairLink(read_address(server), SECRET)
+        assert opened == PairLink(server_address(server), SECRET)
         assert opened.invitation == read_link(link) == Invitation(server, SECRET)
         assert SECRET not in repr(opened)
 

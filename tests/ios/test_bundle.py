@@ -24,7 +24,7 @@ for room in (autopilot.client, autopilot.contract):
         importlib.import_module(module.name)
 
 from autopilot.client import RuntimeCodexClient, SignInAgain, Timeline
-from autopilot.client.addresses import read_address
+from autopilot.client.addresses import server_address
 from autopilot.client.offline_cache import OfflineCache
 from autopilot.client.secret_box import SecretBox
 from autopilot.client.ed25519 import new_seed, sign
@@ -55,7 +55,7 @@ async def main():
         await cache.keep_timeline("w", Timeline(after=5))
         assert (await cache.recall_timeline("w")).value.seq == 5
         await cache.aclose()
-    assert read_address("a.example").url == "https://a.example"
+    assert server_address("a.example").url == "https://a.example"
     assert len(sign(new_seed(), b"x")) == 64
 
 asyncio.run(main())

@@ -108,7 +108,7 @@ class ApprovalLink:
 DeepLink: TypeAlias = PairLink | WorkerLink | ApprovalLink
 
 
-def read_address(written: str) -> ServerAddress:
+def server_address(written: str) -> ServerAddress:
     """The server that a person means; without a scheme https, and http in a network of one's own.
 
     What follows the host (a path, a query) is left out: people copy it out of a browser.
@@ -166,7 +166,7 @@ def read_deep_link(written: str) -> DeepLink | None:
 
 
 def _pair_link(server: str, secret: str) -> PairLink | None:
-    return PairLink(read_address(server), secret) if _SECRET.fullmatch(secret) else None
+    return PairLink(server_address(server), secret) if _SECRET.fullmatch(secret) else None
 
 
 def _query(query: str) -> list[tuple[str, str]]:
