@@ -28,6 +28,7 @@ BASE = "/api/runtime/codex/workers"
 PHONE = {"width": 390, "height": 844}
 EVENTS = 200
 ITEMS = 5000
+SCROLL_SECONDS, FURTHER_SECONDS = 3, 9
 TABS = 200
 ROUND_TRIP_SECONDS, BYTES_PER_SECOND = 0.3, 1.6e6 / 8
 
@@ -41,20 +42,22 @@ WATCH = """() => {
         }
     }).observe(document.getElementById("timeline"), {childList: true, subtree: true});
 }"""
-SCROLL = """async () => {
-    const box = document.getElementById("timeline");
-    let frames = 0, worst = 0, last = performance.now();
-    const until = last + 2000;
-    while (performance.now() < until) {
+SCROLL = """async ({seconds, within}) => {
+    const box = document.getElementById("timeline"), frame = 1000 / 60;
+    const oldest = () => Number(box.querySelector("article").dataset.seq), first = oldest();
+    let frames = 0, dropped = 0, worst = 0, last = performance.now();
+    const until = last + seconds * 1000;
+    while (last < until) {
         box.scrollTop -= 60;
-        if (box.scrollTop < 1000) box.scrollTop = box.scrollHeight;
+        if (within && box.scrollTop < 1000) box.scrollTop = box.scrollHeight;
         await new Promise(requestAnimationFrame);
-        const now = performance.now();
-        worst = Math.max(worst, now - last);
+        const now = performance.now(), took = now - last;
+        dropped += Math.max(0, Math.round(took / frame) - 1);
+        worst = Math.max(worst, took);
         last = now;
         frames += 1;
     }
-    return {frames_per_second: frames / 2, longest_frame_ms: worst};
+    return {frames_per_second: frames / seconds, dropped_frames: dropped, longest_frame_ms: worst, older: first - oldest()};
 }"""
 
 
@@ -144,7 +147,7 @@ class Bench:
         return {"p50_ms": round(late[len(late) // 2], 1), "p99_ms": round(late[int(len(late) * 0.99)], 1)}
 
     async def long_session(self) -> dict[str, Any]:
-        """Opening a worker of 5000 items, and scrolling in it."""
+        """Opening a worker of 5000 items, scrolling in what is there, and on through pages that come meanwhile."""
         path = await self.worker("long", ITEMS)
         opened = []
         async with self.page(self.url) as page:
@@ -154,12 +157,14 @@ class Bench:
                 await page.locator("#timeline article").last.wait_for()
                 await page.evaluate("new Promise(requestAnimationFrame)")
                 opened.append(time.monotonic() - began)
-            scrolled = await page.evaluate(SCROLL)
+            scrolled = await page.evaluate(SCROLL, {"seconds": SCROLL_SECONDS, "within": True})
+            further = await page.evaluate(SCROLL, {"seconds": FURTHER_SECONDS, "within": False})
         return {
             "items": ITEMS,
             "first_open_seconds": round(opened[0], 2),
             "open_seconds": round(statistics.median(opened), 2),
-            "scroll": {name: round(value, 1) for name, value in scrolled.items()},
+            "scroll": {name: round(value, 1) for name, value in scrolled.items() if name != "older"},
+            "scroll_through_older_pages": {name: round(value, 1) for name, value in further.items()},
         }
 
     async def tab_memory(self) -> dict[str, Any]:

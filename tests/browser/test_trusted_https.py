@@ -91,6 +91,17 @@ async def test_what_was_looked_at_is_there_without_a_network(visit: Visit, ada: 
     await expect(page.locator("#state")).to_contain_text("Offline")
 
 
+async def test_a_browser_offers_to_install_it(visit: Visit):
+    page = await visit.open("/")
+    await page.evaluate("navigator.serviceWorker.ready.then((one) => one.active.scriptURL)")
+    session = await visit.context.new_cdp_session(page)
+    manifest = await session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"] == f"{URL}/manifest.webmanifest"
+    found = (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"]
+    assert [one["errorId"] for one in found if one["errorId"] != "in-incognito"] == []  # as every page of a test's is
+
+
 async def test_more_tabs_than_connections_all_hear_an_event_at_once(visit: Visit, ada: Person):
     async with AsyncExitStack() as stack:
         tabs: list[Page] = []
