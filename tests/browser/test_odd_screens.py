@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import Browser, expect
+from tests.api.contract.test_team_roles import shared
 from tests.api.contract.world import Person, World, ask, lease, person
 from tests.browser.screens import PATIENCE_MS, Visit, sign_in, visiting
 from tests.browser.served import server
@@ -73,6 +74,36 @@ async def test_where_there_is_nothing_it_says_so(world: World, launched: Browser
             problems += await visit.problems(
                 f"empty-{path.partition('?')[0].strip('/').replace('/', '-') or 'workers'}"
             )
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(("look", "theme"), TWO_LOOKS, ids=["-".join(look) for look in TWO_LOOKS])
+async def test_what_is_found_by_its_name(world: World, launched: Browser, look: str, theme: str):
+    ada = await person(world, "ada")
+    case = await shared(ada)
+    await ada.post(f"/api/teams/{case.team_id}/invitations", {"email": "dora@example.org", "role": "viewer"})
+    asked = {"request": {"request_id": "r2", "method": "turn/start", "params": {"input": []}}}
+    await ada.post(f"/workers/{case.worker_id}/requests?wait_ms=0", asked, headers={"x-request-id": f"x-{look}"})
+    for version, text in enumerate(("", '[sandbox]\nallow = ["read-only"]\n')):
+        policy = {"subject": "user", "format": "toml", "text": text, "expected_version": version}
+        answer = await ada.post("/policies", policy)
+        assert answer.status_code == 200, answer.text
+    paths = {
+        "team": f"/teams/{case.team_id}",
+        "team-join": "/teams/join",
+        "receipt": f"/w/{case.worker_id}/receipts/r2",
+        "item": f"/w/{case.worker_id}/items/3",
+        "trace-found": f"/trace/x-{look}",
+        "policy-installation": "/policy?subject=installation",
+        "policy-version": "/policy?subject=user&version=2",
+        "policy-team": f"/policy?subject=team&team={case.team_id}",
+    }
+    problems: list[str] = []
+    async with visiting(launched, world.api.url, look, theme) as visit:
+        await signed_in(world, visit, ada.email)
+        for name, path in paths.items():
+            await visit.open(path, live=name != "team-join")
+            problems += await visit.problems(name)
     assert not problems, "\n".join(problems)
 
 
