@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.companion.installation import Installation, installed
-from tests.companion.launching import make_codex_home, make_launch, make_project
+from tests.companion.launching import keep_schema, make_codex_home, make_launch, make_project, pinned, schema_of
 from tests.companion.replay import RECORDINGS
 
-from autopilot.companion.codex import binary, drift
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import Message, decode
 from autopilot.companion.codex.process import Launch
@@ -30,21 +27,12 @@ def recorded(name: str) -> list[Message]:
 
 @pytest.fixture(scope="session")
 async def codex_binary(anyio_backend: str) -> CodexBinary:
-    """The pinned Codex: what the project promises to work with. TEST_CODEX names another one."""
-    pinned = Path(os.environ["TEST_CODEX"]) if "TEST_CODEX" in os.environ else binary.bundled()
-    assert pinned is not None, "the extra `codex` is not installed"
-    version = await binary.version_of(pinned)
-    assert version is not None
-    return CodexBinary(pinned, version, "bundled")
+    return await pinned()
 
 
 @pytest.fixture(scope="session")
 async def codex_schema(codex_binary: CodexBinary, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file in which a companion keeps what this Codex said of its protocol."""
-    folder = tmp_path_factory.mktemp("schema")
-    await drift.vocabulary(codex_binary, folder)
-    (kept,) = folder.iterdir()
-    return kept
+    return await schema_of(codex_binary, tmp_path_factory.mktemp("schema"))
 
 
 @pytest.fixture
@@ -66,9 +54,7 @@ def launch(tmp_path: Path, codex_home: Path, codex_binary: CodexBinary, codex_sc
     The companion finds that it asked this Codex for its schema before, as it does from its second start on: to ask
     takes as long as to start Codex.
     """
-    data = tmp_path / "autopilot" / "companion"
-    data.mkdir(parents=True, mode=0o700)
-    shutil.copy(codex_schema, data)
+    keep_schema(tmp_path, codex_schema)
     return make_launch(tmp_path, codex_home, codex_binary)
 
 

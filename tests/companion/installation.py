@@ -227,6 +227,7 @@ async def installed(
     project: Path,
     *,
     between: Callable[[RuntimePort], RuntimePort] = lambda runtime: runtime,
+    with_web: bool = False,
 ) -> AsyncIterator[Installation]:
     """Everything but the companion; `between` is put between API and runtime."""
     home = tmp_path / "autopilot"
@@ -236,7 +237,7 @@ async def installed(
     )
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build(runtime_settings, dsn=dsn))
-        served = await stack.enter_async_context(serving(dsn, between(runtime)))
+        served = await stack.enter_async_context(serving(dsn, between(runtime), with_web=with_web))
         await _open(runtime)
         person = await tokens.mint(served.pool, scopes=("observe", "administer"))
         executor = await tokens.mint(

@@ -100,7 +100,7 @@ class _Connecting(Response):
             try:
                 me = await client.me()
                 device_id = me.device.device_id if me.device else SOURCE
-                shaker = HandshakeClient(client, device_id=device_id, source=SOURCE)
+                shaker = HandshakeClient(client, device_id=device_id, source=SOURCE, timeout_seconds=TIMEOUT_SECONDS)
                 connected = await shaker.run(self._worker_id, on_asked=lambda _seq: asked.set())
             except HandshakeTimeout as silence:
                 return _timed_out(asked=silence.fact("asked_seq") is not None)
