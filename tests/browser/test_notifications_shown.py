@@ -207,6 +207,17 @@ async def test_a_tap_opens_a_window_where_the_one_that_is_open_can_not_be_moved(
     assert told.visit.page.url == f"{told.visit.url}/settings"
 
 
+async def test_a_tap_leads_nobody_away_from_what_they_write(told: Told):
+    page = await told.visit.open("/devices/guests")
+    await page.get_by_label("Who is it for?").fill("Bob")
+    approval_id = await told.question()
+    shown = await told.desktop.until(1)
+    async with told.visit.context.expect_page() as opening:
+        await told.desktop.tap(shown)
+    await (await opening.value).wait_for_url(f"{told.visit.url}/inbox/{approval_id}")
+    await expect(page.get_by_label("Who is it for?")).to_have_value("Bob")
+
+
 @pytest.mark.parametrize(("label", "option_id"), [("Yes", "accept"), ("No", "decline")])
 async def test_an_answer_on_the_notification_is_the_answer(told: Told, label: str, option_id: str):
     approval_id = await told.question()

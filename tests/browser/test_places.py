@@ -171,6 +171,20 @@ async def test_what_was_typed_stays_when_somebody_else_is_faster(ada: Desk):
     await expect(card.get_by_text("Use a branch of its own")).to_be_visible()
 
 
+async def test_what_is_being_written_goes_on_in_the_screen_that_is_loaded_anew(ada: Desk):
+    page = await ada.visit.open("/devices/guests")
+    name = page.get_by_label("Who is it for?")
+    await name.press_sequentially("Bob")
+    await page.get_by_role("checkbox").first.check()
+    await name.focus()
+    old = await name.element_handle()
+    await page.evaluate("Live.resync()")
+    await page.wait_for_function("(old) => !old.isConnected", arg=old)
+    await page.keyboard.type("by")
+    await expect(name).to_have_value("Bobby")
+    await expect(page.get_by_role("checkbox").first).to_be_checked()
+
+
 async def test_keys_choose_and_answer_and_ask_back(ada: Desk):
     first, second = await ada.ask(1, risk="high"), await ada.ask(2, risk="low")
     page = await ada.visit.open("/inbox")

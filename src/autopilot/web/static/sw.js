@@ -7,6 +7,7 @@ const FILES = `files-${VERSION}`;
 const PAGES = "pages-";
 const MOST_PAGES = 40;
 const PATIENCE = 4000;
+const ANSWERS = 500;
 const USER = "x-autopilot-user";
 
 self.addEventListener("install", (event) => {
@@ -130,6 +131,14 @@ self.addEventListener("push", (event) => {
   event.waitUntil(notify(said?.title ? said : { title: "Autopilot", body: "", tag: "autopilot", path: "/", silent: true }));
 });
 
+/* Whether a page may be led away: it says so, unless somebody writes there, or it sleeps. */
+const mayLeave = (client) => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = (event) => resolve(event.data);
+  setTimeout(resolve, ANSWERS, false);
+  client.postMessage("may-leave", [port2]);
+});
+
 /* A browser lets a tap bring up one window: whether one of those that are open goes there is found out before. */
 const show = async (path) => {
   const url = new URL(path, location.origin);
@@ -138,7 +147,7 @@ const show = async (path) => {
   const there = open.find((one) => one.url === url.href);
   if (there) { await there.focus(); return; }
   for (const client of open) {
-    const moved = await client.navigate?.(url.href).catch(() => null);
+    const moved = (await mayLeave(client)) && await client.navigate?.(url.href).catch(() => null);
     if (moved) { await moved.focus(); return; }
   }
   await self.clients.openWindow(url.href);

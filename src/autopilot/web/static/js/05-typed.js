@@ -16,10 +16,7 @@ const Typed = (() => {
     box.append(title, text);
     after.append(box);
   };
-  /* False where the old element has to stay, because somebody is typing in it. */
-  const carry = (before, after) => {
-    const active = document.activeElement;
-    if (before.contains(active) && active.matches("input, textarea, select") && same(active, after)) return false;
+  const move = (before, after) => {
     const lost = words(before).length && !after.querySelector(FIELDS);
     before.querySelectorAll(FIELDS).forEach((field) => {
       const next = same(field, after);
@@ -27,8 +24,26 @@ const Typed = (() => {
       if (["radio", "checkbox"].includes(field.type)) next.checked = field.checked; else next.value = field.value;
     });
     if (lost) keep(words(before), after);
+  };
+  /* False where the old element has to stay, because somebody is typing in it. */
+  const carry = (before, after) => {
+    const active = document.activeElement;
+    if (before.contains(active) && active.matches("input, textarea, select") && same(active, after)) return false;
+    move(before, after);
     return true;
   };
+  /* The new one in any case; who is typing goes on in it. */
+  const replace = (before, after) => {
+    const active = document.activeElement;
+    const next = before.contains(active) && active.matches(FIELDS) ? same(active, after) : null;
+    const at = next && typeof active.selectionStart === "number" ? [active.selectionStart, active.selectionEnd] : null;
+    move(before, after);
+    before.replaceWith(after);
+    next?.focus({ preventScroll: true });
+    if (at) next.setSelectionRange(...at);
+  };
+  /* Whether this page holds words that are nowhere else: drafts are kept, what is searched for is nothing. */
+  const isAny = () => [...document.querySelectorAll("form")].some((form) => form.id !== "message" && !form.querySelector("[type=search]") && words(form).length > 0);
   let before = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr } = event.detail;
@@ -39,5 +54,5 @@ const Typed = (() => {
     if (after && !after.querySelector(FIELDS)) keep(before.said, after);
     before = null;
   });
-  return { carry };
+  return { carry, replace, isAny };
 })();

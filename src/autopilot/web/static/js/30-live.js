@@ -60,7 +60,7 @@ const Live = (() => {
     source.onerror = () => { tell(); if (source?.readyState === EventSource.CLOSED) { clearTimeout(again); again = setTimeout(open, 2000 + Math.random() * 1000); } };
     tell();
   };
-  /* The screen anew from the server, in place; what was typed stays (drafts are kept). */
+  /* The screen anew from the server, in place; what was typed stays. */
   const resync = async () => {
     close();
     try {
@@ -70,7 +70,7 @@ const Live = (() => {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const id of ["screen", "list"]) {
           const now = document.getElementById(id), next = fresh.getElementById(id);
-          if (now && next) now.replaceWith(next);
+          if (now && next) Typed.replace(now, next);
         }
         seq = 0;
         window.htmx?.process(document.body);

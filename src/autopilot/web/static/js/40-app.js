@@ -15,9 +15,13 @@ const App = (() => {
     document.querySelectorAll("[hx-boost=true]").forEach((one) => one.setAttribute("hx-boost", "false"));
   };
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden && newer && !document.querySelector("dialog[open]")) location.reload();
+    if (document.hidden && newer && !document.querySelector("dialog[open]") && !Typed.isAny()) location.reload();
   });
   const forget = () => { worker()?.postMessage("forget"); sessionStorage.clear(); for (const key of Object.keys(localStorage)) if (!key.startsWith("device.")) localStorage.removeItem(key); };
   document.addEventListener("submit", (event) => { if (event.target.getAttribute?.("action") === "/sign-out") forget(); }, true);
+  /* A notification was tapped, and may lead this page away; not from what somebody has written. */
+  navigator.serviceWorker?.addEventListener("message", (event) => {
+    if (event.data === "may-leave") event.ports[0]?.postMessage(!Typed.isAny());
+  });
   return { version, forget };
 })();
