@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.web.browser import Browser, Element, parsed
 from tests.web.test_teams_page import joined, made
 
+from autopilot.web.parts import copying
+
 DENIES = "[methods]\ndeny = ['review/start']\n"
 RULE = "[[approvals.rule]]\nname = 'look'\nkind = 'command'\ncommand = ['git', 'status']\ndecision = 'accept'\n"
 
@@ -118,7 +120,8 @@ async def test_a_team_s_policy_is_its_owners_to_set_and_its_members_to_read(ada:
 
 async def test_the_installation_s_is_read_only_here(ada: Browser) -> None:
     page = await ada.get("/policy?subject=installation")
-    assert "It is set on the machine of the installation" in page.text
+    assert "It is set on the machine of the installation, not in a browser" in page.text
+    assert page.one("div", class_="command").one("pre").text == copying.SET_POLICY
     assert "readonly" in page.one("textarea", name="text").attributes
     refused = await ada.post("/policy", {"do": "save", "text": "", "subject": "installation"})
     assert refused.status_code == 403

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.web.browser import Browser
 
+from autopilot.cli.main import COMMANDS
+from autopilot.web.pages.settings import MANAGING
+
 
 async def test_more_says_who_one_is_and_leads_to_every_other_screen(ada: Browser) -> None:
     assert ada.person is not None
@@ -46,3 +49,14 @@ async def test_it_says_what_this_installation_is(ada: Browser) -> None:
     assert "Ready: the server, its runtime and its database answer" in page.text
     assert page.one("a", href="/api/docs").text
     assert "1.0.0" in page.text
+
+
+async def test_what_no_browser_may_is_told_with_commands_that_there_are(ada: Browser) -> None:
+    page = await ada.get("/settings")
+    lines = [one.one("pre").text for one in page.one(id="manage").all("div", class_="command")]
+    known = {name for commands in COMMANDS.values() for name in commands}
+    assert len(lines) == len(MANAGING)
+    for line in lines:
+        for part in line.split("autopilot ")[1:]:
+            words = part.split()
+            assert words[0] in known or " ".join(words[:2]) in known, part

@@ -180,9 +180,9 @@ def _found(search: Search, page: AuditPage, names: Names) -> h.Element:
             h.a(".button.primary", href=search.path(before=page.next))["Earlier"] if page.next else None,
         ],
         about=[
-            "Yours, and what was done in your name. An admin sees everybody's on the machine of the installation: ",
-            h.code["autopilot audit list"],
-            ".",
+            "Yours, and what was done in your name. ",
+            h.a(href="/settings#manage")["Everybody's"],
+            " is read on the machine of the installation.",
         ],
     )
 

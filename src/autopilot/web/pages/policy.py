@@ -26,12 +26,14 @@ from autopilot.web.forms import form_of
 from autopilot.web.pages.more import PATH as BACK
 from autopilot.web.pages.policy_draft import Draft, editor, tried
 from autopilot.web.parts.blocks import choices, posting, records, section
+from autopilot.web.parts.copying import SET_POLICY, command
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.policy import difference, summary, version_row
 from autopilot.web.visitors import Visitor
 
 PATH = "/policy"
 SUBJECTS = ("user", "team", "installation")
+AT_THE_MACHINE = "In a terminal on the machine of the installation:"
 SHOWN = 20
 ANSWERED_BACK = 422
 
@@ -113,6 +115,9 @@ async def _screen(
             _subjects(about, teams),
             section("What holds", summary(found), about=_together(about)),
             editor(PATH, visitor.csrf, fields, draft, document, why=None if may_set else why),
+            section("How it is set", command(SET_POLICY), about=AT_THE_MACHINE)
+            if about.subject == "installation" and not may_set
+            else None,
             _history(about, history, names),
         ),
     ]
@@ -128,7 +133,7 @@ def _may_set(about: About, me: Me, teams: list[Team]) -> tuple[bool, str]:
     if about.subject == "installation":
         return (
             "admin" in me.scopes,
-            "It is set on the machine of the installation: autopilot policy set --subject installation",
+            "It is set on the machine of the installation, not in a browser.",
         )
     if about.subject == "team":
         role = next((team.role for team in teams if team.team_id == about.team_id), None)

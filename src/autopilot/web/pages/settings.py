@@ -23,6 +23,7 @@ from autopilot.web.pages.more import PATH as BACK
 from autopilot.web.pages.more import name_of, sign_out
 from autopilot.web.pages.workers import SHORTCUTS
 from autopilot.web.parts.blocks import facts, plain_form, records, section
+from autopilot.web.parts.copying import GRANT_ADMIN, OWNERS_CODE, READ_AUDIT, SET_POLICY, SET_PRICES, command
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, is_secure
 
@@ -44,6 +45,15 @@ KEYS = (
 )
 """What scripts listen to: static/js/70-keys.js, 40-list.js and 40-inbox.js."""
 
+MANAGING = (
+    ("The policy that holds for everybody", SET_POLICY),
+    ("What tokens cost", SET_PRICES),
+    ("Everybody's audit", READ_AUDIT),
+    ("Let somebody manage it beside its owner", GRANT_ADMIN),
+    ("A code for its owner, where no mail comes", OWNERS_CODE),
+)
+"""What it is for, and the command; docs/cli.md has all."""
+
 
 def routes(doors: Doors) -> list[Route]:
     """Its paths."""
@@ -60,6 +70,7 @@ async def show(request: Request, visitor: Visitor) -> Screen:
             _looks(Looks.of(request), visitor),
             await _notifications(visitor),
             _installation(missing),
+            _managing(),
             _keys(),
             section("Account", facts([("Signed in as", h.span(dir="auto")[name_of(me)])]), sign_out(visitor)),
         ),
@@ -120,6 +131,19 @@ def _installation(missing: tuple[str, ...]) -> h.Element:
                 ("For programs", [h.a(href="/api/docs", hx_boost="false")["The API, call by call"]]),
             ]
         ),
+    )
+
+
+def _managing() -> h.Element:
+    """What no browser may: docs/decisions/0031."""
+    return section(
+        "Managing it",
+        h.details[
+            h.summary["The commands"],
+            ([h.p(".about")[words], command(line)] for words, line in MANAGING),
+        ],
+        about="Whoever runs this installation manages it on its own machine, in a terminal; no browser can.",
+        id_="manage",
     )
 
 

@@ -23,6 +23,7 @@ from autopilot.contract.errors import Unprocessable
 from autopilot.web.doors import Doors
 from autopilot.web.parts import plot
 from autopilot.web.parts.blocks import choices, empty, facts, meter, records, section, table, when
+from autopilot.web.parts.copying import SET_PRICES, command
 from autopilot.web.parts.layout import BOOST, Screen, bar
 from autopilot.web.visitors import Visitor, path_for
 
@@ -242,13 +243,10 @@ def _urgency(percent: int) -> str:
 
 
 def _prices(report: SpendReport, prices: PriceTable) -> h.Element:
-    how = [
-        "Codex reports tokens, never money: the installation's price table says what they cost. An admin sets it by ",
-        h.code["autopilot prices set prices.toml"],
-        ".",
-    ]
+    about = "Codex reports tokens, never money: the installation's price table says what they cost."
+    how = h.details[h.summary["How it is set"], h.p(".about")["On the installation's machine:"], command(SET_PRICES)]
     if not prices.version or prices.currency is None:
-        return section("Prices", about=["There is no price table. ", *how])
+        return section("Prices", how, about=f"There is no price table. {about}")
     rows = [
         [
             h.span(dir="auto")[one.model],
@@ -267,7 +265,8 @@ def _prices(report: SpendReport, prices: PriceTable) -> h.Element:
             table("Prices", ["Model", "From", "Input", "Cached input", "Output"], rows, numbers=3),
             h.p(".about")[f"In {prices.currency} for a million tokens."],
         ],
-        about=how,
+        how,
+        about=about,
     )
 
 

@@ -22,7 +22,7 @@ from autopilot.contract import Artifact, Envelope, HealthFact, WorkerSnapshot, e
 from autopilot.contract.errors import InvalidRequest, NotFound
 from autopilot.web.answers import HEADERS, html
 from autopilot.web.doors import Doors
-from autopilot.web.parts.icons import icon
+from autopilot.web.parts.copying import copy_button
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, path_for
 
@@ -93,11 +93,6 @@ def _copied(value: str | None) -> h.Node:
     if not value:
         return None
     return h.span(".copied")[h.code[value], copy_button()]
-
-
-def copy_button(label: str = "Copy") -> h.Element:
-    """Copies what stands beside it."""
-    return h.button(".copy", {"type": "button", "data-copy": "", "aria-label": label, "title": label})[icon("copy")]
 
 
 def _about(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:
