@@ -7,12 +7,14 @@ for `buffer`, which keeps back event streams (responses of `text/event-stream`) 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
+
+from typing_extensions import override
+
+from autopilot.testing.proxies import Proxy
 
 PIECE_BYTES = 65_536
 EVENT_STREAM = b"text/event-stream"
@@ -42,88 +44,26 @@ class Fault:
 HEALTHY = Fault()
 
 
-class FaultProxy:
-    """Between a client and `host:port`; an async context manager. Its address is `url`."""
+class FaultProxy(Proxy):
+    """A proxy with a plan of what goes wrong."""
 
     def __init__(self, host: str, port: int, plan: Callable[[int], Fault] = lambda _number: HEALTHY) -> None:
         """`plan` says what happens to connection number 0, 1, 2 and so on."""
+        super().__init__(host, port)
         self.plan = plan
-        self.accepted = 0
-        self.connections = 0
-        """Client connections that are open now."""
         self.silenced = asyncio.Event()
         """Set whenever a connection has begun to stall or is half open; tests clear it."""
-        self._upstream = (host, port)
-        self._server: asyncio.Server | None = None
-        self._open: set[StreamWriter] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
 
-    @property
-    def url(self) -> str:
-        """Where clients connect."""
-        assert self._server is not None, "the proxy is not running"
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None, "the proxy is not running"
-        self._server.close()
-        self.cut_all()
-        await self._server.wait_closed()
-        await self.idle()
-
-    async def idle(self) -> None:
-        """Wait until no client connection is open."""
-        await self._idle.wait()
-
-    def cut_all(self) -> None:
-        """Reset every connection that is open now."""
-        for writer in tuple(self._open):
-            writer.transport.abort()
-
-    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        fault = self.plan(self.accepted)
-        self.accepted += 1
-        self.connections += 1
-        self._idle.clear()
-        try:
-            if fault.kind != "refuse":
-                await self._between(reader, writer, fault)
-        finally:
-            self.connections -= 1
-            if not self.connections:
-                self._idle.set()
-            writer.transport.abort()
-
-    async def _between(self, reader: StreamReader, writer: StreamWriter, fault: Fault) -> None:
-        with self._tracked(writer):
-            try:
-                server_reader, server_writer = await asyncio.open_connection(*self._upstream)
-            except OSError:
-                return
-            with self._tracked(server_writer):
-                async with asyncio.TaskGroup() as group:
-                    upward = group.create_task(_copy(reader, server_writer))
-                    downward = group.create_task(self._downward(server_reader, server_writer, writer, fault))
-                    await asyncio.wait({upward, downward}, return_when=asyncio.FIRST_COMPLETED)
-                    upward.cancel()
-                    downward.cancel()
-
-    @contextlib.contextmanager
-    def _tracked(self, writer: StreamWriter) -> Iterator[None]:
-        self._open.add(writer)
-        try:
-            yield
-        finally:
-            writer.transport.abort()
-            self._open.discard(writer)
+    @override
+    async def carry(self, number: int, reader: StreamReader, writer: StreamWriter) -> None:
+        """As the plan says."""
+        fault = self.plan(number)
+        if fault.kind == "refuse":
+            return
+        await self.between(
+            writer,
+            lambda server, upward: (_copy(reader, upward), self._downward(server, upward, writer, fault)),
+        )
 
     async def _downward(self, server: StreamReader, upward: StreamWriter, client: StreamWriter, fault: Fault) -> None:
         try:
