@@ -88,3 +88,11 @@ async def test_the_list_moves_when_something_happens(ada: Browser):
             if event == "put" and data["id"] == f"row-{other}":
                 assert (data["into"], data["desc"]) == ("rows", True)
                 break
+
+
+async def test_a_stream_that_is_refused_says_why_and_under_which_name_the_logs_have_it(ada: Browser, eve: Browser):
+    assert ada.person is not None
+    async with eve.live(ada.person.worker_id) as frames:
+        told = await anext(data async for event, data in frames if event == "over")
+    assert (told["why"], told["message"]) == ("forbidden", "This is not shared with you.")
+    assert told["request_id"]

@@ -24,6 +24,13 @@ async def test_signing_out_there_ends_the_session(ada: Browser) -> None:
     assert (await ada.http.get("/more")).headers["location"].startswith("/sign-in")
 
 
+async def test_the_pages_of_nobody_have_the_theme_that_this_browser_chose(ada: Browser) -> None:
+    await ada.post("/settings/looks", {"theme": "dark", "times": "relative"})
+    await ada.post("/sign-out")
+    for path in ("/sign-in", "/pair", "/guest", "/teams/join"):
+        assert (await ada.get(path)).one("html").attributes["data-theme"] == "dark", path
+
+
 async def test_a_theme_is_in_the_page_before_any_script_runs(ada: Browser) -> None:
     assert "data-theme" not in (await ada.get("/settings")).one("html").attributes
     answer = await ada.post("/settings/looks", {"theme": "dark", "times": "exact"})

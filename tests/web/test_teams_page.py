@@ -120,4 +120,5 @@ async def test_who_is_not_signed_in_is_told_to_do_that_first(ada: Browser) -> No
     ada.http.cookies.clear()
     page = await ada.get("/teams/join")
     assert "Sign in with the address that was invited" in page.text
+    assert page.one("a", href="/sign-in?next=%2Fteams%2Fjoin")
     assert not page.all("form")

@@ -104,7 +104,9 @@ class _Call(httpx2.AsyncByteStream):
         self._body: bytes | None = body
         self._left = asyncio.Event()
         self._began: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES)
+        self._pieces: asyncio.Queue[bytes | httpx2.RemoteProtocolError | None] = asyncio.Queue(PIECES)
+        """Of the body; at its end None, or why it is not whole."""
+        self._is_whole = False
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, app: ASGIApp, scope: Scope) -> None:
@@ -120,7 +122,8 @@ class _Call(httpx2.AsyncByteStream):
         finally:
             self._fail(httpx2.RemoteProtocolError("the app ended without an answer"))
             if not self._left.is_set():
-                await self._pieces.put(None)
+                cut = httpx2.RemoteProtocolError("the app ended before its answer did")
+                await self._pieces.put(None if self._is_whole else cut)
 
     def _fail(self, error: Exception) -> None:
         if not self._began.done():
@@ -142,12 +145,16 @@ class _Call(httpx2.AsyncByteStream):
         if message["type"] == "http.response.start":
             if not self._began.done():  # else whoever called has left
                 self._began.set_result(message)
-        elif message.get("body") and not self._left.is_set():
+            return
+        if message.get("body") and not self._left.is_set():
             await self._pieces.put(message["body"])
+        self._is_whole = self._is_whole or not message.get("more_body", False)
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (piece := await self._pieces.get()) is not None:
+            if isinstance(piece, httpx2.RemoteProtocolError):
+                raise piece
             yield piece
 
     @override

@@ -23,6 +23,7 @@ from autopilot.client import log
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import Entry
 from autopilot.client.overview import OverviewFold, OverviewLimits
+from autopilot.client.presenters import errors
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Envelope, StateRecovery, StreamCaughtUp, WorkerSummary
@@ -117,10 +118,10 @@ class Tab:
         """Do it; an end that no reconnecting changes is told to the browser."""
         try:
             await work
-        except SignInAgain:
-            await queue.put(frame("over", {"why": "signed_out"}))
+        except SignInAgain as error:
+            await queue.put(frame("over", {"why": "signed_out", **_told(error)}))
         except AutopilotError as error:
-            await queue.put(frame("over", {"why": error.code, "message": error.message}))
+            await queue.put(frame("over", {"why": error.code, **_told(error)}))
 
     async def _beat(self, queue: asyncio.Queue[bytes]) -> None:
         while True:
@@ -196,6 +197,12 @@ class Tab:
         items = await board.changed_by(self.visitor.client, event)
         puts = [put.frame() for item in items for put in self.render_item(item)]
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
+
+
+def _told(error: AutopilotError) -> dict[str, str | None]:
+    """What happened, and under which name it is found in the logs."""
+    told = errors.trouble(error, reading=True)
+    return {"message": told.sentence, "request_id": told.reference}
 
 
 async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from autopilot.client.presenters.labels import Label, Tone, sentence, spelled
 from autopilot.client.presenters.people import Names
-from autopilot.contract import WorkerSnapshot, WorkerSummary, worker_search
+from autopilot.contract import Owner, WorkerSnapshot, WorkerSummary, worker_search
 
 Worker: TypeAlias = WorkerSnapshot | WorkerSummary
 UNTITLED = "New session"
@@ -127,13 +127,20 @@ def machine(worker: Worker) -> str:
 
 
 def whose(worker: Worker, names: Names) -> str:
-    """Of what is not one's own alone, whose it is: a team, or somebody; empty else."""
+    """Whose it is, where it is not one's own alone: a team's and whose machine of it, or somebody's; else empty."""
     owner = worker.owner
     if owner is None or (owner.team_id is None and owner.user_id is not None and owner.user_id == names.me):
         return ""
+    member = _member(owner, names)
     if owner.team_id is not None:
-        return names.teams.get(owner.team_id) or "a team"
-    return names.users.get(owner.user_id) or f"user {owner.user_id}" if owner.user_id is not None else "a guest"
+        return f"{names.teams.get(owner.team_id) or 'a team'} · {member}"
+    return member
+
+
+def _member(owner: Owner, names: Names) -> str:
+    if owner.user_id is None:
+        return "a guest"
+    return "you" if owner.user_id == names.me else names.users.get(owner.user_id) or f"user {owner.user_id}"
 
 
 def troubles(worker: Worker) -> tuple[Trouble, ...]:

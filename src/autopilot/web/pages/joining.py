@@ -19,6 +19,7 @@ from autopilot.contract.errors import AutopilotError, InvalidRequest, NotFound
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
+from autopilot.web.looks import Looks
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, not_secure, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
 from autopilot.web.parts.pairing import code_element, polling, words_element
@@ -128,7 +129,7 @@ class _Joining:
 
     def _page(self, title: str, body: h.Node, request: Request, *, status: int = 200) -> Response:
         shown = body if may_sign_in(request) else [h.h1["Autopilot"], not_secure()]
-        return html(bare_page(title, self._doors.assets, shown), status=status)
+        return html(bare_page(title, self._doors.assets, shown, looks=Looks.of(request)), status=status)
 
 
 def _device(request: Request) -> PairingDevice:

@@ -12,6 +12,7 @@ from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
+from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
 from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
@@ -120,7 +121,8 @@ SYSTEMS = (
 
 def _page(assets: Assets, form: h.Node, request: Request, *, status: int = 200) -> Response:
     body = form if may_sign_in(request) else not_secure()
-    return html(bare_page("Sign in", assets, [_brand(assets), h.h1["Autopilot"], body]), status=status)
+    shown = [_brand(assets), h.h1["Autopilot"], body]
+    return html(bare_page("Sign in", assets, shown, looks=Looks.of(request)), status=status)
 
 
 def not_secure() -> h.Element:

@@ -15,6 +15,7 @@ from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import html, said
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
+from autopilot.web.looks import Looks
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
 from autopilot.web.problems import sentence_of
@@ -55,7 +56,7 @@ def routes(doors: Doors) -> list[Route]:
         after = local_path((await form_of(request)).get("next"))
         async with doors.visitors.stranger(request) as session:
             begun = await session.begin_sso()
-        return html(bare_page("Sign in", doors.assets, _at_the_provider(begun, after)))
+        return _page(doors, request, _at_the_provider(begun, after))
 
     async def finish_sso(request: Request) -> Response:
         form = await form_of(request)
@@ -64,7 +65,7 @@ def routes(doors: Doors) -> list[Route]:
             url=form.get("url", ""), name=form.get("name", ""), expires_in=0, verifier=form.get("verifier", "")
         )
         if not may_sign_in(request):
-            return html(bare_page("Sign in", doors.assets, _at_the_provider(begun, after, PLAIN_HTTP)), status=403)
+            return _page(doors, request, _at_the_provider(begun, after, PLAIN_HTTP), 403)
         response = RedirectResponse(after, status_code=303)
         async with doors.visitors.stranger(request) as session:
             try:
@@ -77,7 +78,7 @@ def routes(doors: Doors) -> list[Route]:
                 await doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
                 body = _at_the_provider(begun, after, sentence_of(error))
-                return html(bare_page("Sign in", doors.assets, body), status=error.status or 503)
+                return _page(doors, request, body, error.status or 503)
         return response
 
     return [
@@ -86,6 +87,10 @@ def routes(doors: Doors) -> list[Route]:
         doors.open("/sign-in/sso", begin_sso, "POST"),
         doors.open("/sign-in/sso/code", finish_sso, "POST"),
     ]
+
+
+def _page(doors: Doors, request: Request, body: h.Node, status: int = 200) -> Response:
+    return html(bare_page("Sign in", doors.assets, body, looks=Looks.of(request)), status=status)
 
 
 def _at_the_provider(begun: SsoSignIn, after: str, problem: str | None = None) -> h.Node:

@@ -25,6 +25,7 @@ from autopilot.web.looks import Looks
 from autopilot.web.pages.more import PATH as BACK
 from autopilot.web.parts.blocks import empty, menu, plain_form, posting, records, section, when
 from autopilot.web.parts.layout import Screen, bar, bare_page
+from autopilot.web.problems import sign_in_path
 from autopilot.web.visitors import Visitor
 
 PATH = "/teams"
@@ -324,8 +325,11 @@ async def _join(request: Request, doors: Doors) -> Response:
     except SignInAgain:
         first = [
             h.h1["An invitation"],
-            h.p["Sign in with the address that was invited, then open the link in the mail again."],
-            h.p[h.a(".button.primary", href=f"/sign-in?next={quote(PATH, safe='')}")["Sign in"]],
+            h.p(data_without_link=True)[
+                "Sign in with the address that was invited, then open the link in the mail again."
+            ],
+            h.p(data_link_later=True, hidden=True)["Sign in with the address that was invited: then you can join."],
+            h.p[h.a(".button.primary", href=sign_in_path(JOIN))["Sign in"]],
         ]
         return html(bare_page("Invitation", doors.assets, first, looks=looks))
     async with visitor.client:

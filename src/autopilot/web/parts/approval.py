@@ -131,7 +131,7 @@ def _evidence(approval: Approval, *, is_short: bool) -> h.Node:
         h.dl(".facts")[([h.dt[fact.label], h.dd(dir="auto")[fact.value]] for fact in about.facts)]
         if about.facts
         else None,
-        h.div(".files")[diffs.files(about.files)] if about.files.files else None,
+        h.div(".diffs")[diffs.files(about.files)] if about.files.files else None,
         _page(about.page, may_open=about.may_open) if about.page else None,
     ]
 

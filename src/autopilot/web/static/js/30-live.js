@@ -55,7 +55,7 @@ const Live = (() => {
     on("over", (said) => {
       close();
       if (said.why === "signed_out") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
-      else { say("refused", said.message || "The server refused this page"); }
+      else { say("refused", (said.message || "The server refused this page") + (said.request_id ? ` (request ${said.request_id})` : "")); }
     });
     source.onerror = () => { tell(); if (source?.readyState === EventSource.CLOSED) { clearTimeout(again); again = setTimeout(open, 2000 + Math.random() * 1000); } };
     tell();
