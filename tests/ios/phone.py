@@ -28,6 +28,22 @@ from flet.pubsub.pubsub_hub import PubSubHub
 from tests.waiting import until
 
 PHONE, PAD = (390.0, 844.0), (834.0, 1194.0)
+IPHONE = {
+    "locales": [],
+    "available_ram_size": 4,
+    "free_disk_size": 4,
+    "is_ios_app_on_mac": False,
+    "is_physical_device": True,
+    "localized_model": "iPhone",
+    "model": "iPhone",
+    "model_name": "iPhone 17",
+    "name": "Ada's iPhone",
+    "physical_ram_size": 8,
+    "system_name": "iOS",
+    "system_version": "26.1",
+    "total_disk_size": 8,
+    "utsname": {"machine": "iPhone18,3", "node_name": "x", "release": "25", "sys_name": "Darwin", "version": "25"},
+}
 SKIPPED = frozenset({"parent", "_parent", "page", "data"})
 
 
@@ -43,6 +59,8 @@ class Wire(Connection):
         self.session: Session | None = None
         self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.crashes: list[str] = []
+        """What handlers failed of, as the app's crash screen says it."""
         self.sent: list[int] = []
         """Bytes of each message."""
 
@@ -50,6 +68,8 @@ class Wire(Connection):
         """What the app sends, packed as for the wire; calls of the phone's services are answered at once."""
         packed = msgpack.packb([message.action, message.body], default=configure_encode_object_for_msgpack(BaseControl))
         self.sent.append(len(packed))
+        if message.action is MessageAction.SESSION_CRASHED:
+            self.crashes.append(str(message.body.message))
         if message.action is MessageAction.INVOKE_METHOD:
             body = message.body
             arguments = body.args if isinstance(body.args, dict) else {}
@@ -119,6 +139,7 @@ class Phone:
         """An event of a control, from the phone."""
         assert self.wire.session is not None
         await self.wire.session.dispatch_event(control._i, event, data)
+        assert not self.wire.crashes, self.wire.crashes
 
 
 def walk(control: Any, seen: set[int] | None = None) -> Iterator[ft.BaseControl]:
@@ -152,7 +173,7 @@ def phone(*, size: tuple[float, float] = PHONE, secrets: dict[str, str] | None =
         "get_connectivity": lambda _said: ["wifi"],
         "is_device_supported": lambda _said: True,
         "authenticate": lambda _said: True,
-        "get_device_info": lambda _said: {},
+        "get_device_info": lambda _said: IPHONE,
     }
     patch = {"route": "/", "width": size[0], "height": size[1], "platform": "ios", "web": False}
     session.apply_page_patch(patch)

@@ -35,6 +35,7 @@ PHONE, PAD = (390, 844), (834, 1194)
 LOOKS = [("phone", "light"), ("phone", "dark"), ("pad", "light"), ("pad", "dark")]
 COLOURS = 400
 """Fewer different pieces in a picture are an empty screen."""
+MOST_LOOKS = 5
 App = Callable[[ft.Page], Awaitable[None]]
 
 
@@ -87,6 +88,15 @@ class Glass:
         """A place to type, by what it says while it is empty."""
         return self.page.get_by_role("textbox", name=name)
 
+    async def type(self, name: str, text: str) -> None:
+        """Touch a field and type; what is in it already is typed over."""
+        place = self.field(name)
+        await place.click()
+        held = self.page.locator(":focus")
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.insert_text(text)
+        await expect(held).to_have_value(text)
+
     async def sees(self, words: str) -> None:
         """Until these words are on the screen."""
         found = self.page.get_by_text(words).or_(self.page.locator(f'[aria-label*="{words}"]'))
@@ -100,11 +110,18 @@ class Glass:
         """
         path = PICTURES / f"{name}-{self.look}-{self.theme}.png"
 
-        async def drawn() -> bool:
-            taken = await self.page.screenshot(path=path)
-            return len({taken[at : at + 64] for at in range(200, len(taken), 64)}) > COLOURS
+        before = b""
+        looks = 0
 
-        await until(drawn, within_seconds=30, between_seconds=0.3)
+        async def drawn() -> bool:
+            nonlocal before, looks
+            taken = await self.page.screenshot(path=path)
+            is_still, before = taken == before, taken
+            looks += 1
+            is_empty = len({taken[at : at + 64] for at in range(200, len(taken), 64)}) <= COLOURS
+            return not is_empty and (is_still or looks > MOST_LOOKS)  # a cursor that blinks never stands still
+
+        await until(drawn, within_seconds=30, between_seconds=0.2)
 
 
 @asynccontextmanager

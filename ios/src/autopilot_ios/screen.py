@@ -44,8 +44,12 @@ class Stage(Protocol):
         """Put a question before everything."""
         ...
 
+    def sheet(self, title: str, body: ft.Control) -> None:
+        """Show something from below, until it is pulled down or dismissed."""
+        ...
+
     def dismiss(self) -> None:
-        """Take the question away."""
+        """Take the question or sheet away."""
         ...
 
 
@@ -75,8 +79,8 @@ class Screen:
         """Look now: a person asked for it."""
 
 
-async def clicked(control: ft.Control) -> None:
-    """Show what was changed by hand; what is not on the page any more needs none."""
+def update(control: ft.Control) -> None:
+    """Show what was changed by hand; what is not on the page (any more) needs none."""
     if is_mounted(control):
         control.update()
 

@@ -113,6 +113,28 @@ class Shell:
         """See Stage."""
         self.page.show_dialog(dialog)
 
+    def sheet(self, title: str, body: ft.Control) -> None:
+        """See Stage."""
+        grip = ft.Container(width=36, height=5, border_radius=3, bgcolor=palette.LINE)
+        head = ft.Row(
+            [
+                ft.Container(blocks.words(title, size=17, strong=True), expand=True),
+                blocks.button("Done", key="sheet-done", kind="quiet", on_click=self.dismiss),
+            ]
+        )
+        content = ft.Column(
+            [
+                ft.Row([grip], alignment=ft.MainAxisAlignment.CENTER),
+                ft.Container(head, padding=ft.Padding(16, 0, 4, 0)),
+                body,
+            ],
+            spacing=4,
+            expand=True,
+        )
+        height = (self.page.height or 800) * 0.7
+        held = ft.Container(content, bgcolor=palette.BACKGROUND, padding=ft.Padding(0, 8, 0, 0), border_radius=20)
+        self.page.show_dialog(ft.CupertinoBottomSheet(held, height=height, bgcolor=palette.BACKGROUND))
+
     def dismiss(self) -> None:
         """See Stage."""
         self.page.pop_dialog()

@@ -52,6 +52,18 @@ def pill(label: Label) -> ft.Container:
     )
 
 
+def count(number: int, what: str) -> ft.Control:
+    """How many wait, in a red dot."""
+    words_said = f"1 {what} pending" if number == 1 else f"{number} {what}s pending"
+    dot = ft.Container(
+        ft.Text(str(number), size=12, weight=ft.FontWeight.W_700, color=ft.Colors.ON_ERROR),
+        bgcolor=palette.RED,
+        border_radius=10,
+        padding=ft.Padding(7, 2, 7, 2),
+    )
+    return ft.Semantics(content=dot, label=words_said, exclude_semantics=True)
+
+
 def card(content: ft.Control, *, key: str | None = None, padding: ft.PaddingValue = 14) -> ft.Container:
     """Something that belongs together."""
     return ft.Container(content, padding=padding, border_radius=RADIUS, bgcolor=palette.CARD, key=key)
@@ -87,8 +99,9 @@ def row(
     trailing: ft.Control | None = None,
     on_click: Click | None = None,
     name: str | None = None,
+    leads: bool = True,
 ) -> ft.Control:
-    """A row of a section; with `on_click` it leads somewhere. `name`: what is spoken in place of its words."""
+    """A row of a section. `name`: what is spoken in place of its words; `leads`: whether a touch goes somewhere."""
     shown = words(title, size=16) if isinstance(title, str) else title
     text = [shown, footnote(subtitle, lines=2)] if subtitle else [shown]
     inside = ft.Row(
@@ -96,7 +109,7 @@ def row(
             *([ft.Icon(icon, size=22, color=icon_color)] if icon else []),
             ft.Column(text, spacing=2, tight=True, expand=True),
             *([trailing] if trailing else []),
-            *([ft.Icon(ft.CupertinoIcons.CHEVRON_FORWARD, size=15, color=palette.MUTED)] if on_click else []),
+            *([ft.Icon(ft.CupertinoIcons.CHEVRON_FORWARD, size=15, color=palette.MUTED)] if on_click and leads else []),
         ],
         spacing=12,
     )
@@ -177,6 +190,7 @@ def field(
     code: bool = False,
     autofocus: bool = False,
     secret: bool = False,
+    leading: ft.IconData | None = None,
 ) -> ft.CupertinoTextField:
     """A place to type; what is typed stays until it was taken."""
     return ft.CupertinoTextField(
@@ -195,11 +209,19 @@ def field(
         enable_suggestions=not code,
         autofocus=autofocus,
         password=secret,
+        prefix=ft.Container(ft.Icon(leading, size=18, color=palette.MUTED), padding=ft.Padding(10, 0, 0, 0))
+        if leading
+        else None,
         padding=ft.Padding(12, 11, 12, 11),
-        border_radius=12,
+        border=ft.OutlineInputBorder(border_radius=12, side=ft.BorderSide(0.5, palette.LINE)),
         bgcolor=palette.CARD,
         cursor_color=palette.TINT,
     )
+
+
+def labelled(control: ft.Control, name: str) -> ft.Control:
+    """A control with a spoken name that stays when its placeholder is gone."""
+    return ft.Semantics(content=control, label=name)
 
 
 def notice(label: Label, *, key: str | None = None, detail: str | None = None) -> ft.Control:
