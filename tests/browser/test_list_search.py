@@ -113,3 +113,22 @@ async def test_a_search_that_the_server_did_not_hear_says_so_and_is_made_again(a
     await page.get_by_role("button", name="Search again").click()
     await expect(rows(ada)).to_have_count(1)
     await expect(page.get_by_text("Not all workers could be searched.")).to_be_hidden()
+
+
+async def test_without_a_network_what_was_typed_is_looked_for_in_what_is_known(ada: Desk):
+    page = await ada.visit.open("/")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await page.reload()  # this time through the service worker, which keeps it
+    await expect(page.locator("#state")).to_have_attribute("data-state", "live")
+    await title(ada, await ada.person.open_worker(), "The latest parser")
+    await expect(rows(ada).first).to_contain_text("The latest parser")
+    await page.reload()
+    await search(ada).fill("latest")
+    await expect(page).to_have_url(re.compile(r"/\?q=latest$"))
+    await ada.visit.context.set_offline(True)
+    await page.reload()
+    await expect(search(ada)).to_have_value("latest")
+    await expect(rows(ada)).to_have_count(1)
+    await expect(page.get_by_text("Not all workers could be searched.")).to_be_visible()
+    await ada.visit.context.set_offline(False)
+    await expect(page.get_by_text("Not all workers could be searched.")).to_be_hidden()

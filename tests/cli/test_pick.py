@@ -3,10 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.api.contract.conftest import opened
+from tests.api.contract.world import person
 
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.pick import best_fit, most_recent
+from autopilot.cli.pick import LOOKED_AT, best_fit, most_recent, pick_worker
+from autopilot.client import RuntimeCodexClient
 from autopilot.contract import WorkerSummary, decode, encode
+from autopilot.contract.port import Claims
+from autopilot.testing.postgres import TestCluster
+from autopilot.testing.runtime import insert_worker
 from autopilot.testing.streaming_server import blank_snapshot
 
 
@@ -43,3 +49,16 @@ def test_a_whole_id_is_meant_even_where_it_is_a_part_of_another() -> None:
 
 def test_an_id_that_is_not_listed_is_left_to_the_server_to_judge() -> None:
     assert best_fit([summary("w1")], "other") == "other"
+
+
+async def test_a_part_of_an_id_is_found_however_many_workers_came_since(cluster: TestCluster) -> None:
+    async with opened("one process", cluster) as world:
+        ada = await person(world, "ada")
+        claims = Claims(user_id=ada.user_id, scopes=frozenset({"administer"}))
+        await insert_worker(world.runtime, "desktopw:the-oldest-of-all", claims)
+        for number in range(LOOKED_AT + 5):
+            await insert_worker(world.runtime, f"desktopw:{number:04}", claims)
+        async with RuntimeCodexClient(world.api.url, ada.token) as client:
+            assert await pick_worker(client, "oldest") == "desktopw:the-oldest-of-all"
+            assert await pick_worker(client, "desktopw:0007") == "desktopw:0007"
+            assert await pick_worker(client, "no-such") == "no-such"

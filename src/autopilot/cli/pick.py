@@ -17,6 +17,7 @@ from autopilot.ops.program import autopilot
 Item = TypeVar("Item", WorkerSummary, Machine)
 
 LOOKED_AT = 200
+LONGEST_ID = 160
 OPEN = ("running", "starting", "stopping")
 
 
@@ -26,8 +27,10 @@ async def pick_worker(client: RuntimeCodexClient, named: str | None) -> str:
     Raises:
         CommandFailed: there is no worker, or `named` fits several.
     """
+    if named is not None:
+        return best_fit([worker async for worker in client.every_worker(search=named[:LONGEST_ID])], named)
     found = (await client.list_workers(limit=LOOKED_AT)).workers
-    chosen = most_recent(await ones_own(client, found) or found) if named is None else best_fit(found, named)
+    chosen = most_recent(await ones_own(client, found) or found)
     if chosen is None:
         raise CommandFailed(f"There is no worker yet. Start one: {autopilot('send --new')} 'hello'", Exit.NOT_FOUND)
     return chosen

@@ -110,12 +110,8 @@ async def folders_of(client: RuntimeCodexClient, machine_id: str) -> list[str]:
     Raises:
         AutopilotError: they can't be had.
     """
-    page = await client.list_workers(limit=WORKERS)
-    found = [
-        worker.cwd.value
-        for worker in page.workers
-        if worker.cwd is not None and worker.machine is not None and worker.machine.machine_id == machine_id
-    ]
+    page = await client.list_workers(machine_id=machine_id, limit=WORKERS)
+    found = [worker.cwd.value for worker in page.workers if worker.cwd is not None]
     return list(dict.fromkeys(found))[:FOLDERS]
 
 

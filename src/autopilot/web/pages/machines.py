@@ -154,7 +154,7 @@ def _list(workers: Sequence[WorkerSummary]) -> h.Element:
 async def _one(machine_id: str, visitor: Visitor, doors: Doors, *, signed_out: int | None = None) -> Screen:
     machine = await machine_of(visitor, machine_id)
     names, now = await doors.names.of(visitor), doors.clock.now()
-    workers = (await _workers(visitor)).get(machine_id, [])
+    workers = (await visitor.client.list_workers(machine_id=machine_id, limit=WORKERS)).workers
     mine = words.is_mine(machine, names)
     teams = await visitor.client.teams() if mine else []
     said = None
