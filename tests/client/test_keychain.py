@@ -218,6 +218,23 @@ async def test_what_is_saved_while_it_is_written_is_written_too(storage, clock):
     assert storage.held[Kept.SERVER] == "https://new.example"
 
 
+async def test_two_stores_over_one_keychain_hold_each_other_off(storage):
+    keychain = await Keychain.opened(storage)
+    order = []
+
+    async def rotate(name):
+        async with KeychainTokenStore(keychain).exclusive():
+            order.append(name)
+            await asyncio.sleep(0)
+            order.append(name)
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for name in ("one", "other"):
+            group.create_task(rotate(name))
+
+    assert order == ["one", "one", "other", "other"]
+
+
 async def test_an_app_that_was_deleted_and_installed_anew_starts_with_nothing(storage, clock, tmp_path):
     await signed_in(storage, clock)
     folder = tmp_path / "of the first installation"

@@ -89,6 +89,8 @@ class Keychain:
         self.clock = clock
         self.trouble: StorageFailed | None = None
         """Why the storage lacks something that is in memory; None: it lacks nothing."""
+        self.rotating = asyncio.Lock()
+        """Held by whoever rotates the session's tokens, through whichever store."""
         self._storage = storage
         self._held: dict[Kept, str] = {}
         self._owed: dict[Kept, str | None] = {}
@@ -243,7 +245,6 @@ class KeychainTokenStore:
 
     def __init__(self, keychain: Keychain) -> None:
         self.keychain = keychain
-        self._lock = asyncio.Lock()
         self._staged: set[Kept] = set()
         """What was changed since `exclusive()` was entered."""
 
@@ -276,7 +277,7 @@ class KeychainTokenStore:
         Raises:
             StorageFailed: on leaving: what was saved or cleared within is so in memory only, for now.
         """
-        async with self._lock:
+        async with self.keychain.rotating:
             self._staged.clear()
             try:
                 yield
