@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autopilot.api.push_words import BODY_CHARACTERS, TITLE_CHARACTERS, clipped, named, request_words
+from autopilot.client.presenters.alerts import asks, turn_ended
 from autopilot.contract import PushNotification, PushOption
 from autopilot.contract.errors import Unavailable
 from autopilot.contract.instants import instant
@@ -78,7 +79,7 @@ class Composer:
         if approval["state"] != "pending":
             raise Nothing("closed")
         worker = await self._worker(row, claims)
-        title = f"Codex asks: {named(worker)}" if content else "Codex asks you something"
+        title = asks(named(worker)) if content else "Codex asks you something"
         said = _said(row, title, approval["title"] if content else "", path=_inbox(row))
         return Composed(said, approval, worker["role"])
 
@@ -88,7 +89,7 @@ class Composer:
         if not content:
             return _said(row, "A turn failed" if failed else "A turn is done", "")
         params = (await self._event(row, claims)).get("params") or {}
-        title = f"{'Failed' if failed else 'Done'}: {named(worker)}"
+        title = turn_ended(named(worker), failed=failed)
         return _said(row, title, _error(params) if failed else _last_words(params))
 
     async def _request(self, row: Any, claims: Claims, *, content: bool) -> PushNotification:

@@ -7,6 +7,10 @@ Guide: docs/guide/sdk.md.
 
 from __future__ import annotations
 
+from autopilot.client.acts import Act, ActView
+from autopilot.client.acts_book import Acts
+from autopilot.client.alerts import Alert
+from autopilot.client.app_core import AppCore, AppView
 from autopilot.client.approvals import ApprovalPage, has_approval_ended
 from autopilot.client.audit import AuditPage
 from autopilot.client.backoff import Backoff, BackoffPolicy
@@ -38,6 +42,12 @@ from autopilot.client.tokens import (
 from autopilot.client.workers import WorkerPage, has_ended
 
 __all__ = [
+    "Act",
+    "ActView",
+    "Acts",
+    "Alert",
+    "AppCore",
+    "AppView",
     "ApprovalPage",
     "Approver",
     "AuditPage",

@@ -60,17 +60,23 @@ class HandshakeClient:
         self._timeout_seconds = timeout_seconds
 
     async def run(
-        self, worker_id: str, *, machine_id: str | None = None, on_asked: Callable[[int], None] | None = None
+        self,
+        worker_id: str,
+        *,
+        machine_id: str | None = None,
+        on_asked: Callable[[int], None] | None = None,
+        handshake_id: str | None = None,
     ) -> Connected:
         """One handshake with the worker's companion; `machine_id`: only that machine will do.
 
-        `on_asked` is told the question's seq once it is recorded: from then on an answer is waited for.
+        `on_asked` is told the question's seq once it is recorded: from then on an answer is waited for. `handshake_id`:
+        that of a question of which nobody knows whether it was recorded; None: a fresh one.
 
         Raises:
             HandshakeTimeout: nobody answered in time.
             AutopilotError: the server refused the question or the stream.
         """
-        attempt = _Attempt(self._client, worker_id, new_id("handshake"), machine_id, on_asked)
+        attempt = _Attempt(self._client, worker_id, handshake_id or new_id("handshake"), machine_id, on_asked)
         try:
             connected = await within(
                 self._client.clock, self._timeout_seconds, lambda: attempt.run(self._device_id, self._source)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact
+from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, OverviewFold, OverviewLimits, ReceiptKey
 from autopilot.client.store import first_error
 from autopilot.client.tokens import SignInAgain
@@ -51,7 +52,7 @@ class OverviewView:
     """Whether the API can be had, as this client found itself."""
 
 
-class OverviewStore:
+class OverviewStore(Observable[OverviewView]):
     """Everything of one principal, observable."""
 
     def __init__(
@@ -67,6 +68,7 @@ class OverviewStore:
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`known`: what an earlier run knew, `as_of` when it was true; `resume_at`: that run's."""
+        super().__init__()
         self._client = client
         self._clock: Clock = client.clock
         self._reconcile_seconds = reconcile_seconds
@@ -80,44 +82,20 @@ class OverviewStore:
         self._api = ApiFact()
         self._follower: EverythingFollower | None = None
         self._woken = asyncio.Event()
-        self._view: OverviewView | None = None
-        self._listeners: list[Callable[[OverviewView], None]] = []
-        self._announced = False
 
-    @property
-    def view(self) -> OverviewView:
-        """What is known now; the same object until something changes."""
-        if self._view is None:
-            self._view = OverviewView(
-                overview=self._fold.overview,
-                connection=self._connection,
-                as_of=None if self._is_true_now else self._true_at,
-                error=self._error,
-                api=self._api.fact,
-            )
-        return self._view
+    def _seen(self) -> OverviewView:
+        return OverviewView(
+            overview=self._fold.overview,
+            connection=self._connection,
+            as_of=None if self._is_true_now else self._true_at,
+            error=self._error,
+            api=self._api.fact,
+        )
 
     @property
     def resume_at(self) -> str | None:
         """Where the stream goes on from: for the next run."""
         return self._resume_at if self._follower is None else self._follower.resume_at
-
-    def subscribe(self, listener: Callable[[OverviewView], None]) -> Callable[[], None]:
-        """Call `listener` with the newest view, at most once a turn of the loop; returns what cancels that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
-
-    async def changes(self) -> AsyncIterator[OverviewView]:
-        """The view now, and then the newest one whenever it is another; those in between are skipped."""
-        changed = asyncio.Event()
-        cancel = self.subscribe(lambda _view: changed.set())
-        try:
-            while True:
-                changed.clear()
-                yield self.view
-                await changed.wait()
-        finally:
-            cancel()
 
     def poke(self, *, reopen: bool = False) -> None:
         """Look now: after signing in again, when the app comes to the front, when the network is back.
@@ -251,7 +229,7 @@ class OverviewStore:
 
     @property
     def _is_true_now(self) -> bool:
-        return self._connection.kind == "live" and self._fold.overview.is_known
+        return self._connection.kind == "live" and self._fold.is_known
 
     def _connected(self, state: ConnectionState) -> None:
         if state.kind == "closed":
@@ -267,14 +245,3 @@ class OverviewStore:
             self._true_at = state.heard_at or self._true_at
         self._connection = state
         self._change()
-
-    def _change(self) -> None:
-        self._view = None
-        if self._listeners and not self._announced:
-            self._announced = True
-            asyncio.get_running_loop().call_soon(self._announce)
-
-    def _announce(self) -> None:
-        self._announced = False
-        for listener in tuple(self._listeners):
-            listener(self.view)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from autopilot.client import log
@@ -20,6 +20,7 @@ from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact, known
+from autopilot.client.observable import Observable
 from autopilot.client.reconcile import Reconciler
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_board import TimelineLimits
@@ -54,7 +55,7 @@ class WorkerView:
     """Four facts, never merged. `api` is what this client found itself; the others are the server's last words."""
 
 
-class WorkerStore:
+class WorkerStore(Observable[WorkerView]):
     """One worker, observable."""
 
     def __init__(
@@ -70,6 +71,7 @@ class WorkerStore:
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`timeline`: what an earlier run saved; it is gone on from."""
+        super().__init__()
         self.worker_id = worker_id
         self._client = client
         self._clock: Clock = client.clock
@@ -89,54 +91,33 @@ class WorkerStore:
         self._follower: Follower[Envelope] | None = None
         self._tickets = 0
         self._woken = asyncio.Event()
-        self._view: WorkerView | None = None
-        self._listeners: list[Callable[[WorkerView], None]] = []
-        self._announced = False
 
-    @property
-    def view(self) -> WorkerView:
-        """What is known now; the same object until something changes."""
-        if self._view is None:
-            timeline = self._timeline or Timeline()
-            self._view = WorkerView(
-                worker=self._reconciler.snapshot,
-                items=timeline.items,
-                seq=timeline.seq,
-                active_turn_id=timeline.active_turn_id,
-                is_whole=self._timeline is not None and timeline.is_whole,
-                connection=self._connection,
-                error=self._error,
-                health=known(self._reconciler.snapshot, self._api.fact),
-            )
-        return self._view
+    def _seen(self) -> WorkerView:
+        timeline = self._timeline or Timeline()
+        return WorkerView(
+            worker=self._reconciler.snapshot,
+            items=timeline.items,
+            seq=timeline.seq,
+            active_turn_id=timeline.active_turn_id,
+            is_whole=self._timeline is not None and timeline.is_whole,
+            connection=self._connection,
+            error=self._error,
+            health=known(self._reconciler.snapshot, self._api.fact),
+        )
 
     @property
     def timeline(self) -> Timeline | None:
         """The timeline itself, to be saved (`Timeline.save`); don't fold into it."""
         return self._timeline
 
-    def subscribe(self, listener: Callable[[WorkerView], None]) -> Callable[[], None]:
-        """Call `listener` with the newest view, at most once a turn of the loop; returns what cancels that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+    def poke(self, *, reopen: bool = False) -> None:
+        """Look now: after signing in again, when the app comes to the front, when the network is back.
 
-    async def changes(self) -> AsyncIterator[WorkerView]:
-        """The view now, and then the newest one whenever it is another; those in between are skipped."""
-        changed = asyncio.Event()
-        cancel = self.subscribe(lambda _view: changed.set())
-        try:
-            while True:
-                changed.clear()
-                yield self.view
-                await changed.wait()
-        finally:
-            cancel()
-
-    def poke(self) -> None:
-        """Look now: after signing in again, when the app comes to the front, when the network is back."""
+        With `reopen` the connection is doubted in any case: the network is another one.
+        """
         self._woken.set()
         if self._follower is not None:
-            self._follower.poke()
+            self._follower.poke(reopen=reopen)
 
     async def run(self) -> None:
         """Keep the view true, until cancelled. Run it in a task group; once at a time.
@@ -276,17 +257,6 @@ class WorkerStore:
                 self._woken.set()  # is it the stream, or everything? A look tells
             self._connection = state
             self._change()
-
-    def _change(self) -> None:
-        self._view = None
-        if self._listeners and not self._announced:
-            self._announced = True
-            asyncio.get_running_loop().call_soon(self._announce)
-
-    def _announce(self) -> None:
-        self._announced = False
-        for listener in tuple(self._listeners):
-            listener(self.view)
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:

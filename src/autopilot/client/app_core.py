@@ -1,0 +1,457 @@
+"""What a native app runs behind its screens: a session, everything's overview, the open workers, acts, alerts, a cache.
+
+`AppCore.run` keeps all of it under one task group: streams run while somebody is signed in and the app is in front, end
+within a bounded time when it goes away, and go on from their cursors. Owns which of them run; knows no screen. What an
+earlier run knew is shown first, with its age. When the session ends, whoever ended it, everything kept is wiped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from autopilot.client import log
+from autopilot.client.acts_book import Acts
+from autopilot.client.alerts import Alert, Alerts
+from autopilot.client.approvals import has_approval_ended
+from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.clock import Clock, within
+from autopilot.client.connection import ConnectionState
+from autopilot.client.follower import FollowPolicy
+from autopilot.client.health import UNKNOWN
+from autopilot.client.observable import Observable
+from autopilot.client.offline_cache import Kind, Remembered
+from autopilot.client.overview import Overview, OverviewLimits
+from autopilot.client.overview_store import OverviewStore, OverviewView
+from autopilot.client.presenters.times import parsed
+from autopilot.client.session import Session, SessionState
+from autopilot.client.store import WorkerStore
+from autopilot.client.timeline import Timeline
+from autopilot.client.timeline_board import TimelineLimits
+from autopilot.contract.errors import AutopilotError
+
+Phase = Literal["starting", "signed_out", "away", "here"]
+DETAILS = 4
+"""Workers whose screens are kept: the one that is shown, and those that one goes back to."""
+KEEP_SECONDS = 10.0
+CLOSE_SECONDS = 3.0
+"""So long a going away takes at most: an app that takes longer is ended by the system."""
+LOOK_SECONDS = 25.0
+"""A look is good for a minute (docs/protocol.md, "Notifications")."""
+NOTHING = OverviewView(Overview(), ConnectionState(), None, None, UNKNOWN)
+OVERVIEW, ACTS, KEEPING = "overview", "acts", "keeping"
+
+
+class Cache(Protocol):
+    """What an app keeps for a start without network (`OfflineCache`)."""
+
+    async def keep(self, kind: Kind, values: tuple[Any, ...]) -> None:
+        """Remember a list."""
+
+    async def recall(self, kind: Kind) -> Remembered[tuple[Any, ...]] | None:
+        """A list, as it was kept."""
+
+    async def keep_timeline(self, worker_id: str, timeline: Timeline) -> None:
+        """Remember a timeline."""
+
+    async def recall_timeline(
+        self, worker_id: str, limits: TimelineLimits | None = None
+    ) -> Remembered[Timeline] | None:
+        """A timeline, as it was kept."""
+
+    async def forget_timeline(self, worker_id: str) -> None:
+        """Remember it no more."""
+
+    async def wipe(self) -> None:
+        """Forget all."""
+
+    async def aclose(self) -> None:
+        """Let go of it."""
+
+
+OpenCache = Callable[[SessionState], Awaitable[Cache | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppView:
+    """One moment of the app."""
+
+    phase: Phase
+    session: SessionState
+    overview: OverviewView
+    details: tuple[str, ...] = ()
+    """Workers whose stores are open, the last one that was opened last."""
+    is_online: bool | None = None
+    """What the device says of its network; None: nothing."""
+    refused: AutopilotError | None = None
+    """Why the overview can't be followed at all; None: it can."""
+
+
+class Detail:
+    """One worker whose screen is open, or was lately."""
+
+    def __init__(self, store: WorkerStore, cached_at: datetime | None) -> None:
+        self.store = store
+        self.refused: AutopilotError | None = None
+        """The server's final answer: it may be read no more, or is not there."""
+        self.kept_seq: int | None = None
+        self._cached_at = cached_at
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When what is shown was true last, by this device's clock; None: it is now, or nothing is known."""
+        connection = self.store.view.connection
+        return None if connection.kind == "live" else connection.heard_at or self._cached_at
+
+
+class AppCore(Observable[AppView]):
+    """All that an app does besides showing it."""
+
+    def __init__(
+        self,
+        session: Session,
+        client: RuntimeCodexClient,
+        *,
+        open_cache: OpenCache | None = None,
+        device_id: str = "",
+        source: str = "autopilot-ios",
+        details: int = DETAILS,
+        limits: OverviewLimits | None = None,
+        policy: FollowPolicy | None = None,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        """`client` uses `session`; whoever made them closes them. `open_cache`: that of who is signed in."""
+        super().__init__()
+        self.session = session
+        self.client = client
+        self.acts = Acts(client, device_id=device_id, source=source)
+        self._open_cache = open_cache
+        self._most_details = details
+        self._limits = limits
+        self._policy = policy
+        self._rng = rng
+        self._clock: Clock = client.clock
+        self._cache: Cache | None = None
+        self._overview: OverviewStore | None = None
+        self._alerts = Alerts(client.clock)
+        self._alert_listeners: list[Callable[[Alert], None]] = []
+        self._details: dict[str, Detail] = {}
+        self._on_screen: str | None = None
+        self._account: SessionState | None = None
+        self._is_here = True
+        self._is_online: bool | None = None
+        self._refused: AutopilotError | None = None
+        self._kept: Overview | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turn = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._is_running = self._has_begun = False
+
+    # What happens to an app.
+
+    def foreground(self) -> None:
+        """It is in front: follow, from where it was; what runs already looks anew."""
+        self._is_here = True
+        self._wake()
+        self._poke()
+
+    async def background(self) -> None:
+        """It goes away: what is on its way gets a moment, then every stream and task ends; within a bounded time."""
+        self._is_here = False
+        self._wake()
+        await self._until_settled()
+
+    def network_changed(self, *, online: bool) -> None:
+        """The device has another network, or none: connections of before are doubted at once."""
+        self._is_online = online
+        self._poke(reopen=True)
+        self._change()
+
+    async def sign_out(self) -> None:
+        """Sign out, and wipe all that is kept.
+
+        Raises:
+            NetworkError, Unavailable: done here, but the server was not told.
+        """
+        try:
+            await self.session.sign_out()
+        finally:
+            await self._until_settled()
+
+    # What screens ask for.
+
+    async def open(self, worker_id: str) -> Detail:
+        """A worker's screen opens, or is gone back to: its store, with what was known last."""
+        if (detail := self._details.get(worker_id)) is None or detail.refused is not None:
+            found = None if self._cache is None else await self._cache.recall_timeline(worker_id)
+            store = WorkerStore(
+                self.client, worker_id, timeline=found.value if found else None, policy=self._policy, rng=self._rng
+            )
+            detail = Detail(store, parsed(found.saved_at) if found else None)
+            store.subscribe(lambda _view: self._change())
+            self._tasks.pop(_of_worker(worker_id), None)  # that of one that was refused has ended
+        self._details.pop(worker_id, None)
+        self._details[worker_id] = detail
+        self._change()
+        self._wake()
+        return detail
+
+    def show(self, worker_id: str | None) -> None:
+        """This worker is before the person's eyes, or none: of it nothing has to be told, here or on other devices."""
+        if worker_id == self._on_screen:
+            return
+        self._on_screen = worker_id
+        self._compare(self._overview_view())
+        self._wake()
+
+    def on_alert(self, listener: Callable[[Alert], None]) -> Callable[[], None]:
+        """Call `listener` with each thing to tell; returns what cancels that."""
+        self._alert_listeners.append(listener)
+        return lambda: self._alert_listeners.remove(listener) if listener in self._alert_listeners else None
+
+    # Running.
+
+    async def run(self) -> None:
+        """Keep it all going, until cancelled. Once at a time."""
+        cancel = self.session.on_state(lambda _state: self._wake())
+        self._is_running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    self._turn.clear()
+                    self._settled.clear()
+                    await self._settle(group)
+                    self._has_begun = True
+                    self._change()
+                    if not self._turn.is_set():
+                        self._settled.set()
+                    await self._turn.wait()
+        finally:
+            cancel()
+            self._is_running = False
+            self._tasks.clear()
+            if self._cache is not None:
+                with suppress(TimeoutError):
+                    await within(self._clock, CLOSE_SECONDS, self._cache.aclose)
+
+    async def _settle(self, group: asyncio.TaskGroup) -> None:
+        """Bring what runs to what should run."""
+        state = self.session.state
+        if self._account is not None and (state.kind != "signed_in" or state.user_id != self._account.user_id):
+            await self._stop(set())
+            await self._forget()
+        if self._account is None and state.kind == "signed_in":
+            await self._begin(state)
+        wanted = self._wanted() if self._account is not None and self._is_here else {}
+        if not wanted and self._tasks:
+            await self._leave()
+        await self._stop(set(wanted))
+        await self._let_go()
+        for name, work in wanted.items():
+            if name not in self._tasks:
+                self._tasks[name] = group.create_task(work())
+
+    def _wanted(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        overview = self._overview
+        assert overview is not None
+        wanted: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            OVERVIEW: lambda: self._follow(overview),
+            ACTS: self.acts.run,
+            KEEPING: self._keep_now_and_then,
+        }
+        if (worker_id := self._on_screen) is not None:
+            wanted[f"looking at {worker_id}"] = lambda: self._look(worker_id)
+        for name, detail in list(self._details.items())[-self._most_details :]:
+            wanted[_of_worker(name)] = lambda detail=detail: self._follow_one(detail)
+        return wanted
+
+    async def _follow(self, store: OverviewStore) -> None:
+        try:
+            await store.run()
+        except AutopilotError as error:
+            log.failure("app.overview_refused", error)
+            self._refused = error
+            self._change()
+
+    async def _follow_one(self, detail: Detail) -> None:
+        try:
+            await detail.store.run()
+        except AutopilotError as error:
+            log.failure("app.worker_refused", error, worker_id=detail.store.worker_id)
+            detail.refused = error
+            self._change()
+
+    async def _look(self, worker_id: str) -> None:
+        """Say which worker is looked at, so that no device of this person's is told of it."""
+        try:
+            while True:
+                with suppress(AutopilotError):
+                    await self.client.look_at([worker_id])
+                await self._clock.sleep(LOOK_SECONDS)
+        finally:
+            with suppress(AutopilotError, TimeoutError):
+                await within(self._clock, 1.0, lambda: self.client.look_at([]))
+
+    # Beginning and ending.
+
+    async def _begin(self, state: SessionState) -> None:
+        """Somebody is signed in: what was known of them, and what follows."""
+        self._account = state
+        known, as_of = await self._recall(state)
+        self._alerts = Alerts(self._clock, user_id=state.user_id)
+        self._overview = OverviewStore(
+            self.client, known=known, as_of=as_of, limits=self._limits, policy=self._policy, rng=self._rng
+        )
+        self._overview.subscribe(self._overview_changed)
+        self._refused = None
+        self._change()
+
+    async def _recall(self, state: SessionState) -> tuple[Overview | None, datetime | None]:
+        opened = self._open_cache
+        if opened is None:
+            return None, None
+        with suppress(TimeoutError):
+            self._cache = cache = await within(self._clock, CLOSE_SECONDS, lambda: opened(state))
+            if cache is not None:
+                return await within(self._clock, CLOSE_SECONDS, lambda: recalled(cache))
+        return None, None
+
+    async def _forget(self) -> None:
+        """The session is over: nothing of it stays."""
+        cache, self._cache = self._cache, None
+        self._account = self._overview = self._kept = self._on_screen = self._refused = None
+        self._details.clear()
+        self.acts.forget()
+        self._change()
+        if cache is not None:
+            await cache.wipe()
+        if self.session.state.kind == "signed_out":  # tokens that the server refuses are kept nowhere either
+            with suppress(AutopilotError, TimeoutError):
+                await within(self._clock, CLOSE_SECONDS, self.session.sign_out)
+
+    async def _leave(self) -> None:
+        """What is on its way may arrive, and what is known is kept."""
+        with suppress(TimeoutError):
+            await within(self._clock, CLOSE_SECONDS, self.acts.quiet)
+        with suppress(TimeoutError):
+            await within(self._clock, CLOSE_SECONDS, self._keep)
+
+    async def _stop(self, wanted: set[str]) -> None:
+        """End every task that is not wanted any more, and wait for that, within a bounded time."""
+        ending = [self._tasks.pop(name) for name in list(self._tasks) if name not in wanted]
+        for task in ending:
+            task.cancel()
+        if ending:
+            with suppress(TimeoutError):
+                await within(self._clock, CLOSE_SECONDS, lambda: asyncio.wait(ending))
+
+    async def _let_go(self) -> None:
+        """Of more screens than are kept, those that were opened longest ago; their timelines are remembered."""
+        while len(self._details) > self._most_details:
+            worker_id = next(iter(self._details))
+            await self._keep_one(worker_id, self._details.pop(worker_id))
+
+    # The cache.
+
+    async def _keep_now_and_then(self) -> None:
+        while True:
+            await self._clock.sleep(KEEP_SECONDS)
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Remember what is known to be true now; what is older was remembered when it was."""
+        view, cache = self._overview_view(), self._cache
+        if cache is None:
+            return
+        if view.overview.is_caught_up and view.as_of is None and view.overview is not self._kept:
+            overview = self._kept = view.overview
+            await cache.keep(Kind.WORKERS, overview.workers)
+            await cache.keep(Kind.MACHINES, overview.machines)
+            await cache.keep(Kind.APPROVALS, (*overview.approvals, *overview.ended_approvals))
+            await cache.keep(Kind.RECEIPTS, overview.receipts)
+            for gone in overview.gone:
+                if gone.kind == "worker":
+                    await cache.forget_timeline(gone.id)
+        for worker_id, detail in list(self._details.items()):
+            await self._keep_one(worker_id, detail)
+
+    async def _keep_one(self, worker_id: str, detail: Detail) -> None:
+        timeline = detail.store.timeline
+        if self._cache is None or timeline is None or timeline.seq == detail.kept_seq:
+            return
+        detail.kept_seq = timeline.seq
+        if detail.refused is None:
+            await self._cache.keep_timeline(worker_id, timeline)
+        else:
+            await self._cache.forget_timeline(worker_id)
+
+    # Telling.
+
+    def _overview_changed(self, view: OverviewView) -> None:
+        self.acts.take(view.overview)
+        self._compare(view)
+        self._change()
+
+    def _compare(self, view: OverviewView) -> None:
+        for alert in self._alerts.take(view.overview, on_screen=self._on_screen if self._is_here else None):
+            for listener in tuple(self._alert_listeners):
+                listener(alert)
+
+    def _overview_view(self) -> OverviewView:
+        return NOTHING if self._overview is None else self._overview.view
+
+    def _poke(self, *, reopen: bool = False) -> None:
+        if self._overview is not None:
+            self._overview.poke(reopen=reopen)
+        for detail in self._details.values():
+            detail.store.poke(reopen=reopen)
+        self.acts.poke()
+
+    async def _until_settled(self) -> None:
+        if self._is_running:
+            with suppress(TimeoutError):
+                await within(self._clock, 4 * CLOSE_SECONDS, self._settled.wait)
+
+    def _wake(self) -> None:
+        self._settled.clear()
+        self._turn.set()
+
+    def _seen(self) -> AppView:
+        phase: Phase = "here" if self._is_here else "away"
+        if self._account is None:
+            phase = "signed_out" if self._has_begun else "starting"
+        return AppView(
+            phase=phase,
+            session=self.session.state,
+            overview=self._overview_view(),
+            details=tuple(self._details),
+            is_online=self._is_online,
+            refused=self._refused,
+        )
+
+
+def _of_worker(worker_id: str) -> str:
+    return f"worker {worker_id}"
+
+
+async def recalled(cache: Cache) -> tuple[Overview | None, datetime | None]:
+    """What an earlier run knew, and when all of it was true last; None where nothing was kept."""
+    workers, machines = await cache.recall(Kind.WORKERS), await cache.recall(Kind.MACHINES)
+    approvals, receipts = await cache.recall(Kind.APPROVALS), await cache.recall(Kind.RECEIPTS)
+    found = [one for one in (workers, machines, approvals, receipts) if one is not None]
+    if not found:
+        return None, None
+    asked = approvals.value if approvals else ()
+    overview = Overview(
+        workers=workers.value if workers else (),
+        machines=machines.value if machines else (),
+        approvals=tuple(one for one in asked if not has_approval_ended(one)),
+        ended_approvals=tuple(one for one in asked if has_approval_ended(one)),
+        receipts=receipts.value if receipts else (),
+    )
+    return overview, min((when for one in found if (when := parsed(one.saved_at))), default=None)
