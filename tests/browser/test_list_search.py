@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
+from tests.api.contract.world import World
 from tests.browser.served import Desk, desk, server
 
+from autopilot.contract.port import Claims
 from autopilot.testing.postgres import TestCluster
+from autopilot.testing.runtime import insert_worker
 
 pytestmark = pytest.mark.slow
 MANY = 130
 """More than the first page (50) and the next (100) hold together with what the stream brings (60)."""
 
 
-@pytest.fixture
-async def ada(cluster: TestCluster, launched: Browser) -> AsyncIterator[Desk]:
-    """Somebody with many workers, of which the oldest is called something."""
-    async with server(cluster) as world, desk(world, launched) as made:
-        await title(made, made.person.worker_id, "Rework the parser")
-        for number in range(MANY):
-            worker_id = await made.person.open_worker()
-            if number == 7:
-                await title(made, worker_id, "Another parser")
+@pytest.fixture(scope="module")
+async def world(cluster: TestCluster) -> AsyncIterator[World]:
+    async with server(cluster) as made:
         yield made
+
+
+@pytest.fixture
+async def ada(world: World, launched: Browser) -> AsyncIterator[Desk]:
+    """Somebody with many workers, of which the oldest is called something."""
+    async with desk(world, launched) as made:
+        await title(made, made.person.worker_id, "Rework the parser")
+        await title(made, await made.person.open_worker(), "Another parser")
+        await more(made, MANY)
+        yield made
+
+
+async def more(at: Desk, number: int) -> None:
+    """So many workers, newer than the others."""
+    claims = Claims(user_id=at.person.user_id)
+    for _ in range(number):
+        await insert_worker(at.world.runtime, f"worker-{uuid.uuid4()}", claims)
 
 
 async def title(at: Desk, worker_id: str, words: str) -> None:
@@ -88,8 +103,7 @@ async def test_rows_that_the_stream_brings_obey_what_is_looked_for(ada: Desk):
 
 async def test_a_status_is_filtered_by_among_all_and_none_is_said_when_there_is_none(ada: Desk):
     assert (await ada.person.post(f"/workers/{ada.person.worker_id}/stop", {})).status_code == 202
-    for _ in range(60):  # the stopped one leaves the first page again
-        await ada.person.open_worker()
+    await more(ada, 60)  # the stopped one leaves the first page again
     page = await ada.visit.open("/")
     await page.get_by_label("Filters").click()
     await page.get_by_label("Status").select_option("stopped")

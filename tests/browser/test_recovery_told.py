@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.api.contract.world import Person
+from tests.api.contract.world import Person, World
 from tests.browser.screens import LOOKS
 from tests.browser.served import Desk, desk, server
 from tests.web.test_recovery_page import comes, guarded
@@ -17,9 +17,15 @@ from autopilot.testing.postgres import TestCluster
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+async def world(cluster: TestCluster) -> AsyncIterator[World]:
+    async with server(cluster) as made:
+        yield made
+
+
 @pytest.fixture(params=LOOKS, ids="-".join)
-async def ada(request: pytest.FixtureRequest, cluster: TestCluster, launched: Browser) -> AsyncIterator[Desk]:
-    async with server(cluster) as world, desk(world, launched, look=request.param) as made:
+async def ada(request: pytest.FixtureRequest, world: World, launched: Browser) -> AsyncIterator[Desk]:
+    async with desk(world, launched, look=request.param) as made:
         await guarded(world, made.person)
         yield made
 
