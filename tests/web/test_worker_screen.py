@@ -256,12 +256,37 @@ async def test_connecting_to_a_stopped_worker_says_why_not(desk: Desk):
     assert last.attributes["data-state"] == "failed"
 
 
-async def test_without_scripts_a_form_leads_back_to_the_worker(desk: Desk):
-    proof = await desk.browser.proof()
-    fields = {"csrf": proof, "text": "Hello.", "act": "send", "request_id": "r-plain"}
-    answer: httpx2.Response = await desk.browser.http.post(f"/w/{desk.worker_id}/say", data=fields)
-    assert answer.headers["location"].startswith("/w/desktopw")
-    assert [one["request_id"] for one in await desk.asked()] == ["r-plain"]
+def filled(form: Element, **fields: str) -> tuple[str, dict[str, str]]:
+    """Where a form goes without scripts, and what with."""
+    hidden = {one.attributes["name"] or "": one.attributes["value"] or "" for one in form.all("input", type="hidden")}
+    assert form.attributes["method"] == "post"
+    return form.attributes["action"] or "", hidden | fields
+
+
+async def test_without_scripts_a_form_leads_back_to_the_worker_with_its_receipt(desk: Desk):
+    path, fields = filled((await desk.screen()).one("form", id="message"), text="Hello.", act="send")
+    answer: httpx2.Response = await desk.browser.http.post(path, data=fields)
+    assert answer.status_code == 303
+    [asked] = await desk.asked()
+    assert asked["request_id"] == fields["request_id"]
+    page = await desk.browser.get(answer.headers["location"])
+    told = page.one("ul", id="receipts").one("li")
+    assert "New turn" in told.text
+    assert "Hello." in told.text
+    assert page.one("input", id="say-id").attributes["value"] != fields["request_id"]
+
+
+async def test_without_scripts_the_turn_that_runs_can_be_interrupted(desk: Desk):
+    turn_id = await desk.turn(1)
+    path, fields = filled((await desk.screen()).one("form", id="interrupt"), act="interrupt")
+    answer = await desk.browser.http.post(path, data=fields)
+    assert answer.status_code == 303
+    assert [(one["method"], one["params"]) for one in await desk.asked()] == [("turn/interrupt", {"turnId": turn_id})]
+
+
+async def test_a_shared_link_to_a_request_that_is_not_there_shows_the_worker(desk: Desk):
+    page = await desk.browser.get(f"/w/{desk.worker_id}?asked=request_of_nobody")
+    assert not page.one("ul", id="receipts").all("li")
 
 
 async def test_an_item_has_a_page_of_its_own(desk: Desk):

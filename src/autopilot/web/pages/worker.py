@@ -22,7 +22,7 @@ from autopilot.client.presenters.people import Names
 from autopilot.client.timeline_items import Item
 from autopilot.client.timeline_pages import Window, around, older
 from autopilot.contract import Approval, Receipt, WorkerSummary
-from autopilot.contract.errors import InvalidRequest, NotFound
+from autopilot.contract.errors import InvalidRequest, NotFound, Unprocessable
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
@@ -54,7 +54,9 @@ def routes(doors: Doors) -> list[Route]:
     """Where it is, and what belongs to it."""
 
     async def show(request: Request, visitor: Visitor) -> Screen:
-        return await screen(doors, visitor, request.path_params["worker_id"])
+        worker_id = request.path_params["worker_id"]
+        asked = await _receipt(visitor, worker_id, request.query_params.get(worker_acts.ASKED))
+        return await screen(doors, visitor, worker_id, asked)
 
     async def before(request: Request, visitor: Visitor) -> Response:
         worker_id, seq = request.path_params["worker_id"], _seq(request.query_params.get("before"))
@@ -93,8 +95,8 @@ def put_item(doors: Doors, look: Look, item: Item) -> list[Put]:
     return [Put(element_id(item), html, into="timeline"), *composer.put_turn(item)]
 
 
-async def screen(doors: Doors, visitor: Visitor, worker_id: str) -> Screen:
-    """The screen of a worker.
+async def screen(doors: Doors, visitor: Visitor, worker_id: str, said: Receipt | None = None) -> Screen:
+    """The screen of a worker; `said`: what was just asked of it without scripts.
 
     Raises:
         AutopilotError: it can't be read.
@@ -115,11 +117,19 @@ async def screen(doors: Doors, visitor: Visitor, worker_id: str) -> Screen:
             h.div(".newer")[h.button("#newer", type="button", hidden=True)[icon("down"), "New events"]],
             h.p("#not-found", {"role": "status", "hidden": True})[NOT_FOUND],
             h.div({"id": approval.asks_id(worker_id), "class": "asks"})[(approval.card(one, names) for one in asked)],
-            composer.composer(worker, timeline.active_turn_id),
+            composer.composer(worker, timeline.active_turn_id, visitor.csrf, said),
         ],
         {"worker": worker_id},
         tab="/",
     )
+
+
+async def _receipt(visitor: Visitor, worker_id: str, request_id: str | None) -> Receipt | None:
+    """The receipt of what was just asked; None where there is none, which a link that is shared may say."""
+    try:
+        return await visitor.client.receipt(worker_id, request_id) if request_id else None
+    except (NotFound, Unprocessable):
+        return None
 
 
 async def _asked(visitor: Visitor, worker_id: str) -> Sequence[Approval]:

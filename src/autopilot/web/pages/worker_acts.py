@@ -7,13 +7,14 @@ then moves. Sending a form again gives the same receipt and does nothing twice.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from autopilot.client.calls import new_id
-from autopilot.contract.errors import Conflict, InvalidRequest
+from autopilot.client.saying import interrupted, said
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -22,7 +23,8 @@ from autopilot.web.parts.receipts import receipt
 from autopilot.web.problems import is_partial
 from autopilot.web.visitors import Visitor, path_for
 
-ENDED = "The turn has ended meanwhile. Your words are still here: send them as a new turn."
+ASKED = "asked"
+"""In the query of a worker's screen: the request that was just made without scripts."""
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -39,39 +41,13 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _say(request: Request, visitor: Visitor) -> Response:
     form = await form_of(request)
-    text = form.get("text", "")
-    if not text.strip():
-        raise InvalidRequest("There is nothing to send yet.", reason_code="nothing_said")
-    method, params = message(form.get("act", "send"), text, form.get("turn", ""))
+    method, params = said(form.get("act", "send"), form.get("text", ""), form.get("turn", ""))
     return await _asked(request, visitor, method, params, "say-id")
-
-
-def message(act: str, text: str, turn_id: str) -> tuple[str, dict[str, Any]]:
-    """The request that says something: `send`, `steer` (the turn) or `queue`.
-
-    Raises:
-        Conflict: no turn runs that could be steered.
-        InvalidRequest: another act.
-    """
-    said = {"input": [{"type": "text", "text": text}]}
-    match act:
-        case "send":
-            return "turn/start", said
-        case "queue":
-            return "thread/queue/add", said
-        case "steer" if turn_id:
-            return "turn/steer", said | {"expectedTurnId": turn_id}
-        case "steer":
-            raise Conflict(ENDED, reason_code="turn_ended")
-        case _:
-            raise InvalidRequest("This form is not one of ours.", reason_code="unknown_act")
 
 
 async def _interrupt(request: Request, visitor: Visitor) -> Response:
     form = await form_of(request)
-    if not form.get("turn"):
-        raise Conflict("No turn runs that could be interrupted.", reason_code="no_turn_runs")
-    return await _asked(request, visitor, "turn/interrupt", {"turnId": form["turn"]}, "interrupt-id")
+    return await _asked(request, visitor, *interrupted(form.get("turn", "")), "interrupt-id")
 
 
 async def _adopt(request: Request, visitor: Visitor) -> Response:
@@ -101,6 +77,6 @@ async def _asked(request: Request, visitor: Visitor, method: str, params: dict[s
     request_id = (await form_of(request)).get("request_id") or new_id("request")
     await visitor.client.request(worker_id, method, params, request_id=request_id, wait_ms=0)
     if not is_partial(request):
-        return RedirectResponse(path_for(worker_id), status_code=303)
+        return RedirectResponse(f"{path_for(worker_id)}?{urlencode({ASKED: request_id})}", status_code=303)
     told = receipt(await visitor.client.receipt(worker_id, request_id))
     return html([told, fresh(renew, in_its_place=True) if renew else None])

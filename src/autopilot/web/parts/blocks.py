@@ -87,15 +87,16 @@ def choices(label: str, options: Iterable[tuple[str, str, bool]]) -> h.Element:
 
 def posting(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
     """A form that is posted; with scripts only the screen changes, without them the page."""
-    return h.form({"action": path, "method": "post", "hx-post": path, **INTO_SCREEN}, **attributes)[_proof(csrf), body]
+    return h.form({"action": path, "method": "post", "hx-post": path, **INTO_SCREEN}, **attributes)[proof(csrf), body]
 
 
 def plain_form(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
     """A form after which the whole page is another: a sign-out, another look."""
-    return h.form({"action": path, "method": "post", "hx-boost": "false"}, **attributes)[_proof(csrf), body]
+    return h.form({"action": path, "method": "post", "hx-boost": "false"}, **attributes)[proof(csrf), body]
 
 
-def _proof(csrf: str) -> h.Node:
+def proof(csrf: str) -> h.Node:
+    """What shows that a form is ours."""
     return h.input(type="hidden", name=CSRF_FIELD, value=csrf)
 
 

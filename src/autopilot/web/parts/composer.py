@@ -2,7 +2,8 @@
 
 What runs is in the hidden field `turn`, which the timeline keeps (`put_turn`): the style sheet shows the buttons that
 go with it. Whether one may write at all is kept by the worker's summaries (`may`). The words themselves are never
-replaced; scripts keep them as a draft (static/js/50-composer.js).
+replaced; scripts keep them as a draft (static/js/50-composer.js). Without scripts each form posts, and leads back to
+the worker with its receipt.
 """
 
 from __future__ import annotations
@@ -10,29 +11,43 @@ from __future__ import annotations
 import htpy as h
 
 from autopilot.client.calls import new_id
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import composing
+from autopilot.client.presenters.composing import Act, Way
 from autopilot.client.presenters.standing import Worker
 from autopilot.client.timeline_items import Item, TurnEnded, TurnStarted
 from autopilot.client.timeline_records import Lifecycle
+from autopilot.contract import Receipt
 from autopilot.web.live import Put
+from autopilot.web.parts.blocks import proof
 from autopilot.web.parts.icons import icon
+from autopilot.web.parts.receipts import receipt
 from autopilot.web.visitors import path_for
 
-UNSENT = "Not sent: the server can't be reached. Your words are kept here; sending them again does nothing twice."
+LOOKS = {
+    "interrupt": "running danger interrupt",
+    "queue": "running",
+    "steer": "running primary",
+    "send": "idle primary",
+}
+ICONS = {"interrupt": "stop", "steer": "send", "send": "send"}
 
 
-def composer(worker: Worker, turn_id: str | None) -> h.Element:
-    """The whole of it."""
+def composer(worker: Worker, turn_id: str | None, csrf: str, asked: Receipt | None = None) -> h.Element:
+    """The whole of it; `asked`: what was just asked for without scripts."""
     worker_id = worker.worker_id
-    post = {"hx-target": "#receipts", "hx-swap": "afterbegin", "hx-sync": "this:drop"}
+    swap = {"hx-target": "#receipts", "hx-swap": "afterbegin", "hx-sync": "this:drop"}
+    interrupt, *others = composing.RUNNING
     return h.section("#composer", {"aria-label": "Write to this worker", "data-worker": worker_id})[
-        h.ul("#receipts", {"aria-label": "What you sent", "aria-live": "polite"}),
-        h.p("#unsent", {"role": "alert", "hidden": True})[UNSENT],
-        may(worker),
-        h.form("#interrupt", {"hx-post": path_for(worker_id, "interrupt"), **post, "hx-include": "#turn"})[
-            fresh("interrupt-id")
+        h.ul("#receipts", {"aria-label": "What you sent", "aria-live": "polite"})[receipt(asked) if asked else None],
+        h.p("#unsent", {"role": "alert", "hidden": True})[composing.UNSENT],
+        may(worker, csrf),
+        h.form("#interrupt", {**_posts(worker_id, "interrupt"), **swap, "hx-include": "#turn"})[
+            proof(csrf),
+            fresh("interrupt-id"),
+            h.noscript[h.input(type="hidden", name="turn", value=turn_id or "")],
         ],
-        h.form("#message", {"hx-post": path_for(worker_id, "say"), **post})[
+        h.form("#message", {**_posts(worker_id, "say"), **swap})[
+            proof(csrf),
             fresh("say-id"),
             turn_field(turn_id),
             h.textarea(
@@ -41,28 +56,27 @@ def composer(worker: Worker, turn_id: str | None) -> h.Element:
                     "name": "text",
                     "rows": "1",
                     "dir": "auto",
-                    "aria-label": "Message",
-                    "placeholder": "Message",
+                    "aria-label": composing.LABEL,
+                    "placeholder": composing.LABEL,
                     "aria-describedby": "say-hint",
                     "enterkeyhint": "enter",
                 },
             ),
             h.div(".acts")[
-                _button("interrupt", "stop", "Interrupt", also="running danger interrupt", form="interrupt"),
+                _button(interrupt, form="interrupt"),
                 h.span("#say-hint.hint")["Ctrl or ⌘ + Enter sends"],
-                _button("queue", None, "Queue", also="running", title="Sent to Codex when this turn has ended"),
-                _button("steer", "send", "Steer", also="running primary", title="Goes into the turn that runs"),
-                _button("send", "send", "Send", also="idle primary"),
+                [_button(act) for act in (*others, *composing.IDLE)],
             ],
         ],
     ]
 
 
-def may(worker: Worker) -> h.Element:
-    """Whether one may write, and if not, why not and what then."""
-    said, words, ways = _may(worker)
-    return h.div({"id": f"may-{worker.worker_id}", "class": "may", "data-may": said})[
-        h.p[words] if words else None, h.div(".buttons")[ways] if ways else None
+def may(worker: Worker, csrf: str | None = None) -> h.Element:
+    """Whether one may write, and if not, why not and what then; `csrf`: for who has no scripts to carry it."""
+    told = composing.may(worker)
+    ways = [_ask(worker.worker_id, way, csrf) for way in told.ways]
+    return h.div({"id": f"may-{worker.worker_id}", "class": "may", "data-may": "yes" if told.can_write else "no"})[
+        h.p[told.words] if told.words else None, h.div(".buttons")[ways] if ways else None
     ]
 
 
@@ -86,29 +100,24 @@ def put_turn(item: Item) -> list[Put]:
     return []
 
 
-def _may(worker: Worker) -> tuple[str, str, list[h.Element]]:
-    worker_id = worker.worker_id
-    if worker.role == "viewer":
-        return "no", "You may watch this worker. Who operates it can write to it.", []
-    if worker.status == "stopping":
-        return "no", "It is being stopped: nothing new is begun.", []
-    if worker.status in {"stopped", "failed"}:
-        words = "This worker is stopped." if worker.status == "stopped" else "The place it ran in is gone."
-        return "no", words, [_ask(worker_id, "reopen", "Open it again")]
-    if standing.is_watched(worker):
-        words = "Another program on that computer writes this session. You can watch it, or go on in a copy of it."
-        return "no", words, [_ask(worker_id, "adopt", "Take over"), _ask(worker_id, "fork", "Go on in a copy")]
-    return "yes", "", []
+def _posts(worker_id: str, act: str) -> dict[str, str]:
+    """Where a form goes, with scripts and without."""
+    path = path_for(worker_id, act)
+    return {"action": path, "method": "post", "hx-post": path}
 
 
-def _ask(worker_id: str, act: str, label: str) -> h.Element:
+def _ask(worker_id: str, way: Way, csrf: str | None) -> h.Element:
     """A button that asks for one thing, once."""
-    return h.form({"hx-post": path_for(worker_id, act), "hx-target": "#receipts", "hx-swap": "afterbegin"})[
+    return h.form({**_posts(worker_id, way.name), "hx-target": "#receipts", "hx-swap": "afterbegin"})[
+        proof(csrf) if csrf else None,
         h.input(type="hidden", name="request_id", value=new_id("request")),
-        h.button(type="submit")[label],
+        h.button(type="submit")[way.label],
     ]
 
 
-def _button(act: str, image: str | None, label: str, *, also: str, title: str = "", form: str = "") -> h.Element:
-    attributes = {"type": "submit", "name": "act", "value": act, "title": title or None, "form": form or None}
-    return h.button({"class": f"act {also}", **attributes})[icon(image) if image else None, h.span[label]]
+def _button(act: Act, form: str = "") -> h.Element:
+    attributes = {"type": "submit", "name": "act", "value": act.name, "title": act.hint or None, "form": form or None}
+    image = ICONS.get(act.name)
+    return h.button({"class": f"act {LOOKS[act.name]}", **attributes})[
+        icon(image) if image else None, h.span[act.label]
+    ]
