@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
+import asyncpg
 import pytest
 from starlette.responses import Response
 from tests.api.contract.world import Person, ask, lease
 from tests.api.push import PushWorld, again, ends_turn, executing, pushing, state_of, subscribed
 
 from autopilot.api import push_delivery, push_road
+from autopilot.api.push_plan import SQL
 from autopilot.api.push_road import Road
 from autopilot.ops.clock import SystemClock
 from autopilot.ops.metrics import Metrics
@@ -178,3 +182,38 @@ async def test_a_question_that_was_answered_after_its_sender_died_is_taken_back_
     (told,) = await at.turn()  # it may be on the screen: nobody can know
 
     assert (told["kind"], told["approval_id"]) == ("approval_closed", approval_id)
+
+
+class Forgetful:
+    """A database that is away at the moment when the end of the first message is to be noted."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.is_away = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        if query == SQL.end and self.is_away:
+            self.is_away = False
+            raise ConnectionResetError
+        return await self._pool.fetchval(query, *values)
+
+
+async def test_what_can_not_be_noted_is_sent_again_and_keeps_nothing_else_from_its_way(at, ada, machine):
+    await subscribed(at, ada)
+    sent = await workers(ada, machine, 3)
+    node = at.node()
+    while await node.planner.turn():
+        pass
+    deliverer = replace(node.deliverer, pool=Forgetful(at.world.api.pool))
+    await deliverer.turn()
+    assert sorted(one.notification["worker_id"] for one in at.service.received) == sorted(sent)
+    assert await deliverer.turn() == 0
+    await at.clock.advance(push_delivery.CLAIM.total_seconds() + 1)
+    await deliverer.turn()
+    await node.sender.aclose()
+    (again_told,) = at.service.received[3:]
+    first = next(one for one in at.service.received if one.notification == again_told.notification)
+    assert first.headers["topic"] == again_told.headers["topic"]

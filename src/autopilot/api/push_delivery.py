@@ -122,7 +122,13 @@ class Deliverer:
         await self.pool.execute(SQL.sweep, now - KEPT)
 
     async def _deliver(self, row: Any, now: datetime) -> None:
-        """One message; what goes wrong with it is its own."""
+        """One message; what goes wrong with it is its own, and nobody else's on the road."""
+        try:
+            await self._try(row, now)
+        except AWAY:
+            log.warning("push.database_away", message_no=row["message_no"])  # the claim runs out, and it comes again
+
+    async def _try(self, row: Any, now: datetime) -> None:
         try:
             target = await self._target(row, now)
             message = await self._message(row, target, now)
@@ -135,7 +141,7 @@ class Deliverer:
         except (Unavailable, TimeoutError):
             await self._postpone(row, now + _wait(row["tries"]))
         except AWAY:
-            log.warning("push.database_away", message_no=row["message_no"])  # the claim runs out, and it comes again
+            raise
         except Exception:
             log.exception("push.broken", message_no=row["message_no"])
             await self._end(row, "broken")
