@@ -1,6 +1,6 @@
 """The names that a browser's screens know people, devices, machines and teams by, asked for once in a while.
 
-Kept for each cookie for a minute, bounded.
+Kept for each cookie for a minute (less where there is no machine yet), bounded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from autopilot.web.visitors import Visitor
 
 KEPT = 500
 GOOD_SECONDS = 60.0
+BEGINNING_SECONDS = 5.0
+"""As long as there is no machine: the first one is about to come."""
 
 
 class NameBook:
@@ -36,7 +38,8 @@ class NameBook:
         except AutopilotError:  # names are a courtesy, and whatever is wrong is told by who asks for more than names
             return names
         names = names if asdict(names) == asdict(asked) else asked  # what was rendered with the same names stays good
-        self._kept[visitor.key] = (self._clock.monotonic() + GOOD_SECONDS, names)
+        good_seconds = GOOD_SECONDS if names.machines else BEGINNING_SECONDS
+        self._kept[visitor.key] = (self._clock.monotonic() + good_seconds, names)
         self._kept.move_to_end(visitor.key)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
