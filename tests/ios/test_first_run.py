@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.api.contract.conftest import opened
 from tests.api.contract.world import World, person
 from tests.ios.phone import Phone, phone
 from tests.waiting import until
@@ -18,18 +17,11 @@ from autopilot.client.keychain import Kept
 from autopilot.client.pairing import app_link
 from autopilot.client.pairing_words import words_of
 from autopilot.client.tokens import Credentials
-from autopilot.testing.postgres import TestCluster
 from autopilot_ios import app
 from autopilot_ios.device.device import Device
 from autopilot_ios.device.keychain import Keychain
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with opened("one process", cluster) as made:
-        yield made
 
 
 @asynccontextmanager

@@ -8,17 +8,34 @@ all of that is passed on from here. Decides nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 
 import flet as ft
 
-from autopilot.client.keychain import Keychain, KeychainTokenStore
+from autopilot.client import RuntimeCodexClient, Session
+from autopilot.client.addresses import AddressRefused, ApprovalLink, PairLink, WorkerLink, read_deep_link
+from autopilot.client.alerts import Alert
+from autopilot.client.app_core import AppCore, AppView
+from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, StorageFailed
+from autopilot.client.offline_cache import OfflineCache
+from autopilot.client.presenters import errors
+from autopilot.client.presenters.labels import Label
+from autopilot.client.presenters.state_line import Standing, state_line
+from autopilot.client.session import SessionState
 from autopilot.client.signing_in import SigningIn
 from autopilot_ios.device.device import Device
-from autopilot_ios.look import palette
+from autopilot_ios.look import blocks, palette
+from autopilot_ios.screens.more import MoreScreen
 from autopilot_ios.screens.welcome import Welcome
+from autopilot_ios.screens.workers import WorkersScreen
+from autopilot_ios.shell import Shell, Tab
 
 MARKER = "installed"
 """A file that goes with the app, as the Keychain does not."""
+CACHE = "known.sqlite"
+AWAY = frozenset({ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE, ft.AppLifecycleState.DETACH})
+BACK = frozenset({ft.AppLifecycleState.SHOW, ft.AppLifecycleState.RESUME, ft.AppLifecycleState.RESTART})
 
 
 async def main(page: ft.Page) -> None:
@@ -32,24 +49,160 @@ class App:
     def __init__(self, page: ft.Page, device: Device) -> None:
         self._page = page
         self._device = device
+        self._link = page.route
 
     async def run(self) -> None:
         """Until the page is closed."""
         palette.paint(self._page)
-        keychain = await Keychain.opened(self._device.keychain, marker=self._device.storage / MARKER)
+        self._page.on_route_change = self._opened_by_link
+        keychain = await self._keychain()
         while True:
             if KeychainTokenStore(keychain).load() is None:
                 await self._come_in(keychain)
-            await asyncio.Event().wait()
+            await self._signed_in(keychain)
+
+    async def _keychain(self) -> Keychain:
+        """What the phone keeps; before its first unlock it can't be read, and is asked for again."""
+        while True:
+            try:
+                return await Keychain.opened(self._device.keychain, marker=self._device.storage / MARKER)
+            except StorageFailed as failed:
+                again = asyncio.Event()
+                body = blocks.failed(errors.words(failed), again.set)
+                self._page.views[:] = [ft.View(controls=[body], bgcolor=palette.BACKGROUND)]
+                self._page.update()
+                await again.wait()
+
+    # Nobody is signed in.
 
     async def _come_in(self, keychain: Keychain) -> None:
-        """Until somebody is signed in."""
         signing_in = SigningIn(keychain, device_name=await self._device.name(), platform=self._device.platform)
         done = asyncio.Event()
         end = signing_in.subscribe(lambda view: done.set() if view.step == "done" else None)
         stop_drawing = Welcome(self._page, signing_in).show()
         try:
-            await done.wait()
+            async with asyncio.TaskGroup() as tasks:
+                if isinstance(link := self._linked(), PairLink):
+                    tasks.create_task(signing_in.join(link))
+                await done.wait()
         finally:
             stop_drawing()
             end()
+
+    # Somebody is.
+
+    async def _signed_in(self, keychain: Keychain) -> None:
+        """Until they are no more."""
+        server = keychain.get(Kept.SERVER) or ""
+        async with (
+            Session(server, KeychainTokenStore(keychain), surface="ios") as session,
+            RuntimeCodexClient(server, session, surface="ios") as client,
+        ):
+            core = AppCore(
+                session,
+                client,
+                open_cache=lambda who: self._cache(keychain, server, who),
+                device_id=await keychain.device_id(),
+            )
+            with suppress(_SignedOut):
+                await self._show(core, server)
+
+    async def _cache(self, keychain: Keychain, server: str, who: SessionState) -> OfflineCache | None:
+        try:
+            key = await keychain.cache_key()
+        except StorageFailed:  # told by the Keychain; an app without a cache only begins with nothing
+            return None
+        return OfflineCache(self._device.storage / CACHE, key, server=server, user_id=who.user_id or 0)
+
+    async def _show(self, core: AppCore, server: str) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(core.run())
+                await self._begun(core)
+                shell = Shell(self._page, self._tabs(core, server), tasks, self._emergency)
+                self._listen(core, shell)
+                shell.show()
+                await self._draw(core, shell)
+        except* _SignedOut:
+            raise _SignedOut from None
+
+    async def _begun(self, core: AppCore) -> None:
+        async for view in core.changes():
+            if view.phase in ("here", "away"):
+                return
+            if view.phase == "signed_out":
+                raise _SignedOut
+
+    async def _draw(self, core: AppCore, shell: Shell) -> None:
+        """What the frame around all screens says, until nobody is signed in any more."""
+        async for view in core.changes():
+            if view.phase == "signed_out":
+                shell.sleep()
+                await core.settled()  # what was kept is wiped
+                raise _SignedOut
+            shell.state(_state(view, core))
+            shell.badge(len(view.overview.overview.pending))
+
+    def _listen(self, core: AppCore, shell: Shell) -> None:
+        """Pass on what happens to the phone."""
+
+        async def life(event: ft.AppLifecycleStateChangeEvent) -> None:
+            if event.state in AWAY:
+                shell.sleep()
+                await core.background()
+            elif event.state in BACK:
+                core.foreground()
+                shell.wake()
+
+        self._page.on_app_lifecycle_state_change = life
+        self._page.on_resize = lambda _event: shell.resized()
+        self._page.on_view_pop = lambda _event: shell.view_popped()
+        self._device.on_network(lambda online: core.network_changed(online=online))
+        core.on_alert(self._alerts(shell))
+
+    def _alerts(self, shell: Shell) -> Callable[[Alert], None]:
+        def tell(alert: Alert) -> None:
+            words = f"{alert.title}: {alert.body}" if alert.body else alert.title
+            shell.say(Label(words, "warn" if alert.kind in ("approval", "recovery") else "quiet"))
+
+        return tell
+
+    def _tabs(self, core: AppCore, server: str) -> list[Tab]:
+        def workers() -> WorkersScreen:
+            return WorkersScreen(core, lambda _worker: None, lambda: None)
+
+        def more() -> MoreScreen:
+            return MoreScreen(core.session.state, server, [])
+
+        return [
+            Tab("Workers", ft.CupertinoIcons.DESKTOPCOMPUTER, workers),
+            Tab("More", ft.CupertinoIcons.ELLIPSIS, more),
+        ]
+
+    async def _emergency(self) -> None:
+        """Two taps from anywhere."""
+
+    # Links.
+
+    def _opened_by_link(self, event: ft.RouteChangeEvent) -> None:
+        self._link = event.route
+
+    def _linked(self) -> PairLink | WorkerLink | ApprovalLink | None:
+        """What the app was opened for, once."""
+        link, self._link = self._link, ""
+        try:
+            return read_deep_link(link)
+        except AddressRefused:
+            return None
+
+
+class _SignedOut(Exception):
+    """Nobody is signed in any more."""
+
+
+def _state(view: AppView, core: AppCore) -> Label | None:
+    """What the line on top says; None while all is well."""
+    overview = view.overview
+    known = Standing(overview.connection, overview.api, overview.as_of, view.is_online)
+    line = state_line(known, core.client.clock.now())
+    return None if line.layer == "live" else Label(line.text, line.tone)

@@ -24,10 +24,12 @@ from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.health import UNKNOWN
+from autopilot.client.name_book import NameKeeper
 from autopilot.client.observable import Observable
 from autopilot.client.offline_cache import Kind, Remembered
 from autopilot.client.overview import Overview, OverviewLimits
 from autopilot.client.overview_store import OverviewStore, OverviewView
+from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.times import parsed
 from autopilot.client.session import Session, SessionState
 from autopilot.client.store import WorkerStore
@@ -44,7 +46,7 @@ CLOSE_SECONDS = 3.0
 LOOK_SECONDS = 25.0
 """A look is good for a minute (docs/protocol.md, "Notifications")."""
 NOTHING = OverviewView(Overview(), ConnectionState(), None, None, UNKNOWN)
-OVERVIEW, ACTS, KEEPING = "overview", "acts", "keeping"
+OVERVIEW, ACTS, KEEPING, NAMES = "overview", "acts", "keeping", "names"
 
 
 class Cache(Protocol):
@@ -130,6 +132,8 @@ class AppCore(Observable[AppView]):
         self.session = session
         self.client = client
         self.acts = Acts(client, device_id=device_id, source=source)
+        self._names = NameKeeper(client)
+        self._names.subscribe(lambda _names: self._change())
         self._open_cache = open_cache
         self._most_details = details
         self._limits = limits
@@ -152,6 +156,17 @@ class AppCore(Observable[AppView]):
         self._settled = asyncio.Event()
         self._is_running = self._has_begun = False
 
+    @property
+    def overview(self) -> OverviewStore:
+        """Everything of whoever is signed in: there is one in the phases `here` and `away`."""
+        assert self._overview is not None, "somebody is signed in"
+        return self._overview
+
+    @property
+    def names(self) -> Names:
+        """What people, devices, machines and teams are called."""
+        return self._names.view
+
     # What happens to an app.
 
     def foreground(self) -> None:
@@ -164,7 +179,7 @@ class AppCore(Observable[AppView]):
         """It goes away: what is on its way gets a moment, then every stream and task ends; within a bounded time."""
         self._is_here = False
         self._wake()
-        await self._until_settled()
+        await self.settled()
 
     def network_changed(self, *, online: bool) -> None:
         """The device has another network, or none: connections of before are doubted at once."""
@@ -181,7 +196,7 @@ class AppCore(Observable[AppView]):
         try:
             await self.session.sign_out()
         finally:
-            await self._until_settled()
+            await self.settled()
 
     # What screens ask for.
 
@@ -263,6 +278,7 @@ class AppCore(Observable[AppView]):
             OVERVIEW: lambda: self._follow(overview),
             ACTS: self.acts.run,
             KEEPING: self._keep_now_and_then,
+            NAMES: self._names.run,
         }
         if (worker_id := self._on_screen) is not None:
             wanted[f"looking at {worker_id}"] = lambda: self._look(worker_id)
@@ -304,6 +320,7 @@ class AppCore(Observable[AppView]):
         self._account = state
         known, as_of = await self._recall(state)
         self._alerts = Alerts(self._clock, user_id=state.user_id)
+        self._names.of(state.user_id)
         self._overview = OverviewStore(
             self.client, known=known, as_of=as_of, limits=self._limits, policy=self._policy, rng=self._rng
         )
@@ -412,7 +429,8 @@ class AppCore(Observable[AppView]):
             detail.store.poke(reopen=reopen)
         self.acts.poke()
 
-    async def _until_settled(self) -> None:
+    async def settled(self) -> None:
+        """Wait until what runs, and what is kept, is as it should be; within a bounded time."""
         if self._is_running:
             with suppress(TimeoutError):
                 await within(self._clock, 4 * CLOSE_SECONDS, self._settled.wait)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import asdict
+
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.observable import Observable
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Me
+from autopilot.contract.errors import AutopilotError
+
+ASK_SECONDS = 60.0
 
 
 async def names_of(client: RuntimeCodexClient) -> Names:
@@ -37,3 +44,30 @@ async def _machines(client: RuntimeCodexClient, me: Me) -> dict[str, str]:
     if me.guest_scope is not None:
         return {}
     return {machine.machine_id: machine.name for machine in await client.machines()}
+
+
+class NameKeeper(Observable[Names]):
+    """The names that one screen after another knows, asked for now and then."""
+
+    def __init__(self, client: RuntimeCodexClient) -> None:
+        super().__init__()
+        self._client = client
+        self._names = Names()
+
+    def of(self, user_id: int | None) -> None:
+        """Begin anew, for this user: of nobody else anything is known."""
+        self._names = Names(me=user_id)
+        self._change()
+
+    async def run(self) -> None:
+        """Keep them, until cancelled; what can't be asked for stays as it was known."""
+        while True:
+            with suppress(AutopilotError):  # names are a courtesy: who asks for more than names is told what is wrong
+                names = await names_of(self._client)
+                if asdict(names) != asdict(self._names):
+                    self._names = names
+                    self._change()
+            await self._client.clock.sleep(ASK_SECONDS)
+
+    def _seen(self) -> Names:
+        return self._names
