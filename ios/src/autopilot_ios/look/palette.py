@@ -30,6 +30,27 @@ CODE_TEXT = ft.Colors.ON_PRIMARY_FIXED
 ADDED = ft.Colors.SECONDARY_CONTAINER
 REMOVED = ft.Colors.ERROR_CONTAINER
 
+CODE_MUTED = "#a6acb8"
+CODE_LINK = "#8fc1ff"
+CODE_PROMPT = "#7ee2a0"
+CODE_TONES: dict[Tone, str] = {
+    "good": CODE_PROMPT,
+    "bad": "#ff9b92",
+    "warn": "#ffc27d",
+    "busy": CODE_LINK,
+    "quiet": CODE_MUTED,
+}
+"""Code is dark in both themes, so that these are the same in both."""
+TERMINAL_FRONTS = (
+    *("#8d95a3", "#ff8f87", "#7ee2a0", "#f2cf6d", "#86b9ff", "#dda4ff", "#73dbe6", "#d8dce5"),
+    *("#a0a7b4", "#ffaaa3", "#9bf0b7", "#ffe08a", "#a5ccff", "#e8bfff", "#97ecf4", "#ffffff"),
+)
+TERMINAL_BACKS = (
+    *("#33373f", "#6b1d1d", "#17502b", "#5c4300", "#17427d", "#552475", "#0d4d55", "#4a505c"),
+    *("#454b56", "#7d2424", "#1b5e33", "#6b4f00", "#1d4f94", "#642b89", "#105c66", "#5a6170"),
+)
+"""A terminal's sixteen colours, in the order of `presenters.terminal`, as the web has them."""
+
 TONES: dict[Tone, ft.Colors] = {"good": GREEN, "bad": RED, "warn": ORANGE, "busy": TINT, "quiet": MUTED}
 
 _LIGHT = ft.ColorScheme(

@@ -29,6 +29,19 @@ class Caps:
 
 SHORT = Caps()
 """In a list of many."""
+PHONE = Caps(head_lines=8, tail_lines=10, folded_lines=120, characters=12_000, line_characters=800, diff_lines=120)
+"""In a list on a phone, where drawing is what costs."""
+PHONE_WHOLE = Caps(
+    head_lines=6000,
+    tail_lines=0,
+    folded_lines=0,
+    characters=200_000,
+    line_characters=4000,
+    markdown_characters=60_000,
+    files=100,
+    diff_lines=3000,
+)
+"""On a page of its own on a phone."""
 WHOLE = Caps(
     head_lines=20_000,
     tail_lines=0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _SHORT_SECONDS = 10.0
@@ -43,10 +43,10 @@ def exact(moment: str | None) -> str:
     return "" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def clock(moment: str | None) -> str:
-    """The time of day, in UTC: `08:00`; empty for none."""
+def clock(moment: str | None, zone: tzinfo | None = None) -> str:
+    """The time of day, in UTC or in the zone of who reads it: `08:00`; empty for none."""
     instant = parsed(moment)
-    return "" if instant is None else f"{instant.astimezone(UTC):%H:%M}"
+    return "" if instant is None else f"{instant.astimezone(zone or UTC):%H:%M}"
 
 
 def left(moment: str | None, now: datetime) -> str:
