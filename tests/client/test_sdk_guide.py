@@ -53,7 +53,7 @@ async def test_every_block_of_the_guide_runs(installation, no_keyring, tmp_path,
             await running
 
     told = capsys.readouterr().out
-    assert len(blocks) == 9
+    assert len(blocks) == 11
     assert "1 worker.started\n2 worker.event\nhandled up to 1\n" in told
     assert "go on from p1." in told
     assert "still accepted" in told
@@ -61,3 +61,6 @@ async def test_every_block_of_the_guide_runs(installation, no_keyring, tmp_path,
     assert re.search("running (live|catching_up) [1-9]", told)
     assert "no acknowledgement" in told
     assert "no usable keyring" in told
+    assert "the organisation signs in with: None" in told
+    assert "step-up: code_refused" in told
+    assert "pairing: open" in told

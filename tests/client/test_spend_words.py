@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from autopilot.client.presenters import spend
+from autopilot.client.presenters import spend, spend_models
 from autopilot.client.presenters.people import Names
 from autopilot.contract import BudgetStanding, RateLimitWindow, SpendGroup, SpendMoney, SpendReport, TokenCounts
 
@@ -126,3 +126,45 @@ def test_a_budget_says_whose_amount_it_is_where_several_have_one() -> None:
         "daily: gpt-5",
     )
     assert name("worker", None) == "daily"
+
+
+def models(first: str, last: str, used: list[tuple[str, str | None, int]], left_out: int = 0) -> SpendReport:
+    groups = tuple(SpendGroup(day=day, model=model, tokens=counts(total)) for day, model, total in used)
+    totals = counts(sum(total for _, _, total in used))
+    return SpendReport(first_day=first, last_day=last, by="day_model", groups=groups, left_out=left_out, totals=totals)
+
+
+def test_models_stand_on_each_other_the_greatest_first_on_every_day() -> None:
+    plot = spend_models.by_model(
+        models(
+            "2026-11-21",
+            "2026-11-23",
+            [("2026-11-21", "large", 75), ("2026-11-21", None, 20), ("2026-11-23", "small", 5)],
+        )
+    )
+    assert plot is not None
+    assert (plot.models, plot.totals, plot.top) == (("large", "Not said", "small"), (75, 20, 5), 100)
+    assert [(one.label, one.tokens) for one in plot.columns] == [
+        ("21 Nov", (75, 20, 0)),
+        ("22 Nov", (0, 0, 0)),
+        ("23 Nov", (0, 0, 5)),
+    ]
+    assert plot.words == "21 Nov to 23 Nov: large 75 %, Not said 20 %, small 5 %"
+    assert plot.title == "Tokens of each model, by day"
+    assert plot.left_out == ""
+
+
+def test_of_many_models_the_smallest_are_put_together_and_of_many_days_weeks() -> None:
+    used = [("2026-11-22", f"model-{number}", 100 - number) for number in range(8)]
+    plot = spend_models.by_model(models("2025-11-24", "2026-11-23", used, left_out=3))
+    assert plot is not None
+    assert plot.models == ("model-0", "model-1", "model-2", "model-3", "model-4", "Others")
+    assert plot.totals[-1] == 95 + 94 + 93
+    assert (plot.title, plot.columns[-2].label) == ("Tokens of each model, by week", "16 to 22 Nov")
+    assert plot.columns[-2].total == sum(plot.totals)
+    assert plot.left_out == "3 entries of the last days are left out."
+
+
+def test_one_model_is_no_comparison() -> None:
+    assert spend_models.by_model(models("2026-11-23", "2026-11-23", [("2026-11-23", "large", 1)])) is None
+    assert spend_models.by_model(models("2026-11-23", "2026-11-23", [])) is None

@@ -69,6 +69,15 @@ async def busy(runtime):
         ("thread", [("a", "u", 800), ("b", "t", 488), ("a", "t", 100)]),
         ("model", [("small", 800), ("gpt-5", 508), (80,)]),
         ("machine", [("m1", 1380), ("m2", 8)]),
+        (
+            "day_model",
+            [
+                ("2026-11-20", "gpt-5", 100),
+                ("2026-11-21", 80),
+                ("2026-11-22", "small", 800),
+                ("2026-11-22", "gpt-5", 408),
+            ],
+        ),
     ],
 )
 async def test_what_was_used_is_shown_by_day_worker_thread_model_and_machine(busy, by, groups):
@@ -80,7 +89,7 @@ async def test_what_was_used_is_shown_by_day_worker_thread_model_and_machine(bus
     assert {name: sum(one["tokens"][name] for one in data["groups"]) for name in COUNTS} == data["totals"]
 
 
-@pytest.mark.parametrize("by", ["day", "worker", "thread", "model", "machine"])
+@pytest.mark.parametrize("by", ["day", "worker", "thread", "model", "machine", "day_model"])
 async def test_what_another_s_workers_used_is_never_counted(busy, by):
     guest = Claims(guest_scope="g", device_id="d", scopes=frozenset({"administer"}), surface="ios")
     await insert_worker(busy, "s", STRANGER)

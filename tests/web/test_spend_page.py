@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tests.api.contract.test_prices import PRICES, table
 from tests.api.contract.test_spend import use
-from tests.api.contract.world import World
+from tests.api.contract.world import World, lease
 from tests.web.browser import Browser, Element, visitor
 
 from autopilot.client import RuntimeCodexClient
+from autopilot.testing.spend import thread, turn, usage
 
 
 def tiles(page: Element) -> dict[str, str]:
@@ -84,3 +85,21 @@ async def test_a_budget_says_what_is_left(ada: Browser) -> None:
     assert "daily" in line
     assert "250 left of 1 k, a day" in line
     assert "750 of 1,000 tokens" in line
+
+
+async def test_models_are_compared_over_time_in_colours_and_in_words(ada: Browser) -> None:
+    assert ada.person is not None
+    await use(ada.person, 800)
+    assert "Models over time" not in (await ada.get("/spend")).text
+    machine, worker_id = await ada.person.machine(), await ada.person.open_worker()
+    await lease(machine, worker_id)
+    for payload in (thread(model="<b>small"), turn("turn-1"), usage(200)):
+        await machine.append(worker_id, **payload)
+
+    plot = (await ada.get("/spend")).all("figure")[-1]
+
+    assert [one.text for one in plot.one("ul", class_="legend").all("li")] == ["gpt-5", "<b>small"]
+    words = plot.one("svg", class_="columns").attributes["aria-label"] or ""
+    assert words.startswith("Tokens of each model, by day; ")
+    assert words.endswith(": gpt-5 80 %, <b>small 20 %")
+    assert [cell.text for cell in plot.one("tbody").all("td")][1:] == ["800", "200"]

@@ -22,7 +22,7 @@ from autopilot.client.presenters.money import amount
 from autopilot.client.presenters.times import ago
 from autopilot.contract import MachineRateLimits, SpendReport
 
-By = Literal["day", "worker", "thread", "model", "machine", "user", "team"]
+By = Literal["day", "worker", "thread", "model", "machine", "user", "team", "day_model"]
 
 MOST_DAYS = 366
 LIMITS = ("MACHINE", "LIMIT", "WINDOW", "USED", "RESETS", "AS OF")

@@ -21,7 +21,7 @@ from autopilot.cli.workers import print_table
 from autopilot.client.presenters.money import FINE, MICROS, amount
 from autopilot.contract import SpendGroup, SpendMoney, SpendReport, TokenCounts
 
-KEYS = {"thread": ("WORKER", "THREAD")}
+KEYS = {"thread": ("WORKER", "THREAD"), "day_model": ("DAY", "MODEL")}
 """Headings of what a row is about, where that is more than one word."""
 COUNTS = ("INPUT", "CACHED", "OUTPUT", "REASONING", "TOTAL")
 SETS = (COUNTS, ("INPUT", "OUTPUT", "TOTAL"), ("TOTAL",))
@@ -102,6 +102,7 @@ def _row(by: str, group: SpendGroup) -> Row:
         "day": (group.day,),
         "worker": (group.worker_id,),
         "thread": (group.worker_id, group.thread_id),
+        "day_model": (group.day, group.model),
         "machine": (group.machine_id,),
         "user": (group.email or (f"user {group.user_id}" if group.user_id is not None else group.guest_scope),),
         "team": (group.team_name or group.team_id or NO_TEAM,),

@@ -16,7 +16,7 @@ class SpendCalls(Calls):
     ) -> SpendReport:
         """Tokens, and what they cost, by `day` (unless told), `worker`, `thread`, `model`, `machine`, `user` or `team`.
 
-        Of one's own workers, and what was used for one's teams.
+        Or by `day_model`: the models of each day. Of one's own workers, and what was used for one's teams.
 
         Days are UTC, both included: without any, the 30 up to today; without the first, the 30 up to the last.
 

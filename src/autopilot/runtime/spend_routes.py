@@ -27,6 +27,8 @@ from autopilot.runtime.spend_counts import Counts
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
 MAX_GROUPS = 1000
+MAX_DAY_MODELS = 5000
+"""The same by day and model: of a year, thirteen models a day."""
 MAX_UNPRICED = 100
 WAYS = frozenset(SpendBy)
 
@@ -59,7 +61,8 @@ class SpendRoutes:
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             table = await conn.fetchrow(prices.SQL.in_force)
             version = None if table is None else table["version"]
-            rows = await conn.fetch(SQL.report, *owner, first, last, by, MAX_GROUPS, version, teams)
+            most = MAX_DAY_MODELS if by == SpendBy.DAY_MODEL else MAX_GROUPS
+            rows = await conn.fetch(SQL.report, *owner, first, last, by, most, version, teams)
             unpriced = (
                 await conn.fetch(SQL.unpriced, *owner, first, last, version, MAX_UNPRICED, teams) if table else ()
             )

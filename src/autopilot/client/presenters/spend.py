@@ -50,10 +50,7 @@ class Column:
     @property
     def label(self) -> str:
         """Which days: `23 Nov`, `16 to 22 Nov`."""
-        if self.first_day == self.last_day:
-            return day_words(self.first_day)
-        same = self.first_day.month == self.last_day.month
-        return f"{self.first_day.day if same else day_words(self.first_day)} to {day_words(self.last_day)}"
+        return span_words(self.first_day, self.last_day)
 
 
 def short(count: int) -> str:
@@ -68,6 +65,23 @@ def short(count: int) -> str:
 def day_words(day: date) -> str:
     """`23 Nov`."""
     return f"{day.day} {day:%b}"
+
+
+def span_words(first: date, last: date) -> str:
+    """`23 Nov`, `16 to 22 Nov`, `30 Nov to 6 Dec`."""
+    if first == last:
+        return day_words(first)
+    return f"{first.day if first.month == last.month else day_words(first)} to {day_words(last)}"
+
+
+def range_words(report: SpendReport) -> str:
+    """The days of a report: `25 Oct to 23 Nov`."""
+    return f"{day_words(date.fromisoformat(report.first_day))} to {day_words(date.fromisoformat(report.last_day))}"
+
+
+def days_in(report: SpendReport) -> int:
+    """How many days a report is of."""
+    return (date.fromisoformat(report.last_day) - date.fromisoformat(report.first_day)).days + 1
 
 
 def money_words(money: SpendMoney | None, currency: str | None) -> str | None:
@@ -135,20 +149,34 @@ def period_words(period: str) -> str:
 def columns(report: SpendReport) -> list[Column]:
     """Every day of a report by day, those without use too; weeks, where there are many."""
     known = {one.day: one for one in report.groups}
+    return [_column(days, known) for days in spans_of(report)]
+
+
+def spans_of(report: SpendReport) -> list[list[date]]:
+    """The days of each column: one, or those of a week."""
     first, last = date.fromisoformat(report.first_day), date.fromisoformat(report.last_day)
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     if len(days) <= MOST_COLUMNS:
-        return [_column([day], known) for day in days]
+        return [[day] for day in days]
     weeks: dict[date, list[date]] = {}
     for day in days:
         weeks.setdefault(day - timedelta(days=day.weekday()), []).append(day)
-    return [_column(week, known) for week in weeks.values()]
+    return list(weeks.values())
 
 
 def _column(days: Sequence[date], known: Mapping[str | None, SpendGroup]) -> Column:
     groups = [known[day.isoformat()] for day in days if day.isoformat() in known]
     priced = [one.money.micros for one in groups if one.money is not None and one.money.micros is not None]
     return Column(days[0], days[-1], total_of([one.tokens for one in groups]), sum(priced) if priced else None)
+
+
+def over_time_words(shown: Sequence[Column]) -> str:
+    """What one would see of columns, in words: the first and last days, and the day of the most."""
+    most = max(shown, key=lambda one: one.tokens.total_tokens)
+    span = f"{day_words(shown[0].first_day)} to {day_words(shown[-1].last_day)}"
+    if not most.tokens.total_tokens:
+        return f"{span}, nothing used"
+    return f"{span}, most on {most.label}: {most.tokens.total_tokens:,} tokens"
 
 
 def total_of(counts: Sequence[TokenCounts]) -> TokenCounts:

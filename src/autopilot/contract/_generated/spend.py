@@ -51,6 +51,8 @@ class SpendBy(StrEnum):
     """The user whose worker it was."""
     TEAM = "team"
     """The team that shared the worker when it was recorded."""
+    DAY_MODEL = "day_model"
+    """The day, and on each the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +172,13 @@ class SpendGroup:
     """
 
     day: str | None = None
-    """The day, by `day`."""
+    """The day, by `day` and `day_model`."""
     worker_id: str | None = None
     """The worker, by `worker` and `thread`."""
     thread_id: str | None = None
     """The thread, by `thread`."""
     model: str | None = None
-    """The model, by `model`; null there where nothing said which it was."""
+    """The model, by `model` and `day_model`; null there where nothing said which it was."""
     tokens: TokenCounts
     """What was used."""
     machine_id: str | None = None

@@ -134,10 +134,10 @@ with price_of as (
     from (select * from mine union all select * from ours) as d
     left join price_of p on p.model = d.model and d.day >= p.first_day and (p.until is null or d.day < p.until)
 )
-select case when $5::text = 'day' then day end as day,
+select case when $5::text in ('day', 'day_model') then day end as day,
        case when $5::text in ('worker', 'thread') then worker_id end as worker_id,
        case when $5::text = 'thread' and worker_id is not null then thread_id end as thread_id,
-       case when $5::text = 'model' then model end as model,
+       case when $5::text in ('model', 'day_model') then model end as model,
        case when $5::text = 'machine' and worker_id is not null then machine_id end as machine_id,
        case when $5::text = 'team' then team_id end as team_id,
        case when $5::text = 'user' then owner_user_id end as user_id,

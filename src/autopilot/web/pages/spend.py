@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.presenters import policies, spend
+from autopilot.client.presenters import policies, spend, spend_models
 from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.spend_models import ModelPlot
 from autopilot.contract import BudgetStanding, MachineRateLimits, PriceTable, SpendGroup, SpendReport
 from autopilot.contract.errors import Unprocessable
 from autopilot.web.doors import Doors
@@ -93,6 +94,7 @@ async def show(request: Request, visitor: Visitor, known: Names) -> Screen:
     asked = Asked.of(request.query_params, datetime.now(UTC).date())
     span = {"first_day": asked.first_day, "last_day": asked.last_day}
     over_time = await client.spend(by="day", **span)
+    models = spend_models.by_model(await client.spend(by="day_model", **span))
     report = await client.spend(by=asked.by, **span)
     names = await _names(client, asked.by, known)
     prices = await client.prices()
@@ -103,6 +105,7 @@ async def show(request: Request, visitor: Visitor, known: Names) -> Screen:
             _own_days(asked),
             _totals(over_time),
             _over_time(over_time),
+            _by_model(models) if models else None,
             _groups(asked, report, names),
             _budgets(await client.budgets(), known),
             _limits(report.rate_limits),
@@ -150,6 +153,10 @@ def _over_time(report: SpendReport) -> h.Element:
     if not report.totals.total_tokens:
         return section("Over time", empty("spend", "Nothing was used on these days."))
     return section("Over time", plot.columns(title, shown, report.currency), about="Days are those of UTC.")
+
+
+def _by_model(shown: ModelPlot) -> h.Element:
+    return section("Models over time", plot.models(shown), h.p(".about")[shown.left_out] if shown.left_out else None)
 
 
 def _groups(asked: Asked, report: SpendReport, names: Mapping[str, str]) -> h.Element:
