@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx2
 import pytest
 from starlette.responses import Response
 from tests.e2e.nodes import Nodes, running_nodes
@@ -22,7 +21,7 @@ from tests.waiting import until
 from autopilot.api import opaque, tokens
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import AppendEvent, PushKeys, RegisterMachine
-from autopilot.contract.errors import Unavailable
+from autopilot.contract.errors import NetworkError, Unavailable
 from autopilot.ops.serve import Server
 from autopilot.testing import approvals
 from autopilot.testing.postgres import TestCluster
@@ -37,6 +36,9 @@ GIVEN_UP = frozenset({"replaced", "closed"})
 """What may become of a notification here but that it is sent: nothing grows old in a round, and nobody looks."""
 ROWS = """select m.* from api.push_message m join api.push_subscription using (subscription_id)
     where user_id = $1 order by message_no"""
+
+SURELY_SECONDS = 120
+"""Three starts of a server on a busy machine."""
 
 Said = TypeVar("Said")
 
@@ -109,11 +111,11 @@ class Life:
 
 async def surely(call: Callable[[], Awaitable[Said]]) -> Said:
     """As a client does that hears nothing: again, the same."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(SURELY_SECONDS):
         while True:
             try:
                 return await call()
-            except (Unavailable, httpx2.TransportError):
+            except (NetworkError, Unavailable):
                 continue
 
 
@@ -158,7 +160,7 @@ def draw(drawn: random.Random, life: Life) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.seeds(2, 100)
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_whoever_is_killed_all_that_was_due_is_told_or_given_up_in_words_and_no_old_history_is(
     nodes: Nodes, seed: int
 ) -> None:
@@ -188,7 +190,7 @@ async def test_whoever_is_killed_all_that_was_due_is_told_or_given_up_in_words_a
                 await api.start()
             await happening
 
-        rows = await until(lambda: settled(life), between_seconds=0.2)
+        rows = await until(lambda: settled(life), within_seconds=SURELY_SECONDS, between_seconds=0.2)
         for row in rows:
             check(life, row, kills)
         assert {(message.browser, *about(message)) for message in life.service.received} <= {
@@ -268,7 +270,7 @@ async def nothing_old_is_told(nodes: Nodes, life: Life) -> None:
     worker_id = (await life.client.create_worker()).workerId
     await life.companion.claim_lease(worker_id, life.machine_id)
     await life.happens(worker_id, "turn", "new")
-    received = await life.service.until(before + len(life.devices))
+    received = await life.service.until(before + len(life.devices), seconds=SURELY_SECONDS)
     assert [message.notification["body"] for message in received[before:]] == ["new"] * len(life.devices)
-    await until(lambda: settled(life))
+    await until(lambda: settled(life), within_seconds=SURELY_SECONDS)
     assert len(life.service.received) == before + len(life.devices)
