@@ -46,10 +46,14 @@ def _body(one: ShownFile, whole: str | None) -> h.Node:
 
 def block(lines: Iterable[Line], **attributes: str) -> h.Element:
     """Some lines."""
-    return h.pre(".diff", tabindex="0", dir="ltr", **attributes)[h.code[Markup("").join(_line(line) for line in lines)]]
+    return h.pre(".diff", tabindex="0", dir="ltr", **attributes)[h.code[_lines(lines)]]
 
 
-def _line(line: Line) -> Markup:
+def _lines(lines: Iterable[Line]) -> Markup:
     """Written directly, as the pieces of an output are: a diff has hundreds of lines."""
+    return Markup("".join(_line(line) for line in lines))  # noqa: S704 - each line is escaped; the rest is ours
+
+
+def _line(line: Line) -> str:
     numbers = f' data-o="{line.old or ""}" data-n="{line.new or ""}"' if line.kind in ("add", "del", "ctx") else ""
-    return Markup(f'<span class="l {line.kind}"{numbers}>{escape(line.text)}\n</span>')  # noqa: S704 - escaped; the rest is ours
+    return f'<span class="l {line.kind}"{numbers}>{escape(line.text)}\n</span>'
