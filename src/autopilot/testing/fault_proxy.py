@@ -1,12 +1,14 @@
 """A TCP proxy that does to connections what networks do: cuts, stalls, forgets, buffers, dribbles.
 
 One `Fault` for each accepted connection, in order; counted in bytes of what the server sends. Knows no protocol, but
-for `buffer`, which keeps back event streams (responses of `text/event-stream`) until they end, as some proxies do.
+for `buffer`, which keeps back event streams (responses of `text/event-stream`) until they end, as some proxies do, for
+`double` and `swap`, which do so to their frames, and for `error`, which answers as a gateway that finds nobody behind.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +16,22 @@ from typing import Literal
 
 from typing_extensions import override
 
+from autopilot.testing.fault_frames import Frames, doubled, swapped
 from autopilot.testing.proxies import Proxy
 
 PIECE_BYTES = 65_536
 EVENT_STREAM = b"text/event-stream"
 LAST_CHUNK = b"0\r\n\r\n"
 
-FaultKind = Literal["none", "refuse", "cut", "close", "stall", "half_open", "buffer", "dribble"]
+FaultKind = Literal[
+    "none", "refuse", "error", "cut", "close", "stall", "half_open", "buffer", "dribble", "slow", "double", "swap"
+]
+SLOW_BYTES = 2000
+SLOW_SECONDS = 0.05
+REWRITES = {"double": doubled, "swap": swapped}
+GATEWAY = (
+    b"HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/html\r\ncontent-length: 11\r\nconnection: close\r\n\r\nbad gateway"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +40,16 @@ class Fault:
 
     none       nothing
     refuse     reset at once
+    error      answered with 502, by nobody of ours
     cut        reset after `after_bytes`
     close      ended cleanly after `after_bytes`
     stall      silent after `after_bytes`, both sides stay open
     half_open  silent after `after_bytes`, and the server's side is gone
     buffer     event streams come when they have ended, all at once
     dribble    every byte comes alone
+    slow       40 kB a second
+    double     every frame of an event stream comes twice
+    swap       frames of an event stream come in each other's place
     """
 
     kind: FaultKind = "none"
@@ -60,6 +75,10 @@ class FaultProxy(Proxy):
         fault = self.plan(number)
         if fault.kind == "refuse":
             return
+        if fault.kind == "error":
+            with self._tracked(writer):
+                await _answer(reader, writer, GATEWAY)
+            return
         await self.between(
             writer,
             lambda server, upward: (_copy(reader, upward), self._downward(server, upward, writer, fault)),
@@ -67,7 +86,11 @@ class FaultProxy(Proxy):
 
     async def _downward(self, server: StreamReader, upward: StreamWriter, client: StreamWriter, fault: Fault) -> None:
         try:
-            if fault.kind == "buffer":
+            if fault.kind in REWRITES:
+                await _copy_rewritten(server, client, Frames(REWRITES[fault.kind]))
+            elif fault.kind == "slow":
+                await _copy(server, client, piece_bytes=SLOW_BYTES, pause_seconds=SLOW_SECONDS)
+            elif fault.kind == "buffer":
                 await _copy_when_ended(server, client)
             elif fault.kind in ("none", "dribble"):
                 await _copy(server, client, piece_bytes=1 if fault.kind == "dribble" else PIECE_BYTES)
@@ -92,7 +115,12 @@ class FaultProxy(Proxy):
 
 
 async def _copy(
-    source: StreamReader, target: StreamWriter, *, limit: int | None = None, piece_bytes: int = PIECE_BYTES
+    source: StreamReader,
+    target: StreamWriter,
+    *,
+    limit: int | None = None,
+    piece_bytes: int = PIECE_BYTES,
+    pause_seconds: float = 0.0,
 ) -> None:
     """Copy until the source ends, or `limit` bytes went through."""
     copied = 0
@@ -106,6 +134,24 @@ async def _copy(
         except OSError:
             return
         copied += len(piece)
+        if pause_seconds:
+            await asyncio.sleep(pause_seconds)
+
+
+async def _copy_rewritten(source: StreamReader, target: StreamWriter, frames: Frames) -> None:
+    while piece := await _read(source):
+        target.write(frames.feed(piece))
+        await target.drain()
+
+
+async def _answer(reader: StreamReader, writer: StreamWriter, answer: bytes) -> None:
+    """This, once the call's head is heard."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()  # until the client has it, and hangs up
 
 
 async def _copy_when_ended(source: StreamReader, target: StreamWriter) -> None:
