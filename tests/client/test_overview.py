@@ -242,6 +242,17 @@ def test_of_everything_there_is_a_bound_and_what_is_open_is_kept_first():
     assert [one.id for one in overview.gone] == ["m7", "m8", "m9"]
 
 
+def test_what_nobody_asks_for_does_not_pile_up():
+    fold, principal = OverviewFold(OverviewLimits(approvals=5)), Principal()
+    principal.work("w")
+    for number in range(30):
+        asked = principal.ask(f"ap{number}", "w")
+        for entry in (OPEN, principal.workers["w"], asked, DONE):
+            fold.take(entry)
+    assert len(fold.unsettled) <= 5
+    assert fold.pending_count == 1
+
+
 def test_states_that_come_twice_or_in_another_order_change_nothing_for_the_worse():
     principal = Principal()
     early, late = principal.work("w"), principal.work("w")

@@ -312,12 +312,18 @@ class OverviewFold:
                 self._lose("worker", worker_id)
             for machine_id in lost_machines:
                 self._lose("machine", machine_id)
+        for key in [key for key in self._unsettled if not self._is_shown(key)]:
+            del self._unsettled[key]  # let go for what is newer: nobody sees it, so nobody has to ask
         self._is_gathering, self._is_known, self._is_whole = False, True, whole
 
     def _unnamed(self, told: Told[Any, Any], key: str | ReceiptKey, value: Approval | Receipt) -> None:
         told.keep(key, value, self._now)
         if not (has_approval_ended(value) if isinstance(value, Approval) else has_ended(value)):
             self._doubt(key, value)
+
+    def _is_shown(self, key: str | ReceiptKey) -> bool:
+        known = self._approvals.get(key) if isinstance(key, str) else self._receipts.get(key)
+        return known is not None
 
     def _doubt(self, key: str | ReceiptKey, value: Approval | Receipt | None) -> None:
         if value is not None:
