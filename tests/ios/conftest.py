@@ -20,3 +20,8 @@ async def world(cluster: TestCluster) -> AsyncIterator[World]:
 @pytest.fixture
 async def ada(world: World) -> Person:
     return await person(world, "ada")
+
+
+@pytest.fixture
+async def eve(world: World) -> Person:
+    return await person(world, "eve")

@@ -49,7 +49,7 @@ async def asked_for(machine: Person, method: str) -> str:
         feed = await machine.get(f"/machines/{machine.worker_id}/feed?cursor=0&tail_ms=200")
         lines = [line.removeprefix("data: ") for line in feed.text.splitlines() if line.startswith("data: ")]
         entries = [entry for entry in map(json.loads, lines) if entry.get("request_id")]
-        found.extend(entry["request_id"] for entry in entries if entry["body"].get("method") == method)
+        found.extend(entry["request_id"] for entry in entries if (entry["body"] or {}).get("method") == method)
         return bool(found)
 
     await until(is_asked)

@@ -25,6 +25,7 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.health import UNKNOWN
 from autopilot.client.name_book import NameKeeper
+from autopilot.client.new_session_store import NewSessionStore
 from autopilot.client.observable import Observable
 from autopilot.client.offline_cache import Kind, Remembered
 from autopilot.client.overview import Overview, OverviewLimits
@@ -122,6 +123,7 @@ class AppCore(Observable[AppView]):
         open_cache: OpenCache | None = None,
         device_id: str = "",
         source: str = "autopilot-ios",
+        asks_for_owner: bool = False,
         details: int = DETAILS,
         limits: OverviewLimits | None = None,
         policy: FollowPolicy | None = None,
@@ -134,6 +136,8 @@ class AppCore(Observable[AppView]):
         self.acts = Acts(client, device_id=device_id, source=source)
         self._names = NameKeeper(client)
         self._names.subscribe(lambda _names: self._change())
+        self.asks_for_owner = asks_for_owner
+        """Whether the owner of the phone is to be recognised before anything is administered."""
         self._open_cache = open_cache
         self._most_details = details
         self._limits = limits
@@ -142,6 +146,7 @@ class AppCore(Observable[AppView]):
         self._clock: Clock = client.clock
         self._cache: Cache | None = None
         self._overview: OverviewStore | None = None
+        self._new_session: NewSessionStore | None = None
         self._alerts = Alerts(client.clock)
         self._alert_listeners: list[Callable[[Alert], None]] = []
         self._details: dict[str, Detail] = {}
@@ -161,6 +166,12 @@ class AppCore(Observable[AppView]):
         """Everything of whoever is signed in: there is one in the phases `here` and `away`."""
         assert self._overview is not None, "somebody is signed in"
         return self._overview
+
+    @property
+    def new_session(self) -> NewSessionStore:
+        """The session that is being filled in: there is one in the phases `here` and `away`."""
+        assert self._new_session is not None, "somebody is signed in"
+        return self._new_session
 
     @property
     def names(self) -> Names:
@@ -325,6 +336,7 @@ class AppCore(Observable[AppView]):
             self.client, known=known, as_of=as_of, limits=self._limits, policy=self._policy, rng=self._rng
         )
         self._overview.subscribe(self._overview_changed)
+        self._new_session = NewSessionStore(self.client, self._overview)
         self._refused = None
         self._change()
 
@@ -342,6 +354,7 @@ class AppCore(Observable[AppView]):
         """The session is over: nothing of it stays."""
         cache, self._cache = self._cache, None
         self._account = self._overview = self._kept = self._on_screen = self._refused = None
+        self._new_session = None
         self._details.clear()
         self.acts.forget()
         self._change()

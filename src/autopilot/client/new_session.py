@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from autopilot.client.presenters import machines as words
 from autopilot.client.presenters import new_session as said
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.receipts import state_of
-from autopilot.contract import Machine
+from autopilot.contract import Machine, WorkerSummary
 from autopilot.contract.errors import AutopilotError, Conflict, NotFound
 
 WORKERS = 200
@@ -111,7 +111,16 @@ async def folders_of(client: RuntimeCodexClient, machine_id: str) -> list[str]:
         AutopilotError: they can't be had.
     """
     page = await client.list_workers(machine_id=machine_id, limit=WORKERS)
-    found = [worker.cwd.value for worker in page.workers if worker.cwd is not None]
+    return folders_among(page.workers, machine_id)
+
+
+def folders_among(workers: Iterable[WorkerSummary], machine_id: str) -> list[str]:
+    """Of these workers (the latest first) where those of a machine are."""
+    found = [
+        worker.cwd.value
+        for worker in workers
+        if worker.cwd is not None and worker.machine is not None and worker.machine.machine_id == machine_id
+    ]
     return list(dict.fromkeys(found))[:FOLDERS]
 
 

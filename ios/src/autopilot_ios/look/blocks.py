@@ -140,10 +140,11 @@ def button(
     disabled: bool = False,
     expand: bool | None = None,
 ) -> ft.Control:
-    """A button; `kind`: `primary`, `plain`, `danger` or `quiet`."""
+    """A button; `kind`: `primary`, `plain`, `danger`, `alarm` or `quiet`."""
     fills = {
         "primary": (palette.TINT, palette.ON_TINT),
         "danger": (palette.tinted(palette.RED), palette.RED),
+        "alarm": (palette.RED, ft.Colors.ON_ERROR),
         "plain": (palette.tinted(palette.TINT), palette.TINT),
         "quiet": (None, palette.TINT),
     }

@@ -5,14 +5,16 @@ Pure: a machine and the time in, words out. Source: docs/protocol.md, "Health" (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from autopilot.client.presenters import standing
 from autopilot.client.presenters.labels import Label, sentence, spelled
 from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.times import ago, parsed
-from autopilot.contract import Machine
+from autopilot.contract import Machine, WorkerSummary
 
 AWAY_SECONDS = 45.0
 """A machine that was not heard for longer is away."""
@@ -56,6 +58,26 @@ def presence(machine: Machine, now: datetime) -> Label:
     if machine.last_heard_at is None:
         return Label("Never heard")
     return Label(f"Away, heard {ago(machine.last_heard_at, now)}", "warn")
+
+
+def heard_first(machines: Iterable[Machine], now: datetime) -> list[Machine]:
+    """In the order to show them: those that are there, then the others, by name."""
+    return sorted(machines, key=lambda one: (not is_heard(one, now), name_of(one).lower()))
+
+
+def sessions_of(machine: Machine, workers: Iterable[WorkerSummary]) -> list[WorkerSummary]:
+    """Those of these that are there, in their order."""
+    return [one for one in workers if one.machine is not None and one.machine.machine_id == machine.machine_id]
+
+
+def open_sessions(machine: Machine, workers: Iterable[WorkerSummary]) -> int:
+    """How many of these run there and are not over."""
+    return sum(standing.is_open(one) for one in sessions_of(machine, workers))
+
+
+def sessions(count: int) -> str:
+    """How many sessions are open, in words."""
+    return "No open session" if count == 0 else "1 open session" if count == 1 else f"{count} open sessions"
 
 
 def name_of(machine: Machine) -> str:

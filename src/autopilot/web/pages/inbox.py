@@ -17,6 +17,7 @@ from autopilot.client import answering
 from autopilot.client.answering import Answer, Answered
 from autopilot.client.everything import Entry
 from autopilot.client.presenters import approvals
+from autopilot.client.presenters import inbox as words
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Approval
 from autopilot.web.answers import html
@@ -62,15 +63,14 @@ def puts(entry: Entry, names: Names) -> list[Put]:
 
 def screen(waiting: Sequence[Approval], names: Names, *, more: bool) -> Screen:
     """All that wait."""
-    cards = sorted(waiting, key=lambda one: (approvals.risk_order(one.risk), one.requested_at))
-    empty = "Nothing waits for you. When Codex asks something, it is here and on your other devices at once."
+    empty = f"{words.NOTHING}. {words.NOTHING_MEANS}"
     return Screen(
         "inbox",
         "Inbox",
         [
             bar("Inbox"),
             h.div(".questions", {"id": INBOX, "role": "region", "aria-label": "Questions", "data-empty": empty})[
-                (card(one, names) for one in cards)
+                (card(one, names) for one in words.waiting(waiting))
             ],
             h.p(".hint")["There are more: they come when these are answered."] if more else None,
             h.p(".hint.keys")[
