@@ -22,6 +22,7 @@ from autopilot.client.approvals import has_approval_ended
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
+from autopilot.client.drafts import Drafts
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.health import UNKNOWN
 from autopilot.client.name_book import NameKeeper
@@ -134,6 +135,7 @@ class AppCore(Observable[AppView]):
         self.session = session
         self.client = client
         self.acts = Acts(client, device_id=device_id, source=source)
+        self.drafts = Drafts()
         self._names = NameKeeper(client)
         self._names.subscribe(lambda _names: self._change())
         self.asks_for_owner = asks_for_owner
@@ -357,6 +359,7 @@ class AppCore(Observable[AppView]):
         self._new_session = None
         self._details.clear()
         self.acts.forget()
+        self.drafts.forget()
         self._change()
         if cache is not None:
             await cache.wipe()

@@ -28,7 +28,7 @@ NOBODY = Names()
 
 
 class Ways(Protocol):
-    """Where a touch in a timeline leads; each may be a coroutine function."""
+    """Where a touch in a timeline leads. Each returns at once: Flet awaits nothing that a lambda hands back."""
 
     def open_link(self, address: str) -> Any:
         """A link of somebody's: to be confirmed."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autopilot.client.presenters import standing
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.receipts import receipt_state
-from autopilot.contract import Receipt, StopAllWorker, StoppedAll, WorkerSummary
+from autopilot.contract import Receipt, StopAllWorker, StoppedAll, StoppedWorker, WorkerSummary
 
 TITLE = "Emergency stop"
 QUESTION = "Stop everything?"
@@ -70,3 +70,26 @@ def ended(receipt: Receipt) -> Label:
         processes = len(said.get("processes") or ())
         return Label(f"Stopped, and looked after{f': {processes} processes ended' if processes else ''}", "good")
     return Label("Stopped; nobody could look whether something still runs", "warn")
+
+
+# Of one worker.
+
+MEANS_ONE = (
+    "Its machine interrupts the turn, ends what runs in the background and every process that its commands started, "
+    "looks whether anything still lives, and says so in the receipt."
+)
+FORCE_ONE = (
+    "Close its log at once, without its machine's word. Use it for a machine that does not come back: what runs there "
+    "may go on unseen, and the log says that nobody looked."
+)
+AWAY_ONE = "Its machine is away: the stop waits there, and is done first of all when it is back."
+ASKED_ONE = "Its machine was asked. The receipt says what became of it."
+
+
+def became_one(stopped: StoppedWorker) -> tuple[str, str]:
+    """What was done with one worker: a title, and what that means."""
+    if stopped.status != "stopped":
+        return "Being stopped", AWAY_ONE if stopped.machine_unreachable else ASKED_ONE
+    if stopped.idempotent_replay:
+        return "Stopped", "It was stopped already: nothing was done."
+    return "Stopped", "Its log is closed. Opening it again goes on where it was."

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from autopilot.client.handshake import TIMEOUT_SECONDS, Connected, HandshakeClient, HandshakeTimeout
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import connecting, standing
 from autopilot.client.presenters.people import Names
 from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import HEADERS, html
@@ -29,7 +29,6 @@ WHAT = (
     "Asks the companion beside this session for a sign of life through the ledger: the least proof that this browser "
     "and that computer reach each other."
 )
-NOT_RUNNING = "This worker is not running, so that nobody would answer. Open it again first."
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -50,7 +49,7 @@ async def _dialog(request: Request, visitor: Visitor) -> Response:
             h.h2["Connect"],
             h.p[h.bdi[standing.title(worker)]],
             h.p(".muted")[WHAT],
-            _element("idle", "Not asked yet." if can else NOT_RUNNING),
+            _element("idle", "Not asked yet." if can else connecting.NOT_RUNNING),
             h.template("#connect-idle")[
                 _element("idle", "Cancelled. The question may still be answered: the timeline shows it.")
             ],
@@ -86,7 +85,7 @@ class _Connecting(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _run(self, send: Send) -> None:
-        await _tell(send, _element("sending", "Sending the question…"))
+        await _tell(send, _element("sending", connecting.SENDING))
         asked = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             waiting = tasks.create_task(_tell_once(asked, send))
@@ -132,13 +131,7 @@ def _waiting() -> h.Element:
 
 
 def _connected(connected: Connected, names: Names) -> h.Element:
-    machine = names.machines.get(connected.machine_id) or connected.machine_id
-    facts = (
-        ("Machine", machine),
-        ("Session", connected.desktop_session_id),
-        ("There and back", f"{connected.seconds * 1000:.0f} ms"),
-        ("In the log", f"{connected.asked_seq} asked, {connected.acked_seq} answered"),
-    )
+    facts = connecting.facts(connected, names)
     return h.div("#connection", {"data-state": "connected", "role": "status", "aria-live": "polite"})[
         h.p["Connected."], h.dl(".told")[((h.dt[name], h.dd[h.bdi[value]]) for name, value in facts)]
     ]

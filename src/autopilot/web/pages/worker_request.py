@@ -7,18 +7,14 @@ lately is kept by the browser (static/js/52-request.js).
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import htpy as h
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from autopilot.client import methods
 from autopilot.client.calls import new_id
 from autopilot.client.methods import METHODS, Param
-from autopilot.client.presenters import receipts, standing
+from autopilot.client.presenters import requesting, standing
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -29,14 +25,7 @@ from autopilot.web.parts.receipts import receipt, receipt_path
 from autopilot.web.problems import is_partial
 from autopilot.web.visitors import Visitor, path_for
 
-FIRST = "turn/start"
 UNPROCESSABLE = 422
-GROUPS = (
-    ("The session", ("turn/", "review/", "thread/")),
-    ("New workers", ("thread/start", "thread/resume", "thread/fork")),
-    ("Its machine", ("account/", "mcpServerStatus/", "model/", "permissionProfile/", "skills/", "thread/l")),
-)
-"""Methods by what their names begin with; the last group that fits has them."""
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -51,8 +40,8 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _show(request: Request, visitor: Visitor) -> Screen:
     worker = await visitor.client.worker(request.path_params["worker_id"])
-    asked = request.query_params.get("method", FIRST)
-    method = asked if asked in METHODS else FIRST
+    asked = request.query_params.get("method", requesting.FIRST)
+    method = asked if asked in METHODS else requesting.FIRST
     path = path_for(worker.worker_id, "request")
     return Screen(
         "request",
@@ -91,7 +80,7 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
                             "hx-swap": "innerHTML",
                             "hx-sync": "this:replace",
                         },
-                    )[example(method)],
+                    )[requesting.example(method)],
                     h.div("#request-problems", role="status"),
                     h.div(".buttons")[h.button(".primary", type="submit")["Send"]],
                 ],
@@ -113,19 +102,19 @@ async def _help(request: Request, _visitor: Visitor) -> Response:
 
 async def _check(request: Request, _visitor: Visitor) -> Response:
     form = await form_of(request)
-    params, found = read(form)
-    return html([_problems(found), _notes(form.get("method", ""), params)])
+    draft = _read(form)
+    return html([_problems(draft), h.p(".muted", dir="auto")[draft.note] if draft.note else None])
 
 
 async def _send(request: Request, visitor: Visitor) -> Response:
     worker_id, form = request.path_params["worker_id"], await form_of(request)
-    params, found = read(form)
-    if found or params is None:
-        answer = html(_problems(found), status=UNPROCESSABLE)
+    draft = _read(form)
+    if not draft.can_send:
+        answer = html(_problems(draft), status=UNPROCESSABLE)
         answer.headers["hx-retarget"], answer.headers["hx-reswap"] = "#request-problems", "innerHTML"
         return answer
     request_id = form.get("request_id") or new_id("request")
-    await visitor.client.request(worker_id, form["method"], params, request_id=request_id, wait_ms=0)
+    await visitor.client.request(worker_id, draft.method, draft.params, request_id=request_id, wait_ms=0)
     told = await visitor.client.receipt(worker_id, request_id)
     if not is_partial(request):
         return RedirectResponse(receipt_path(told), status_code=303)
@@ -134,47 +123,18 @@ async def _send(request: Request, visitor: Visitor) -> Response:
     )
 
 
-def read(form: dict[str, str]) -> tuple[dict[str, Any] | None, list[str]]:
-    """The params in a form, and what is wrong with them: sentences."""
-    method, text = form.get("method", ""), form.get("params", "").strip() or "{}"
-    try:
-        params = json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        return None, [f"This is not JSON: {error.msg.lower()}, in line {error.lineno}, column {error.colno}."]
-    except (ValueError, RecursionError):
-        return None, ["This is not JSON: a number that is none, or too deep."]
-    if not isinstance(params, dict):
-        return None, ["Params are a JSON object: { … }."]
-    return params, list(methods.problems(method, params))
-
-
-def example(method: str) -> str:
-    """What one begins with."""
-    return json.dumps(METHODS[method].example, indent=2)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
 def _options(chosen: str) -> list[h.Element]:
-    groups: dict[str, list[str]] = {name: [] for name, _ in GROUPS}
-    for method in METHODS:
-        groups[[name for name, begins in GROUPS if method.startswith(begins)][-1]].append(method)
     return [
-        h.optgroup(label=name)[(h.option(value=one, selected=one == chosen)[f"{one} · {_words(one)}"] for one in found)]
-        for name, found in groups.items()
+        h.optgroup(label=name)[
+            (h.option(value=one, selected=one == chosen)[f"{one} · {requesting.words(one)}"] for one in found)
+        ]
+        for name, found in requesting.groups()
     ]
-
-
-def _words(method: str) -> str:
-    words = receipts.asked(method)
-    return words if words != method else METHODS[method].words.rstrip(".")
 
 
 def _helped(method: str) -> h.Element:
     known = METHODS[method]
-    return h.div({"data-method": method, "data-example": example(method)})[
+    return h.div({"data-method": method, "data-example": requesting.example(method)})[
         h.p[known.words],
         h.details(".params")[
             h.summary[f"Params ({len(known.params)})"],
@@ -195,12 +155,9 @@ def _param(param: Param) -> h.Element:
     ]
 
 
-def _problems(found: list[str]) -> h.Node:
-    return h.ul(".problems")[(h.li(dir="auto")[one] for one in found)] if found else None
+def _read(form: dict[str, str]) -> requesting.Draft:
+    return requesting.read(form.get("method", ""), form.get("params", ""))
 
 
-def _notes(method: str, params: dict[str, Any] | None) -> h.Node:
-    names = methods.unknown(method, params or {}) if method in METHODS else []
-    if not names:
-        return None
-    return h.p(".muted")["Not in the recorded schema, and sent as it is: ", h.bdi[", ".join(names)], "."]
+def _problems(draft: requesting.Draft) -> h.Node:
+    return h.ul(".problems")[(h.li(dir="auto")[one] for one in draft.problems)] if draft.problems else None

@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from autopilot.client.presenters import standing
-from autopilot.contract import StoppedWorker
+from autopilot.client.presenters import standing, stops
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -16,15 +15,6 @@ from autopilot.web.parts.receipts import receipt
 from autopilot.web.problems import is_partial
 from autopilot.web.visitors import Visitor, path_for
 
-MEANS = (
-    "Its machine interrupts the turn, ends what runs in the background and every process that its commands started, "
-    "looks whether anything still lives, and says so in the receipt."
-)
-FORCE = (
-    "Close its log at once, without its machine's word. Use it for a machine that does not come back: what runs there "
-    "may go on unseen, and the log says that nobody looked."
-)
-AWAY = "Its machine is away: the stop waits there, and is done first of all when it is back."
 LONGEST_REASON = 255
 
 
@@ -41,14 +31,14 @@ async def _ask(request: Request, visitor: Visitor) -> Response:
         h.form(action=path_for(worker.worker_id, "stop"), method="post", **post)[
             h.h2["Stop this worker?"],
             h.p[h.bdi[standing.title(worker)]],
-            h.p(".muted")[MEANS],
-            h.p(".warning")[AWAY] if is_away else None,
+            h.p(".muted")[stops.MEANS_ONE],
+            h.p(".warning")[stops.AWAY_ONE] if is_away else None,
             h.input(type="hidden", name="csrf", value=visitor.csrf),
             h.label(for_="stop-reason")["Reason (it is in the log)"],
             h.input("#stop-reason", type="text", name="reason", maxlength=str(LONGEST_REASON), autocomplete="off"),
             h.label(".force")[
                 h.input(type="checkbox", name="force", value="1"),
-                h.span[h.b["By force"], h.small[FORCE]],
+                h.span[h.b["By force"], h.small[stops.FORCE_ONE]],
             ],
             h.div(".buttons")[
                 h.button({"type": "button", "data-close": True})["Cancel"],
@@ -65,19 +55,12 @@ async def _stop(request: Request, visitor: Visitor) -> Response:
     if not is_partial(request):
         return RedirectResponse(path_for(worker_id), status_code=303)
     told = await visitor.client.receipt(worker_id, stopped.request_id) if stopped.request_id else None
+    title, words = stops.became_one(stopped)
     return html(
         [
-            h.h2["Stopped" if stopped.status == "stopped" else "Being stopped"],
-            h.p(role="status")[_words(stopped)],
+            h.h2[title],
+            h.p(role="status")[words],
             h.ul(".receipts")[receipt(told)] if told else None,
             h.div(".buttons")[h.button(".primary", {"type": "button", "data-close": True})["Close"]],
         ]
     )
-
-
-def _words(stopped: StoppedWorker) -> str:
-    if stopped.idempotent_replay and stopped.status == "stopped":
-        return "It was stopped already: nothing was done."
-    if stopped.status == "stopped":
-        return "Its log is closed. Opening it again goes on where it was."
-    return AWAY if stopped.machine_unreachable else "Its machine was asked. The receipt says what became of it."

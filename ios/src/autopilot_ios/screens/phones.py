@@ -1,0 +1,40 @@
+"""What the screens of a worker ask of the phone, and how they tell of errors: the same few things for each of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import flet as ft
+
+from autopilot.client.presenters import errors
+from autopilot.client.presenters.labels import Label
+from autopilot.contract.errors import AutopilotError
+from autopilot_ios.look import blocks
+
+
+class PhoneWays(Protocol):
+    """Of the phone: autopilot_ios.device.Device."""
+
+    async def copy(self, text: str) -> None:
+        """Put it on the clipboard."""
+        ...
+
+    async def open(self, url: str) -> None:
+        """Open a web page in the browser."""
+        ...
+
+    async def succeeded(self) -> None:
+        """Let it be felt that it went well."""
+        ...
+
+    async def failed(self) -> None:
+        """Let it be felt that it did not."""
+        ...
+
+
+def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:
+    """Why something was not done: what happened, the way out, and the call's request id."""
+    told = errors.trouble(error)
+    reference = f"\nRequest {told.reference}" if told.reference else ""
+    tone = "warn" if told.way in ("wait", "retry") else "bad"
+    return blocks.notice(Label(told.sentence, tone), key=key, detail=told.hint + reference)

@@ -1,0 +1,81 @@
+"""A handshake that one makes oneself, in words: each of its states, and what is known when it has ended. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from autopilot.client.acts import ActView
+from autopilot.client.handshake import TIMEOUT_SECONDS, Connected, HandshakeTimeout
+from autopilot.client.presenters import errors, visible
+from autopilot.client.presenters.labels import Label
+from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.standing import Worker
+
+State = Literal["idle", "sending", "waiting", "connected", "timed-out", "failed"]
+WHAT = (
+    "Asks the companion beside this session for a sign of life through the ledger: the least proof that this device "
+    "and that computer reach each other."
+)
+NOT_RUNNING = "This worker is not running, so that nobody would answer. Open it again first."
+NOT_ASKED = "Not asked yet."
+SENDING = "Sending the question…"
+NOT_RECORDED = "Timed out: it is not even known whether the question was recorded. Try again."
+SILENCE = (
+    f"Timed out: no answer within {TIMEOUT_SECONDS:g} s. The companion may be away; the worker's state says since when."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One moment of it."""
+
+    state: State
+    label: Label
+    detail: str = ""
+    """What to do, where it went wrong."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What is known, when it is connected."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its end is still to come."""
+        return self.state in ("sending", "waiting")
+
+
+def can_connect(worker: Worker) -> bool:
+    """Whether anybody could answer."""
+    return worker.status == "running"
+
+
+def idle(*, can: bool) -> Connection:
+    """Before it was asked for."""
+    return Connection("idle", Label(NOT_ASKED) if can else Label(NOT_RUNNING, "warn"))
+
+
+def connection(view: ActView, names: Names, *, seconds_waited: float | None) -> Connection:
+    """How it stands; `seconds_waited`: since the question was recorded, None: it is not known to be."""
+    if isinstance(view.result, Connected):
+        return Connection("connected", Label("Connected.", "good"), facts=facts(view.result, names))
+    if isinstance(view.error, HandshakeTimeout):
+        asked = view.error.fact("asked_seq") is not None
+        return Connection("timed-out", Label(SILENCE if asked else NOT_RECORDED, "bad"))
+    if view.error is not None:
+        told = errors.trouble(view.error)
+        return Connection("failed", Label(f"It could not be asked: {told.sentence}", "bad"), told.hint)
+    if view.phase == "waiting" and seconds_waited is not None:
+        left = max(0, math.ceil(TIMEOUT_SECONDS - seconds_waited))
+        words = f"The question is in the ledger. Waiting for the answer: {left} s left."
+        return Connection("waiting", Label(words, "busy"))
+    return Connection("sending", Label(SENDING, "busy"))
+
+
+def facts(connected: Connected, names: Names) -> tuple[tuple[str, str], ...]:
+    """What is known of a handshake that was answered."""
+    return (
+        ("Machine", visible.line(names.machines.get(connected.machine_id) or connected.machine_id)),
+        ("Session", visible.line(connected.desktop_session_id)),
+        ("There and back", f"{connected.seconds * 1000:.0f} ms"),
+        ("In the log", f"{connected.asked_seq} asked, {connected.acked_seq} answered"),
+    )
