@@ -38,6 +38,9 @@ class Hand:
         assert reason
         return self.owner
 
+    async def copy(self, text: str) -> None:
+        raise AssertionError(f"nobody copies {text}")
+
     async def open(self, url: str) -> None:
         self.opened.append(url)
 

@@ -116,6 +116,19 @@ def row(
     return tappable(inside, key=key, on_click=on_click, name=name)
 
 
+def mark(*, is_chosen: bool, is_closed: bool = False) -> ft.Icon:
+    """Whether one of several is chosen; `is_closed`: it can't be."""
+    icon, color = chosen(is_chosen=is_chosen) if not is_closed else (ft.CupertinoIcons.SLASH_CIRCLE, palette.MUTED)
+    return ft.Icon(icon, size=22, color=color)
+
+
+def chosen(*, is_chosen: bool) -> tuple[ft.IconData, ft.Colors]:
+    """The icon and colour of `mark`."""
+    if is_chosen:
+        return ft.CupertinoIcons.CHECK_MARK_CIRCLED_SOLID, palette.TINT
+    return ft.CupertinoIcons.CIRCLE, palette.LINE
+
+
 def tappable(content: ft.Control, *, key: str, on_click: Click | None, name: str | None = None) -> ft.Control:
     """A place that a finger hits, of a finger's height; without `on_click` only a place."""
     held = ft.Container(
@@ -148,7 +161,7 @@ def button(
         "plain": (palette.tinted(palette.TINT), palette.TINT),
         "quiet": (None, palette.TINT),
     }
-    fill, color = fills[kind]
+    fill, color = fills[kind] if not disabled else (None, palette.MUTED)
     inside: list[ft.Control] = [ft.Icon(icon, size=18, color=color)] if icon else []
     inside.append(ft.Text(text, size=16, weight=ft.FontWeight.W_600, color=color))
     return ft.CupertinoButton(

@@ -94,7 +94,7 @@ class Form:
                 else:
                     chosen.append(choice.value)
                 for value, mark in marks.items():
-                    mark.opacity = 1.0 if value in chosen else 0.0
+                    mark.icon, mark.color = blocks.chosen(is_chosen=value in chosen)
                     held[value].checked = value in chosen
                 body.update()
 
@@ -103,9 +103,7 @@ class Form:
         rows: list[ft.Control] = []
         for choice in field.choices:
             is_chosen = choice.value in self._chosen[field.name]
-            marks[choice.value] = mark = ft.Icon(
-                ft.CupertinoIcons.CHECK_MARK, size=18, color=palette.TINT, opacity=1.0 if is_chosen else 0.0
-            )
+            marks[choice.value] = mark = blocks.mark(is_chosen=is_chosen)
             words: list[ft.Control] = [blocks.words(choice.label, size=16)]
             if choice.about:
                 words.append(blocks.footnote(choice.about))

@@ -24,7 +24,8 @@ from autopilot.contract import Approval, ApprovalOption
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.forms import Form
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act, trouble
+from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
+from autopilot_ios.screens.phones import trouble
 from autopilot_ios.timeline.evidence import evidence as drawn
 from autopilot_ios.timeline.frame import Look, Place
 

@@ -11,7 +11,8 @@ from autopilot.client.stopping import EmergencyStop, StopRow, StopView
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.lists import Kept
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act, trouble
+from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
+from autopilot_ios.screens.phones import trouble
 
 REASON = "Stop all sessions of Codex"
 

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import flet as ft
-
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.overview_store import OverviewStore
-from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.people import Names
-from autopilot.contract.errors import AutopilotError
-from autopilot_ios.look import blocks
+from autopilot_ios.screens.phones import PhoneWays
 
 NOT_OWNER = Label("Nothing was sent: this phone did not recognise its owner.", "warn")
 
 
-class Hands(Protocol):
+class Hands(PhoneWays, Protocol):
     """Of the phone: autopilot_ios.device.Device."""
-
-    async def succeeded(self) -> None:
-        """Let it be felt that it went well."""
-        ...
-
-    async def failed(self) -> None:
-        """Let it be felt that it did not."""
-        ...
 
     async def is_owner(self, reason: str) -> bool:
         """Whether its owner is there."""
-        ...
-
-    async def open(self, url: str) -> None:
-        """Open a web page."""
         ...
 
 
@@ -64,12 +48,3 @@ class ActingCore(Protocol):
 async def may_act(core: ActingCore, hands: Hands, reason: str) -> bool:
     """Whether whoever holds the phone may do this, as far as its owner wants that looked at."""
     return not core.asks_for_owner or await hands.is_owner(reason)
-
-
-def trouble(error: AutopilotError, *, key: str) -> ft.Control:
-    """Why something was not done: what happened, the way out, and the call's request id."""
-    told = errors.trouble(error)
-    fields = [f"{name}: {why}" for name, why in told.fields]
-    reference = [f"Request {told.reference}"] if told.reference else []
-    tone = "warn" if told.way in ("wait", "retry") else "bad"
-    return blocks.notice(Label(told.sentence, tone), key=key, detail="\n".join([told.hint, *fields, *reference]))

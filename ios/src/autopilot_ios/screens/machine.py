@@ -17,7 +17,8 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine, WorkerSummary
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act, trouble
+from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
+from autopilot_ios.screens.phones import trouble
 
 AGES_SECONDS = 15.0
 REASON = "Change who reaches a machine"
@@ -233,6 +234,11 @@ def _act(text: str, key: str, on_click: Callable[[], None]) -> ft.Control:
 
 
 def _fact(fact: words.Fact, now: datetime) -> ft.Control:
-    value = times.ago(fact.moment, now) if fact.moment else fact.value
-    shown = ft.Text(value, style=palette.mono(13, palette.TEXT)) if fact.is_code else blocks.words(value)
-    return ft.Container(blocks.column([blocks.footnote(fact.label), shown], gap=2), padding=ft.Padding(16, 9, 16, 9))
+    if fact.is_code:
+        value = ft.Text(fact.value, style=palette.mono(13, palette.MUTED))
+        inside: ft.Control = blocks.column([blocks.words(fact.label), value], gap=2)
+    else:
+        said = blocks.words(times.ago(fact.moment, now) if fact.moment else fact.value, color=palette.MUTED)
+        said.text_align, said.expand = ft.TextAlign.END, True
+        inside = ft.Row([blocks.words(fact.label), said], spacing=16)
+    return ft.Container(inside, padding=ft.Padding(16, 11, 16, 11))

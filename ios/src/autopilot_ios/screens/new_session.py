@@ -19,7 +19,8 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act, trouble
+from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
+from autopilot_ios.screens.phones import trouble
 
 REASON = "Start a session of Codex"
 
@@ -195,7 +196,7 @@ class NewSessionScreen(Screen):
         lines: list[ft.Control] = [blocks.words(way.label, size=16, color=color), blocks.footnote(way.about)]
         if way.forbidden:
             lines.append(blocks.footnote(way.forbidden, color=palette.RED))
-        mark = ft.Icon(ft.CupertinoIcons.CHECK_MARK, size=18, color=palette.TINT, opacity=1.0 if is_chosen else 0.0)
+        mark = blocks.mark(is_chosen=is_chosen, is_closed=bool(way.forbidden))
         inside = ft.Row([ft.Column(lines, spacing=2, tight=True, expand=True), mark], spacing=12)
         place = ft.Container(
             inside,

@@ -35,6 +35,7 @@ class PhoneWays(Protocol):
 def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:
     """Why something was not done: what happened, the way out, and the call's request id."""
     told = errors.trouble(error)
-    reference = f"\nRequest {told.reference}" if told.reference else ""
+    fields = [f"{name}: {why}" for name, why in told.fields]
+    reference = [f"Request {told.reference}"] if told.reference else []
     tone = "warn" if told.way in ("wait", "retry") else "bad"
-    return blocks.notice(Label(told.sentence, tone), key=key, detail=told.hint + reference)
+    return blocks.notice(Label(told.sentence, tone), key=key, detail="\n".join([told.hint, *fields, *reference]))

@@ -13,7 +13,8 @@ from autopilot.client.presenters import errors
 from autopilot.client.threads import OlderThread
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act, trouble
+from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
+from autopilot_ios.screens.phones import trouble
 
 REASON = "Take up a thread of Codex"
 
