@@ -69,7 +69,7 @@ class Cuts(httpx2.AsyncBaseTransport):
     def refuse(self, path: str, status: int, code: str, **detail: object) -> None:
         """Calls whose path ends so are refused."""
         body = {"error": {"code": code, "message": "so it is", "details": [detail] if detail else []}}
-        headers = {"x-request-id": "told-by-a-test", "retry-after": "7"}
+        headers = {"x-request-id": "told-by-a-test", "retry-after": "0"}
 
         def instead(request: httpx2.Request) -> httpx2.Response | None:
             is_it = request.url.path.endswith(path)

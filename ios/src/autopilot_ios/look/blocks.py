@@ -161,7 +161,8 @@ def button(
         "plain": (palette.tinted(palette.TINT), palette.TINT),
         "quiet": (None, palette.TINT),
     }
-    fill, color = fills[kind] if not disabled else (None, palette.MUTED)
+    fill, color = fills[kind]
+    color = palette.MUTED if disabled else color
     inside: list[ft.Control] = [ft.Icon(icon, size=18, color=color)] if icon else []
     inside.append(ft.Text(text, size=16, weight=ft.FontWeight.W_600, color=color))
     return ft.CupertinoButton(
