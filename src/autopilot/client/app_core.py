@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +18,11 @@ from typing import Any, Literal, Protocol
 from autopilot.client import log
 from autopilot.client.acts_book import Acts
 from autopilot.client.alerts import Alert, Alerts
+from autopilot.client.app_settings import AppSettings
 from autopilot.client.approvals import has_approval_ended
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, within
+from autopilot.client.code_prompt import CodePrompt
 from autopilot.client.connection import ConnectionState
 from autopilot.client.drafts import Drafts
 from autopilot.client.follower import FollowPolicy
@@ -28,7 +30,7 @@ from autopilot.client.health import UNKNOWN
 from autopilot.client.name_book import NameKeeper
 from autopilot.client.new_session_store import NewSessionStore
 from autopilot.client.observable import Observable
-from autopilot.client.offline_cache import Kind, Remembered
+from autopilot.client.offline_cache import CacheFacts, Kind, Remembered
 from autopilot.client.overview import Overview, OverviewLimits
 from autopilot.client.overview_store import OverviewStore, OverviewView
 from autopilot.client.presenters.people import Names
@@ -70,6 +72,9 @@ class Cache(Protocol):
 
     async def forget_timeline(self, worker_id: str) -> None:
         """Remember it no more."""
+
+    async def facts(self) -> CacheFacts | None:
+        """How large it is, and of when."""
 
     async def wipe(self) -> None:
         """Forget all."""
@@ -122,9 +127,9 @@ class AppCore(Observable[AppView]):
         client: RuntimeCodexClient,
         *,
         open_cache: OpenCache | None = None,
+        settings: AppSettings | None = None,
         device_id: str = "",
         source: str = "autopilot-ios",
-        asks_for_owner: bool = False,
         details: int = DETAILS,
         limits: OverviewLimits | None = None,
         policy: FollowPolicy | None = None,
@@ -134,12 +139,16 @@ class AppCore(Observable[AppView]):
         super().__init__()
         self.session = session
         self.client = client
+        self.settings = settings
+        self.prompt = CodePrompt()
+        """Asks whoever is there for a code that was mailed, where the server wants to know who it is."""
+        self.recent = log.Recent()
+        """What was logged while this ran."""
+        session.ask_code = self.prompt.ask
         self.acts = Acts(client, device_id=device_id, source=source)
         self.drafts = Drafts()
         self._names = NameKeeper(client)
         self._names.subscribe(lambda _names: self._change())
-        self.asks_for_owner = asks_for_owner
-        """Whether the owner of the phone is to be recognised before anything is administered."""
         self._open_cache = open_cache
         self._most_details = details
         self._limits = limits
@@ -179,6 +188,25 @@ class AppCore(Observable[AppView]):
     def names(self) -> Names:
         """What people, devices, machines and teams are called."""
         return self._names.view
+
+    @property
+    def asks_for_owner(self) -> bool:
+        """Whether the phone has to recognise its owner before anything is administered."""
+        return self.settings is not None and self.settings.asks_for_owner
+
+    @property
+    def opened(self) -> Mapping[str, Detail]:
+        """Workers whose screens are kept, the last one that was opened last."""
+        return self._details
+
+    @property
+    def resume_at(self) -> str | None:
+        """How far everything was read, in the server's opaque word."""
+        return None if self._overview is None else self._overview.resume_at
+
+    async def cache_facts(self) -> CacheFacts | None:
+        """What the offline cache comes to; None: there is none."""
+        return None if self._cache is None else await self._cache.facts()
 
     # What happens to an app.
 
@@ -249,23 +277,28 @@ class AppCore(Observable[AppView]):
         cancel = self.session.on_state(lambda _state: self._wake())
         self._is_running = True
         try:
-            async with asyncio.TaskGroup() as group:
-                while True:
-                    self._turn.clear()
-                    self._settled.clear()
-                    await self._settle(group)
-                    self._has_begun = True
-                    self._change()
-                    if not self._turn.is_set():
-                        self._settled.set()
-                    await self._turn.wait()
+            with self.recent.listening():
+                await self._keep_running()
         finally:
             cancel()
             self._is_running = False
             self._tasks.clear()
+            self.prompt.cancel()
             if self._cache is not None:
                 with suppress(TimeoutError):
                     await within(self._clock, CLOSE_SECONDS, self._cache.aclose)
+
+    async def _keep_running(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._turn.clear()
+                self._settled.clear()
+                await self._settle(group)
+                self._has_begun = True
+                self._change()
+                if not self._turn.is_set():
+                    self._settled.set()
+                await self._turn.wait()
 
     async def _settle(self, group: asyncio.TaskGroup) -> None:
         """Bring what runs to what should run."""

@@ -81,6 +81,11 @@ class RuntimeCodexClient(
         """The clock that everything of this client goes by."""
         return self._http.clock
 
+    @property
+    def server_ahead_seconds(self) -> float | None:
+        """By how much the server's clock is ahead of this device's, to a second or so; None: not known."""
+        return self._http.server_ahead_seconds
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -36,6 +36,8 @@ class ConnectionState:
     """When the last byte came from the server, by this device's clock; None: never."""
     delivery: Delivery = "stream"
     """`long_poll`: something on the way buffers streams; events come in batches."""
+    openings: int = 0
+    """How often it was opened; what is beyond the first are reconnections."""
     attempt: int = 0
     """Failures in a row."""
     retry_at: datetime | None = None

@@ -116,7 +116,7 @@ class Follower(Generic[E]):
         self._opened_at = 0.0
         self._quiet_since: float | None = None  # since when we have been listening to nothing
         self._heard = False
-        self._mute = 0
+        self._mute = self._openings = 0
         self._polls_left = 0
         self._bye_seconds: float | None = None
         self._state = ConnectionState()
@@ -199,6 +199,7 @@ class Follower(Generic[E]):
 
     async def _connect(self) -> None:
         if not self._polls_quietly:
+            self._openings += 1
             self._became("connecting")
         self._parser, self._bye_seconds = Parser(), None
         self._heard = self._reopen = False
@@ -377,6 +378,7 @@ class Follower(Generic[E]):
             since=self._state.since if kind == self._state.kind else self._clock.now(),
             heard_at=self._state.heard_at,
             delivery="long_poll" if self._polls_left else "stream",
+            openings=self._openings,
             attempt=self._backoff.attempt,
             latest_seq=self._state.latest_seq,
             **facts,

@@ -11,7 +11,7 @@ import json
 import random
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -36,6 +36,8 @@ RETRY_BUDGET_SECONDS = 30.0
 """A call that would have to wait beyond this says why instead."""
 ERROR_BODY_LIMIT_BYTES = 64 * 1024
 RETRY_POLICY = BackoffPolicy(base_seconds=0.2, factor=3.0, cap_seconds=10.0)
+
+HALF_A_SECOND = 0.5
 
 Query = Mapping[str, str | int | None]
 Trace = Callable[[], Mapping[str, str]]
@@ -118,6 +120,8 @@ class Http:
         self.rng = rng
         self._tokens = tokens
         self._trace = trace
+        self.server_ahead_seconds: float | None = None
+        """By how much the server's clock is ahead of this device's, to a second or so; None: it never said."""
         self._signs = signs or (tokens if isinstance(tokens, SignsWrites) else None)
         with proxies_understood():
             self._client = httpx2.AsyncClient(
@@ -273,6 +277,7 @@ class Http:
             except (httpx2.TransportError, httpx2.StreamError, httpx2.DecodingError) as error:
                 raise _network_error(error, running.request_id) from error
             running.answered(response)
+            self._compare(response)
             if not response.is_success:
                 raise self._error(response, response.content, running.request_id)
             try:
@@ -287,6 +292,7 @@ class Http:
             except (httpx2.TransportError, httpx2.StreamError) as error:
                 raise _network_error(error, running.request_id) from error
             running.answered(response)
+            self._compare(response)
             stream = ByteStream(response, running.request_id)
             if response.is_success and _is_media(response, media_type):
                 return stream
@@ -313,6 +319,12 @@ class Http:
             return max(0.0, float(value)) if value.strip().isdigit() else self._until(value)
         except (ValueError, TypeError, OverflowError):  # neither seconds nor a date that means a moment
             return None
+
+    def _compare(self, response: httpx2.Response) -> None:
+        """Note how the server's clock stands to this one: its `Date` is of the second in which it answered."""
+        with suppress(ValueError, TypeError, OverflowError):
+            said = parsedate_to_datetime(response.headers.get("date", ""))
+            self.server_ahead_seconds = (said - self.clock.now()).total_seconds() + HALF_A_SECOND
 
     def _until(self, http_date: str) -> float:
         return max(0.0, (parsedate_to_datetime(http_date) - self.clock.now()).total_seconds())

@@ -46,6 +46,8 @@ class Kept(StrEnum):
     """The address of the installation."""
     PAIRING = "autopilot.pairing"
     """A pairing that is under way (`Joiner.saved`), for an app that is ended meanwhile."""
+    SETTINGS = "autopilot.settings"
+    """What a person chose for this app (`AppSettings`); no secret, but nobody else is to change it."""
 
 
 class SecretStorage(Protocol):

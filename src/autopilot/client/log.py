@@ -11,15 +11,22 @@ import json
 import logging
 import logging.handlers
 import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from autopilot.contract.errors import AutopilotError
 from autopilot.contract.instants import instant
+from autopilot.contract.redaction import redact
 
 LOGGER = logging.getLogger("autopilot.client")
 _ATTRIBUTE = "autopilot"
+RECENT_LINES = 400
+_LONGEST_VALUE = 300
+"""Characters of a value that are kept in memory."""
 
 
 def record(event: str, *, level: int = logging.INFO, logger: logging.Logger = LOGGER, **fields: Any) -> None:
@@ -73,6 +80,55 @@ def to_file(path: Path, *, max_bytes: int = 1_000_000, backups: int = 2) -> logg
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     return handler
+
+
+class Recent(logging.Handler):
+    """The last lines, in memory: for a person who looks why something does not work, or sends it to somebody.
+
+    Each is a mapping as `JsonFormatter` renders it, without tracebacks. Beyond what is never logged, what looks like a
+    credential is blanked, and long values are cut.
+    """
+
+    def __init__(self, lines: int = RECENT_LINES) -> None:
+        super().__init__()
+        self._lines: deque[dict[str, Any]] = deque(maxlen=lines)
+
+    # pyrefly: ignore[missing-override-decorator]  # typing.override is 3.12's
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep `record`."""
+        fields = fields_of(record)
+        if fields:
+            at = instant(datetime.fromtimestamp(record.created, UTC))
+            kept = {name: _short(value) for name, value in fields.items()}
+            self._lines.append(redact({"ts": at, "level": record.levelname.lower(), **kept}))
+
+    @property
+    def lines(self) -> tuple[dict[str, Any], ...]:
+        """All of them, the oldest first."""
+        return tuple(self._lines)
+
+    @property
+    def failures(self) -> tuple[dict[str, Any], ...]:
+        """Those that tell of a failure, the latest first."""
+        return tuple(line for line in reversed(self._lines) if line["level"] in ("warning", "error", "critical"))
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep what is logged within it."""
+        LOGGER.addHandler(self)
+        if not LOGGER.isEnabledFor(logging.INFO):
+            LOGGER.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            LOGGER.removeHandler(self)
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _words(fields: dict[str, Any]) -> str:

@@ -56,6 +56,15 @@ class Remembered(Generic[T]):
     """By this device's clock, RFC 3339; `presenters.times.age` says it in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class CacheFacts:
+    """What a cache comes to."""
+
+    size_bytes: int
+    saved_at: str | None
+    """When the list of workers was kept last; None: never."""
+
+
 class OfflineCache:
     """The cache of one user at one server. For one event loop; several calls at once are done one after the other."""
 
@@ -115,6 +124,15 @@ class OfflineCache:
     async def forget_timeline(self, worker_id: str) -> None:
         """Remember nothing of this worker's timeline (a role that ended)."""
         await self._do("forget_timeline", lambda file: file.delete("timeline", worker_id))
+
+    async def facts(self) -> CacheFacts | None:
+        """How large it is, and of when; None: it can't be read."""
+
+        def look(file: SealedFile) -> CacheFacts:
+            found = _list_in(file.read("list", Kind.WORKERS.label), Kind.WORKERS.message)
+            return CacheFacts(self.path.stat().st_size, found.saved_at if found else None)
+
+        return await self._do("facts", look)
 
     async def wipe(self) -> None:
         """Delete the file, and keep nothing from now on. The key goes with `Keychain.wipe`."""

@@ -9,7 +9,7 @@ import htpy as h
 from starlette.requests import Request
 from starlette.routing import Route
 
-from autopilot.client.presenters.people import surface_words
+from autopilot.client.presenters import devices as words
 from autopilot.contract import Device, Passkey
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -21,7 +21,6 @@ from autopilot.web.visitors import Visitor
 
 PATH = "/devices"
 TAB = "/more"
-NAME_CHARACTERS = "100"
 PLACES = (
     ("/devices/pair", "link", "Let a device in", "A phone, another browser or a machine, by having it before you"),
     ("/devices/guests", "info", "Guests", "Show single sessions to somebody without an account"),
@@ -47,24 +46,22 @@ async def _show(_request: Request, visitor: Visitor) -> Screen:
 async def _rename(request: Request, visitor: Visitor) -> Screen:
     name = (await form_of(request)).get("name", "").strip()
     await visitor.client.rename_device(request.path_params["device_id"], name)
-    return await _screen(visitor, f"It is called {name} now.")
+    return await _screen(visitor, words.renamed(name).text)
 
 
 async def _confirm(request: Request, visitor: Visitor) -> Screen:
     device = await visitor.client.confirm_device(request.path_params["device_id"])
-    return await _screen(visitor, f"{_name(device)} is confirmed.")
+    return await _screen(visitor, words.confirmed(device).text)
 
 
 async def _revoke(request: Request, visitor: Visitor) -> Screen:
     await visitor.client.revoke_device(request.path_params["device_id"])
-    return await _screen(visitor, "It is signed out. What it asked for and nobody began is taken back.")
+    return await _screen(visitor, words.REVOKED.text)
 
 
 async def _revoke_others(_request: Request, visitor: Visitor) -> Screen:
     done = await visitor.client.revoke_other_devices()
-    others = "Nothing else was" if not done.revoked else "1 device is" if done.revoked == 1 else f"{done.revoked} are"
-    guests = f" {done.guests} of its guests with it." if done.guests else ""
-    return await _screen(visitor, f"{others} signed out.{guests}")
+    return await _screen(visitor, words.revoked_others(done).text)
 
 
 async def _screen(visitor: Visitor, said: str | None = None) -> Screen:
@@ -86,10 +83,10 @@ async def _screen(visitor: Visitor, said: str | None = None) -> Screen:
             "Other devices",
             h.ul(".lines")[(_row(device, visitor.csrf) for device in others)]
             if others
-            else h.p(".about")["You are signed in nowhere else."],
+            else h.p(".about")[words.NOWHERE_ELSE],
             sure(
                 "Sign out all others",
-                "Every other device, machines too, is signed out at once.",
+                words.SIGN_OUT_OTHERS,
                 f"{PATH}/revoke-others",
                 visitor.csrf,
                 button="Sign out all others",
@@ -103,17 +100,11 @@ async def _screen(visitor: Visitor, said: str | None = None) -> Screen:
     return Screen("devices", "Devices and sessions", [bar("Devices and sessions", back=TAB), body], tab=TAB)
 
 
-def _name(device: Device) -> str:
-    return device.name or device.platform or surface_words(device.surface)
-
-
 def _row(device: Device, csrf: str) -> h.Element:
-    kind = "machine" if device.machine_id else surface_words(device.surface)
-    about = [device.platform if device.platform != device.name else None, kind, device.address]
     return h.li[
         h.div[
-            h.b(dir="auto")[_name(device)],
-            h.small(dir="auto")[" · ".join(part for part in about if part)],
+            h.b(dir="auto")[words.name(device)],
+            h.small(dir="auto")[words.about(device)],
             h.small["Last seen ", when(device.last_seen_at) or "never", " · since ", when(device.created_at) or "?"],
             h.p(".warning")["Held until ", when(device.held_until), ": it came in by mail."]
             if device.held_until
@@ -138,7 +129,7 @@ def _confirming(device: Device, csrf: str) -> h.Element:
 def _renaming(device: Device, csrf: str) -> h.Element:
     field = f"name-{device.device_id}"
     return h.details(".sure")[
-        h.summary(role="button", aria_label=f"Rename {_name(device)}")["Rename"],
+        h.summary(role="button", aria_label=f"Rename {words.name(device)}")["Rename"],
         posting(
             _path(device, "rename"),
             csrf,
@@ -151,7 +142,7 @@ def _renaming(device: Device, csrf: str) -> h.Element:
                         name="name",
                         value=device.name or "",
                         required=True,
-                        maxlength=NAME_CHARACTERS,
+                        maxlength=str(words.LONGEST_NAME),
                         dir="auto",
                         autocomplete="off",
                     ),
@@ -165,9 +156,6 @@ def _renaming(device: Device, csrf: str) -> h.Element:
 def _leaving(device: Device, csrf: str) -> h.Element:
     if device.current:
         return plain_form("/sign-out", csrf, h.button(".danger", type="submit")["Sign out"])
-    words = (
-        "Its companion carries out nothing more until it is paired again."
-        if device.machine_id
-        else "Its tokens end at once, and what it asked for and nobody began is taken back."
+    return sure(
+        "Sign out", words.leaving(device), _path(device, "revoke"), csrf, button=f"Sign out {words.name(device)}"
     )
-    return sure("Sign out", words, _path(device, "revoke"), csrf, button=f"Sign out {_name(device)}")
