@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.api.contract.world import Person
+from tests.api.contract.world import Person, lease
 from tests.ios.desk import Core, Hand, cut, desk
 from tests.waiting import until
 from tests.web.desk import asked_for
@@ -89,3 +89,20 @@ async def test_without_network_it_says_so_and_can_be_tried_all_the_same(ada: Per
         held.way.instead = lambda _request: None
         await held.phone.tap("try-again")
         await held.phone.waits_for("1 session on laptop")
+
+
+async def test_stops_of_the_same_name_are_each_sessions_own(ada: Person):
+    async with desk(ada, stop) as held:
+        other = await ada.open_worker()
+        await lease(held.machine, other)
+        await held.phone.waits_for("Stop everything?")
+        await held.phone.tap("stop-everything")
+        await held.phone.waits_for("2 asked to stop.")
+        stopped = {"request_id": "stop:1", "verified": True, "processes": [], "occurred_at": "2026-11-23T08:00:00Z"}
+        event = {"event_type": "worker.stopped", "payload": stopped}
+        answer = await held.machine.post(f"/workers/{other}/events", {"event": event})
+        assert answer.status_code == 202, answer.text
+        await held.phone.waits_for("Stopped, and looked after")
+        said = [text for text in held.phone.texts() if text.startswith("Stopped, and looked after")]
+        assert len(said) == 1
+        assert await status(ada) == "stopping"
