@@ -8,15 +8,14 @@ all of that is passed on from here. Decides nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 import flet as ft
 
 from autopilot.client import RuntimeCodexClient, Session
 from autopilot.client.addresses import AddressRefused, ApprovalLink, PairLink, WorkerLink, read_deep_link
-from autopilot.client.alerts import Alert
 from autopilot.client.app_core import AppCore, AppView
+from autopilot.client.app_settings import AppSettings
 from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, StorageFailed
 from autopilot.client.offline_cache import OfflineCache
 from autopilot.client.presenters import errors
@@ -26,10 +25,9 @@ from autopilot.client.session import SessionState
 from autopilot.client.signing_in import SigningIn
 from autopilot_ios.device.device import Device
 from autopilot_ios.look import blocks, palette
-from autopilot_ios.screens.more import MoreScreen
 from autopilot_ios.screens.welcome import Welcome
-from autopilot_ios.screens.workers import WorkersScreen
-from autopilot_ios.shell import Shell, Tab
+from autopilot_ios.shell import Shell
+from autopilot_ios.ways import Ways
 
 MARKER = "installed"
 """A file that goes with the app, as the Keychain does not."""
@@ -102,10 +100,11 @@ class App:
                 session,
                 client,
                 open_cache=lambda who: self._cache(keychain, server, who),
+                settings=AppSettings(keychain),
                 device_id=await keychain.device_id(),
             )
             with suppress(_SignedOut):
-                await self._show(core, server)
+                await self._show(core, keychain, server)
 
     async def _cache(self, keychain: Keychain, server: str, who: SessionState) -> OfflineCache | None:
         try:
@@ -114,14 +113,17 @@ class App:
             return None
         return OfflineCache(self._device.storage / CACHE, key, server=server, user_id=who.user_id or 0)
 
-    async def _show(self, core: AppCore, server: str) -> None:
+    async def _show(self, core: AppCore, keychain: Keychain, server: str) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(core.run())
                 await self._begun(core)
-                shell = Shell(self._page, self._tabs(core, server), tasks, self._emergency)
-                self._listen(core, shell)
+                ways = Ways(core, self._device, server)
+                ways.shell = shell = Shell(self._page, ways.tabs(), tasks, ways.emergency)
+                self._listen(core, ways, keychain)
                 shell.show()
+                tasks.create_task(self._asks(core, shell))
+                self._follow_link(ways)
                 await self._draw(core, shell)
         except* _SignedOut:
             raise _SignedOut from None
@@ -143,8 +145,9 @@ class App:
             shell.state(_state(view, core))
             shell.badge(len(view.overview.overview.pending))
 
-    def _listen(self, core: AppCore, shell: Shell) -> None:
+    def _listen(self, core: AppCore, ways: Ways, keychain: Keychain) -> None:
         """Pass on what happens to the phone."""
+        shell = ways.shell
 
         async def life(event: ft.AppLifecycleStateChangeEvent) -> None:
             if event.state in AWAY:
@@ -153,34 +156,35 @@ class App:
             elif event.state in BACK:
                 core.foreground()
                 shell.wake()
+            with suppress(StorageFailed):  # told by the Keychain, and tried again at the next occasion
+                await keychain.settle()
+
+        def linked(event: ft.RouteChangeEvent) -> None:
+            self._link = event.route
+            self._follow_link(ways)
 
         self._page.on_app_lifecycle_state_change = life
+        self._page.on_route_change = linked
         self._page.on_resize = lambda _event: shell.resized()
         self._page.on_view_pop = lambda _event: shell.view_popped()
         self._device.on_network(lambda online: core.network_changed(online=online))
-        core.on_alert(self._alerts(shell))
+        core.on_alert(ways.alert)
 
-    def _alerts(self, shell: Shell) -> Callable[[Alert], None]:
-        def tell(alert: Alert) -> None:
-            words = f"{alert.title}: {alert.body}" if alert.body else alert.title
-            shell.say(Label(words, "warn" if alert.kind in ("approval", "recovery") else "quiet"))
+    def _follow_link(self, ways: Ways) -> None:
+        """Go where a link leads that opened the app."""
+        match self._linked():
+            case WorkerLink(worker_id=worker_id):
+                ways.worker(worker_id)
+            case ApprovalLink(approval_id=approval_id):
+                ways.question(approval_id)
+            case PairLink():
+                ways.shell.say(Label("This phone is signed in already: sign out first to pair it anew."))
 
-        return tell
-
-    def _tabs(self, core: AppCore, server: str) -> list[Tab]:
-        def workers() -> WorkersScreen:
-            return WorkersScreen(core, lambda _worker: None, lambda: None)
-
-        def more() -> MoreScreen:
-            return MoreScreen(core.session.state, server, [])
-
-        return [
-            Tab("Workers", ft.CupertinoIcons.DESKTOPCOMPUTER, workers),
-            Tab("More", ft.CupertinoIcons.ELLIPSIS, more),
-        ]
-
-    async def _emergency(self) -> None:
-        """Two taps from anywhere."""
+    async def _asks(self, core: AppCore, shell: Shell) -> None:
+        """Ask whoever is there for a code that was mailed, when the server wants to know who it is."""
+        async for view in core.prompt.changes():
+            if view.is_asked:
+                shell.ask(_code_dialog(core, shell))
 
     # Links.
 
@@ -194,6 +198,28 @@ class App:
             return read_deep_link(link)
         except AddressRefused:
             return None
+
+
+def _code_dialog(core: AppCore, shell: Shell) -> ft.CupertinoAlertDialog:
+    code = blocks.field("Code", key="step-up-code", keyboard=ft.KeyboardType.NUMBER, autofocus=True)
+
+    def give() -> None:
+        shell.dismiss()
+        core.prompt.give(code.value)
+
+    def leave() -> None:
+        shell.dismiss()
+        core.prompt.cancel()
+
+    return ft.CupertinoAlertDialog(
+        modal=True,
+        title="Is it you?",
+        content=blocks.column([blocks.footnote("For this a code was sent to you. It is good once."), code]),
+        actions=[
+            ft.CupertinoDialogAction("Cancel", key="step-up-cancel", on_click=leave),
+            ft.CupertinoDialogAction("Confirm", key="step-up-confirm", default=True, on_click=give),
+        ],
+    )
 
 
 class _SignedOut(Exception):

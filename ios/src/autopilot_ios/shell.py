@@ -148,6 +148,11 @@ class Shell:
         self._current = tab
         self.show()
 
+    def go(self, name: str) -> None:
+        """Go to the tab of this name, where one was there."""
+        self._current = next(at for at, tab in enumerate(self.tabs) if tab.name == name)
+        self.show()
+
     def state(self, label: Label | None) -> None:
         """What the line on top of every screen says; None: nothing is worth it."""
         if label != self._state:

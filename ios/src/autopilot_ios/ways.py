@@ -1,0 +1,117 @@
+"""Where one gets from where: makes each screen with what it needs, and puts it on the stage. Decides nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flet as ft
+
+from autopilot.client.alerts import Alert
+from autopilot.client.app_core import AppCore
+from autopilot.client.presenters.labels import Label
+from autopilot_ios.device.device import Device
+from autopilot_ios.screens.approval import ApprovalScreen
+from autopilot_ios.screens.emergency import EmergencyScreen
+from autopilot_ios.screens.inbox import InboxScreen
+from autopilot_ios.screens.machine import MachineScreen
+from autopilot_ios.screens.machine import Ways as MachineWays
+from autopilot_ios.screens.machines import MachinesScreen
+from autopilot_ios.screens.more import MoreScreen, Place
+from autopilot_ios.screens.new_session import NewSessionScreen
+from autopilot_ios.screens.threads import ThreadsScreen
+from autopilot_ios.screens.worker import WorkerScreen
+from autopilot_ios.screens.workers import WorkersScreen
+from autopilot_ios.shell import Shell, Tab
+
+WORKERS, INBOX, NEW, MORE = "Workers", "Inbox", "New", "More"
+
+
+class Ways:
+    """The ways of one signed-in person on one phone."""
+
+    def __init__(self, core: AppCore, device: Device, server: str) -> None:
+        self._core = core
+        self._device = device
+        self._server = server
+        self.shell: Shell
+
+    def tabs(self) -> list[Tab]:
+        """The places at the bottom."""
+        return [
+            Tab(WORKERS, ft.CupertinoIcons.DESKTOPCOMPUTER, self._workers),
+            Tab(INBOX, ft.CupertinoIcons.TRAY, lambda: InboxScreen(self._core, self.question)),
+            Tab(NEW, ft.CupertinoIcons.ADD, self._new),
+            Tab(MORE, ft.CupertinoIcons.ELLIPSIS, self._more),
+        ]
+
+    # Ways.
+
+    def worker(self, worker_id: str) -> None:
+        """To a worker, from the list of them."""
+        self.shell.go(WORKERS)
+        self.shell.push(
+            WorkerScreen(self._core, worker_id, self._device, on_answer=self.question, on_trace=self._trace)
+        )
+
+    def question(self, approval_id: str) -> None:
+        """To a question of Codex, in the inbox."""
+        self.shell.go(INBOX)
+        self.shell.push(ApprovalScreen(self._core, approval_id, self._device, self.worker))
+
+    def new(self) -> None:
+        """To a new session."""
+        self.shell.go(NEW)
+
+    async def emergency(self) -> None:
+        """To the emergency stop: two taps from anywhere."""
+        self.shell.push(EmergencyScreen(self._core, self._device))
+
+    def alert(self, alert: Alert) -> None:
+        """Tell of something, with the way to it."""
+        words = f"{alert.title}: {alert.body}" if alert.body else alert.title
+        tone = "warn" if alert.kind in ("approval", "failure", "recovery") else "quiet"
+
+        async def open_it() -> None:
+            if alert.approval_id is not None:
+                self.question(alert.approval_id)
+            elif alert.worker_id is not None:
+                self.worker(alert.worker_id)
+
+        leads = alert.approval_id or alert.worker_id
+        self.shell.say(Label(words, tone), button="Open" if leads else None, on_click=open_it if leads else None)
+
+    # Roots.
+
+    def _workers(self) -> WorkersScreen:
+        return WorkersScreen(self._core, self.worker, self.new)
+
+    def _new(self) -> NewSessionScreen:
+        return NewSessionScreen(self._core, self._device, self.worker)
+
+    def _more(self) -> MoreScreen:
+        return MoreScreen(self._core.session.state, self._server, self._places())
+
+    def _places(self) -> Sequence[Sequence[Place]]:
+        return [
+            [Place("Machines", "Where Codex runs, and who shares it", ft.CupertinoIcons.DEVICE_LAPTOP, self._machines)]
+        ]
+
+    # Places.
+
+    def _machines(self) -> MachinesScreen:
+        return MachinesScreen(self._core, self._machine)
+
+    def _machine(self, machine_id: str) -> None:
+        ways = MachineWays(worker=self.worker, new_session=self._new_on, threads=self._threads)
+        self.shell.push(MachineScreen(self._core, machine_id, self._device, ways))
+
+    def _new_on(self, machine_id: str) -> None:
+        self._core.new_session.choose(machine_id)
+        self.new()
+
+    def _threads(self, machine_id: str) -> None:
+        self.shell.push(ThreadsScreen(self._core, machine_id, self._device, self.worker))
+
+    def _trace(self, request_id: str) -> None:
+        """To every hop of a request."""
+        self.shell.say(Label(request_id))
