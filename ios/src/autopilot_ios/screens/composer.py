@@ -22,7 +22,7 @@ from autopilot_ios.screens.phones import PhoneWays
 from autopilot_ios.screens.receipts import receipt
 
 SHOWN = 2
-"""Of what was sent lately; all of it is in the timeline."""
+"""Of what was sent: the last, and one that is still on its way; all of it is in the timeline."""
 
 
 class Composer:
@@ -91,7 +91,8 @@ class Composer:
 
     def _mine(self) -> list[Act]:
         acts = [act for act in self._core.acts.of("worker", self._worker_id) if act not in self._hidden]
-        return [act for act in acts if act.deed.method != "handshake"][-SHOWN:]
+        sent = [act for act in acts if act.deed.method != "handshake"]
+        return [act for act in sent if act is sent[-1] or not act.view.has_ended][-SHOWN:]
 
     def _write(self, turn_id: str | None) -> list[ft.Control]:
         buttons = [
@@ -106,7 +107,10 @@ class Composer:
         ]
         if turn_id is None:
             return [ft.Row([self._field, *buttons], spacing=8, vertical_alignment=ft.CrossAxisAlignment.END)]
-        return [self._field, ft.Row(buttons, spacing=8, alignment=ft.MainAxisAlignment.END, wrap=True, run_spacing=4)]
+        return [
+            self._field,
+            ft.Row(buttons, spacing=8, alignment=ft.MainAxisAlignment.SPACE_BETWEEN, wrap=True, run_spacing=4),
+        ]
 
     def _may_not(self, may: composing.May) -> list[ft.Control]:
         ways: dict[str, Callable[[], Any]] = {

@@ -16,6 +16,8 @@ from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.phones import PhoneWays
 from autopilot_ios.screens.receipts import receipt
 
+PARAMS = "Params (JSON)"
+
 
 class RequestScreen(Screen):
     """To one worker."""
@@ -50,7 +52,8 @@ class RequestScreen(Screen):
         self._draw_method()
         self._draw_recent()
         send = blocks.button("Send", key="send-request", kind="primary", on_click=self._send)
-        parts = [self._chosen, self._help, self._params, self._problems, send, self._answers, self._lately]
+        params = blocks.labelled(self._params, PARAMS)
+        parts = [self._chosen, self._help, params, self._problems, send, self._answers, self._lately]
         return ft.ListView([blocks.column(parts, gap=14)], padding=16, expand=True)
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@ from autopilot.client.app_core import AppCore
 from autopilot.client.presenters import acts as said
 from autopilot.client.presenters import standing, stops
 from autopilot.client.presenters.labels import Label
-from autopilot.contract import StoppedWorker
+from autopilot.contract import Receipt, StoppedWorker
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.phones import PhoneWays
@@ -93,6 +93,8 @@ class StopScreen(Screen):
         if isinstance(result, StoppedWorker):
             title, words = stops.became_one(result)
             parts += [blocks.words(title, size=20, strong=True), blocks.words(words)]
+        elif isinstance(result, Receipt):
+            parts.append(blocks.words(stops.ended(result).text, size=20, strong=True))
         elif has_it:
             parts.append(blocks.words(said.label(act.view).text, size=20, strong=True))
         parts.append(receipt(act, on_copy=lambda _text: None, on_again=self._core.acts.begin))

@@ -59,7 +59,7 @@ def _said(label: Label) -> ft.Control:
 
 def approval(view: ApprovalView, place: Place) -> ft.Control:
     """A question of Codex with its evidence, and who answered what."""
-    chips = [frame.chip(label) for label in (view.risk, view.state) if label]
+    risk = frame.chip(view.risk) if view.risk else None
     title = blocks.words(view.title, size=17 if view.is_pending else 15, strong=True)
     evidence: Controls = []
     if view.is_pending:
@@ -72,8 +72,9 @@ def approval(view: ApprovalView, place: Place) -> ft.Control:
         evidence = [fold]
     return frame.card(
         [
-            frame.head(frame.small(view.what), *chips, frame.moment(view.at, place)),
+            frame.head(frame.small(view.what), risk, frame.moment(view.at, place)),
             title,
+            _said(view.state) if view.state else None,
             *evidence,
             *_answering(view, place),
             *frame.wholes(view, place),
