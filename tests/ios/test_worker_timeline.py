@@ -201,6 +201,15 @@ async def test_whoever_reads_further_up_is_told_of_news_and_led_to_them():
     assert ("scroll_to", -1) in [(name, said.get("offset")) for name, said in on.phone.wire.asked]
 
 
+async def test_who_looks_at_the_end_goes_on_doing_so_when_there_is_less_room():
+    on = held(said(1, 100))
+    await on.scroll.stay()
+    assert [name for name, _said in on.phone.wire.asked] == ["scroll_to"]
+    await on.scrolls(2000)
+    await on.scroll.stay()
+    assert len(on.phone.wire.asked) == 1
+
+
 async def test_scrolling_down_to_the_end_is_enough_to_follow_again():
     on = held(said(1, 100))
     await on.scrolls(2000)

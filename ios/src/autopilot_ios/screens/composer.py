@@ -68,20 +68,21 @@ class Composer:
         )
         """What is put on the screen; unseen until the worker is known."""
 
-    def draw(self, worker: WorkerSnapshot | None, turn_id: str | None) -> None:
-        """The worker became this, and this turn runs."""
+    def draw(self, worker: WorkerSnapshot | None, turn_id: str | None) -> bool:
+        """The worker became this, and this turn runs; whether it looks different, and may be of another height."""
         self._worker, self._turn_id = worker, turn_id
         self._settle()
         mine = self._mine()
         may = composing.may(worker) if worker is not None else None
         shown = (may, turn_id, tuple((act, act.view) for act in mine), self._is_sending)
         if shown == self._shown:
-            return
+            return False
         self._shown = shown
         self._receipts.controls = [self._receipt(act) for act in mine]
         self._row.controls = [] if may is None else self._may_not(may) if not may.can_write else self._write(turn_id)
         self.control.visible = may is not None
         update(self.control)
+        return True
 
     # What is shown.
 

@@ -125,7 +125,12 @@ class WorkerScreen(Screen):
             self._draw_head(view.worker, view, detail)
             self._draw_pinned(asked)
             self._draw_body(view, detail.refused)
-        self._composer.draw(view.worker if detail.refused is None else None, view.active_turn_id)
+        self._draw_composer(detail)
+
+    def _draw_composer(self, detail: Detail) -> None:
+        view = detail.store.view
+        if self._composer.draw(view.worker if detail.refused is None else None, view.active_turn_id):
+            self._start(self._scroll.stay())
 
     def _draw_anew(self) -> None:
         """Names came, or others: everything says them."""
@@ -278,8 +283,7 @@ class WorkerScreen(Screen):
         """What was asked for moves: show it, and let its end be felt."""
         async for _acts in self._core.acts.changes():
             if (detail := self._detail) is not None:
-                view = detail.store.view
-                self._composer.draw(view.worker if detail.refused is None else None, view.active_turn_id)
+                self._draw_composer(detail)
             await self._composer.feel()
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -128,6 +128,11 @@ class TimelineScroll:
         self._list.auto_scroll = True
         self._list.update()
 
+    async def stay(self) -> None:
+        """There is less room, or more, than before: who looked at the end goes on looking at it."""
+        if self._is_watched and self._window.last is not None and is_mounted(self._list):
+            await self.go_to_the_end()
+
     # Inside: what is held.
 
     async def _prepend(self) -> None:
