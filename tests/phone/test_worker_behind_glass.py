@@ -114,6 +114,8 @@ async def test_a_worker_and_all_that_one_does_with_it(
         await written(held, '{"input": ')
         await held.sees("This is not JSON")
         await held.picture("worker-request")
+        await held.button("Back").first.click()
+        await held.button("More about this session").wait_for()
         inside.show(DetailsScreen, codex.worker_id)
         await held.sees("Companion")
         await held.picture("worker-details")

@@ -35,6 +35,8 @@ from autopilot_ios.timeline.scroll import TimelineScroll
 
 BATCH_SECONDS = 0.1
 """Events that come within it are drawn together."""
+SHEET_SECONDS = 0.5
+"""So long a sheet takes to go: a screen that is shown before would lie upon it, and lead back to it."""
 TICK_SECONDS = 5.0
 """How often words that time alone changes are made anew."""
 
@@ -231,8 +233,9 @@ class WorkerScreen(Screen):
     def _way(
         self, name: str, key: str, icon: ft.IconData, go: Callable[[], None], *, color: ft.Colors = palette.TINT
     ) -> ft.Control:
-        def chosen() -> None:
+        async def chosen() -> None:
             self.stage.dismiss()
+            await self._core.client.clock.sleep(SHEET_SECONDS)
             go()
 
         return blocks.row(name, key=f"menu-{key}", icon=icon, icon_color=color, on_click=chosen)
