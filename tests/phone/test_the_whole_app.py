@@ -1,0 +1,130 @@
+"""The app as it is installed, from its first start on, with a real Codex at the other end; and a browser that looks on.
+
+What the phone does is seen in a web timeline that was open before, and the other way round. Everything that the app
+asks for is asked of `/api/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, expect
+from tests.browser import screens
+from tests.browser.screens import visiting
+from tests.e2e.installation import Up, running_up
+from tests.phone.glass import Glass, glass, served
+from tests.waiting import until
+
+from autopilot_ios.app import main
+from autopilot_ios.device.device import STORAGE_VARIABLE
+
+pytestmark = pytest.mark.e2e
+DAY_MS = "86400000"
+
+
+@pytest.fixture(scope="module")
+async def up(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+    """The demo: a session that has asked its question."""
+    home = tmp_path_factory.mktemp("installation") / "home"
+    async with running_up(home, "--demo", AUTOPILOT_APPROVAL_TTL_MS=DAY_MS) as made:
+
+        async def asked() -> bool:
+            return bool((await made.cli("approvals", "--json")).json)
+
+        await until(asked, within_seconds=60)
+        yield made
+
+
+@pytest.fixture
+def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """What this process, which is the app's, asks the server for."""
+    found: set[str] = set()
+    send = httpx2.AsyncHTTPTransport.handle_async_request
+
+    async def noted(transport: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        found.add(request.url.path)
+        return await send(transport, request)
+
+    monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", noted)
+    return found
+
+
+async def printed_code(up: Up) -> str:
+    """The code that the server prints on its console, having no mail."""
+    assert up.process.stdout is not None
+    async with asyncio.timeout(30):
+        while line := await up.process.stdout.readline():
+            if found := re.search(rb"\b(\d{4} \d{4})\b", line):
+                return found[1].decode()
+    raise AssertionError("it printed no code")
+
+
+async def sign_in(held: Glass, up: Up) -> None:
+    """From the very first screen to the list."""
+    await held.type("https://autopilot", up.url)
+    await held.button("Continue").click()
+    await held.type("E-mail", up.ready["owner_email"])
+    await held.button("Send me a code").click()
+    await held.sees("Enter the code")
+    await held.type("Code", await printed_code(up))
+    await held.button("Sign in").click()
+    await held.sees("Filters")
+
+
+@pytest.fixture
+async def phone(
+    launched: Browser, up: Up, paths: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Glass]:
+    """A phone that was never used, with the app on it."""
+    monkeypatch.setenv(STORAGE_VARIABLE, str(tmp_path / "app"))
+    async with served(main, tmp_path / "assets") as url, glass(launched) as held:
+        await held.switch_on(url)
+        yield held
+
+
+async def test_what_the_phone_does_is_seen_in_a_browser_that_was_open_and_the_other_way_round(
+    launched: Browser, up: Up, phone: Glass, paths: set[str]
+):
+    async with visiting(launched, up.url) as visit:
+        await screens.sign_in(visit, up.ready["owner_email"], up.ready["code"])
+        worker_id = (await up.cli("workers", "--json")).json[0]["worker_id"]
+        web = await visit.open(f"/w/{worker_id}")
+        timeline = web.get_by_role("feed", name="Timeline")
+
+        await sign_in(phone, up)
+        await phone.picture("whole-workers")
+        await phone.page.get_by_role("button", name="Needs approval").first.click()
+        await phone.sees("More about this session")
+        await phone.picture("whole-worker")
+        await phone.button("More about this session").click()
+        await phone.button("Connect").last.click()
+        await phone.sees("Not asked yet.")
+        await phone.button("Connect").last.click()
+        await phone.sees("Connected.")
+        await expect(timeline.get_by_text("iPhone app").first).to_be_attached()
+
+        await phone.button("Back").first.click()
+        await web.get_by_role("textbox", name="Message").fill("A word from the web.")
+        await web.get_by_role("button", name=re.compile("Steer|Send|Queue")).first.click()
+        await phone.sees("A word from the web.")
+    assert phone.complaints == []
+    assert all(path.startswith("/api/") for path in paths), paths
+
+
+async def test_a_server_that_goes_away_and_comes_back_leaves_what_was_known_on_the_screen(up: Up, phone: Glass):
+    await sign_in(phone, up)
+    await phone.page.get_by_role("button", name="Needs approval").first.wait_for()
+    up.process.send_signal(signal.SIGSTOP)
+    try:
+        await phone.sees("stalled")
+        await phone.picture("whole-stalled")
+        await expect(phone.page.get_by_role("button", name="Needs approval").first).to_be_attached()
+    finally:
+        up.process.send_signal(signal.SIGCONT)
+    await expect(phone.page.get_by_text("stalled")).to_have_count(0, timeout=60_000)
