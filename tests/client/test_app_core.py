@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from autopilot.client import FollowPolicy, MemoryTokenStore, RuntimeCodexClient,
 from autopilot.client.app_core import AppCore
 from autopilot.client.backoff import BackoffPolicy
 from autopilot.client.offline_cache import Kind, OfflineCache
+from autopilot.client.presenters.state_line import HEARTBEAT_SECONDS, state_line
 from autopilot.client.tokens import Credentials
 from autopilot.testing.everything_server import EverythingServer
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
@@ -227,3 +229,14 @@ async def test_when_the_session_ends_everything_kept_is_wiped(installation, tmp_
         await shown(core, is_live)
         assert len(caches) == 2
         task.cancel()
+
+
+async def test_a_server_that_only_breaks_its_silence_is_heard_and_no_connection_of_it_is_called_stalled():
+    async with EverythingServer() as server, running(server.url) as core:
+        await shown(core, is_live)
+        before = core.standing.connection.heard_at
+        server.heartbeat()
+        await until(lambda: core.standing.connection.heard_at != before)
+        assert core.view.overview.connection.heard_at == before  # nobody was told of it
+        later = core.client.clock.now() + timedelta(seconds=HEARTBEAT_SECONDS - 1)
+        assert state_line(core.standing, later).layer == "live"

@@ -14,13 +14,13 @@ import flet as ft
 
 from autopilot.client import RuntimeCodexClient, Session
 from autopilot.client.addresses import AddressRefused, ApprovalLink, PairLink, WorkerLink, read_deep_link
-from autopilot.client.app_core import AppCore, AppView
+from autopilot.client.app_core import AppCore
 from autopilot.client.app_settings import AppSettings
 from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, StorageFailed
 from autopilot.client.offline_cache import OfflineCache
 from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
-from autopilot.client.presenters.state_line import Standing, state_line
+from autopilot.client.presenters.state_line import state_line
 from autopilot.client.session import SessionState
 from autopilot.client.signing_in import SigningIn
 from autopilot_ios.device.device import Device
@@ -32,6 +32,7 @@ from autopilot_ios.ways import Ways
 MARKER = "installed"
 """A file that goes with the app, as the Keychain does not."""
 CACHE = "known.sqlite"
+TICK_SECONDS = 2.0
 AWAY = frozenset({ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE, ft.AppLifecycleState.DETACH})
 BACK = frozenset({ft.AppLifecycleState.SHOW, ft.AppLifecycleState.RESUME, ft.AppLifecycleState.RESTART})
 
@@ -123,6 +124,7 @@ class App:
                 self._listen(core, ways, keychain)
                 shell.show()
                 tasks.create_task(self._asks(core, shell))
+                tasks.create_task(self._tick(core, shell))
                 self._follow_link(ways)
                 await self._draw(core, shell)
         except* _SignedOut:
@@ -142,7 +144,7 @@ class App:
                 shell.sleep()
                 await core.settled()  # what was kept is wiped
                 raise _SignedOut
-            shell.state(_state(view, core))
+            shell.state(_state(core))
             shell.badge(len(view.overview.overview.pending))
 
     def _listen(self, core: AppCore, ways: Ways, keychain: Keychain) -> None:
@@ -179,6 +181,12 @@ class App:
                 ways.question(approval_id)
             case PairLink():
                 ways.shell.say(Label("This phone is signed in already: sign out first to pair it anew."))
+
+    async def _tick(self, core: AppCore, shell: Shell) -> None:
+        """What the line says changes with the time alone: a silence, an age."""
+        while True:
+            await core.client.clock.sleep(TICK_SECONDS)
+            shell.state(_state(core))
 
     async def _asks(self, core: AppCore, shell: Shell) -> None:
         """Ask whoever is there for a code that was mailed, when the server wants to know who it is."""
@@ -226,9 +234,7 @@ class _SignedOut(Exception):
     """Nobody is signed in any more."""
 
 
-def _state(view: AppView, core: AppCore) -> Label | None:
+def _state(core: AppCore) -> Label | None:
     """What the line on top says; None while all is well."""
-    overview = view.overview
-    known = Standing(overview.connection, overview.api, overview.as_of, view.is_online)
-    line = state_line(known, core.client.clock.now())
+    line = state_line(core.standing, core.client.clock.now())
     return None if line.layer == "live" else Label(line.text, line.tone)

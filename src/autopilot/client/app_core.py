@@ -34,6 +34,7 @@ from autopilot.client.offline_cache import CacheFacts, Kind, Remembered
 from autopilot.client.overview import Overview, OverviewLimits
 from autopilot.client.overview_store import OverviewStore, OverviewView
 from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.state_line import Standing
 from autopilot.client.presenters.times import parsed
 from autopilot.client.session import Session, SessionState
 from autopilot.client.store import WorkerStore
@@ -188,6 +189,13 @@ class AppCore(Observable[AppView]):
     def names(self) -> Names:
         """What people, devices, machines and teams are called."""
         return self._names.view
+
+    @property
+    def standing(self) -> Standing:
+        """How things stand this moment, for the line that says it; it changes with the time alone."""
+        view = self._overview_view()
+        connection = view.connection if self._overview is None else self._overview.connection
+        return Standing(connection, view.api, view.as_of, self._is_online)
 
     @property
     def asks_for_owner(self) -> bool:

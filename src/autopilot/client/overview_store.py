@@ -93,6 +93,12 @@ class OverviewStore(Observable[OverviewView]):
         )
 
     @property
+    def connection(self) -> ConnectionState:
+        """How it stands this moment: when the server was heard last moves without anybody being told."""
+        follower = self._follower
+        return self._connection if follower is None else replace(self._connection, heard_at=follower.state.heard_at)
+
+    @property
     def resume_at(self) -> str | None:
         """Where the stream goes on from: for the next run."""
         return self._resume_at if self._follower is None else self._follower.resume_at
