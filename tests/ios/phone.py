@@ -168,7 +168,7 @@ def phone(*, size: tuple[float, float] = PHONE, secrets: dict[str, str] | None =
     held = {} if secrets is None else secrets
     wire.answers = {
         "get": lambda said: held.get(said["key"]),
-        "set": lambda said: held.__setitem__(said["key"], said["value"]),
+        "set": lambda said: held.__setitem__(said["key"], said["value"]) if "key" in said else None,  # or a clipboard
         "remove": lambda said: held.pop(said["key"], None),
         "get_connectivity": lambda _said: ["wifi"],
         "is_device_supported": lambda _said: True,

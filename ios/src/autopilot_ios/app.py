@@ -143,6 +143,7 @@ class App:
             if view.phase == "signed_out":
                 shell.sleep()
                 await core.settled()  # what was kept is wiped
+                await core.left()  # before its connections are closed
                 raise _SignedOut
             shell.state(_state(core))
             shell.badge(len(view.overview.overview.pending))

@@ -18,7 +18,9 @@ from autopilot_ios.screens.machine import Ways as MachineWays
 from autopilot_ios.screens.machines import MachinesScreen
 from autopilot_ios.screens.more import MoreScreen, Place
 from autopilot_ios.screens.new_session import NewSessionScreen
+from autopilot_ios.screens.places import places
 from autopilot_ios.screens.threads import ThreadsScreen
+from autopilot_ios.screens.trace import TraceScreen
 from autopilot_ios.screens.worker import WorkerScreen
 from autopilot_ios.screens.workers import WorkersScreen
 from autopilot_ios.shell import Shell, Tab
@@ -92,9 +94,10 @@ class Ways:
         return MoreScreen(self._core.session.state, self._server, self._places())
 
     def _places(self) -> Sequence[Sequence[Place]]:
-        return [
-            [Place("Machines", "Where Codex runs, and who shares it", ft.CupertinoIcons.DEVICE_LAPTOP, self._machines)]
-        ]
+        machines = Place(
+            "Machines", "Where Codex runs, and who shares it", ft.CupertinoIcons.DEVICE_LAPTOP, self._machines
+        )
+        return [[machines], *places(self._core, self._device, self._trace, self.worker)]
 
     # Places.
 
@@ -114,4 +117,4 @@ class Ways:
 
     def _trace(self, request_id: str) -> None:
         """To every hop of a request."""
-        self.shell.say(Label(request_id))
+        self.shell.push(TraceScreen(self._core, request_id, self.worker))

@@ -48,6 +48,8 @@ DETAILS = 4
 KEEP_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
 """So long a going away takes at most: an app that takes longer is ended by the system."""
+LEAVE_SECONDS = 20.0
+"""A server that can't be told of a sign-out by then is not told."""
 LOOK_SECONDS = 25.0
 """A look is good for a minute (docs/protocol.md, "Notifications")."""
 NOTHING = OverviewView(Overview(), ConnectionState(), None, None, UNKNOWN)
@@ -171,6 +173,8 @@ class AppCore(Observable[AppView]):
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Event()
         self._settled = asyncio.Event()
+        self._left = asyncio.Event()
+        self._left.set()
         self._is_running = self._has_begun = False
 
     @property
@@ -242,10 +246,17 @@ class AppCore(Observable[AppView]):
         Raises:
             NetworkError, Unavailable: done here, but the server was not told.
         """
+        self._left.clear()
         try:
             await self.session.sign_out()
         finally:
+            self._left.set()
             await self.settled()
+
+    async def left(self) -> None:
+        """Wait until a sign-out that is under way has told the server, or given up; within a bounded time."""
+        with suppress(TimeoutError):
+            await within(self._clock, LEAVE_SECONDS, self._left.wait)
 
     # What screens ask for.
 

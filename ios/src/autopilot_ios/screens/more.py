@@ -43,7 +43,7 @@ class MoreScreen(Screen):
                         key=f"more-{place.name.lower().replace(' ', '-')}",
                         subtitle=place.words,
                         icon=place.icon,
-                        on_click=lambda place=place: self.stage.push(place.screen()),
+                        on_click=self._to(place),
                     )
                     for place in group
                 ],
@@ -51,6 +51,9 @@ class MoreScreen(Screen):
             for group in self._places
         ]
         return ft.ListView([blocks.column([self._person(), *groups], gap=20)], padding=16, expand=True)
+
+    def _to(self, place: Place) -> Callable[[], None]:
+        return lambda: self.stage.push(place.screen())
 
     def _person(self) -> ft.Control:
         name = self._who.email or f"User {self._who.user_id}"

@@ -178,13 +178,17 @@ def left_out(said: str, view: View, place: Place, name: str, *, color: ft.ColorV
     return [line(small(said, color=color), None if place.look.is_whole else to)]
 
 
+def _shows(ways: Ways, artifact_id: str) -> Callable[[], object]:
+    return lambda: ways.show_artifact(artifact_id)
+
+
 def wholes(view: View, place: Place) -> Controls:
     """Where the whole of what is shown in part can be read."""
     if not view.frame.wholes:
         return []
     ways = place.look.ways
     links = [
-        link(one.words, key=f"{place.key}-whole-{number}", on_click=lambda one=one: ways.show_artifact(one.artifact_id))
+        link(one.words, key=f"{place.key}-whole-{number}", on_click=_shows(ways, one.artifact_id))
         for number, one in enumerate(view.frame.wholes)
     ]
     return [line(*links, small(view.frame.wholes_more) if view.frame.wholes_more else None)]

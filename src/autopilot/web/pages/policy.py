@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.presenters import policy_lines
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Me, Policies, PolicyChange, PolicyDocument, SetPolicy, Team
 from autopilot.contract.errors import Conflict, Unprocessable
@@ -149,8 +150,8 @@ def _subjects(about: About, teams: list[Team]) -> h.Element:
 
 def _together(about: About) -> str:
     if about.subject == "team":
-        return "For what is asked on the machines of this team. Everything must be allowed by every line about it."
-    return "For your own machines and sessions. Everything must be allowed by every line about it."
+        return policy_lines.TOGETHER_IN_A_TEAM
+    return policy_lines.TOGETHER
 
 
 def _history(about: About, history: list[PolicyChange], names: Names) -> h.Element:

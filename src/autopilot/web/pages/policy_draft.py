@@ -10,24 +10,16 @@ from typing import Any
 import htpy as h
 
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.presenters.policy_lines import KINDS, METHODS
 from autopilot.contract import PolicyDocument, SetPolicy, TestApproval
 from autopilot.contract.errors import AutopilotError, Conflict, InvalidRequest, Unprocessable
 from autopilot.web.parts.blocks import posting, section
-from autopilot.web.parts.policy import KINDS, approval_verdict, difference, faults, verdict
+from autopilot.web.parts.policy import approval_verdict, difference, faults, verdict
 
 FORMATS = {"toml": "TOML", "json": "JSON"}
 INVALID = "policy_invalid"
 CHECKED = "turn/start"
 ROWS = 16
-METHODS = (
-    "turn/start",
-    "turn/steer",
-    "thread/start",
-    "thread/fork",
-    "review/start",
-    "thread/shellCommand",
-    "fs/readFile",
-)
 ABOUT = (
     "Everything is optional. A section with allow means: only these. What is denied wins. Stopping and interrupting "
     "can't be denied."

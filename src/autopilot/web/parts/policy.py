@@ -14,6 +14,7 @@ from autopilot.client.presenters import diffs as read_diffs
 from autopilot.client.presenters import people, policies
 from autopilot.client.presenters.labels import sentence, spelled
 from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.policy_lines import DECISIONS, KINDS, source
 from autopilot.contract import (
     ApprovalVerdict,
     Policies,
@@ -21,32 +22,14 @@ from autopilot.contract import (
     PolicyApprovalRule,
     PolicyBudget,
     PolicyChange,
-    PolicyDecision,
     PolicyDenial,
-    PolicySection,
     PolicyVerdict,
 )
 from autopilot.web.parts.blocks import table, when
 from autopilot.web.timeline import diffs
 
-BUILTIN = "Autopilot itself"
-KINDS = {
-    "command": "A command",
-    "file_change": "A change of files",
-    "permissions": "More rights",
-    "user_input": "A question to a person",
-    "mcp_form": "A form of a server's",
-    "mcp_url": "A page of a server's",
-    "mcp_tool_call": "A tool of a server's",
-    "dynamic_tool": "A tool of a client's",
-    "legacy_command": "A command (older Codex)",
-    "legacy_patch": "A change of files (older Codex)",
-}
-DECISIONS = {"accept": "Accepted", "decline": "Declined", "cancel": "Cancelled"}
 LONGEST_LINE = 160
 FAULTS_SHOWN = 50
-
-Said = PolicySection | PolicyAnswering | PolicyApprovalRule | PolicyBudget | PolicyDenial | PolicyDecision
 
 
 def summary(found: Policies) -> h.Node:
@@ -56,7 +39,7 @@ def summary(found: Policies) -> h.Node:
             sentence(spelled(one.name)),
             _listed(one.allow, "nothing") if one.limited else "anything",
             _listed(one.deny, ""),
-            _source(one),
+            source(one),
         ]
         for one in found.effective
     ]
@@ -74,7 +57,7 @@ def _part(title: str, columns: Sequence[str], rows: list[list[h.Node]]) -> h.Nod
 
 def _answering(one: PolicyAnswering) -> list[h.Node]:
     kinds = ", ".join(KINDS.get(kind, kind).lower() for kind in one.kinds) or "nothing"
-    return [sentence(one.who), kinds if one.limited else "everything", _source(one)]
+    return [sentence(one.who), kinds if one.limited else "everything", source(one)]
 
 
 def _rule(one: PolicyApprovalRule) -> list[h.Node]:
@@ -84,25 +67,18 @@ def _rule(one: PolicyApprovalRule) -> list[h.Node]:
         h.span(dir="auto")[one.name],
         [KINDS.get(one.kind, one.kind), command, h.span(dir="ltr")[where]],
         DECISIONS.get(one.decision, one.decision),
-        _source(one),
+        source(one),
     ]
 
 
 def _budget(one: PolicyBudget) -> list[h.Node]:
     period = "in all" if one.period == "ever" else f"a {one.period}"
-    return [h.span(dir="auto")[one.name], f"{one.tokens:,} for each {one.per}, {period}", _source(one)]
+    return [h.span(dir="auto")[one.name], f"{one.tokens:,} for each {one.per}, {period}", source(one)]
 
 
 def _listed(words: Iterable[str], nothing: str) -> h.Node:
     found = list(words)
     return [[" " if index else None, h.code(dir="ltr")[word]] for index, word in enumerate(found)] if found else nothing
-
-
-def _source(one: Said) -> str:
-    if one.document is None or one.document == "builtin":
-        return BUILTIN
-    name = policies.DOCUMENTS.get(one.document, one.document)
-    return f"{name}, the draft" if one.version == 0 else f"{name}, version {one.version}"
 
 
 # Drafts.
@@ -143,7 +119,7 @@ def approval_verdict(kind: str, said: ApprovalVerdict) -> h.Element:
     if decided is None:
         head = [h.b["Waits for a person"], h.p["No rule decides it."]]
     else:
-        rule = f"By the rule “{decided.name}” ({decided.rule_id}) of {_source(decided)}."
+        rule = f"By the rule “{decided.name}” ({decided.rule_id}) of {source(decided)}."
         head = [h.b[f"{DECISIONS.get(decided.decision, decided.decision)} by rule"], h.p(dir="auto")[rule]]
     may = ", ".join(one.who for one in said.answerers if one.allowed) or "nobody"
     return h.div(class_=f"verdict {'good' if decided and decided.decision == 'accept' else 'warn'}", role="status")[
@@ -161,7 +137,7 @@ def approval_verdict(kind: str, said: ApprovalVerdict) -> h.Element:
 
 
 def _denial(denial: PolicyDenial) -> h.Node:
-    rule = f"{denial.rule_id or 'A rule'} of {_source(denial)}" + (
+    rule = f"{denial.rule_id or 'A rule'} of {source(denial)}" + (
         f"; it is about {denial.field}" if denial.field else ""
     )
     return [h.p(dir="auto")[denial.message or policies.reason_words(denial.reason_code)], h.p[h.small[rule]]]
