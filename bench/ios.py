@@ -1,16 +1,24 @@
-"""The iPhone app's own cost, without a phone: what an event costs when a whole window of a timeline is on the screen.
+"""The iPhone app's own cost, without a phone: an event at a full window, and a cold start without network.
 
 .venv/bin/python bench/ios.py
 
 CPU milliseconds for an event from the fold of the timeline through drawing, Flet's own comparison and msgpack, as the
 app on a phone pays them (Flutter's drawing is apart). Each event comes alone: batches are cheaper.
+
+Seconds of a cold start from the birth of the process to the first row of the list, packed for Flutter, out of the
+sealed cache of WORKERS workers, while no server can be reached: imports, Keychain, cache, screens. (Flet's desktop
+client, which would draw it here, is a download that this bench can't rely on.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,17 +29,24 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "ios/src")]
 
 import flet as ft  # noqa: E402 - found by the path above
+from tests.ios.opening import Secrets  # noqa: E402 - found by the path above
 from tests.ios.phone import Phone, phone, walk  # noqa: E402 - found by the path above
 
 from autopilot.client import Timeline  # noqa: E402 - as the others
+from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore  # noqa: E402 - as the others
+from autopilot.client.offline_cache import Kind, OfflineCache  # noqa: E402 - as the others
 from autopilot.client.timeline_pages import Window  # noqa: E402 - as the others
+from autopilot.client.tokens import Credentials  # noqa: E402 - as the others
 from autopilot.contract import Envelope  # noqa: E402 - as the others
+from autopilot.testing.principal import Principal  # noqa: E402 - as the others
+from autopilot_ios.app import CACHE, COLLECT, MARKER  # noqa: E402 - found by the path above
 from autopilot_ios.timeline import Look  # noqa: E402 - found by the path above
 from autopilot_ios.timeline.scroll import TimelineScroll  # noqa: E402 - found by the path above
 from figures import record  # noqa: E402 - beside this file
 
 WINDOW_EVENTS = 600
 MEASURED = 400
+WORKERS, STARTS = 50, 5
 DELTAS = 5
 """Of what is streamed: so many times an item changes before it is whole."""
 
@@ -138,10 +153,47 @@ async def appends() -> dict[str, object]:
     }
 
 
-async def main() -> None:
+async def known(storage: Path) -> dict[str, str]:
+    """A phone that was used before: what its Keychain holds, and its cache."""
+    secrets: dict[str, str] = {}
+    keychain = await Keychain.opened(Secrets(secrets))
+    server = "http://127.0.0.1:9"
+    store = KeychainTokenStore(keychain)
+    async with store.exclusive():
+        store.save(Credentials("token", "refresh", user_id=1, email="ada@example.org", base_url=server))
+    await keychain.put(Kept.SERVER, server)
+    cache = OfflineCache(storage / CACHE, await keychain.cache_key(), server=server, user_id=1)
+    principal = Principal()
+    workers = [principal.work(f"desktopw:{number}") for number in range(WORKERS)]
+    await cache.keep(Kind.WORKERS, workers)
+    await cache.aclose()
+    (storage / MARKER).touch()
+    return secrets
+
+
+def cold_starts() -> dict[str, object]:
+    """Several, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Path(folder)
+        secrets = asyncio.run(known(storage))
+        seconds = []
+        for _ in range(STARTS):
+            call = [sys.executable, str(ROOT / "bench/ios_start.py"), str(storage), json.dumps(secrets), str(WORKERS)]
+            said = subprocess.run(call, capture_output=True, text=True, check=True, timeout=60).stdout
+            seconds.append(json.loads(said.splitlines()[-1])["seconds"])
+    return {
+        "workers": WORKERS,
+        "starts": STARTS,
+        "seconds_median": round(statistics.median(seconds), 2),
+        "seconds_worst": round(max(seconds), 2),
+    }
+
+
+def main() -> None:
     """Measure, and say it."""
-    record("ios", {"append": await appends()})
+    gc.set_threshold(*COLLECT)
+    record("ios", {"append": asyncio.run(appends()), "cold_start": cold_starts()})
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

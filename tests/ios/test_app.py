@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.api.contract.world import Person, World, ask, lease, person
-from tests.ios.apps import running, signed_in
+from tests.ios.apps import signed_in
+from tests.ios.opening import running
 from tests.ios.phone import PAD, phone
 from tests.waiting import until
 

@@ -8,6 +8,7 @@ all of that is passed on from here. Decides nothing.
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import flet as ft
@@ -33,6 +34,9 @@ MARKER = "installed"
 """A file that goes with the app, as the Keychain does not."""
 CACHE = "known.sqlite"
 TICK_SECONDS = 2.0
+COLLECT = (20_000, 20, 50)
+"""When Python looks for garbage. A full timeline has some ten thousand controls: looking through them for every few
+hundred new objects, as it does unasked, costs more than drawing an event (bench/ios.py)."""
 AWAY = frozenset({ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE, ft.AppLifecycleState.DETACH})
 BACK = frozenset({ft.AppLifecycleState.SHOW, ft.AppLifecycleState.RESUME, ft.AppLifecycleState.RESTART})
 
@@ -52,6 +56,7 @@ class App:
 
     async def run(self) -> None:
         """Until the page is closed."""
+        gc.set_threshold(*COLLECT)
         palette.paint(self._page)
         self._page.on_route_change = self._opened_by_link
         keychain = await self._keychain()
