@@ -141,6 +141,10 @@ class Phone:
         await self.wire.session.dispatch_event(control._i, event, data)
         assert not self.wire.crashes, self.wire.crashes
 
+    async def opens(self, link: str) -> None:
+        """The system opens the app with a link."""
+        await self.fire(self.page, "route_change", {"route": link})
+
 
 def walk(control: Any, seen: set[int] | None = None) -> Iterator[ft.BaseControl]:
     """A control and all within it that can be seen."""

@@ -121,6 +121,26 @@ async def test_a_pairing_link_signs_in_once_the_other_device_said_yes(world: Wor
     assert credentials.device_key is not None
 
 
+async def test_a_pairing_link_is_taken_up_also_where_the_app_was_open_already(world: World, tmp_path: Path):
+    ada = await person(world, "ada")
+    async with RuntimeCodexClient(world.api.url, ada.token) as client, started(tmp_path, phone()) as held:
+        approver = client.approver()
+        offered = await approver.offer("device")
+        await held.opens(app_link(world.api.url, offered.secret))
+        async with asyncio.TaskGroup() as tasks:
+
+            async def both_sides_spoke() -> tuple[str, ...] | None:
+                return words_of(await approver.step())
+
+            words = await until(both_sides_spoke)
+            await until(lambda: held.has("words"))
+            tasks.create_task(held.opens(app_link("https://elsewhere.example", offered.secret)))
+            await approver.accept(words)
+        credentials = await signed_in(held)
+    assert credentials.user_id == ada.user_id
+    assert held.secrets[Kept.SERVER] == world.api.url, "a link that came meanwhile changed nothing"
+
+
 async def test_what_the_keychain_holds_of_a_deleted_app_is_wiped(world: World, tmp_path: Path):
     secrets = {Kept.CREDENTIALS: Credentials("token").to_json(), Kept.SERVER: world.api.url}
     async with started(tmp_path / "new", phone(secrets=secrets)) as held:

@@ -86,10 +86,20 @@ class App:
         stop_drawing = Welcome(self._page, signing_in).show()
         try:
             async with asyncio.TaskGroup() as tasks:
-                if isinstance(link := self._linked(), PairLink):
-                    tasks.create_task(signing_in.join(link))
+
+                def join() -> None:
+                    if isinstance(link := self._linked(), PairLink):
+                        tasks.create_task(signing_in.join(link))
+
+                def linked(event: ft.RouteChangeEvent) -> None:
+                    self._link = event.route
+                    join()
+
+                self._page.on_route_change = linked
+                join()
                 await done.wait()
         finally:
+            self._page.on_route_change = self._opened_by_link
             stop_drawing()
             end()
 

@@ -135,7 +135,12 @@ class SigningIn:
         await self._try(verify)
 
     async def join(self, link: PairLink) -> None:
-        """Take up a pairing, and wait until it is confirmed on the other device, refused, or over."""
+        """Take up a pairing, and wait until it is confirmed on the other device, refused, or over.
+
+        Not while something else is under way: a link of somebody's must not change the server of a sign-in.
+        """
+        if self.view.is_busy:
+            return
         self._became(server=link.server, words=(), account=None)
         await self._try(lambda: self._join(link.secret))
 
