@@ -19,6 +19,8 @@ from autopilot.db import launch, leftovers
 from autopilot.db.errors import ClusterFailed, ClusterRefused
 
 ADMIN = "autopilot_admin"
+REMOVALS, BETWEEN_SECONDS = 40, 0.05
+"""Tries to clear away what an initdb that is dying still writes."""
 """The cluster's superuser: makes roles and databases, and nothing else."""
 
 SETTINGS: Mapping[str, str] = {
@@ -86,8 +88,12 @@ def password(secrets_dir: Path, name: str) -> str:
 async def remove_half_made(data: Path) -> None:
     """Clear away what a `create` that was killed left, also while its initdb is still dying."""
     for left in data.parent.glob(f"{data.name}.new-*"):
-        await leftovers.end_processes(left, leftovers.AT_ONCE)
-        shutil.rmtree(left, ignore_errors=True)  # initdb may be removing it too
+        for _try in range(REMOVALS):  # initdb may be removing it too, or have begun one more process meanwhile
+            await leftovers.end_processes(left, leftovers.AT_ONCE)
+            shutil.rmtree(left, ignore_errors=True)
+            if not left.exists():
+                break
+            await asyncio.sleep(BETWEEN_SECONDS)
 
 
 async def create(data: Path, bin_dir: Path, admin_password_file: Path, *, durable: bool = True) -> None:
