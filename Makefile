@@ -73,6 +73,7 @@ lint: setup docs-check  ## Style, types, layers, schema, documents
 	$(BIN)/pyrefly check
 	PYTHONPATH=ios/src $(BIN)/lint-imports --no-logo
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema check
+	$(BIN)/python tools/parity.py check
 
 audit-dependencies: setup  ## Ask whether a locked dependency has a known vulnerability; says so where there is no network
 	$(BIN)/python tools/audit_dependencies.py
@@ -83,9 +84,10 @@ record-baseline: setup  ## Record what a new Codex says of its protocol: CODEX=/
 record-sessions: setup  ## Record what a new Codex says in the tests' scenarios: CODEX=/path/to/codex
 	$(BIN)/python tools/record_sessions.py $(CODEX) $(SCENARIOS)
 
-gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/, and the page of the access matrix
+gen: setup  ## Generate the contract's classes and the OpenAPI document from proto/, and the pages of the access matrix and of parity
 	PYTHONPATH=tools $(BIN)/python -m autopilot_schema gen
 	$(BIN)/python tools/access_matrix.py
+	$(BIN)/python tools/parity.py
 
 endurance: setup  ## Every seeded suite with its full count of seeds (hours); ARGS="-k kill" for some of them
 	@tools/system-packages

@@ -169,24 +169,24 @@ CODEX_CORE = (
 """What Codex's version decides: its start and connection, its schema, a turn, a question of each kind, each method, a
 stop, its history after a crash, its terminal. What then happens between companion and ledger is of no version: `make
 test-codex169` runs that too."""
+# The soak waits for its minutes to pass: it does so beside the companion's tests, which wait for Codex.
 SUITES = (
-    Suite("contract", ("contract",), 45),
-    Suite("ops db", ("ops", "db"), 85),
-    Suite("client", ("client",), 80),
-    Suite("soak", ("soak",), 200, processes=1),
-    Suite("runtime", ("runtime",), 305),
-    Suite("api", ("api",), 305),
-    Suite("companion", ("companion",), 250, processes=3),
+    Suite("contract", ("contract",), 40),
+    Suite("ops db", ("ops", "db"), 80),
+    Suite("client", ("client",), 90),
+    Suite("runtime", ("runtime",), 295),
+    Suite("api", ("api",), 300),
+    Suite("companion", ("soak", "companion"), 290, processes=3, options=("--dist", "worksteal")),
     Suite("cli", ("cli",), 85),
-    Suite("e2e", ("e2e",), 350, processes=1),
-    Suite("postgres15", ("db", *RUNTIME_CORE), 150, leg=postgres15),
-    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 80, leg=python313),
-    Suite("codex169", CODEX_CORE, 135, processes=3, options=("-m", "e2e"), leg=codex169),
-    Suite("oidc", ("api/test_oidc_sign_in.py",), 40, processes=1, leg=oidc),
-    Suite("web", ("web",), 110),
-    Suite("browser", ("browser",), 230, processes=1, leg=chromium),
-    Suite("ios", ("ios",), 60),
-    Suite("phone", ("phone",), 150, processes=1, leg=chromium),
+    Suite("e2e", ("e2e",), 375, processes=1),
+    Suite("postgres15", ("db", *RUNTIME_CORE), 130, leg=postgres15),
+    Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 110, leg=python313),
+    Suite("codex169", CODEX_CORE, 115, processes=3, options=("-m", "e2e"), leg=codex169),
+    Suite("oidc", ("api/test_oidc_sign_in.py",), 35, processes=1, leg=oidc),
+    Suite("web", ("web",), 100),
+    Suite("browser", ("browser",), 380, processes=1, leg=chromium),
+    Suite("ios", ("ios",), 70),
+    Suite("phone", ("phone",), 170, processes=1, leg=chromium),
     Suite("webkit", ("webkit",), 40, processes=1, leg=webkit),
 )
 
