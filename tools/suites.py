@@ -177,7 +177,7 @@ SUITES = (
     Suite("runtime", ("runtime",), 295),
     Suite("api", ("api",), 300),
     Suite("companion", ("soak", "companion"), 290, processes=3, options=("--dist", "worksteal")),
-    Suite("cli", ("cli",), 85),
+    Suite("cli", ("cli",), 80),
     Suite("e2e", ("e2e",), 375, processes=1),
     Suite("postgres15", ("db", *RUNTIME_CORE), 130, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 110, leg=python313),
