@@ -240,3 +240,21 @@ async def test_a_server_that_only_breaks_its_silence_is_heard_and_no_connection_
         assert core.view.overview.connection.heard_at == before  # nobody was told of it
         later = core.client.clock.now() + timedelta(seconds=HEARTBEAT_SECONDS - 1)
         assert state_line(core.standing, later).layer == "live"
+
+
+@pytest.mark.slow
+async def test_who_closes_the_connections_waits_until_the_server_was_told_of_the_sign_out(installation):
+    session = await installation.session()
+    client = await installation.client(session)
+    other = await installation.client(await installation.session())
+    async with asyncio.TaskGroup() as group:
+        core = AppCore(session, client)
+        running = group.create_task(core.run())
+        await core.left()  # nobody is leaving
+        await shown(core, is_live)
+        leaving = group.create_task(core.sign_out())
+        await shown(core, lambda view: view.phase == "signed_out")
+        await core.left()
+        assert len(await other.devices()) == 1
+        await leaving
+        running.cancel()

@@ -166,15 +166,15 @@ def test_a_policy_is_said_in_lines_with_whose_word_it_is():
     }
     assert said == {
         "What may be asked for": [
-            ("Methods", "Anything, but not thread/fork", "your own policy, version 3"),
-            ("Models", "Only gpt-5, gpt-6", "the installation's policy, version 1"),
+            ("Methods", "Anything, but not thread/fork", "Your own policy, version 3"),
+            ("Models", "Only gpt-5, gpt-6", "The installation's policy, version 1"),
             ("Lanes", "Nothing", "Autopilot itself"),
         ],
-        "Who answers Codex": [("Viewer", "Nothing", "the team's policy, version 2")],
+        "Who answers Codex": [("Viewer", "Nothing", "The team's policy, version 2")],
         "Decided by rule": [
-            ("look around", "A command git status in /srv/work: Accepted", "your own policy, version 3")
+            ("look around", "A command git status in /srv/work: Accepted", "Your own policy, version 3")
         ],
-        "Budgets": [("all", "5,000 tokens for each user, in all", "your own policy, version 3")],
+        "Budgets": [("all", "5,000 tokens for each user, in all", "Your own policy, version 3")],
     }
     assert policy_lines.parts(Policies()) == ()
 
@@ -208,6 +208,7 @@ def test_a_device_says_what_it_is_and_what_signing_it_out_means():
     assert "came in by mail" in (devices.held(replace(phone, held_until="2026-11-24T00:00:00Z")) or "")
     machine = replace(phone, machine_id="m", name=None, platform=None)
     assert (devices.name(machine), devices.about(machine)) == ("iPhone app", "machine · 203.0.113.7")
+    assert devices.name(machine, {"m": "laptop"}) == "laptop"
     assert "companion" in devices.leaving(machine)
     assert devices.leaving(phone) != devices.leaving(machine)
 

@@ -80,7 +80,7 @@ async def test_what_binds_is_said_in_words_and_can_be_tried(world: World, ada: P
     assert (await ada.post("/policies", policy)).status_code == 200
     async with at("policy", world, ada, tmp_path) as held:
         await held.waits_for("but not thread/fork")
-        await held.waits_for("your own policy, version 1")
+        await held.waits_for("Your own policy, version 1")
         await held.waits_for("changed in the web app")
         await held.type("try-method", "thread/fork")
         await held.tap("try")

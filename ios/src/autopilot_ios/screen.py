@@ -14,6 +14,8 @@ import flet as ft
 from autopilot.client.presenters.labels import Label
 
 Action = Callable[[], Awaitable[Any]]
+SHEET_SECONDS = 0.5
+"""So long a sheet takes to go: what is shown before would lie upon it, and lead back to it."""
 
 
 class Stage(Protocol):

@@ -51,9 +51,12 @@ class Ways:
     def worker(self, worker_id: str) -> None:
         """To a worker, from the list of them."""
         self.shell.go(WORKERS)
-        self.shell.push(
-            WorkerScreen(self._core, worker_id, self._device, on_answer=self.question, on_trace=self._trace)
-        )
+
+        def trace(request_id: str) -> None:
+            self._trace(request_id, screen.route)
+
+        screen = WorkerScreen(self._core, worker_id, self._device, on_answer=self.question, on_trace=trace)
+        self.shell.push(screen)
 
     def question(self, approval_id: str) -> None:
         """To a question of Codex, in the inbox."""
@@ -115,6 +118,6 @@ class Ways:
     def _threads(self, machine_id: str) -> None:
         self.shell.push(ThreadsScreen(self._core, machine_id, self._device, self.worker))
 
-    def _trace(self, request_id: str) -> None:
-        """To every hop of a request."""
-        self.shell.push(TraceScreen(self._core, request_id, self.worker))
+    def _trace(self, request_id: str, under: str = "") -> None:
+        """To every hop of a request; `under`: the route of the screen that leads there."""
+        self.shell.push(TraceScreen(self._core, request_id, self.worker, under=under))

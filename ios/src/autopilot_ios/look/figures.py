@@ -12,17 +12,15 @@ from autopilot_ios.look import blocks, palette
 PLOT_HEIGHT = 120.0
 MANY = 40
 """From so many columns on there is no room between them."""
-PARTS = (("Output", palette.TINT), ("Input", palette.PURPLE), ("Cached input", palette.LINE))
+PARTS = (("Output", palette.TINT), ("Input", palette.PURPLE), ("Cached input", palette.tinted(palette.MUTED, 0.45)))
 
 
 def tiles(figures: Sequence[Figure]) -> ft.Control:
-    """Two beside each other."""
+    """Two beside each other; where their number is odd, the first for itself."""
     made = [_tile(one) for one in figures]
-    pairs = [made[at : at + 2] for at in range(0, len(made), 2)]
-    rows = [
-        ft.Row([*pair, *([ft.Container(expand=True)] if len(pair) == 1 else [])], spacing=10, intrinsic_height=True)
-        for pair in pairs
-    ]
+    odd = len(made) % 2
+    pairs = [made[:odd], *(made[at : at + 2] for at in range(odd, len(made), 2))]
+    rows = [ft.Row(pair, spacing=10, intrinsic_height=True) for pair in pairs if pair]
     return blocks.column(rows, gap=10)
 
 
@@ -66,7 +64,7 @@ def plot(shown: Plot) -> ft.Control:
         [
             ft.Column(
                 [
-                    _piece(bar.cached, palette.LINE),
+                    _piece(bar.cached, PARTS[2][1]),
                     _piece(bar.fresh, palette.PURPLE),
                     _piece(bar.output, palette.TINT),
                 ],
@@ -103,7 +101,7 @@ def plot(shown: Plot) -> ft.Control:
     return ft.Semantics(content=drawn, label=f"{shown.title}; {shown.spoken}", image=True, exclude_semantics=True)
 
 
-def _piece(share: float, color: ft.Colors) -> ft.Control:
+def _piece(share: float, color: ft.ColorValue) -> ft.Control:
     return ft.Container(height=PLOT_HEIGHT * share, bgcolor=color)
 
 
@@ -117,12 +115,12 @@ def segments(
         pill = ft.Container(
             ft.Text(
                 name,
-                size=14,
+                size=13,
                 weight=ft.FontWeight.W_600 if is_chosen else None,
                 color=palette.ON_TINT if is_chosen else palette.TEXT,
             ),
             key=f"{key}-{value}",
-            padding=ft.Padding(13, 12, 13, 12),
+            padding=ft.Padding(10, 13, 10, 13),
             border_radius=20,
             bgcolor=palette.TINT if is_chosen else palette.CARD,
             on_click=lambda: on_choose(value),

@@ -15,6 +15,7 @@ from autopilot.contract import AuditLine
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, figures, palette
 from autopilot_ios.look.lists import Kept
+from autopilot_ios.screen import SHEET_SECONDS
 from autopilot_ios.screens.looking import LookingScreen
 
 OUTCOMES = {"done": "Done", "refused": "Refused"}
@@ -193,8 +194,9 @@ class AuditScreen(LookingScreen):
         request_id = line.x_request_id
         if request_id:
 
-            def follow() -> None:
+            async def follow() -> None:
                 self.stage.dismiss()
+                await self.core.client.clock.sleep(SHEET_SECONDS)
                 self._on_trace(request_id)
 
             icon = ft.Icon(ft.CupertinoIcons.LINK, size=18, color=palette.TINT)

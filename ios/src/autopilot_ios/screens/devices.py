@@ -13,6 +13,7 @@ from autopilot.client.presenters import devices as said
 from autopilot.contract import Device
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
+from autopilot_ios.screen import SHEET_SECONDS
 from autopilot_ios.screens.hands import NOT_OWNER, Hands, may_act
 from autopilot_ios.screens.looking import LookingScreen
 from autopilot_ios.screens.phones import trouble
@@ -75,7 +76,7 @@ class DevicesScreen(LookingScreen):
         held = said.held(device)
         name = ft.Row(
             [
-                ft.Container(blocks.words(said.name(device), size=16), expand=True),
+                ft.Container(blocks.words(self._name(device), size=16), expand=True),
                 *([ft.CupertinoActivityIndicator(radius=8)] if self._devices.view.doing == device.device_id else []),
             ]
         )
@@ -90,10 +91,13 @@ class DevicesScreen(LookingScreen):
         )
         return blocks.tappable(body, key=f"device-{device.device_id}", on_click=lambda: self._choose(device))
 
+    def _name(self, device: Device) -> str:
+        return said.name(device, self.core.names.machines)
+
     # What is done about one.
 
     def _choose(self, device: Device) -> None:
-        name = blocks.field("Name", key="device-name", value=said.name(device))
+        name = blocks.field("Name", key="device-name", value=self._name(device))
         name.max_length = said.LONGEST_NAME
 
         async def rename() -> None:
@@ -104,6 +108,9 @@ class DevicesScreen(LookingScreen):
             self.stage.dismiss()
             await self._do("Confirm a device", lambda: self._devices.confirm(device))
 
+        async def leave() -> None:
+            await self._sure_of(device)
+
         rows: list[ft.Control] = [
             blocks.labelled(name, "Name"),
             blocks.button("Rename", key="rename", kind="primary", on_click=rename),
@@ -112,18 +119,19 @@ class DevicesScreen(LookingScreen):
             rows += [blocks.button("It is mine", key="confirm", on_click=confirm)]
         if not device.current:
             rows += [
-                blocks.button("Sign out", key="revoke", kind="danger", on_click=lambda: self._sure_of(device)),
+                blocks.button("Sign out", key="revoke", kind="danger", on_click=leave),
                 blocks.footnote(said.leaving(device)),
             ]
-        self.stage.sheet(said.name(device), ft.ListView([blocks.column(rows)], padding=16, expand=True))
+        self.stage.sheet(self._name(device), ft.ListView([blocks.column(rows)], padding=16, expand=True))
 
-    def _sure_of(self, device: Device) -> None:
+    async def _sure_of(self, device: Device) -> None:
         self.stage.dismiss()
+        await self.core.client.clock.sleep(SHEET_SECONDS)
 
         async def go() -> None:
             await self._do("Sign a device out", lambda: self._devices.revoke(device))
 
-        title = f"Sign out {said.name(device)}?"
+        title = f"Sign out {self._name(device)}?"
         sure(self.stage, title, said.leaving(device), button="Sign out", on_click=go)
 
     def _sure_of_others(self) -> None:

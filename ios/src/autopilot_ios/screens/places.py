@@ -18,9 +18,13 @@ from autopilot_ios.screens.spend import SpendScreen
 
 
 def places(
-    core: AppCore, device: Device, on_trace: Callable[[str], None], on_open: Callable[[str], None]
+    core: AppCore, device: Device, on_trace: Callable[[str, str], None], on_open: Callable[[str], None]
 ) -> list[list[Place]]:
-    """In groups; `on_trace`: with the id of a request to be followed, `on_open`: of a worker that was touched."""
+    """In groups.
+
+    `on_trace`: with the id of a request to be followed and the route of the screen that leads there,
+    `on_open`: with the id of a worker that was touched.
+    """
     icons = ft.CupertinoIcons
     return [
         [
@@ -37,7 +41,7 @@ def places(
                 "Audit and trace",
                 "Who did what, and every hop of a request",
                 icons.LIST_BULLET,
-                lambda: AuditScreen(core, on_trace),
+                lambda: AuditScreen(core, lambda request_id: on_trace(request_id, AuditScreen.route)),
             ),
         ],
         [
@@ -49,7 +53,9 @@ def places(
                 "Diagnostics",
                 "Connections, what failed, a log to send on",
                 icons.WAVEFORM_PATH_ECG,
-                lambda: DiagnosticsScreen(core, device, on_trace),
+                lambda: DiagnosticsScreen(
+                    core, device, lambda request_id: on_trace(request_id, DiagnosticsScreen.route)
+                ),
             ),
         ],
     ]

@@ -45,7 +45,7 @@ class SettingsScreen(Screen):
             key="asks-for-owner", value=core.asks_for_owner, active_track_color=palette.TINT, on_change=self._choose
         )
         self._face = ft.Container()
-        self._told = ft.Container()
+        self._told = ft.Container(visible=False)
         self._leave = ft.Container()
         self._has_face = False
 
@@ -164,4 +164,5 @@ class SettingsScreen(Screen):
     def _tell(self, error: AutopilotError) -> None:
         told = errors.trouble(error)
         self._told.content = blocks.notice(Label(told.sentence, "bad"), key="trouble", detail=told.hint)
+        self._told.visible = True
         update(self._told)

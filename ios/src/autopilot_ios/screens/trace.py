@@ -18,7 +18,7 @@ from autopilot_ios.screens.looking import LookingScreen
 
 ABOUT = (
     "Only what the ledger holds is seen here. The logs of server and companion are on their machines: "
-    "`autopilot trace ID` reads them there."
+    "“autopilot trace ID” reads them there."
 )
 LOOKED_THROUGH = "Looked through: receipts, answers, the audit, and the newest events of the latest workers."
 
@@ -28,9 +28,9 @@ class TraceScreen(LookingScreen):
 
     title, what = "Trace", "Following it…"
 
-    def __init__(self, core: AppCore, request_id: str, on_open: Callable[[str], None]) -> None:
-        """`on_open`: with the id of a worker that was touched."""
-        self.route = f"/trace/{request_id}"
+    def __init__(self, core: AppCore, request_id: str, on_open: Callable[[str], None], *, under: str = "") -> None:
+        """`on_open`: with the id of a worker that was touched; `under`: the route of the screen that led here."""
+        self.route = f"{under}/trace/{request_id}"
         self._request_id = request_id
         self._on_open = on_open
         self._trace: Asked[Trace | None] = Asked(core.client.clock, self._ask)

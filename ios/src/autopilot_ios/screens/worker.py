@@ -22,7 +22,7 @@ from autopilot.client.timeline_pages import Window, older
 from autopilot.contract import Approval, WorkerSnapshot
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
-from autopilot_ios.screen import Screen, update
+from autopilot_ios.screen import SHEET_SECONDS, Screen, update
 from autopilot_ios.screens.composer import Composer
 from autopilot_ios.screens.connect import ConnectScreen
 from autopilot_ios.screens.details import DetailsScreen
@@ -35,8 +35,6 @@ from autopilot_ios.timeline.scroll import TimelineScroll
 
 BATCH_SECONDS = 0.1
 """Events that come within it are drawn together."""
-SHEET_SECONDS = 0.5
-"""So long a sheet takes to go: a screen that is shown before would lie upon it, and lead back to it."""
 TICK_SECONDS = 5.0
 """How often words that time alone changes are made anew."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from autopilot.client.presenters.labels import Label
@@ -16,9 +17,10 @@ SIGN_OUT_OTHERS = "Every other device, machines too, is signed out at once."
 REVOKED = Label("It is signed out. What it asked for and nobody began is taken back.", "good")
 
 
-def name(device: Device) -> str:
-    """What it is called."""
-    return device.name or device.platform or surface_words(device.surface)
+def name(device: Device, machines: Mapping[str, str] | None = None) -> str:
+    """What it is called; `machines`: their names, by id, where they are known."""
+    machine = (machines or {}).get(device.machine_id or "")
+    return device.name or machine or device.platform or surface_words(device.surface)
 
 
 def about(device: Device) -> str:

@@ -109,23 +109,27 @@ def verdict(method: str, said: PolicyVerdict) -> tuple[Label, str]:
 def _section(one: PolicySection) -> Line:
     allowed = (f"Only {_listed(one.allow)}" if one.allow else "Nothing") if one.limited else "Anything"
     denied = (f", but not {_listed(one.deny)}") if one.deny else ""
-    return Line(sentence(spelled(one.name)), f"{allowed}{denied}", source(one))
+    return Line(sentence(spelled(one.name)), f"{allowed}{denied}", sentence(source(one)))
 
 
 def _answering(one: PolicyAnswering) -> Line:
     kinds = ", ".join(KINDS.get(kind, kind).lower() for kind in one.kinds) or "nothing"
-    return Line(sentence(spelled(one.who)), sentence(kinds) if one.limited else "Everything", source(one))
+    return Line(sentence(spelled(one.who)), sentence(kinds) if one.limited else "Everything", sentence(source(one)))
 
 
 def _rule(one: PolicyApprovalRule) -> Line:
     command = f" {' '.join(one.command)}" if one.command else ""
     where = f" in {_listed(one.folders)}" if one.folders else ""
     decision = DECISIONS.get(one.decision, one.decision)
-    return Line(one.name or one.rule_id, f"{KINDS.get(one.kind, one.kind)}{command}{where}: {decision}", source(one))
+    return Line(
+        one.name or one.rule_id, f"{KINDS.get(one.kind, one.kind)}{command}{where}: {decision}", sentence(source(one))
+    )
 
 
 def _budget(one: PolicyBudget) -> Line:
-    return Line(one.name, f"{one.tokens:,} tokens for each {one.per}, {spend.period_words(one.period)}", source(one))
+    return Line(
+        one.name, f"{one.tokens:,} tokens for each {one.per}, {spend.period_words(one.period)}", sentence(source(one))
+    )
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -56,8 +56,8 @@ class Column:
 def short(count: int) -> str:
     """`1.2 M` for 1234567; what is below a thousand as it is."""
     for size, unit in UNITS:
-        if count >= size:
-            value = count / size
+        if count >= size - size // 2000:  # what would be rounded to a thousand of a smaller unit is one of this
+            value = max(1.0, count / size)
             return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"  # noqa: PLR2004 - three digits
     return str(count)
 
