@@ -11,6 +11,8 @@ from tests.api.contract.world import Person, announce
 from tests.ios.worker_desk import Desk, desk
 from tests.waiting import until
 
+from autopilot.client.app_core import AppCore
+
 pytestmark = pytest.mark.slow
 
 
@@ -67,6 +69,28 @@ async def test_a_worker_that_does_not_run_is_not_asked(ada: Person, tmp_path: Pa
         await opened(at, "connect")
         await at.phone.waits_for("This worker is not running")
         assert at.phone.find("connect").disabled
+
+
+# Whose phone it is.
+
+
+async def test_where_the_owner_is_asked_for_nobody_else_writes_or_stops(
+    ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(AppCore, "asks_for_owner", True)
+    async with desk(ada, tmp_path) as at:
+        at.hand.owner = False
+        await until(lambda: at.phone.has("say"))
+        await at.phone.type("say", "Delete everything.")
+        await at.phone.tap("send")
+        await at.phone.waits_for("did not recognise its owner")
+        await opened(at, "stop")
+        await until(lambda: at.phone.has("stop"))
+        await at.phone.tap("stop")
+        assert at.core.acts.view == ()
+        at.hand.owner = True
+        await at.phone.tap("stop")
+        await until(lambda: len(at.core.acts.view) == 1)
 
 
 # A request by hand.

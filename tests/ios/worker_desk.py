@@ -30,6 +30,11 @@ class Hand:
     felt: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
+    owner: bool = True
+
+    async def is_owner(self, reason: str) -> bool:
+        assert reason
+        return self.owner
 
     async def succeeded(self) -> None:
         self.felt.append("well")

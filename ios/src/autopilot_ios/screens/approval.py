@@ -24,8 +24,8 @@ from autopilot.contract import Approval, ApprovalOption
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.forms import Form
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 from autopilot_ios.timeline.evidence import evidence as drawn
 from autopilot_ios.timeline.frame import Look, Place
 
@@ -39,7 +39,7 @@ class ApprovalScreen(Screen):
 
     title = "Question"
 
-    def __init__(self, core: ActingCore, approval_id: str, hands: Hands, on_worker: Callable[[str], None]) -> None:
+    def __init__(self, core: ActingCore, approval_id: str, hands: PhoneWays, on_worker: Callable[[str], None]) -> None:
         """`on_worker`: with the id of the worker whose session is to be opened."""
         self.route = f"/inbox/{approval_id}"
         self._core = core
@@ -252,7 +252,7 @@ class ApprovalScreen(Screen):
         )
 
     async def _send(self, answer: Answer) -> None:
-        self._is_unknown = not await may_act(self._core, self._hands, REASON)
+        self._is_unknown = not await is_theirs(self._core, self._hands, REASON)
         if self._is_unknown:
             self._draw(self._store.view)
             update(self._foot)

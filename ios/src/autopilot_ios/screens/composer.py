@@ -18,11 +18,12 @@ from autopilot.contract import WorkerSnapshot
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import update
-from autopilot_ios.screens.phones import PhoneWays
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 SHOWN = 2
 """Of what was sent: the last, and one that is still on its way; all of it is in the timeline."""
+REASON = "Write to a session of Codex"
 
 
 class Composer:
@@ -101,7 +102,7 @@ class Composer:
                 act.label,
                 key=act.name,
                 kind=act.weight,
-                on_click=self._interrupt if act.name == "interrupt" else self._sender(act.name),
+                on_click=self._guarded(self._interrupt if act.name == "interrupt" else self._sender(act.name)),
                 disabled=self._is_sending and act.name != "interrupt",
             )
             for act in composing.acts(turn_id)
@@ -119,7 +120,7 @@ class Composer:
             "adopt": lambda: self._request("thread/resume"),
             "fork": lambda: self._request("thread/fork"),
         }
-        buttons = [blocks.button(way.label, key=way.name, on_click=ways[way.name]) for way in may.ways]
+        buttons = [blocks.button(way.label, key=way.name, on_click=self._guarded(ways[way.name])) for way in may.ways]
         return [blocks.footnote(may.words), *([ft.Row(buttons, spacing=8, wrap=True)] if buttons else [])]
 
     def _receipt(self, act: Act) -> ft.Control:
@@ -135,6 +136,17 @@ class Composer:
 
     def _typed(self) -> None:
         self._core.drafts.write(self._worker_id, self._field.value or "")
+
+    def _guarded(self, do: Callable[[], Any]) -> blocks.Click:
+        """Do it, once the phone knows its owner, where that is asked for."""
+
+        async def guarded() -> None:
+            if await is_theirs(self._core, self._phone, REASON):
+                do()
+            else:
+                self._say(NOT_OWNER)
+
+        return guarded
 
     def _sender(self, name: str) -> Callable[[], None]:
         def send() -> None:

@@ -14,9 +14,8 @@ from autopilot.contract import Device
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import SHEET_SECONDS
-from autopilot_ios.screens.hands import NOT_OWNER, Hands, may_act
 from autopilot_ios.screens.looking import LookingScreen
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 from autopilot_ios.screens.sure import sure
 
 
@@ -25,7 +24,7 @@ class DevicesScreen(LookingScreen):
 
     title, route, what = "Devices", "/devices", "Loading your devices…"
 
-    def __init__(self, core: AppCore, hands: Hands) -> None:
+    def __init__(self, core: AppCore, hands: PhoneWays) -> None:
         self._devices = DeviceStore(core.client)
         super().__init__(core, self._devices)
         self._hands = hands
@@ -141,7 +140,7 @@ class DevicesScreen(LookingScreen):
         sure(self.stage, "Sign out all others?", said.SIGN_OUT_OTHERS, button="Sign out", on_click=go)
 
     async def _do(self, reason: str, work: Callable[[], Awaitable[bool]]) -> None:
-        if not await may_act(self.core, self._hands, reason):
+        if not await is_theirs(self.core, self._hands, reason):
             self.stage.say(NOT_OWNER)
             return
         await (self._hands.succeeded() if await work() else self._hands.failed())

@@ -11,8 +11,8 @@ from autopilot.client.stopping import EmergencyStop, StopRow, StopView
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.lists import Kept
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 
 REASON = "Stop all sessions of Codex"
 
@@ -22,7 +22,7 @@ class EmergencyScreen(Screen):
 
     title, route = stops.TITLE, "/emergency"
 
-    def __init__(self, core: ActingCore, hands: Hands) -> None:
+    def __init__(self, core: ActingCore, hands: PhoneWays) -> None:
         self._core = core
         self._hands = hands
         self._stop = EmergencyStop(core.client, core.overview)
@@ -130,7 +130,7 @@ class EmergencyScreen(Screen):
         return ft.ListView([head, *rows], expand=True, padding=16, spacing=10)
 
     async def _sure(self) -> None:
-        self._is_unknown = not await may_act(self._core, self._hands, REASON)
+        self._is_unknown = not await is_theirs(self._core, self._hands, REASON)
         if self._is_unknown:
             self._draw(self._stop.view)
             update(self._foot)

@@ -1,4 +1,4 @@
-"""What screens that act ask of the phone and of the core: the same few things for each of them."""
+"""What screens that act ask of the core: the same few things for each of them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ from typing import Protocol
 
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.overview_store import OverviewStore
-from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.people import Names
-from autopilot_ios.screens.phones import PhoneWays
-
-NOT_OWNER = Label("Nothing was sent: this phone did not recognise its owner.", "warn")
+from autopilot_ios.screens.phones import Guarded
 
 
-class Hands(PhoneWays, Protocol):
-    """Of the phone: autopilot_ios.device.Device."""
-
-    async def is_owner(self, reason: str) -> bool:
-        """Whether its owner is there."""
-        ...
-
-
-class ActingCore(Protocol):
+class ActingCore(Guarded, Protocol):
     """Of the core: autopilot.client.app_core.AppCore."""
 
     @property
@@ -38,13 +27,3 @@ class ActingCore(Protocol):
     def names(self) -> Names:
         """What people, devices, machines and teams are called."""
         ...
-
-    @property
-    def asks_for_owner(self) -> bool:
-        """Whether the owner is to be recognised before anything is administered."""
-        ...
-
-
-async def may_act(core: ActingCore, hands: Hands, reason: str) -> bool:
-    """Whether whoever holds the phone may do this, as far as its owner wants that looked at."""
-    return not core.asks_for_owner or await hands.is_owner(reason)

@@ -17,8 +17,8 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine, WorkerSummary
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 
 AGES_SECONDS = 15.0
 REASON = "Change who reaches a machine"
@@ -49,7 +49,7 @@ class Ways:
 class MachineScreen(Screen):
     """One of them."""
 
-    def __init__(self, core: ActingCore, machine_id: str, hands: Hands, ways: Ways) -> None:
+    def __init__(self, core: ActingCore, machine_id: str, hands: PhoneWays, ways: Ways) -> None:
         self.route = f"/machines/{machine_id}"
         self._core = core
         self._machine_id = machine_id
@@ -219,7 +219,7 @@ class MachineScreen(Screen):
         )
 
     async def _do(self, act: Callable[[], Awaitable[bool]]) -> None:
-        self._is_unknown = not await may_act(self._core, self._hands, REASON)
+        self._is_unknown = not await is_theirs(self._core, self._hands, REASON)
         if self._is_unknown:
             self._redraw()
         elif await act():

@@ -19,8 +19,8 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 
 REASON = "Start a session of Codex"
 
@@ -42,7 +42,7 @@ class NewSessionScreen(Screen):
     def __init__(
         self,
         core: NewSessionCore,
-        hands: Hands,
+        hands: PhoneWays,
         on_worker: Callable[[str], None],
         *,
         machine_id: str | None = None,
@@ -291,7 +291,7 @@ class NewSessionScreen(Screen):
         ]
 
     async def _start(self) -> None:
-        self._is_unknown = not await may_act(self._core, self._hands, REASON)
+        self._is_unknown = not await is_theirs(self._core, self._hands, REASON)
         if self._is_unknown:
             self._draw(self._store.view)
             update(self._foot)

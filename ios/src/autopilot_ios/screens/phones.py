@@ -31,6 +31,27 @@ class PhoneWays(Protocol):
         """Let it be felt that it did not."""
         ...
 
+    async def is_owner(self, reason: str) -> bool:
+        """Whether its owner is there."""
+        ...
+
+
+NOT_OWNER = Label("Nothing was sent: this phone did not recognise its owner.", "warn")
+
+
+class Guarded(Protocol):
+    """Of the core: autopilot.client.app_core.AppCore."""
+
+    @property
+    def asks_for_owner(self) -> bool:
+        """Whether the owner is to be recognised before anything is administered."""
+        ...
+
+
+async def is_theirs(core: Guarded, phone: PhoneWays, reason: str) -> bool:
+    """Whether whoever holds the phone may do this, as far as its owner wants that looked at."""
+    return not core.asks_for_owner or await phone.is_owner(reason)
+
 
 def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:
     """Why something was not done: what happened, the way out, and the call's request id."""

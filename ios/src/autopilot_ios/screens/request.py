@@ -13,10 +13,11 @@ from autopilot.client.presenters import requesting, visible
 from autopilot.contract import Receipt, RequestOutcome
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import PhoneWays
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 PARAMS = "Params (JSON)"
+REASON = "Send a request to Codex"
 
 
 class RequestScreen(Screen):
@@ -120,6 +121,9 @@ class RequestScreen(Screen):
         if not draft.can_send:
             self._check()
             await self._phone.failed()
+            return
+        if not await is_theirs(self._core, self._phone, REASON):
+            self.stage.say(NOT_OWNER)
             return
         self._sent.insert(0, self._core.acts.request(self._worker_id, draft.method, draft.params))
         self._remember(draft.method, written)

@@ -13,7 +13,7 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, figures, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER
+from autopilot_ios.screens.phones import NOT_OWNER
 from autopilot_ios.screens.sure import sure
 
 

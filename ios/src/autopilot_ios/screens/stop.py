@@ -12,8 +12,10 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Receipt, StoppedWorker
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import PhoneWays
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
 from autopilot_ios.screens.receipts import receipt
+
+REASON = "Stop a session of Codex"
 
 
 class StopScreen(Screen):
@@ -75,7 +77,10 @@ class StopScreen(Screen):
                 went_well = act.view.phase in ("waiting", "done")
                 await (self._phone.succeeded() if went_well else self._phone.failed())
 
-    def _stop(self) -> None:
+    async def _stop(self) -> None:
+        if not await is_theirs(self._core, self._phone, REASON):
+            self.stage.say(NOT_OWNER)
+            return
         reason = (self._reason.value or "").strip() or None
         self._act = self._core.acts.stop(self._worker_id, reason=reason, force=bool(self._force.value))
         self._draw()

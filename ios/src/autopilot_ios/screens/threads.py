@@ -13,8 +13,8 @@ from autopilot.client.presenters import errors
 from autopilot.client.threads import OlderThread
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.hands import NOT_OWNER, ActingCore, Hands, may_act
-from autopilot_ios.screens.phones import trouble
+from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
 
 REASON = "Take up a thread of Codex"
 
@@ -24,7 +24,7 @@ class ThreadsScreen(Screen):
 
     title = "Older threads"
 
-    def __init__(self, core: ActingCore, machine_id: str, hands: Hands, on_worker: Callable[[str], None]) -> None:
+    def __init__(self, core: ActingCore, machine_id: str, hands: PhoneWays, on_worker: Callable[[str], None]) -> None:
         """`on_worker`: with the id of the worker that one is."""
         self.route = f"/machines/{machine_id}/threads"
         self._core = core
@@ -97,7 +97,7 @@ class ThreadsScreen(Screen):
 
     def _takes(self, thread_id: str) -> blocks.Click:
         async def take() -> None:
-            self._is_unknown = not await may_act(self._core, self._hands, REASON)
+            self._is_unknown = not await is_theirs(self._core, self._hands, REASON)
             if self._is_unknown:
                 self._draw(self._store.view)
                 update(self._body)
