@@ -95,8 +95,8 @@ class StopScreen(Screen):
         self._form.visible = not has_it
         parts: list[ft.Control] = []
         result = act.view.result
-        if isinstance(result, StoppedWorker):
-            title, words = stops.became_one(result)
+        if isinstance(result, StoppedWorker) or (isinstance(result, Receipt) and not act.view.has_ended):
+            title, words = _on_its_way(result)
             parts += [blocks.words(title, size=20, strong=True), blocks.words(words)]
         elif isinstance(result, Receipt):
             parts.append(blocks.words(stops.ended(result).text, size=20, strong=True))
@@ -108,3 +108,9 @@ class StopScreen(Screen):
         self._result.content = blocks.column(parts, gap=14)
         update(self._form)
         update(self._result)
+
+
+def _on_its_way(result: StoppedWorker | Receipt) -> tuple[str, str]:
+    if isinstance(result, StoppedWorker):
+        return stops.became_one(result)
+    return stops.on_its_way(machine_unreachable=result.machine_unreachable is True)

@@ -86,10 +86,15 @@ AWAY_ONE = "Its machine is away: the stop waits there, and is done first of all 
 ASKED_ONE = "Its machine was asked. The receipt says what became of it."
 
 
+def on_its_way(*, machine_unreachable: bool) -> tuple[str, str]:
+    """A stop that has not ended: a title, and what that means."""
+    return "Being stopped", AWAY_ONE if machine_unreachable else ASKED_ONE
+
+
 def became_one(stopped: StoppedWorker) -> tuple[str, str]:
     """What was done with one worker: a title, and what that means."""
     if stopped.status != "stopped":
-        return "Being stopped", AWAY_ONE if stopped.machine_unreachable else ASKED_ONE
+        return on_its_way(machine_unreachable=stopped.machine_unreachable is True)
     if stopped.idempotent_replay:
         return "Stopped", "It was stopped already: nothing was done."
     return "Stopped", "Its log is closed. Opening it again goes on where it was."
