@@ -127,7 +127,9 @@ async def test_a_pairing_link_is_taken_up_also_where_the_app_was_open_already(wo
         approver = client.approver()
         offered = await approver.offer("device")
         await held.opens(app_link(world.api.url, offered.secret))
+        assert held.find("invited-server").value == world.api.url, "whoever wrote the link, nothing is joined unasked"
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(held.tap("accept"))
 
             async def both_sides_spoke() -> tuple[str, ...] | None:
                 return words_of(await approver.step())

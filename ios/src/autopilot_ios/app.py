@@ -85,19 +85,18 @@ class App:
         end = signing_in.subscribe(lambda view: done.set() if view.step == "done" else None)
         stop_drawing = Welcome(self._page, signing_in).show()
         try:
-            async with asyncio.TaskGroup() as tasks:
 
-                def join() -> None:
-                    if isinstance(link := self._linked(), PairLink):
-                        tasks.create_task(signing_in.join(link))
+            def look() -> None:
+                if isinstance(link := self._linked(), PairLink):
+                    signing_in.invited(link)
 
-                def linked(event: ft.RouteChangeEvent) -> None:
-                    self._link = event.route
-                    join()
+            def linked(event: ft.RouteChangeEvent) -> None:
+                self._link = event.route
+                look()
 
-                self._page.on_route_change = linked
-                join()
-                await done.wait()
+            self._page.on_route_change = linked
+            look()
+            await done.wait()
         finally:
             self._page.on_route_change = self._opened_by_link
             stop_drawing()

@@ -28,9 +28,10 @@ from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import PairingDevice
 from autopilot.contract.errors import AutopilotError
 
-Step = Literal["server", "email", "code", "words", "done"]
+Step = Literal["server", "invited", "email", "code", "words", "done"]
 """
 server  where the server is, or a pairing code or link
+invited a link has opened the app: whether to pair with that server
 email   whose mail a code goes to
 code    the code
 words   a pairing: the words that must be on both screens
@@ -81,6 +82,7 @@ class SigningIn:
         self._clock = clock
         self._wiring: dict[str, Any] = {"surface": "ios", "transport": transport, "clock": clock}
         self._joiner: Joiner | None = None
+        self._link: PairLink | None = None
         self._listeners: list[Callable[[SigningInView], None]] = []
         self.view = SigningInView()
         if (known := keychain.get(Kept.SERVER)) is not None:
@@ -134,6 +136,20 @@ class SigningIn:
 
         await self._try(verify)
 
+    def invited(self, link: PairLink) -> None:
+        """A link has opened the app: nobody knows who wrote it, so that it is only shown where it leads.
+
+        Not while something else is under way: a link of somebody's must not change the server of a sign-in.
+        """
+        if not self.view.is_busy:
+            self._link = link
+            self._became(step="invited", server=link.server, words=(), account=None, problem=None)
+
+    async def accept(self) -> None:
+        """Take up the pairing that the link offers."""
+        if self._link is not None:
+            await self.join(self._link)
+
     async def join(self, link: PairLink) -> None:
         """Take up a pairing, and wait until it is confirmed on the other device, refused, or over.
 
@@ -150,8 +166,8 @@ class SigningIn:
 
     def back(self) -> None:
         """One step back; what was typed stays."""
-        self._joiner = None
-        steps: dict[Step, Step] = {"email": "server", "code": "email", "words": "server"}
+        self._joiner = self._link = None
+        steps: dict[Step, Step] = {"email": "server", "code": "email", "words": "server", "invited": "server"}
         self._became(step=steps.get(self.view.step, "server"), problem=None, is_busy=False)
 
     # Inside.

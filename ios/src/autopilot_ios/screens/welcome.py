@@ -45,7 +45,13 @@ class Welcome:
         self._body.update()
 
     def _draw(self, view: SigningInView) -> None:
-        steps = {"server": self._server, "email": self._email, "code": self._code, "words": self._words}
+        steps = {
+            "server": self._server,
+            "invited": self._invited,
+            "email": self._email,
+            "code": self._code,
+            "words": self._words,
+        }
         self._shown = view
         step = steps.get(view.step)
         parts = [*_head(), *(step(view) if step else [blocks.loading("Opening your sessions…")])]
@@ -68,6 +74,20 @@ class Welcome:
             address,
             self._go("Continue", "continue", view, self._choose),
             blocks.footnote(f"You can paste a pairing link here, or scan its code with the camera. {COPY_FROM}"),
+        ]
+
+    def _invited(self, view: SigningInView) -> list[ft.Control]:
+        server = view.server
+        warned = addresses.warnings(server) if server else ()
+        return [
+            blocks.words("Pair this phone with this server?", size=17, strong=True),
+            blocks.card(ft.Text(server.url if server else "", size=17, color=palette.TEXT, key="invited-server")),
+            *(blocks.notice(Label(warning, "warn"), key="warning") for warning in warned),
+            blocks.footnote(
+                "A link has opened this. Say yes only if you asked for it: what you write goes there then."
+            ),
+            self._go("Pair", "accept", view, self._core.accept),
+            self._back("No"),
         ]
 
     def _email(self, view: SigningInView) -> list[ft.Control]:
