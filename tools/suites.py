@@ -187,7 +187,7 @@ SUITES = (
     Suite("web", ("web",), 120),
     Suite("browser", ("browser",), 450, processes=1, leg=chromium),
     Suite("ios", ("ios",), 100),
-    Suite("phone", ("phone",), 220, processes=1, leg=chromium),
+    Suite("phone", ("phone",), 280, processes=1, leg=chromium),
     Suite("webkit", ("webkit",), 45, processes=1, leg=webkit),
 )
 

@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import flet as ft
 
 from autopilot.client.overview_store import OverviewView
-from autopilot.client.presenters import errors, inbox
+from autopilot.client.presenters import inbox
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.lists import Kept
-from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.hands import ActingCore
+from autopilot_ios.screens.listing import ListingScreen
 
-AGES_SECONDS = 30.0
 
-
-class InboxScreen(Screen):
+class InboxScreen(ListingScreen):
     """The second tab."""
 
     title, route = "Inbox", "/inbox"
+    loading_words = "Loading what waits for you…"
 
     def __init__(self, core: ActingCore, on_open: Callable[[str], None]) -> None:
         """`on_open`: with the id of the question that was chosen."""
-        self._core = core
+        super().__init__(core)
         self._on_open = on_open
         self._waiting = Kept(self._card)
         self._ended = Kept(self._card)
-        self._list = ft.ListView(expand=True, padding=16, spacing=10)
-        self._body = ft.Container(expand=True)
-
-    def build(self) -> ft.Control:
-        """See Screen."""
-        self._draw(self._core.overview.view)
-        return self._body
-
-    async def run(self) -> None:
-        """See Screen."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._age())
-            async for view in self._core.overview.changes():
-                self._draw(view)
-                update(self._body)
-
-    async def refresh(self) -> None:
-        """See Screen."""
-        self._core.overview.poke(reopen=True)
 
     def _draw(self, view: OverviewView) -> None:
         now, names = self._core.client.clock.now(), self._core.names
@@ -68,12 +47,6 @@ class InboxScreen(Screen):
         ]
         self._body.content = self._list
 
-    def _nothing_known(self, view: OverviewView) -> ft.Control:
-        error = view.error or view.connection.error
-        if error is not None:
-            return blocks.failed(errors.words(error), self.refresh)
-        return blocks.loading("Loading what waits for you…")
-
     def _card(self, row: inbox.Row) -> ft.Control:
         lines: list[ft.Control] = [
             ft.Row([ft.Container(blocks.footnote(row.where, lines=1), expand=True), blocks.pill(row.label)], spacing=8)
@@ -92,12 +65,6 @@ class InboxScreen(Screen):
             inside, key=f"approval-{row.approval_id}", on_click=lambda: self._on_open(row.approval_id)
         )
         return blocks.card(place, padding=0)
-
-    async def _age(self) -> None:
-        while True:
-            await self._core.client.clock.sleep(AGES_SECONDS)
-            self._draw(self._core.overview.view)
-            update(self._body)
 
 
 def _title(text: str) -> ft.Control:
