@@ -164,8 +164,10 @@ def _machine(worker: Worker) -> Iterator[Trouble]:
 
 def _place(worker: Worker) -> Iterator[Trouble]:
     place = worker.backend
-    if place is None or place.kind == "desktop" or place.state not in _PLACES:
+    if place is None or place.state not in _PLACES:
         return
+    if place.state == "unreachable" and worker.health.machine.state == "down":
+        return  # the machine in it has said so
     badge, words, tone = _PLACES[place.state]
     said = words.format(place.display_name or backend(worker)) + (f" {sentence(place.reason)}." if place.reason else "")
     yield Trouble("backend", badge, said, tone, place.checked_at, "Looked at")
