@@ -176,7 +176,7 @@ SUITES = (
     Suite("ops db", ("ops", "db"), 110),
     Suite("client", ("client",), 150),
     Suite("runtime", ("runtime",), 380),
-    Suite("api", ("api",), 400),
+    Suite("api", ("api",), 480),
     Suite("companion", ("soak", "companion"), 330, processes=3, options=("--dist", "worksteal")),
     Suite("cli", ("cli",), 110),
     Suite("e2e", ("e2e",), 480, processes=1),
