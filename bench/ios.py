@@ -94,7 +94,7 @@ def _doing(number: int) -> Iterator[tuple[str, dict[str, Any]]]:
         case 2:
             lines = "".join(f"-    old {n}\n+    new {n}\n     same {n}\n" for n in range(8))
             change = {
-                "path": f"/work/src/a{number}.py",
+                "path": f"/project/src/a{number}.py",
                 "kind": {"type": "update"},
                 "diff": f"@@ -1,16 +1,16 @@\n{lines}",
             }

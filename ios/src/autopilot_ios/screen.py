@@ -6,6 +6,7 @@ state of its own but what is being typed. Never asks who may do what: the server
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -55,16 +56,16 @@ class Stage(Protocol):
         ...
 
 
-class Screen:
+class Screen(ABC):
     """One screen. `stage` is there from when it is shown."""
 
     title = ""
     route = "/"
     stage: Stage
 
+    @abstractmethod
     def build(self) -> ft.Control:
         """The body; called once, before `run`."""
-        raise NotImplementedError
 
     def actions(self) -> list[ft.Control]:
         """At the right of its head."""
@@ -74,10 +75,10 @@ class Screen:
         """What stays below the body: a composer."""
         return None
 
-    async def run(self) -> None:
+    async def run(self) -> None:  # noqa: B027 - a screen that only stands there does nothing
         """Keep what is shown true for as long as it is shown; cancelled when it no longer is."""
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> None:  # noqa: B027 - as above
         """Look now: a person asked for it."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 
 import flet as ft
 
@@ -42,9 +43,9 @@ class ListingScreen(Screen):
         """See Screen."""
         self._core.overview.poke(reopen=True)
 
+    @abstractmethod
     def _draw(self, view: OverviewView) -> None:
         """Put what is known into the body."""
-        raise NotImplementedError
 
     def _nothing_known(self, view: OverviewView) -> ft.Control:
         error = view.error or view.connection.error

@@ -7,6 +7,7 @@ stays, with its age and why there is nothing newer.
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -73,13 +74,13 @@ class LookingScreen(Screen):
 
     # What a screen says.
 
+    @abstractmethod
     def content(self) -> Sequence[ft.Control] | None:
         """What is known; None: nothing yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self) -> AutopilotError | None:
         """Why it could not be asked for the last time."""
-        raise NotImplementedError
 
     def as_of(self) -> datetime | None:
         """When what is shown was said."""
