@@ -29,7 +29,8 @@ const forget = async (but) => {
   for (const name of await caches.keys()) if (name.startsWith(PAGES) && name !== but) await caches.delete(name);
 };
 
-/* Nobody is signed in here any more: what was kept goes, what is shown too, and what is on its way has nowhere to go. */
+/* Nobody is signed in here any more (whatever ended it leads to the sign-in): what was kept goes, what is shown too, and
+   what is on its way has nowhere to go. */
 const leave = async () => {
   await forget();
   for (const shown of await self.registration.getNotifications()) shown.close();
@@ -80,7 +81,6 @@ const screen = async (event) => {
   const { request } = event;
   const fromNetwork = fetch(request).then((answer) => {
     if (answer.ok && !answer.redirected) event.waitUntil(keep(request, answer.clone()));
-    else if (answer.redirected && new URL(answer.url).pathname === "/sign-in") event.waitUntil(leave());
     return answer;
   });
   const late = new Promise((resolve) => { setTimeout(resolve, PATIENCE, "late"); });
@@ -106,6 +106,8 @@ self.addEventListener("fetch", (event) => {
     event.respondWith((async () => (await caches.match(event.request)) ?? fetch(event.request))());
   } else if (isScreen(event.request, url)) {
     event.respondWith(screen(event));
+  } else if (event.request.mode === "navigate" && url.pathname === "/sign-in") {
+    event.waitUntil(leave());
   }
 });
 

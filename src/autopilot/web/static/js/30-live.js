@@ -54,7 +54,7 @@ const Live = (() => {
     on("reload", () => resync());
     on("over", (said) => {
       close();
-      if (said.why === "signed_out") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+      if (said.why === "signed_out") App.goTo(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
       else { say("refused", (said.message || "The server refused this page") + (said.request_id ? ` (request ${said.request_id})` : "")); }
     });
     source.onerror = () => { tell(); if (source?.readyState === EventSource.CLOSED) { clearTimeout(again); again = setTimeout(open, 2000 + Math.random() * 1000); } };
@@ -65,7 +65,7 @@ const Live = (() => {
     close();
     try {
       const answer = await fetch(location.href, { headers: { "x-resync": "true" } });
-      if (answer.redirected) return location.assign(answer.url);
+      if (answer.redirected) return App.goTo(answer.url);
       if (answer.ok) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const id of ["screen", "list"]) {

@@ -1,0 +1,82 @@
+"""A browser whose session ends: by its own sign-out, or from elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, Request, Route, expect
+from tests.api.contract.world import World
+from tests.browser.screens import PATIENCE_MS
+from tests.browser.served import Desk, desk, server
+from tests.waiting import until
+
+from autopilot.testing.postgres import TestCluster
+
+pytestmark = pytest.mark.e2e
+expect.set_options(timeout=PATIENCE_MS)
+
+KEPT = "async () => (await caches.keys()).filter((name) => name.startsWith('pages-'))"
+CONTROLLED = "() => navigator.serviceWorker.controller !== null"
+
+
+@pytest.fixture(scope="module")
+async def world(cluster: TestCluster) -> AsyncIterator[World]:
+    async with server(cluster) as made:
+        yield made
+
+
+@pytest.fixture
+async def ada(world: World, launched: Browser) -> AsyncIterator[Desk]:
+    async with desk(world, launched) as made:
+        yield made
+
+
+async def kept_page(ada: Desk) -> Page:
+    """The list of devices, kept for the time without network."""
+    page = await ada.visit.open("/devices")
+    await page.wait_for_function(CONTROLLED)
+    await ada.visit.open("/devices")
+    await until(lambda: page.evaluate(KEPT))
+    return page
+
+
+async def test_the_answer_to_a_sign_out_arrives_though_the_stream_tells_of_its_end_first(ada: Desk):
+    page, over = await kept_page(ada), asyncio.Event()
+    await expect(page.locator("#state")).to_have_attribute("data-state", "live")
+
+    def ended(request: Request) -> None:
+        if request.url.endswith("/live"):
+            over.set()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch(max_redirects=0)
+        await over.wait()
+        await route.fulfill(response=answer)
+
+    page.on("requestfinished", ended)
+    page.on("requestfailed", ended)
+
+    await page.route("**/sign-out", answer_late)
+    await page.get_by_role("button", name="Sign out", exact=True).first.click()
+
+    await page.wait_for_url(f"{ada.visit.url}/sign-in")
+    await until(lambda: nothing_kept(page))
+    assert await ada.visit.context.cookies() == []
+
+
+async def test_a_browser_signed_out_from_elsewhere_keeps_no_screen_and_every_draft(ada: Desk):
+    page = await kept_page(ada)
+    await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await page.locator("#say").fill("not sent yet")
+    assert (await ada.person.post("/api/devices/revoke-others")).status_code == 200
+
+    await page.wait_for_url(f"{ada.visit.url}/sign-in?next=*")
+    await until(lambda: nothing_kept(page))
+    drafts = await page.evaluate("() => Object.entries(localStorage).filter(([key]) => key.startsWith('draft.'))")
+    assert [words for _, words in drafts] == ["not sent yet"]
+
+
+async def nothing_kept(page: Page) -> bool:
+    return await page.evaluate(KEPT) == []
