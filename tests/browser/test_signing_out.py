@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.e2e
 expect.set_options(timeout=PATIENCE_MS)
 
 KEPT = "async () => (await caches.keys()).filter((name) => name.startsWith('pages-'))"
+SHOWN = """(is) => {
+    Object.defineProperty(document, "hidden", { value: !is, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""As if the tab went behind others, and came back."""
 CONTROLLED = "() => navigator.serviceWorker.controller !== null"
 
 
@@ -42,8 +48,10 @@ async def kept_page(ada: Desk) -> Page:
     return page
 
 
-async def test_the_answer_to_a_sign_out_arrives_though_the_stream_tells_of_its_end_first(ada: Desk):
-    page, over = await kept_page(ada), asyncio.Event()
+@asynccontextmanager
+async def answered_late(page: Page, path: str) -> AsyncIterator[None]:
+    """What is posted there is answered when the stream has ended."""
+    over = asyncio.Event()
     await expect(page.locator("#state")).to_have_attribute("data-state", "live")
 
     def ended(request: Request) -> None:
@@ -57,11 +65,16 @@ async def test_the_answer_to_a_sign_out_arrives_though_the_stream_tells_of_its_e
 
     page.on("requestfinished", ended)
     page.on("requestfailed", ended)
+    await page.route(f"**{path}", answer_late)
+    yield
 
-    await page.route("**/sign-out", answer_late)
-    await page.get_by_role("button", name="Sign out", exact=True).first.click()
 
-    await page.wait_for_url(f"{ada.visit.url}/sign-in")
+async def test_the_answer_to_a_sign_out_arrives_though_the_stream_tells_of_its_end_first(ada: Desk):
+    page = await kept_page(ada)
+    async with answered_late(page, "/sign-out"):
+        await page.get_by_role("button", name="Sign out", exact=True).first.click()
+        await page.wait_for_url(f"{ada.visit.url}/sign-in")
+
     await until(lambda: nothing_kept(page))
     assert await ada.visit.context.cookies() == []
 
@@ -80,3 +93,24 @@ async def test_a_browser_signed_out_from_elsewhere_keeps_no_screen_and_every_dra
 
 async def nothing_kept(page: Page) -> bool:
     return await page.evaluate(KEPT) == []
+
+
+async def test_the_answer_to_an_accounts_deletion_arrives_though_the_stream_tells_of_its_end_first(ada: Desk):
+    page = await kept_page(ada)
+    await page.evaluate("() => localStorage.setItem('draft.somebody.w', 'not sent yet')")
+    await ada.visit.open("/devices/delete")
+    await page.get_by_role("textbox").fill("delete")
+    async with answered_late(page, "/devices/delete"):
+        await page.get_by_role("button", name="Delete").click()
+        await page.wait_for_url(f"{ada.visit.url}/sign-in")
+
+    assert await ada.visit.context.cookies() == []
+    assert await page.evaluate("() => Object.keys(localStorage)") == []
+
+
+async def test_a_tab_that_slept_while_another_signed_out_wakes_at_the_sign_in(ada: Desk):
+    page = await ada.visit.open("/machines")
+    await page.evaluate(SHOWN, False)
+    await ada.visit.context.clear_cookies()
+    await page.evaluate(SHOWN, True)
+    await page.wait_for_url(f"{ada.visit.url}/sign-in?next=%2Fmachines")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import httpx2
@@ -21,6 +22,7 @@ OPEN = {
 """What one may open who is not signed in: to sign in, to come in by a link, and what browsers load by themselves."""
 NO_FORM = {"/notifications/answer"}
 """Takes the cookie and a token that is good once, in place of a form's proof (test_notification_answers.py)."""
+LIVE = "/live"
 ROUTES = [
     (method, route.path)
     for route in Web(stopping=asyncio.Event()).routes
@@ -38,12 +40,20 @@ def test_what_is_open_is_there():
     assert {path for _, path in ROUTES} >= OPEN | NO_FORM
 
 
-@pytest.mark.parametrize(("method", "path"), [one for one in ROUTES if one[1] not in OPEN], ids=" ".join)
+@pytest.mark.parametrize(("method", "path"), [one for one in ROUTES if one[1] not in {*OPEN, LIVE}], ids=" ".join)
 async def test_nobody_gets_in_without_a_cookie(world: World, method: str, path: str):
     async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as http:
         answer = await http.request(method, filled(path), json={} if path in NO_FORM else None)
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
     assert answer.text == ""
+
+
+async def test_a_stream_without_a_cookie_says_so_since_no_script_sees_where_it_is_led(world: World):
+    async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as http:
+        answer = await http.get(LIVE)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    kind, data = answer.text.splitlines()[:2]
+    assert (kind, json.loads(data.removeprefix("data: "))["why"]) == ("event: over", "signed_out")
 
 
 @pytest.mark.parametrize(

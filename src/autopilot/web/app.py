@@ -23,10 +23,11 @@ from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.everything import Entry
 from autopilot.client.presenters import recoveries
 from autopilot.client.presenters.people import Names
+from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
-from autopilot.web.live import Put, Tab
+from autopilot.web.live import Put, Tab, over
 from autopilot.web.pages import (
     audit,
     devices,
@@ -127,7 +128,10 @@ class Web:
 
     async def _live(self, request: Request) -> Response:
         worker_id = request.query_params.get("worker") or None
-        visitor = self.doors.visitors.visitor(request)
+        try:
+            visitor = self.doors.visitors.visitor(request)
+        except SignInAgain as error:  # no script sees where an EventSource was led to
+            return Response(over(error), media_type="text/event-stream", headers={"cache-control": "no-store"})
         names = await self.doors.names.of(visitor)
         return _Streamed(
             Tab(

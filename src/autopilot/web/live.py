@@ -118,10 +118,8 @@ class Tab:
         """Do it; an end that no reconnecting changes is told to the browser."""
         try:
             await work
-        except SignInAgain as error:
-            await queue.put(frame("over", {"why": "signed_out", **_told(error)}))
         except AutopilotError as error:
-            await queue.put(frame("over", {"why": error.code, **_told(error)}))
+            await queue.put(over(error))
 
     async def _beat(self, queue: asyncio.Queue[bytes]) -> None:
         while True:
@@ -199,10 +197,11 @@ class Tab:
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
 
 
-def _told(error: AutopilotError) -> dict[str, str | None]:
-    """What happened, and under which name it is found in the logs."""
+def over(error: AutopilotError) -> bytes:
+    """The last frame: what ended the stream, and under which name it is found in the logs."""
     told = errors.trouble(error, reading=True)
-    return {"message": told.sentence, "request_id": told.reference}
+    why = "signed_out" if isinstance(error, SignInAgain) else error.code
+    return frame("over", {"why": why, "message": told.sentence, "request_id": told.reference})
 
 
 async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:

@@ -19,11 +19,19 @@ const App = (() => {
   });
   const forget = () => { worker()?.postMessage("forget"); sessionStorage.clear(); for (const key of Object.keys(localStorage)) if (!key.startsWith("device.")) localStorage.removeItem(key); };
   document.addEventListener("submit", (event) => { if (event.target.getAttribute?.("action") === "/sign-out") forget(); }, true);
-  /* A form of the whole page is on its way, and its answer leads on: whoever goes elsewhere meanwhile would lose it. */
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { pathInfo, xhr } = event.detail;
+    if (pathInfo?.requestPath === "/devices/delete" && xhr.getResponseHeader("hx-redirect")) forget();
+  });
+  /* Who goes elsewhere loses the answer to what is on its way: a form of the whole page leads on by itself, and one that
+     htmx has sent is waited for. */
   let leaving = false;
   addEventListener("submit", (event) => { if (!event.defaultPrevented) leaving = true; });
   addEventListener("pageshow", () => { leaving = false; });
-  const goTo = (path) => { if (!leaving) location.assign(path); };
+  const goTo = (path) => {
+    if (leaving) return;
+    if (document.querySelector("form.htmx-request")) setTimeout(goTo, 200, path); else location.assign(path);
+  };
   /* A notification was tapped, and may lead this page away; not from what somebody has written. */
   navigator.serviceWorker?.addEventListener("message", (event) => {
     if (event.data === "may-leave") event.ports[0]?.postMessage(!Typed.isAny());
