@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 from tests.web import hostile, timelines
@@ -161,6 +161,8 @@ pieces = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 
 
 @given(pieces)
+@example("[words]()")
+@example("[](<>) ![words]()")
 @settings(max_examples=300, deadline=None)
 def test_no_markdown_makes_an_element_that_is_not_allowed(text):
     check(AgentMessage(key="k", seq=1, last_seq=1, at="", text=text))

@@ -63,13 +63,15 @@ def _heading_close(_self: RendererHTML, _tokens: Sequence[Token], _index: int, _
 
 
 def _link_open(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: Options, env: Any) -> str:
-    env["linked"] = True
-    return _anchor(str(tokens[index].attrGet("href") or ""))
+    """A link; only its words, where it leads nowhere: `[words]()` is Markdown too."""
+    address = str(tokens[index].attrGet("href") or "")
+    env["linked"] = may_link(address)
+    return _anchor(address) if env["linked"] else "<bdi>"
 
 
 def _link_close(_self: RendererHTML, _tokens: Sequence[Token], _index: int, _options: Options, env: Any) -> str:
-    env["linked"] = False
-    return "</a>"
+    was, env["linked"] = env["linked"], False
+    return "</a>" if was else "</bdi>"
 
 
 def _image(_self: RendererHTML, tokens: Sequence[Token], index: int, _options: Options, env: Any) -> str:
