@@ -94,8 +94,10 @@ class Phone:
     # Looking.
 
     def controls(self) -> Iterator[ft.BaseControl]:
-        """All that is on top: dialogs, and the last view."""
-        yield from walk(self.page._dialogs)
+        """All that is on top: dialogs that are open, and the last view."""
+        for dialog in self.page._dialogs.controls:
+            if dialog.open:
+                yield from walk(dialog)
         if self.page.views:
             yield from walk(self.page.views[-1])
 
@@ -111,7 +113,10 @@ class Phone:
 
     async def waits_for(self, words: str) -> None:
         """Until it shows them."""
-        await until(lambda: self.shows(words), within_seconds=30)
+        try:
+            await until(lambda: self.shows(words), within_seconds=30)
+        except TimeoutError:
+            raise AssertionError(f"it never showed {words!r}, but {self.texts()}") from None
 
     def find(self, key: str) -> Any:
         """The control of this key."""

@@ -170,3 +170,18 @@ async def test_the_emergency_stop_is_on_every_screen():
         made.push(Named("worker"))
         await held.tap("emergency")
         assert asked
+
+
+async def test_what_is_said_in_passing_never_takes_the_place_of_a_question_that_stands():
+    async with shell() as (made, held):
+        made.sheet("More", blocks.words("What else there is"))
+        made.ask(ft.CupertinoAlertDialog(title=ft.Text("Are you sure?")))
+        made.say(Label("Somebody else answered meanwhile"))
+        made.dismiss()
+        assert not held.shows("Are you sure?")
+        assert held.shows("What else there is")
+        assert held.shows("Somebody else answered meanwhile")
+        made.dismiss()
+        assert not held.shows("What else there is")
+        made.dismiss()
+        assert held.shows("Somebody else answered meanwhile")

@@ -26,6 +26,7 @@ from autopilot.client.session import SessionState
 from autopilot.client.signing_in import SigningIn
 from autopilot_ios.device.device import Device
 from autopilot_ios.look import blocks, palette
+from autopilot_ios.screen import SHEET_SECONDS
 from autopilot_ios.screens.welcome import Welcome
 from autopilot_ios.shell import Shell
 from autopilot_ios.ways import Ways
@@ -207,7 +208,8 @@ class App:
         """Ask whoever is there for a code that was mailed, when the server wants to know who it is."""
         async for view in core.prompt.changes():
             if view.is_asked:
-                shell.ask(_code_dialog(core, shell))
+                await core.client.clock.sleep(SHEET_SECONDS)
+                await _asked(core, shell)
 
     # Links.
 
@@ -223,23 +225,30 @@ class App:
             return None
 
 
-def _code_dialog(core: AppCore, shell: Shell) -> ft.CupertinoAlertDialog:
+async def _asked(core: AppCore, shell: Shell) -> None:
+    """The question stands for as long as its answer is waited for, and no longer, whoever ends that."""
+    dialog = _code_dialog(core)
+    shell.ask(dialog)
+    try:
+        async for view in core.prompt.changes():
+            if not view.is_asked:
+                return
+    finally:
+        shell.withdraw(dialog)
+
+
+def _code_dialog(core: AppCore) -> ft.CupertinoAlertDialog:
     code = blocks.field("Code", key="step-up-code", keyboard=ft.KeyboardType.NUMBER, autofocus=True)
 
     def give() -> None:
-        shell.dismiss()
-        core.prompt.give(code.value)
-
-    def leave() -> None:
-        shell.dismiss()
-        core.prompt.cancel()
+        core.prompt.give(code.value or "")
 
     return ft.CupertinoAlertDialog(
         modal=True,
         title="Is it you?",
         content=blocks.column([blocks.footnote("For this a code was sent to you. It is good once."), code]),
         actions=[
-            ft.CupertinoDialogAction("Cancel", key="step-up-cancel", on_click=leave),
+            ft.CupertinoDialogAction("Cancel", key="step-up-cancel", on_click=core.prompt.cancel),
             ft.CupertinoDialogAction("Confirm", key="step-up-confirm", default=True, on_click=give),
         ],
     )

@@ -59,6 +59,8 @@ class Shell:
     _state: Label | None = field(default=None, init=False)
     _badge: int = field(default=0, init=False)
     _wide: bool = field(default=False, init=False)
+    _asked: list[ft.DialogControl] = field(default_factory=list, init=False)
+    """Questions and sheets that may still stand before everything, the last one on top."""
 
     def __post_init__(self) -> None:
         self._stacks = [[] for _ in self.tabs]
@@ -111,7 +113,13 @@ class Shell:
 
     def ask(self, dialog: ft.CupertinoAlertDialog) -> None:
         """See Stage."""
-        self.page.show_dialog(dialog)
+        self._put_before(dialog)
+
+    def withdraw(self, dialog: ft.DialogControl) -> None:
+        """Take just this question away, where it still stands."""
+        if dialog.open:
+            dialog.open = False
+            dialog.update()
 
     def sheet(self, title: str, body: ft.Control) -> None:
         """See Stage."""
@@ -133,11 +141,16 @@ class Shell:
         )
         height = (self.page.height or 800) * 0.7
         held = ft.Container(content, bgcolor=palette.BACKGROUND, padding=ft.Padding(0, 8, 0, 0), border_radius=20)
-        self.page.show_dialog(ft.CupertinoBottomSheet(held, height=height, bgcolor=palette.BACKGROUND))
+        self._put_before(ft.CupertinoBottomSheet(held, height=height, bgcolor=palette.BACKGROUND))
 
     def dismiss(self) -> None:
-        """See Stage."""
-        self.page.pop_dialog()
+        """See Stage. Never what was said in passing, which may be the later one of Flet's dialogs."""
+        if standing := [dialog for dialog in self._asked if dialog.open]:
+            self.withdraw(standing[-1])
+
+    def _put_before(self, dialog: ft.DialogControl) -> None:
+        self._asked = [*(one for one in self._asked if one.open), dialog]
+        self.page.show_dialog(dialog)
 
     # What the app tells it.
 

@@ -294,12 +294,14 @@ class AppCore(Observable[AppView]):
     async def run(self) -> None:
         """Keep it all going, until cancelled. Once at a time."""
         cancel = self.session.on_state(lambda _state: self._wake())
+        cancel_prompt = self.prompt.subscribe(lambda _view: self._wake())
         self._is_running = True
         try:
             with self.recent.listening():
                 await self._keep_running()
         finally:
             cancel()
+            cancel_prompt()
             self._is_running = False
             self._tasks.clear()
             self.prompt.cancel()
@@ -327,9 +329,10 @@ class AppCore(Observable[AppView]):
             await self._forget()
         if self._account is None and state.kind == "signed_in":
             await self._begin(state)
-        wanted = self._wanted() if self._account is not None and self._is_here else {}
-        if not wanted and self._tasks:
+        wanted = self._wanted()
+        if OVERVIEW in self._tasks and OVERVIEW not in wanted:
             await self._leave()
+            wanted = self._wanted()  # what was on its way may wait for a person by now
         await self._stop(set(wanted))
         await self._let_go()
         for name, work in wanted.items():
@@ -337,6 +340,11 @@ class AppCore(Observable[AppView]):
                 self._tasks[name] = group.create_task(work())
 
     def _wanted(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        if self._account is None:
+            return {}
+        return self._wanted_here() if self._is_here else self._wanted_away()
+
+    def _wanted_here(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         overview = self._overview
         assert overview is not None
         wanted: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
@@ -350,6 +358,10 @@ class AppCore(Observable[AppView]):
         for name, detail in list(self._details.items())[-self._most_details :]:
             wanted[_of_worker(name)] = lambda detail=detail: self._follow_one(detail)
         return wanted
+
+    def _wanted_away(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Who is asked for a code leaves the app to look into their mail: what waits for it must not end over that."""
+        return {ACTS: self.acts.run} if self.prompt.view.is_asked else {}
 
     async def _follow(self, store: OverviewStore) -> None:
         try:
@@ -421,8 +433,9 @@ class AppCore(Observable[AppView]):
 
     async def _leave(self) -> None:
         """What is on its way may arrive, and what is known is kept."""
-        with suppress(TimeoutError):
-            await within(self._clock, CLOSE_SECONDS, self.acts.quiet)
+        if not self.prompt.view.is_asked:
+            with suppress(TimeoutError):
+                await within(self._clock, CLOSE_SECONDS, self.acts.quiet)
         with suppress(TimeoutError):
             await within(self._clock, CLOSE_SECONDS, self._keep)
 

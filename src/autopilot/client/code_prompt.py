@@ -43,8 +43,8 @@ class CodePrompt(Observable[PromptView]):
             self._change()
 
     def give(self, code: str) -> None:
-        """This is the code."""
-        if self._answer is not None and not self._answer.done():
+        """This is the code; nothing is none."""
+        if self._answer is not None and not self._answer.done() and code.strip():
             self._answer.set_result(code.strip())
 
     def cancel(self) -> None:
