@@ -96,18 +96,18 @@ async def test_devices_are_renamed_and_signed_out_and_the_list_follows(installat
     for _other in range(3):
         await installation.session(MemoryTokenStore())
     await store.look()
-    (here,), others = store.view.here, store.view.others
+    (here,), others = store.here, store.others
     assert len(others) == 3
     assert await store.rename(here, "  Pocket ")
-    assert store.view.here[0].name == "Pocket"
+    assert store.here[0].name == "Pocket"
     assert store.view.said is not None
     assert await store.revoke(others[0])
-    assert len(store.view.others) == 2
+    assert len(store.others) == 2
     assert not await store.revoke(others[0])
     assert store.view.error is not None
     assert store.view.error.status == 404
     assert await store.revoke_others()
-    assert store.view.others == ()
+    assert store.others == ()
     assert store.view.said.text == "2 are signed out."
 
 
@@ -115,7 +115,7 @@ async def test_one_thing_at_a_time_is_done_about_devices(installation, monkeypat
     client = await installation.client()
     store = DeviceStore(client)
     await store.look()
-    (here,) = store.view.here
+    (here,) = store.here
     gate = asyncio.Event()
 
     async def renamed(_device_id, name):

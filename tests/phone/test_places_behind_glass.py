@@ -17,6 +17,7 @@ from tests.api.contract.world import Person, World, person
 from tests.ios.apps import Secrets, signed_in
 from tests.phone.glass import LOOKS, App, Glass, glass, served
 from tests.waiting import until
+from tests.web.test_recovery_page import comes, guarded
 
 from autopilot.client import RuntimeCodexClient, Session
 from autopilot.client.app_core import AppCore
@@ -97,6 +98,7 @@ def app(world: World, secrets: dict[str, str], storage: Path, inside: Inside) ->
             inside.ways = ways = Ways(core, device, world.api.url)
             inside.shell = ways.shell = shell = Shell(page, ways.tabs(), tasks, ways.emergency)
             page.on_view_pop = lambda _event: shell.view_popped()
+            shell.warn(ways.held())
             shell.go(MORE)
             await asyncio.Event().wait()
 
@@ -141,6 +143,26 @@ async def test_every_place_behind_more_is_found_and_drawn(  # noqa: PLR0917 - th
         await held.picture("settings")
         await place(held, inside, "Diagnostics", "Reconnections")
         await held.picture("diagnostics")
+        assert held.complaints == []
+
+
+@pytest.mark.parametrize(("look", "theme"), LOOKS)
+async def test_who_came_in_without_a_passkey_stands_above_every_screen(
+    launched: Browser, world: World, tmp_path: Path, look: str, theme: str
+):
+    made, inside = await person(world, "eve"), Inside()
+    secrets = await signed_in(world, made.email, tmp_path / "app")
+    await guarded(world, made)
+    await comes(world, made.email, "A laptop in another town")
+    async with served(app(world, secrets, tmp_path, inside), tmp_path) as url, glass(launched, look, theme) as held:
+        await held.switch_on(url)
+        await held.sees("Somebody recovered access")
+        await held.picture("recovery-banner")
+        await held.button("Refuse it").click()
+        await held.sees("Refuse A laptop in another town?")
+        await held.button("Cancel").click()
+        await held.sees("It sees and steers your sessions until then")
+        await held.picture("recovery")
         assert held.complaints == []
 
 

@@ -141,7 +141,7 @@ class App:
                 tasks.create_task(self._asks(core, shell))
                 tasks.create_task(self._tick(core, shell))
                 self._follow_link(ways)
-                await self._draw(core, shell)
+                await self._draw(core, ways)
         except* _SignedOut:
             raise _SignedOut from None
 
@@ -152,8 +152,9 @@ class App:
             if view.phase == "signed_out":
                 raise _SignedOut
 
-    async def _draw(self, core: AppCore, shell: Shell) -> None:
+    async def _draw(self, core: AppCore, ways: Ways) -> None:
         """What the frame around all screens says, until nobody is signed in any more."""
+        shell = ways.shell
         async for view in core.changes():
             if view.phase == "signed_out":
                 shell.sleep()
@@ -161,6 +162,7 @@ class App:
                 await core.left()  # before its connections are closed
                 raise _SignedOut
             shell.state(_state(core))
+            shell.warn(ways.held())
             shell.badge(len(view.overview.overview.pending))
 
     def _listen(self, core: AppCore, ways: Ways, keychain: Keychain) -> None:

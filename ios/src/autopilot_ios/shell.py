@@ -8,7 +8,7 @@ leaves the others alone. Knows nothing of what screens show.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
-from autopilot_ios.screen import Screen
+from autopilot_ios.screen import Screen, update
 
 WIDE_POINTS = 760
 LIST_POINTS = 360
@@ -34,6 +34,18 @@ class Tab:
     root: Callable[[], Screen]
 
 
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What stands on every screen, for as long as it is so."""
+
+    model: Hashable
+    """Equal: nothing has to be drawn anew."""
+    make: Callable[[], ft.Control]
+    """Its control; called for each screen."""
+    route: str
+    """Of the screen that tells it in full, and needs no more of it."""
+
+
 @dataclass(eq=False)
 class Shown:
     """A screen with what was built of it."""
@@ -41,6 +53,7 @@ class Shown:
     screen: Screen
     body: ft.Container
     state: ft.Container
+    warning: ft.Container
     view: ft.Control | None = None
     task: asyncio.Task[None] | None = None
 
@@ -57,6 +70,9 @@ class Shell:
     _current: int = field(default=0, init=False)
     _awake: bool = field(default=True, init=False)
     _state: Label | None = field(default=None, init=False)
+    _warned: Warned | None = field(default=None, init=False)
+    _over: ft.Container = field(default_factory=lambda: ft.Container(visible=False), init=False)
+    """Of a wide window: above both panes."""
     _badge: int = field(default=0, init=False)
     _wide: bool = field(default=False, init=False)
     _asked: list[ft.DialogControl] = field(default_factory=list, init=False)
@@ -173,6 +189,13 @@ class Shell:
             for shown in self._visible():
                 self._tell_state(shown)
 
+    def warn(self, warned: Warned | None) -> None:
+        """What stands above every screen until it is so no longer; None: nothing does."""
+        before, self._warned = self._warned, warned
+        if (before.model if before else None) != (warned.model if warned else None):
+            for shown in self._visible():
+                self._tell_warning(shown)
+
     def badge(self, pending: int) -> None:
         """How many questions wait."""
         if pending != self._badge:
@@ -195,6 +218,8 @@ class Shell:
         if not self._stack:
             self._stack.append(self._made(self.tabs[self._current].root()))
         self.page.views[:] = [self._wide_view()] if self._wide else self._narrow_views()
+        for shown in self._visible():
+            self._tell_warning(shown, is_drawn=False)
         self._run_visible()
         self.page.update()
 
@@ -215,7 +240,7 @@ class Shell:
 
     def _made(self, screen: Screen) -> Shown:
         screen.stage = self
-        shown = Shown(screen, ft.Container(expand=True), ft.Container())
+        shown = Shown(screen, ft.Container(expand=True), ft.Container(), ft.Container(visible=False))
         shown.body.content = screen.build()
         self._tell_state(shown)
         return shown
@@ -276,6 +301,16 @@ class Shell:
         if shown.view is not None and self.page.views:
             shown.state.update()
 
+    def _tell_warning(self, shown: Shown, *, is_drawn: bool = True) -> None:
+        """Above its screen; on a wide window once above all of them, whichever screen is on top."""
+        place = self._over if self._wide else shown.warning
+        warned = self._warned
+        is_told = warned is not None and self._top.screen.route != warned.route
+        place.visible = is_told
+        place.content = warned.make() if warned is not None and is_told else None
+        if is_drawn and self.page.views:
+            update(place)
+
     # Views.
 
     def _narrow_views(self) -> list[ft.View]:
@@ -307,7 +342,9 @@ class Shell:
             ),
             controls=[
                 ft.SafeArea(
-                    ft.Column([shown.state, shown.body, *([foot] if foot else [])], spacing=0, expand=True),
+                    ft.Column(
+                        [shown.warning, shown.state, shown.body, *([foot] if foot else [])], spacing=0, expand=True
+                    ),
                     avoid_intrusions_top=False,
                     expand=True,
                 )
@@ -347,6 +384,16 @@ class Shell:
         beside = (
             self._pane(top) if top is not root else blocks.empty(self.tabs[self._current].icon, "Nothing chosen", "")
         )
+        panes = ft.Row(
+            [
+                ft.Container(self._pane(root), width=LIST_POINTS),
+                ft.Container(width=0.5, bgcolor=palette.LINE),
+                ft.Container(beside, expand=True),
+            ],
+            spacing=0,
+            expand=True,
+            vertical_alignment=ft.CrossAxisAlignment.STRETCH,
+        )
         return ft.View(
             route=top.screen.route,
             padding=0,
@@ -354,16 +401,7 @@ class Shell:
             bgcolor=palette.BACKGROUND,
             controls=[
                 ft.SafeArea(
-                    ft.Row(
-                        [
-                            ft.Container(self._pane(root), width=LIST_POINTS),
-                            ft.Container(width=0.5, bgcolor=palette.LINE),
-                            ft.Container(beside, expand=True),
-                        ],
-                        spacing=0,
-                        expand=True,
-                        vertical_alignment=ft.CrossAxisAlignment.STRETCH,
-                    ),
+                    ft.Column([self._over, panes], spacing=0, expand=True),
                     expand=True,
                 )
             ],

@@ -8,9 +8,11 @@ import flet as ft
 
 from autopilot.client.alerts import Alert
 from autopilot.client.app_core import AppCore
+from autopilot.client.presenters import recoveries
 from autopilot.client.presenters.labels import Label
 from autopilot_ios.device.device import Device
 from autopilot_ios.screens.approval import ApprovalScreen
+from autopilot_ios.screens.devices import DevicesScreen
 from autopilot_ios.screens.emergency import EmergencyScreen
 from autopilot_ios.screens.inbox import InboxScreen
 from autopilot_ios.screens.machine import MachineScreen
@@ -19,11 +21,12 @@ from autopilot_ios.screens.machines import MachinesScreen
 from autopilot_ios.screens.more import MoreScreen, Place
 from autopilot_ios.screens.new_session import NewSessionScreen
 from autopilot_ios.screens.places import places
+from autopilot_ios.screens.recovery import ROUTE, RecoveryScreen, banner
 from autopilot_ios.screens.threads import ThreadsScreen
 from autopilot_ios.screens.trace import TraceScreen
 from autopilot_ios.screens.worker import WorkerScreen
 from autopilot_ios.screens.workers import WorkersScreen
-from autopilot_ios.shell import Shell, Tab
+from autopilot_ios.shell import Shell, Tab, Warned
 
 WORKERS, INBOX, NEW, MORE = "Workers", "Inbox", "New", "More"
 
@@ -53,7 +56,7 @@ class Ways:
         self.shell.go(WORKERS)
 
         def trace(request_id: str) -> None:
-            self._trace(request_id, screen.route)
+            self.trace(request_id, screen.route)
 
         screen = WorkerScreen(self._core, worker_id, self._device, on_answer=self.question, on_trace=trace)
         self.shell.push(screen)
@@ -66,6 +69,23 @@ class Ways:
     def new(self) -> None:
         """To a new session."""
         self.shell.go(NEW)
+
+    def recovery(self, refusing: str | None = None) -> None:
+        """To who is held; `refusing`: the device that is to be refused."""
+        self.shell.push(RecoveryScreen(self._core, self._device, self.devices, refusing=refusing))
+
+    def devices(self) -> None:
+        """To where one is signed in."""
+        self.shell.push(DevicesScreen(self._core, self._device, self.recovery))
+
+    def held(self) -> Warned | None:
+        """What stands on every screen while somebody is held who came in without a passkey."""
+        told = self._core.view.overview.overview.recoveries
+        holds = recoveries.of_frames(told, self._core.names.device)
+        shown = recoveries.banner(holds)
+        if shown is None:
+            return None
+        return Warned(shown, lambda: banner(shown, on_more=self.recovery, on_refuse=self.recovery), ROUTE)
 
     async def emergency(self) -> None:
         """To the emergency stop: two taps from anywhere."""
@@ -81,8 +101,10 @@ class Ways:
                 self.question(alert.approval_id)
             elif alert.worker_id is not None:
                 self.worker(alert.worker_id)
+            elif alert.kind == "recovery":
+                self.recovery()
 
-        leads = alert.approval_id or alert.worker_id
+        leads = alert.approval_id or alert.worker_id or alert.kind == "recovery"
         self.shell.say(Label(words, tone), button="Open" if leads else None, on_click=open_it if leads else None)
 
     # Roots.
@@ -100,7 +122,7 @@ class Ways:
         machines = Place(
             "Machines", "Where Codex runs, and who shares it", ft.CupertinoIcons.DEVICE_LAPTOP, self._machines
         )
-        return [[machines], *places(self._core, self._device, self._trace, self.worker)]
+        return [[machines], *places(self._core, self._device, self)]
 
     # Places.
 
@@ -118,6 +140,6 @@ class Ways:
     def _threads(self, machine_id: str) -> None:
         self.shell.push(ThreadsScreen(self._core, machine_id, self._device, self.worker))
 
-    def _trace(self, request_id: str, under: str = "") -> None:
+    def trace(self, request_id: str, under: str = "") -> None:
         """To every hop of a request; `under`: the route of the screen that leads there."""
         self.shell.push(TraceScreen(self._core, request_id, self.worker, under=under))

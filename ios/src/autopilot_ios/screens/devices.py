@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
 import flet as ft
 
@@ -11,65 +10,57 @@ from autopilot.client.app_core import AppCore
 from autopilot.client.device_store import DeviceStore
 from autopilot.client.presenters import devices as said
 from autopilot.contract import Device
-from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import SHEET_SECONDS
-from autopilot_ios.screens.looking import LookingScreen
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
+from autopilot_ios.screens.acting import ActingScreen
+from autopilot_ios.screens.phones import PhoneWays
 from autopilot_ios.screens.sure import sure
 
 
-class DevicesScreen(LookingScreen):
+class DevicesScreen(ActingScreen):
     """One's own."""
 
     title, route, what = "Devices", "/devices", "Loading your devices…"
 
-    def __init__(self, core: AppCore, hands: PhoneWays) -> None:
+    def __init__(self, core: AppCore, hands: PhoneWays, on_recovery: Callable[[], None]) -> None:
+        """`on_recovery`: to who is held."""
         self._devices = DeviceStore(core.client)
-        super().__init__(core, self._devices)
-        self._hands = hands
-
-    async def refresh(self) -> None:
-        """See Screen."""
-        await self._devices.look()
-
-    def error(self) -> AutopilotError | None:
-        """See LookingScreen."""
-        return self._devices.view.asked.error
-
-    def as_of(self) -> datetime | None:
-        """See LookingScreen."""
-        return self._devices.view.asked.as_of
+        super().__init__(core, self._devices, hands)
+        self._on_recovery = on_recovery
 
     def content(self) -> Sequence[ft.Control] | None:
         """See LookingScreen."""
         view = self._devices.view
         if view.asked.value is None:
             return None
-        told: list[ft.Control] = []
-        if view.error is not None:
-            told = [trouble(view.error, key="trouble")]
-        elif view.said is not None:
-            told = [blocks.notice(view.said, key="done")]
-        others = [self._row(one) for one in view.others]
+        others = [self._row(one) for one in self._devices.others]
         nowhere = [ft.Container(blocks.footnote(said.NOWHERE_ELSE), padding=ft.Padding(16, 12, 16, 12))]
         all_others = blocks.button(
             "Sign out all others",
             key="revoke-others",
             kind="danger",
             on_click=self._sure_of_others,
-            disabled=self._is_busy,
+            disabled=self.is_busy,
         )
         return [
-            *told,
-            blocks.section("This device", [self._row(one) for one in view.here]),
+            *self.told(),
+            *self._held(view.asked.value),
+            blocks.section("This device", [self._row(one) for one in self._devices.here]),
             blocks.section("Other devices", others or nowhere),
             *([all_others] if others else []),
         ]
 
-    @property
-    def _is_busy(self) -> bool:
-        return self._devices.view.doing is not None
+    def _held(self, devices: Sequence[Device]) -> list[ft.Control]:
+        if not any(one.held_until for one in devices):
+            return []
+        way = blocks.row(
+            said.HELD_ONE,
+            key="recovery",
+            icon=ft.CupertinoIcons.EXCLAMATIONMARK_SHIELD,
+            icon_color=palette.ORANGE,
+            on_click=self._on_recovery,
+        )
+        return [blocks.section("", [way])]
 
     def _row(self, device: Device) -> ft.Control:
         held = said.held(device)
@@ -101,11 +92,11 @@ class DevicesScreen(LookingScreen):
 
         async def rename() -> None:
             self.stage.dismiss()
-            await self._do("Rename a device", lambda: self._devices.rename(device, name.value or ""))
+            await self.do("Rename a device", lambda: self._devices.rename(device, name.value or ""))
 
         async def confirm() -> None:
             self.stage.dismiss()
-            await self._do("Confirm a device", lambda: self._devices.confirm(device))
+            await self.do("Confirm a device", lambda: self._devices.confirm(device))
 
         async def leave() -> None:
             await self._sure_of(device)
@@ -128,19 +119,13 @@ class DevicesScreen(LookingScreen):
         await self.core.client.clock.sleep(SHEET_SECONDS)
 
         async def go() -> None:
-            await self._do("Sign a device out", lambda: self._devices.revoke(device))
+            await self.do("Sign a device out", lambda: self._devices.revoke(device))
 
         title = f"Sign out {self._name(device)}?"
         sure(self.stage, title, said.leaving(device), button="Sign out", on_click=go)
 
     def _sure_of_others(self) -> None:
         async def go() -> None:
-            await self._do("Sign all other devices out", self._devices.revoke_others)
+            await self.do("Sign all other devices out", self._devices.revoke_others)
 
         sure(self.stage, "Sign out all others?", said.SIGN_OUT_OTHERS, button="Sign out", on_click=go)
-
-    async def _do(self, reason: str, work: Callable[[], Awaitable[bool]]) -> None:
-        if not await is_theirs(self.core, self._hands, reason):
-            self.stage.say(NOT_OWNER)
-            return
-        await (self._hands.succeeded() if await work() else self._hands.failed())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import flet as ft
 
@@ -17,19 +17,32 @@ from autopilot_ios.screens.settings import SettingsScreen
 from autopilot_ios.screens.spend import SpendScreen
 
 
-def places(
-    core: AppCore, device: Device, on_trace: Callable[[str, str], None], on_open: Callable[[str], None]
-) -> list[list[Place]]:
-    """In groups.
+class Ways(Protocol):
+    """Where one gets to from places: autopilot_ios.ways.Ways."""
 
-    `on_trace`: with the id of a request to be followed and the route of the screen that leads there,
-    `on_open`: with the id of a worker that was touched.
-    """
+    def trace(self, request_id: str, under: str) -> None:
+        """To every hop of a request; `under`: the route of the screen that leads there."""
+        ...
+
+    def worker(self, worker_id: str) -> None:
+        """To a worker."""
+        ...
+
+    def recovery(self) -> None:
+        """To who is held."""
+        ...
+
+
+def places(core: AppCore, device: Device, ways: Ways) -> list[list[Place]]:
+    """In groups."""
     icons = ft.CupertinoIcons
     return [
         [
             Place(
-                "Spend", "What was used, and what is left", icons.CHART_BAR_ALT_FILL, lambda: SpendScreen(core, on_open)
+                "Spend",
+                "What was used, and what is left",
+                icons.CHART_BAR_ALT_FILL,
+                lambda: SpendScreen(core, ways.worker),
             ),
             Place(
                 "Policy",
@@ -41,12 +54,15 @@ def places(
                 "Audit and trace",
                 "Who did what, and every hop of a request",
                 icons.LIST_BULLET,
-                lambda: AuditScreen(core, lambda request_id: on_trace(request_id, AuditScreen.route)),
+                lambda: AuditScreen(core, lambda request_id: ways.trace(request_id, AuditScreen.route)),
             ),
         ],
         [
             Place(
-                "Devices", "Where you are signed in", icons.DEVICE_PHONE_PORTRAIT, lambda: DevicesScreen(core, device)
+                "Devices",
+                "Where you are signed in",
+                icons.DEVICE_PHONE_PORTRAIT,
+                lambda: DevicesScreen(core, device, ways.recovery),
             ),
             Place("Settings", "Face ID, notifications, this app", icons.GEAR, lambda: SettingsScreen(core, device)),
             Place(
@@ -54,7 +70,7 @@ def places(
                 "Connections, what failed, a log to send on",
                 icons.WAVEFORM_PATH_ECG,
                 lambda: DiagnosticsScreen(
-                    core, device, lambda request_id: on_trace(request_id, DiagnosticsScreen.route)
+                    core, device, lambda request_id: ways.trace(request_id, DiagnosticsScreen.route)
                 ),
             ),
         ],

@@ -6,12 +6,20 @@ Source: docs/protocol.md, "Recovery".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.people import surface_words
+from autopilot.client.presenters.times import ago, exact, left
 from autopilot.contract import Device, StateRecovery
 
+REFUSED = Label("It is refused and signed out. What it asked for and nobody began is taken back.", "good")
+CONFIRMED = Label("It is confirmed, and held no longer.", "good")
+NOBODY = "Nobody is held who came in without a passkey."
+REFUSING = "It is signed out at once, and what it asked for and nobody began is taken back."
+CONFIRMING = "It may do everything that you may, from now on. Confirm only what you have before you."
 COULD = "It sees and steers your sessions until then, and changes neither passkeys, nor devices, nor policies."
 
 
@@ -45,6 +53,44 @@ class Hold:
         return "Is it not you? Refuse it: it is signed out at once. If it is you, confirm it, and it is held no longer."
 
 
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What stands on every screen while somebody is held: the latest of them, and how many more there are.
+
+    Nothing in it moves with the time: it is read out whenever it is another.
+    """
+
+    title: str
+    detail: str
+    more: str
+    """Empty where there are none."""
+    refusable: str | None
+    """The device that can be refused; None: it is the very one that shows this."""
+
+
+def banner(holds: Sequence[Hold]) -> Banner | None:
+    """The banner of these, the latest first; None: nobody is held."""
+    if not holds:
+        return None
+    hold, more = holds[0], len(holds) - 1
+    return Banner(
+        title=hold.title,
+        detail=f"{hold.name} ({hold.about}).",
+        more=f"{more_words(more)}." if more else "",
+        refusable=None if hold.is_here else hold.device_id,
+    )
+
+
+def facts(hold: Hold, now: datetime) -> tuple[tuple[str, str], ...]:
+    """Who it is, from where, and when the hold ends by itself; the name of each fact, and what is so."""
+    return (
+        ("Device", hold.name),
+        ("What, and from where", hold.about),
+        ("Came in", ago(hold.began_at, now) or "?"),
+        ("Held until", f"{exact(hold.held_until)}, {left(hold.held_until, now)} from now"),
+    )
+
+
 def of_frames(told: Iterable[StateRecovery], here: str | None) -> tuple[Hold, ...]:
     """What the stream tells, the latest first; `here`: the device that shows it."""
     held = [one for one in told if one.state == "held"]
@@ -62,6 +108,11 @@ def of_devices(devices: Iterable[Device]) -> tuple[Hold, ...]:
         if one.held_until
     ]
     return tuple(sorted(found, key=lambda hold: hold.began_at or "", reverse=True))
+
+
+def more_words(more: int) -> str:
+    """So many are held besides those that are shown."""
+    return f"{more} more {'device is' if more == 1 else 'devices are'} held"
 
 
 def _hold(

@@ -21,8 +21,6 @@ from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor
 
 TAB = "/more"
-REFUSED = "It is refused and signed out. What it asked for and nobody began is taken back."
-NOBODY = "Nobody is held who came in without a passkey."
 PLACES = (
     ("/devices", "link", "Devices and sessions", "Everything that is signed in, and your passkeys"),
     ("/audit", "info", "Audit", "What was done, by whom and from where"),
@@ -44,19 +42,19 @@ async def _show(_request: Request, visitor: Visitor) -> Screen:
 
 async def _refuse(request: Request, visitor: Visitor) -> Screen:
     await visitor.client.revoke_device(request.path_params["device_id"])
-    return await _screen(visitor, REFUSED)
+    return await _screen(visitor, recoveries.REFUSED.text)
 
 
 async def _confirm(request: Request, visitor: Visitor) -> Screen:
     await visitor.client.confirm_device(request.path_params["device_id"])
-    return await _screen(visitor, "It is confirmed, and held no longer.")
+    return await _screen(visitor, recoveries.CONFIRMED.text)
 
 
 async def _screen(visitor: Visitor, said: str | None = None) -> Screen:
     holds = recoveries.of_devices(await visitor.client.devices())
     body = records(
         h.p(".warning", role="status")[said] if said else None,
-        [_held(hold, visitor.csrf) for hold in holds] or empty("check", NOBODY),
+        [_held(hold, visitor.csrf) for hold in holds] or empty("check", recoveries.NOBODY),
         menu(PLACES),
     )
     return Screen("recovery", "Recovery", [bar("Recovery", back="/devices"), body], tab=TAB, path=PATH)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import htpy as h
 
-from autopilot.client.presenters.recoveries import Hold
+from autopilot.client.presenters.recoveries import Hold, more_words
 from autopilot.web.live import Put
 from autopilot.web.parts.blocks import posting, when
 from autopilot.web.parts.layout import BOOST, HELD_ID
@@ -51,4 +51,4 @@ def _more(holds: Sequence[Hold]) -> h.Node:
     more = len(holds) - SHOWN
     if more <= 0:
         return None
-    return h.li[h.a(".button", href=PATH)[f"{more} more {'device is' if more == 1 else 'devices are'} held"]]
+    return h.li[h.a(".button", href=PATH)[more_words(more)]]
