@@ -105,7 +105,7 @@ class ServedApi:
         return await tokens.mint(self.pool, email=email, scopes=scopes or ("observe", "administer"), **rest)
 
 
-async def eventually(holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def eventually(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Let others run until something holds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is awaited has no event of its own
@@ -118,7 +118,7 @@ async def raw(api: ServedApi, request: bytes) -> tuple[int, dict[str, str], byte
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))

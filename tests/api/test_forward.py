@@ -32,7 +32,7 @@ async def peer(script: Script) -> AsyncIterator[SignedHttpPort]:
 
     server = await asyncio.start_server(connection, "127.0.0.1", 0)
     port = SignedHttpPort(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", KEY, SystemClock())
-    async with server, asyncio.timeout(10):
+    async with server, asyncio.timeout(30):
         try:
             yield port
         finally:

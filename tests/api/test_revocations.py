@@ -20,7 +20,7 @@ async def untold(api) -> int:
 
 async def told(api):
     """The call that tells, once it was made."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not (calls := [call for call in api.runtime.calls if call.path.startswith("/devices/")]):  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0)
     return calls[0]
@@ -78,7 +78,7 @@ async def test_what_another_process_left_untold_is_told_again_and_again_until_it
         heard.set()
         return await fine(_request)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         another = Revocations(api.app.state.api.sessions, api.runtime, clock)
         retrying = tasks.create_task(another.retry())
         await clock.until_sleeping()

@@ -36,6 +36,8 @@ FLAGS = (
     "--no-proxy-server",
 )
 PATIENCE_MS = 30_000
+"""For whatever is awaited, in every test with a browser: a machine that does other things too is slow."""
+expect.set_options(timeout=PATIENCE_MS)
 COLOURS = 64
 """Fewer different pieces in a picture are an empty screen."""
 PHONE, WIDE = (390, 844), (1280, 800)
@@ -78,7 +80,7 @@ class Visit:
         """Go there, and wait until the screen is live."""
         await self.page.goto(self.url + path)
         if live:
-            await expect(self.page.locator("#state")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+            await expect(self.page.locator("#state")).to_have_attribute("data-state", "live")
         return self.page
 
     async def problems(self, name: str) -> list[str]:

@@ -42,7 +42,7 @@ async def ada(world: World, launched: Browser, proxy: FaultProxy) -> AsyncIterat
 
 
 def state(ada: Desk, name: str) -> object:
-    return expect(ada.visit.page.locator("#state")).to_have_attribute("data-state", name, timeout=30_000)
+    return expect(ada.visit.page.locator("#state")).to_have_attribute("data-state", name)
 
 
 async def all_there(ada: Desk, count: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
-from tests.browser.screens import PATIENCE_MS
 from tests.browser.with_codex import CodexDesk, codex_desk
 from tests.companion.asking import asking_thread, ended, pending
 from tests.companion.installation import item, method
@@ -23,7 +22,6 @@ from autopilot.testing.postgres import TestCluster
 from autopilot.web.pages import worker_connect
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, CDPSession, expect
 from tests.api.contract.world import Person, ask
 from tests.api.push import PushWorld, ends_turn, executing, pushing
 from tests.browser.desktop import Desktop, desktop
-from tests.browser.screens import PATIENCE_MS, Visit, sign_in, visiting_from
+from tests.browser.screens import Visit, sign_in, visiting_from
 from tests.waiting import until
 
 from autopilot.api.push_keys import urlsafe
@@ -25,7 +25,6 @@ from autopilot.testing.postgres import TestCluster
 from autopilot.testing.push_service import Browser, PushService
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 
 SUBSCRIBES = """(() => {
     const letters = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));

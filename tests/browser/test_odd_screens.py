@@ -6,14 +6,13 @@ import pytest
 from playwright.async_api import Browser, expect
 from tests.api.contract.test_team_roles import shared
 from tests.api.contract.world import Person, World, ask, lease, person
-from tests.browser.screens import PATIENCE_MS, Visit, sign_in, visiting
+from tests.browser.screens import Visit, sign_in, visiting
 from tests.browser.served import server
 from tests.browser.test_places import QUESTION
 
 from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 TWO_LOOKS = [("phone", "light"), ("wide", "dark")]
 WORDS = "Rewrite the whole authentication and session handling so that every refresh token rotates, " * 3
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2

@@ -12,14 +12,13 @@ from playwright.async_api import Browser, CDPSession, expect
 from tests.api.contract.conftest import opened
 from tests.api.contract.world import Person, World, ask, lease, person
 from tests.api.passkeys import expire_step_ups
-from tests.browser.screens import LOOKS, PATIENCE_MS, Visit, sign_in, visiting
+from tests.browser.screens import LOOKS, Visit, sign_in, visiting
 
 from autopilot.api.settings import Limits
 from autopilot.testing.approvals import ANSWERING, ended
 from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 
 QUESTION: dict[str, Any] = {
     "risk": "high",

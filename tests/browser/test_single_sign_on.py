@@ -11,14 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Page, Request, expect
 from tests.api.issuer import CALLBACK, CLIENT_ID, CLIENT_SECRET, NPM, Issuer, npm_issuer
-from tests.browser.screens import PATIENCE_MS, PICTURES, Visit, visiting
+from tests.browser.screens import PICTURES, Visit, visiting
 from tests.browser.trusted import URL, Trusted, trusted
 
 from autopilot.ops.settings import Secret
 from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 PROVIDER = "Example Corp"
 
 

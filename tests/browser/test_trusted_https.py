@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 from tests.api.contract.world import Person, person
-from tests.browser.screens import PATIENCE_MS, Visit, visiting
+from tests.browser.screens import Visit, visiting
 from tests.browser.test_places import AUTHENTICATOR
 from tests.browser.trusted import URL, Trusted, trusted
 
 from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
-expect.set_options(timeout=PATIENCE_MS)
 TABS = 8
 """More than a browser keeps connections open to one place, where a connection carries one answer at a time."""
 PROMISED_MS = 1000

@@ -217,7 +217,7 @@ async def test_a_follower_is_told_of_each_as_it_comes_and_ends(desk: Desk, capsy
             said.extend(capsys.readouterr().out.splitlines())
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         following = tasks.create_task(approvals.approvals(follow=True, options=desk.options))
         await hear(first[:11])
         assert (await decide(desk.runtime, first, claims=desk.owner)).status == 200

@@ -216,7 +216,7 @@ async def streaming_through(fault: Fault) -> AsyncIterator[RuntimeCodexClient]:
 
 
 async def test_a_stream_that_comes_at_once_is_fine() -> None:
-    async with streaming_through(Fault()) as client, asyncio.timeout(20):
+    async with streaming_through(Fault()) as client, asyncio.timeout(30):
         (finding,) = await server.first_frame(client, "w")
 
     assert finding.verdict is Verdict.OK
@@ -224,7 +224,7 @@ async def test_a_stream_that_comes_at_once_is_fine() -> None:
 
 @pytest.mark.slow
 async def test_a_proxy_that_holds_streams_back_is_found() -> None:
-    async with streaming_through(Fault("buffer")) as client, asyncio.timeout(20):
+    async with streaming_through(Fault("buffer")) as client, asyncio.timeout(30):
         (finding,) = await server.first_frame(client, "w")
 
     assert finding.verdict is Verdict.WARNING

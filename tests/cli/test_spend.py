@@ -300,7 +300,7 @@ async def test_every_block_of_the_guide_runs(
 
     environ = {"BASE": desk.url, "TOKEN": desk.token, "PATH": "/usr/bin:/bin"}
     process = await asyncio.create_subprocess_exec("sh", "-euc", curl, env=environ, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         out, _ = await process.communicate()
     assert json.loads(out)["data"]["by"] == "thread"
 

@@ -57,7 +57,7 @@ async def test_a_service_that_died_is_started_again_after_its_wait(clock: FakeCl
     deaths: list[tuple[str, int]] = []
     supervisor = Supervisor(clock, lambda name, code: deaths.append((name, code)))
     lamp = Lamp("a", [])
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         await supervisor.keep(lamp, tasks)
         await lamp.die()
         await clock.advance(0.1)
@@ -70,7 +70,7 @@ async def test_a_service_that_died_is_started_again_after_its_wait(clock: FakeCl
 async def test_a_start_that_fails_is_tried_again(clock: FakeClock) -> None:
     supervisor = Supervisor(clock)
     lamp = Lamp("a", [])
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         await supervisor.keep(lamp, tasks)
         lamp.fails_to_start = 2
         await lamp.die()
@@ -84,7 +84,7 @@ async def test_a_start_that_fails_is_tried_again(clock: FakeClock) -> None:
 async def test_services_stop_in_the_reverse_order_of_their_start(clock: FakeClock) -> None:
     supervisor = Supervisor(clock)
     story: list[str] = []
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         for name in ("database", "server", "companion"):
             await supervisor.keep(Lamp(name, story), tasks)
         await supervisor.stop()
@@ -95,7 +95,7 @@ async def test_services_stop_in_the_reverse_order_of_their_start(clock: FakeCloc
 async def test_a_service_that_does_not_stop_in_its_time_is_killed_and_the_others_still_stop(clock: FakeClock) -> None:
     supervisor = Supervisor(clock)
     story: list[str] = []
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         await supervisor.keep(Lamp("database", story), tasks)
         await supervisor.keep(Lamp("server", story, hangs=True), tasks)
         await supervisor.stop()

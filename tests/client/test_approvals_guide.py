@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 async def run(block: str, **names: object) -> None:
     running = eval(compile(block, str(GUIDE), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     if inspect.isawaitable(running):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await running
 
 
@@ -64,7 +64,7 @@ async def test_every_block_of_the_guide_runs(installation, capsys):
     process = await asyncio.create_subprocess_exec(
         "sh", "-eu", "-c", script, env=environ, stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert b'"state":"decided"' in out

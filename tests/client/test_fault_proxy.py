@@ -25,7 +25,7 @@ async def through(fault: Fault):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, FaultProxy(*server.sockets[0].getsockname()[:2], plan=lambda _number: fault) as proxy:
         host, port = proxy.url.removeprefix("http://").split(":")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             reader, writer = await asyncio.open_connection(host, int(port))
             try:
                 yield proxy, reader
@@ -106,7 +106,7 @@ def test_what_is_no_event_stream_passes_as_it_is():
 async def test_a_gateway_that_finds_nobody_says_so():
     async with FaultProxy("127.0.0.1", 9, plan=lambda _number: Fault("error")) as proxy:
         host, port = proxy.url.removeprefix("http://").split(":")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
             assert (await received(reader)).startswith(b"HTTP/1.1 502 ")

@@ -19,7 +19,7 @@ async def turns(count: int) -> None:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if condition():
                 return

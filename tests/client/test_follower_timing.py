@@ -94,7 +94,7 @@ class Watched:
 
 async def settled(clock, condition):
     """Let everything that is ready run, without any time passing, until `condition` holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await clock.advance(0)
 

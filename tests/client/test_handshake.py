@@ -19,7 +19,7 @@ async def server():
 
 
 async def asked(server: StreamingServer) -> dict:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "w" not in server.logs or not server.logs["w"].frames or not server.openings:
             await server.changed()
     return json.loads(server.logs["w"].frames[0])["payload"]
@@ -34,7 +34,7 @@ def acknowledge(server: StreamingServer, handshake_id: str, **envelope) -> None:
 async def test_it_connects_on_its_own_acknowledgement(server):
     async with (
         RuntimeCodexClient(server.url, "token") as client,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         asyncio.TaskGroup() as group,
     ):
         running = group.create_task(HandshakeClient(client, device_id="phone", source="autopilot-ios").run("w"))
@@ -54,7 +54,7 @@ async def test_it_believes_nobody_else(server):
     clock = FakeClock()
     async with (
         RuntimeCodexClient(server.url, "token", clock=clock) as client,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         asyncio.TaskGroup() as group,
     ):
         running = group.create_task(failing(HandshakeClient(client, device_id="p").run("w", machine_id="m")))
@@ -77,7 +77,7 @@ async def test_it_believes_nobody_else(server):
 async def test_a_timeout_says_when_not_even_the_question_is_recorded():
     clock = FakeClock()
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         RuntimeCodexClient("http://127.0.0.1:9", "token", transport=Never(), clock=clock) as client,
         asyncio.TaskGroup() as group,
     ):

@@ -124,7 +124,7 @@ async def test_whatever_is_answered_the_errors_are_ours(seed):
 )
 async def test_a_frame_that_no_parser_takes_is_passed_over_or_read_again(frame):
     follower = Follower(Source(frame), lambda value: value["seq"], cursor=0, clock=QuickClock())
-    async with asyncio.timeout(10), follower:
+    async with asyncio.timeout(30), follower:
         assert await anext(follower) == 1
 
 
@@ -134,7 +134,7 @@ async def test_whatever_is_streamed_what_is_whole_is_handed_out(seed):
     kinds = ["codex.stream.open", "codex.stream.bye", "codex.stream.caught_up", "codex.worker.event"]
     frames = [f"event: {rng.choice(kinds)}\ndata: {odd_json(rng)}\n\n".encode() for _ in range(10)]
     follower = Follower(Source(*frames), lambda value: value["seq"], cursor=0, clock=QuickClock())
-    async with asyncio.timeout(20), follower:
+    async with asyncio.timeout(30), follower:
         assert await anext(follower) == 1
 
 

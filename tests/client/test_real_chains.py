@@ -25,7 +25,7 @@ async def test_list_then_snapshot_then_stream(installation):
     (summary,) = (await client.list_workers(status="running", workspace_ref="desktop:///x")).workers
     snapshot = await client.worker(summary.worker_id)
     assert (summary.latest_seq, snapshot.latest_seq, snapshot.adapter) == (2, 2, "desktop_bridge")
-    async with asyncio.timeout(10), client.follow(summary.worker_id, cursor=0) as follower:
+    async with asyncio.timeout(30), client.follow(summary.worker_id, cursor=0) as follower:
         events = [await anext(follower), await anext(follower)]
         assert [event.eventType for event in events] == ["worker.started", "worker.event"]
         await client.append_event(summary.worker_id, "worker.event", {"n": 2})
@@ -45,7 +45,7 @@ async def test_a_request_is_fed_to_the_machine_and_its_response_comes_back(insta
     asked = await client.request("w", "thread/read", {"threadId": "t"}, request_id="r", wait_ms=0)
     assert not has_ended(asked)
 
-    async with asyncio.timeout(10), machine.follow_feed("machine-1", cursor=0) as feed:
+    async with asyncio.timeout(30), machine.follow_feed("machine-1", cursor=0) as feed:
         async for entry in feed:
             if entry.request_id == "r":
                 break
@@ -96,7 +96,7 @@ async def test_a_token_that_ends_mid_stream_is_refreshed_and_the_stream_goes_on_
     client = await installation.client(await installation.session(store))
     await client.create_worker("w")
     store.saved.clear()
-    async with asyncio.timeout(20), client.follow("w", cursor=0, policy=QUICK) as follower:
+    async with asyncio.timeout(30), client.follow("w", cursor=0, policy=QUICK) as follower:
         assert (await anext(follower)).seq == 1
         await installation.accounts.execute("update api.access_token set expires_at = clock_timestamp()")
 
@@ -116,7 +116,7 @@ async def test_a_revoked_session_signals_to_sign_in_and_keeps_the_cursor(install
     session.on_state(lambda state: states.append(state.kind))
     client = await installation.client(session)
     await client.create_worker("w")
-    async with asyncio.timeout(20), client.follow("w", cursor=0, policy=QUICK) as follower:
+    async with asyncio.timeout(30), client.follow("w", cursor=0, policy=QUICK) as follower:
         assert (await anext(follower)).seq == 1
         await installation.accounts.execute("update api.session set ended_at = now(), end_reason = 'revoked'")
         with pytest.raises(SignInAgain):
@@ -131,7 +131,7 @@ async def test_a_revoked_session_signals_to_sign_in_and_keeps_the_cursor(install
 async def test_a_cursor_beyond_the_log_says_to_start_again(installation):
     client = await installation.client()
     await client.create_worker("w")
-    async with asyncio.timeout(10), client.follow("w", cursor=99) as follower:
+    async with asyncio.timeout(30), client.follow("w", cursor=99) as follower:
         with pytest.raises(StaleCursor) as caught:
             await anext(follower)
         assert caught.value.fact("latest_seq") == 1
@@ -167,7 +167,7 @@ async def test_the_handshake_is_acknowledged_by_the_machine(installation):
                     await machine.append_event("w", "worker.event", ack)
                     return
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(acknowledge())
         connected = await HandshakeClient(client, device_id="phone", source="autopilot-ios").run("w")
 

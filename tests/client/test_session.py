@@ -322,7 +322,7 @@ async def test_the_lock_of_another_process_is_waited_for(clock, tmp_path):
     )
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdin=pipe, stdout=pipe)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await other.stdout.readline() == b"held\n"
         entered = asyncio.Event()
 

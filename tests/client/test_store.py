@@ -241,5 +241,5 @@ async def test_cancelled_it_leaves_no_connection_and_no_listener_is_called_again
                 server.append("w", {})
                 await shown(store, lambda view: view.seq == 1)
             assert len(calls) == count
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await proxy.idle()

@@ -104,7 +104,7 @@ class Bench:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self.desk.run())
             yield
             running.cancel()

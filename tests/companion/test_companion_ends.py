@@ -183,7 +183,7 @@ async def test_a_second_companion_on_the_same_folder_is_refused(installation: In
     await installation.start_thread()
     second = await installation.start_process()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         code = await second.process.wait()
 
     assert code == 1

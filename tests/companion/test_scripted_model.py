@@ -57,7 +57,7 @@ async def test_the_next_step_is_read_from_the_conversation_so_a_restart_forgets_
 
 async def test_a_gate_stops_the_stream_half_way_until_it_is_opened(model: ScriptedModel) -> None:
     body = request(user(script({"say": "0123456789", "chunk": 1, "delay": 0, "gate": "half"})))
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(events(model, body))
         await model.reached("half")
         assert not asked.done()

@@ -75,7 +75,7 @@ async def stop(codex: Codex, *, elsewhere: str | None = None) -> dict[str, Any]:
     async def hear(_thread: Thread) -> None: ...
 
     stops = Stops(cast("Any", codex), cast("Any", Recorder()), threads, ScaledClock(4), hear)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         return (await stops.end(thread)).body()
 
 

@@ -114,7 +114,7 @@ async def run(dsn: str, *statements: str) -> object:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for a fact about other processes, which nobody tells us."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not true():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.005)
 

@@ -223,7 +223,7 @@ async def test_a_server_that_takes_long_is_waited_for_and_said_so(
     await server.stop()
     monkeypatch.setattr(subject, "SAY_SECONDS", 0.05)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         with caplog.at_level(logging.WARNING, "autopilot.db"):
             starting = group.create_task(server.start())
             await until(lambda: server.process is not None)
@@ -251,7 +251,7 @@ async def test_patience_has_an_end(embedded: Make, monkeypatch: pytest.MonkeyPat
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(embedded: Make) -> None:
     server = embedded()
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         starting = group.create_task(server.start())
         await until(lambda: server.process is not None)
         process = server.process

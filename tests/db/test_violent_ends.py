@@ -118,7 +118,7 @@ async def test_where_the_kernel_can_not_end_it_a_keeper_does(tmp_path: Path) -> 
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", parent, child, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await process.stdout.readline() == b"up\n"
         process.kill()
         await process.wait()

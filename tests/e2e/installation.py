@@ -123,7 +123,7 @@ async def running_up(home: Path, *arguments: str, **environ: str) -> AsyncIterat
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await process.wait()
             except TimeoutError:
                 process.kill()

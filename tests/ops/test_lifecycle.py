@@ -15,7 +15,7 @@ from autopilot.testing.clock import FakeClock
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_is_an_event(number: int) -> None:
-    async with stop_on_signals() as stop, asyncio.timeout(5):
+    async with stop_on_signals() as stop, asyncio.timeout(30):
         os.kill(os.getpid(), number)
         await stop.wait()
 

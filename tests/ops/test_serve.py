@@ -67,7 +67,7 @@ async def server() -> AsyncIterator[Server]:
 
 async def say(server: Server, *parts: bytes) -> bytes:
     """All that is answered until the server closes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
             for part in parts:
@@ -133,7 +133,7 @@ async def test_a_stream_hears_that_the_end_has_begun() -> None:
     async def stream(_request: Request) -> Response:
         return StreamingResponse(frames())
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with Server(Starlette(routes=[Route("/", stream)]), stopping=stopping).running() as running:
             reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -51,7 +51,7 @@ class Reader:
 
     async def next(self, wanted):
         """The next frame of state that `wanted(kind, data)` holds for."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 while self.waiting:
                     kind, data = self.waiting.pop(0)

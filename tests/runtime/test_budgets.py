@@ -116,7 +116,7 @@ async def test_a_running_turn_is_interrupted_once_in_the_transaction_that_sees_t
 async def lock_awaited(conn):
     """Until somebody waits for a lock."""
     waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not await conn.fetchval(waiting):
             pass
 

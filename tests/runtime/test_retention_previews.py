@@ -145,7 +145,7 @@ async def test_previews_go_while_somebody_holds_the_workers_lock(log):
     await log.tell(of(DELTA, delta="a"), of(DONE))
     await log.age(8)
 
-    async with log.runtime.ledger.transaction() as tx, asyncio.timeout(10):
+    async with log.runtime.ledger.transaction() as tx, asyncio.timeout(30):
         await tx.lock_worker("w")
         await log.sweep()
         assert await log.pruned() == [1]
@@ -171,7 +171,7 @@ async def test_a_row_that_somebody_altered_ends_no_runtime(log):
     clock = FakeClock()
     retention = Retention(log.runtime.ledger, log.runtime.pool, log.retention._settings, clock)
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         task = group.create_task(retention.run())
         await clock.until_sleeping()
         task.cancel()

@@ -388,7 +388,7 @@ async def test_a_sealer_that_dies_in_the_middle_leaves_nothing_and_holds_nobody_
         dying.setattr(Sealer, "_add", cut)
         with pytest.raises((ConnectionError, asyncpg.InterfaceError)):
             await sealer_of(sealed).seal_all()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await sealer_of(sealed).seal_log(WorkerLogs(), "w", 12) == 12
 
     assert (await verify(sealed)).findings == []
@@ -396,7 +396,7 @@ async def test_a_sealer_that_dies_in_the_middle_leaves_nothing_and_holds_nobody_
 
 async def test_sealing_waits_for_no_lock_of_a_log(sealed: Runtime) -> None:
     await fill(sealed, "w", 11, 2)
-    async with asyncio.timeout(10), sealed.ledger.transaction() as tx:
+    async with asyncio.timeout(30), sealed.ledger.transaction() as tx:
         await tx.lock_worker("w")
 
         assert await sealer_of(sealed).seal_all() == 2

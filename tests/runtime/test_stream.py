@@ -33,7 +33,7 @@ def ids(raw: bytes) -> list[int]:
 async def read(body, count: int) -> list[int]:
     """Ids until there are `count`."""
     seen: list[int] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(seen) < count:
             seen += ids(await anext(body))
     return seen
@@ -149,7 +149,7 @@ async def test_shutdown_ends_streams_with_a_bye(worker):
     first = [await anext(body), await anext(body)]
     worker.stop_streams()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         rest = [chunk async for chunk in body]
 
     assert b"codex.stream.open" in first[0]

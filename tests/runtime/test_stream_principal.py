@@ -22,7 +22,7 @@ class Reader:
 
     async def until(self, wanted):
         """The first frame from here on for which `wanted(event, data)` holds, as (id, event, data)."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 while self.frames:
                     identity, event, data = self.frames.pop(0)

@@ -103,7 +103,7 @@ async def test_the_stream_of_everything_tells_approvals_until_they_end(
 ) -> None:
     first = await ask(machine, ada.worker_id)
     said: list[tuple[str, str]] = []
-    async with asyncio.timeout(10), client.follow_everything() as follower:
+    async with asyncio.timeout(30), client.follow_everything() as follower:
         async for entry in follower:
             if isinstance(entry, Approval):
                 said.append((entry.approval_id, entry.state))

@@ -27,7 +27,7 @@ async def asked(who: Person, path: str, request_id: str) -> str:
 
 async def rejected(who: Person, path: str) -> dict:
     """The receipt, once it is rejected."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (stored := (await who.get(path)).json()["data"])["state"] == "accepted":  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0)
     assert stored["state"] == "rejected", stored
@@ -40,7 +40,7 @@ async def another_device(who: Person) -> Person:
 
 
 async def all_told(world: World) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while await world.api.pool.fetchval("select count(*) from api.untold_revocation"):  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0)
 

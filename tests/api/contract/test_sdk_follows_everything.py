@@ -24,7 +24,7 @@ async def client(ada: Person) -> AsyncIterator[RuntimeCodexClient]:
 async def until(follower: EverythingFollower, wanted: Callable[[object], bool]) -> list[object]:
     """All entries up to the first that is wanted."""
     seen: list[object] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for entry in follower:
             seen.append(entry)
             if wanted(entry):

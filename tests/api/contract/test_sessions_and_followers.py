@@ -10,7 +10,7 @@ from tests.api.served import bearer
 
 
 async def collect(client: httpx2.AsyncClient, path: str, token: str) -> str:
-    async with asyncio.timeout(10), client.stream("GET", path, headers=bearer(token)) as response:
+    async with asyncio.timeout(30), client.stream("GET", path, headers=bearer(token)) as response:
         assert response.status_code == 200
         return "".join([text async for text in response.aiter_text()])
 
