@@ -9,7 +9,7 @@ import pytest
 from tests.api.contract.world import Person, World, ask, lease, person
 from tests.ios.apps import signed_in
 from tests.ios.opening import running
-from tests.ios.phone import PAD, phone
+from tests.ios.phone import PAD, PHONE, phone
 from tests.waiting import until
 
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
@@ -64,6 +64,27 @@ async def test_a_session_that_was_revoked_elsewhere_leads_back_and_leaves_nothin
         await held.waits_for("Where is your Autopilot server?")
     assert held.secrets == {}
     assert not has_cache(tmp_path)
+
+
+async def test_who_signed_out_sees_nothing_of_it_again_whatever_becomes_of_the_phone(
+    world: World, ada: Person, tmp_path: Path
+):
+    held = phone(size=PAD, secrets=await signed_in(world, ada.email, tmp_path))
+    async with running(held, tmp_path):
+        await until(lambda: held.has(f"worker-{ada.worker_id}"))
+        await held.tap("filters")
+        assert any(dialog.open for dialog in held.page._dialogs.controls)
+        answer = await ada.post("/api/devices/revoke-others")
+        assert answer.status_code == 200, answer.text
+        await held.waits_for("Where is your Autopilot server?")
+        assert not any(dialog.open for dialog in held.page._dialogs.controls)
+        for state in ("hide", "pause", "resume", "show"):  # to look for the code in one's mail, and back
+            await held.fire(held.page, "app_lifecycle_state_change", {"state": state})
+        held.page.width = PHONE[0]
+        await held.fire(held.page, "resize", {"width": PHONE[0], "height": PHONE[1]})
+        await held.fire(held.page, "view_pop", {"route": "/workers"})
+        assert [view.route for view in held.page.views] == ["/welcome"]
+        assert held.shows("Where is your Autopilot server?")
 
 
 async def test_a_start_without_network_shows_what_was_known_last_and_says_so(world: World, tmp_path: Path):

@@ -24,6 +24,8 @@ class Named(Screen):
 
     running: ClassVar[list[str]] = []
     fails: ClassVar[set[str]] = set()
+    fails_within: ClassVar[set[str]] = set()
+    """Of these something fails that the screen runs beside others."""
 
     def __init__(self, name: str) -> None:
         self.title, self.route = name.capitalize(), f"/{name}"
@@ -33,18 +35,25 @@ class Named(Screen):
 
     async def run(self) -> None:
         if self.route in self.fails:
-            raise Unavailable("the runtime can't be reached", reason_code="runtime_unreachable")
+            await self._fail()
+        if self.route in self.fails_within:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.Event().wait())
+                tasks.create_task(self._fail())
         self.running.append(self.route)
         try:
             await asyncio.Event().wait()
         finally:
             self.running.remove(self.route)
 
+    async def _fail(self) -> None:
+        raise Unavailable("the runtime can't be reached", reason_code="runtime_unreachable")
+
 
 @pytest.fixture(autouse=True)
 def nothing_runs():
-    Named.running.clear()
-    Named.fails.clear()
+    for kept in (Named.running, Named.fails, Named.fails_within):
+        kept.clear()
 
 
 async def nobody() -> None:
@@ -142,6 +151,20 @@ async def test_a_screen_that_fails_says_so_in_its_place_and_can_be_tried_again()
         await held.tap("try-again")
         await runs("/worker")
         assert held.shows("This is Worker")
+
+
+async def test_what_fails_of_a_screen_that_does_several_things_at_once_ends_no_other():
+    Named.fails_within.add("/worker")
+    async with shell() as (made, held):
+        made.push(Named("worker"))
+        await held.waits_for("The ledger can't be reached.")
+        made.pop()
+        await runs("/workers")
+        made.push(Named("worker"))
+        await held.waits_for("The ledger can't be reached.")
+        Named.fails_within.clear()
+        await held.tap("try-again")
+        await runs("/worker")
 
 
 async def test_the_line_on_top_says_how_things_stand_and_is_gone_when_all_is_well():

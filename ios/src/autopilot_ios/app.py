@@ -144,6 +144,8 @@ class App:
                 await self._draw(core, ways)
         except* _SignedOut:
             raise _SignedOut from None
+        finally:
+            self._listen_no_more()
 
     async def _begun(self, core: AppCore) -> None:
         async for view in core.changes():
@@ -157,7 +159,7 @@ class App:
         shell = ways.shell
         async for view in core.changes():
             if view.phase == "signed_out":
-                shell.sleep()
+                shell.close()
                 await core.settled()  # what was kept is wiped
                 await core.left()  # before its connections are closed
                 raise _SignedOut
@@ -189,6 +191,12 @@ class App:
         self._page.on_view_pop = lambda _event: shell.view_popped()
         self._device.on_network(lambda online: core.network_changed(online=online))
         core.on_alert(ways.alert)
+
+    def _listen_no_more(self) -> None:
+        """What happens to the phone is nothing to a session that is over: its screens are not to come back by it."""
+        self._page.on_app_lifecycle_state_change = self._page.on_resize = self._page.on_view_pop = None
+        self._page.on_route_change = self._opened_by_link
+        self._device.on_network(lambda _online: None)
 
     def _follow_link(self, ways: Ways) -> None:
         """Go where a link leads that opened the app."""

@@ -15,6 +15,7 @@ from typing import Any
 import flet as ft
 
 from autopilot.client import log
+from autopilot.client.groups import first_error
 from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
@@ -207,6 +208,12 @@ class Shell:
         self._awake = False
         self._run_visible()
 
+    def close(self) -> None:
+        """Nothing of it is to be seen any more: nothing runs, and no question or sheet stays before what comes next."""
+        self.sleep()
+        while self.page.pop_dialog() is not None:
+            pass
+
     def wake(self) -> None:
         """It is seen again."""
         self._awake = True
@@ -273,7 +280,9 @@ class Shell:
     async def _run(self, shown: Shown) -> None:
         try:
             await shown.screen.run()
-        except AutopilotError as error:
+        except* AutopilotError as failed:  # of the screen itself, or of something that it does beside others
+            error = first_error(failed)
+            assert isinstance(error, AutopilotError)
             log.failure("screen.failed", error, screen=shown.screen.route)
             said = errors.words(error)
             shown.body.content = blocks.failed(said, lambda: self._again(shown))

@@ -23,10 +23,10 @@ from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
+from autopilot.client.groups import first_error
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact
 from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, OverviewFold, OverviewLimits, ReceiptKey
-from autopilot.client.store import first_error
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Approval, HealthFact, Receipt, StreamCaughtUp
 from autopilot.contract.errors import AutopilotError, Forbidden, InvalidRequest, NetworkError, NotFound

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from autopilot.client.asked import Asked, AskedView
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.groups import first_error
 from autopilot.client.observable import Observable
-from autopilot.client.store import first_error
 from autopilot.contract import BudgetStanding, PriceTable, SpendReport
 
 DEFAULT_DAYS = 30

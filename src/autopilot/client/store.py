@@ -19,6 +19,7 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.groups import first_error
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact, known
 from autopilot.client.observable import Observable
 from autopilot.client.reconcile import Reconciler
@@ -257,11 +258,3 @@ class WorkerStore(Observable[WorkerView]):
                 self._woken.set()  # is it the stream, or everything? A look tells
             self._connection = state
             self._change()
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error of ours that ended the task group, the others being its consequences; the group if it is a bug."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, AutopilotError) else errors

@@ -1,0 +1,13 @@
+"""What went wrong in a task group, told as the one error that it is."""
+
+from __future__ import annotations
+
+from autopilot.contract.errors import AutopilotError
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error of ours that ended the task group, the others being its consequences; the group if it is a bug."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, AutopilotError) else errors
