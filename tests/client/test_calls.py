@@ -22,6 +22,7 @@ from autopilot.contract.errors import (
     Unauthorized,
     Unavailable,
     UnknownError,
+    Unprocessable,
 )
 from autopilot.testing.clock import FakeClock
 from autopilot.testing.streaming_server import blank_snapshot
@@ -364,8 +365,9 @@ async def test_a_lone_surrogate_and_a_great_number_arrive_as_they_are():
 
 async def test_no_number_that_json_lacks_is_sent():
     async with client_of(Server(data([]))) as client:
-        with pytest.raises(ValueError, match="JSON"):
-            await client.append_event("w", "worker.event", {"x": float("nan")})
+        for number in ("nan", "inf", "-inf"):
+            with pytest.raises(Unprocessable, match="JSON"):
+                await client.append_event("w", "worker.event", {"x": float(number)})
 
 
 async def test_every_call_and_failure_is_in_the_local_log(caplog):

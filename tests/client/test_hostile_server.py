@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 
-from autopilot.client import Credentials, Follower, MemoryTokenStore, RuntimeCodexClient, Session
+from autopilot.client import Credentials, Follower, Joiner, MemoryTokenStore, RuntimeCodexClient, Session
+from autopilot.client.http import Http
+from autopilot.contract import PairingDevice
 from autopilot.contract.errors import AutopilotError, UnknownError
 from autopilot.testing.clock import FakeClock
 
@@ -147,4 +149,8 @@ async def test_a_session_of_no_sensible_life_is_refused_and_not_kept(expires_in)
     async with Session("http://api.test", store, transport=transport, clock=QuickClock()) as session:
         with pytest.raises(UnknownError):
             await session.renew("a")
+    assert store.load() == held
+    async with Http("http://api.test", tokens=None, transport=transport, clock=QuickClock()) as http:
+        with pytest.raises(UnknownError):
+            await Joiner(http, PairingDevice(), clock=QuickClock()).collect(store)
     assert store.load() == held

@@ -21,6 +21,7 @@ NAMES = Names(machines={"mac_1": "Ada's MacBook"})
     [
         ("{", "This is not JSON: expecting property name enclosed in double quotes, in line 1, column 2."),
         ("NaN", "This is not JSON: a number that is none, or too deep."),
+        ('{"limit": 1e999}', "This is not JSON: a number that is none, or too deep."),
         ('{"a":' * 100_000, "This is not JSON: a number that is none, or too deep."),
         ("[1]", "Params are a JSON object: { … }."),
         ("{}", "input is missing."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.ansi import AnsiDecoder
@@ -76,6 +77,13 @@ def test_parameters_with_colons_mean_the_same() -> None:
     assert style("4:3").underline
     assert not style("4:0").underline
     assert style("38:2") == style("38;2") == style("999999999") == PLAIN
+
+
+@pytest.mark.parametrize("codes", ["38;5;1:2", "48;2;1;2:3;4", "38;2;:;:;:", "38;5", "38:5:", ":", "4:", ";;;", "38;:"])
+def test_what_is_no_colour_changes_nothing_and_breaks_nothing(codes: str) -> None:
+    shown = terminal.output(f"a\x1b[{codes}mb", SHORT)
+
+    assert "".join(run.text for run in shown.head) == "ab\n"
 
 
 def test_neighbours_of_the_same_look_are_one_piece_and_lines_end_without_a_style() -> None:

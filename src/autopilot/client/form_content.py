@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from autopilot.client import typed_json
 from autopilot.contract import Approval
 
 Kind = Literal["text", "secret", "number", "integer", "boolean", "choice", "choices", "json"]
@@ -165,7 +166,8 @@ def _form_content(form: Mapping[str, Any], given: Given) -> Iterator[tuple[str, 
             case "boolean":
                 yield name, bool(said)
             case "choices":
-                yield name, [_meant(schema.get("items") or {}, words) for words in said]
+                items = schema.get("items")
+                yield name, [_meant(items if isinstance(items, dict) else {}, words) for words in said]
             case _ if said:
                 yield name, _meant(schema, said[-1])
 
@@ -176,7 +178,7 @@ def _meant(schema: Mapping[str, Any], words: str) -> Any:
     if kind == "string" or (kind is None and any(words == one.value for one in _choices(schema))):
         return words
     try:
-        return json.loads(words)
+        return typed_json.read(words)
     except (ValueError, RecursionError):
         return words
 

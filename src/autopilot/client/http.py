@@ -25,7 +25,15 @@ from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.tokens import StepUpSource, TokenSource
 from autopilot.client.write_signer import SignsWrites
-from autopilot.contract.errors import AutopilotError, Forbidden, NetworkError, Unauthorized, UnknownError, from_response
+from autopilot.contract.errors import (
+    AutopilotError,
+    Forbidden,
+    NetworkError,
+    Unauthorized,
+    UnknownError,
+    Unprocessable,
+    from_response,
+)
 from autopilot.contract.write_signature import HEADER, READS
 
 UNARY_TIMEOUT_SECONDS = 30.0
@@ -432,9 +440,16 @@ def _not_ours(response: httpx2.Response, message: str, request_id: str) -> Unkno
 
 
 def _encode(body: Any) -> bytes | None:
+    """A body as JSON.
+
+    Raises:
+        Unprocessable: it holds a number that JSON lacks, or is nested too deep: nobody could read it.
+    """
     if body is None:
         return None
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+    except (ValueError, RecursionError) as error:
+        raise Unprocessable(f"this can't be said in JSON: {error}", reason_code="not_json") from error

@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from autopilot.client.calls import as_message, one
+from autopilot.client import session_answers
+from autopilot.client.calls import one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.http import Http
 from autopilot.client.pairing_words import PairingTampered, commitment_of, fresh_nonce
@@ -303,7 +304,7 @@ class Joiner:
         body = encode(CollectPairing(ticket=self.ticket, credential=self._credential))
         async with store.exclusive():
             reply = await self.http.call("pairing.collect", "POST", f"{PATH}/collect", body=body)
-            made = as_message(SignedIn, reply.body, reply.request_id)
+            made = session_answers.signed_in(reply.body)
             store.save(
                 Credentials(
                     access_token=made.token,

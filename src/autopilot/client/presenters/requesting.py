@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from autopilot.client import methods
+from autopilot.client import methods, typed_json
 from autopilot.client.methods import METHODS, Param
 from autopilot.client.presenters import receipts, visible
 from autopilot.contract import Receipt, RequestOutcome
@@ -60,7 +60,7 @@ def read(method: str, written: str) -> Draft:
 def parsed(written: str) -> tuple[dict[str, Any] | None, str]:
     """The params as they were written, or why they are none: a sentence."""
     try:
-        params = json.loads(written.strip() or "{}", parse_constant=_refuse)
+        params = typed_json.read(written.strip() or "{}")
     except json.JSONDecodeError as error:
         return None, f"This is not JSON: {error.msg.lower()}, in line {error.lineno}, column {error.colno}."
     except (ValueError, RecursionError):
@@ -99,7 +99,3 @@ def answer_text(receipt: Receipt | RequestOutcome) -> str:
     """What was answered, as JSON on several lines; why it failed, where it did; empty for nothing."""
     told = receipt.error or receipt.response
     return "" if told is None else visible.code(json.dumps(told, indent=2, ensure_ascii=False)[:SHOWN_CHARACTERS])
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

@@ -206,7 +206,8 @@ def _colored(style: Style, code: str, numbers: Sequence[int | None]) -> Style:
 
 
 def _byte(text: str | None) -> int | None:
-    return None if text is None else min(255, int(text[:4] or "0"))
+    """A number of a colour; None where there is none, or something else in its place."""
+    return min(255, int(text[:4] or "0")) if text is not None and ":" not in text else None
 
 
 _SIXTEEN = (
