@@ -11,9 +11,10 @@ import pytest
 from autopilot.client import RuntimeCodexClient
 from autopilot.client.acts import Act, DecideAct
 from autopilot.client.acts_book import REPEAT_SECONDS, Acts
+from autopilot.client.overview import Overview
 from autopilot.client.overview_store import OverviewStore
 from autopilot.client.presenters import acts as words
-from autopilot.contract import AppendEvent, ReceiptReport
+from autopilot.contract import AppendEvent, Approval, ReceiptReport, decode
 from autopilot.contract.errors import Conflict, InvalidRequest
 from autopilot.testing import approvals
 from autopilot.testing.approvals import question
@@ -143,6 +144,39 @@ async def test_what_nobody_answered_is_unknown_and_is_sent_again_under_its_id():
         await comes(act, "waiting")
         running.cancel()
     assert all(act.request_id in request.content.decode() for request in seen)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+async def test_what_may_have_arrived_is_not_said_to_be_refused_by_a_later_no(status):
+    seen: list[httpx2.Request] = []
+    answers: list = [httpx2.ReadError("cut in the middle"), *answering(status, times=3)]
+    transport = scripted(answers, seen)
+    async with RuntimeCodexClient(
+        "http://127.0.0.1:9", "token", transport=transport, clock=ScaledClock(1000)
+    ) as client:
+        act = Acts(client).say("w", "hello")
+        view = await act.send()
+        assert (view.phase, view.error.fact("outcome"), len(seen) > 1) == ("unknown", "unknown", True)
+        answers[:] = answering(status)
+        assert (await act.send()).phase == "unknown"
+        answers[:] = answering(422)
+        assert (await act.send()).phase == "refused"
+        answers[:] = answering(429)
+        assert (await act.send()).phase == "refused"
+
+
+async def test_of_an_answer_that_may_not_have_arrived_anothers_is_not_told_as_its_end():
+    transport = scripted([httpx2.ReadError("cut") for _ in range(100)], [])
+    async with RuntimeCodexClient(
+        "http://127.0.0.1:9", "token", transport=transport, clock=ScaledClock(1000)
+    ) as client:
+        act = Acts(client).decide("ap", "decline")
+        assert (await act.send()).phase == "unknown"
+        taken = {"option_id": "accept", "decided_at": "2026-11-23T08:00:00Z"}
+        said = {"approval_id": "ap", "requested_at": "2026-11-23T08:00:00Z", "state": "decided", "decision": taken}
+        approval = decode(Approval, question("w") | said | {"worker_id": "w"})
+        act.told(Overview(approvals=(approval,)))
+        assert (act.view.phase, act.view.result) == ("failed", approval)
 
 
 async def test_what_was_typed_long_ago_is_not_sent_behind_ones_back():

@@ -12,6 +12,7 @@ from autopilot.client import RuntimeCodexClient, has_ended, log
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import AppendEvent, HeartbeatWorker, ReceiptReport, RegisterMachine, encode
 from autopilot.contract.errors import (
+    AutopilotError,
     Conflict,
     Forbidden,
     NetworkError,
@@ -24,6 +25,7 @@ from autopilot.contract.errors import (
     UnknownError,
     Unprocessable,
 )
+from autopilot.contract.write_signature import HEADER
 from autopilot.testing.clock import FakeClock
 from autopilot.testing.streaming_server import blank_snapshot
 
@@ -251,6 +253,75 @@ async def test_every_call_of_a_trace_carries_it():
         await client.machines()
 
     assert server.requests[0].headers["traceparent"] == "00-a-b-01"
+
+
+@pytest.mark.parametrize("last", [httpx2.ConnectError("no"), (429, None), (503, None), (401, None)])
+async def test_what_an_earlier_attempt_may_have_done_is_not_denied_by_the_last_one(last):
+    not_recorded = {"error": {"code": "c", "message": "no", "details": [{"outcome": "not_recorded"}]}}
+    last = (last[0], not_recorded) if isinstance(last, tuple) else last
+    async with client_of(Server(httpx2.ReadError("cut in the middle"), last)) as client:
+        with pytest.raises(AutopilotError) as caught:
+            await client.request("w", "turn/start")
+    assert caught.value.fact("outcome") == "unknown"
+
+    async with client_of(Server(httpx2.ReadError("cut in the middle"), last)) as client:
+        with pytest.raises(AutopilotError) as caught:
+            await client.machines()
+    assert caught.value.fact("outcome") != "unknown"
+
+
+class Device:
+    """A token source that can be helped in three ways."""
+
+    def __init__(self):
+        self.helped = []
+
+    async def access_token(self):
+        return "first"
+
+    async def renew(self, rejected):
+        self.helped.append(f"renewed {rejected}")
+        return "second"
+
+    async def step_up(self):
+        self.helped.append("proved")
+        return "third"
+
+    def sign(self, _method, _target, _body):
+        return "signed late" if "kept to noon" not in self.helped else "signed"
+
+    def keep_to(self, server_time):
+        self.helped.append(f"kept to {server_time}")
+        return True
+
+
+async def test_whatever_stands_in_the_way_is_helped_against_one_after_the_other():
+    """A token that is over, a clock that is off, a proof that is wanted: and again nothing that has helped already."""
+
+    def no(status, reason, **facts):
+        return httpx2.Response(status, json={"error": {"details": [{"reason_code": reason, **facts}]}})
+
+    def answer(request):
+        asked.append(request)
+        token = request.headers["authorization"].removeprefix("Bearer ")
+        if token == "first" or is_over:
+            return no(401, "token_refused")
+        if request.headers[HEADER] == "signed late":
+            return no(401, "signature_expired", server_time="noon")
+        if token == "second":
+            return no(403, "step_up_required")
+        return httpx2.Response(200, json={"data": {"worker_id": "w", "status": "stopped", "idempotent_replay": False}})
+
+    asked, device, is_over = [], Device(), False
+    transport = httpx2.MockTransport(answer)
+    async with RuntimeCodexClient("http://api.test", device, transport=transport, clock=QuickClock()) as client:
+        assert (await client.stop_worker("w")).status == "stopped"
+        assert (device.helped, len(asked)) == (["renewed first", "kept to noon", "proved"], 4)
+        is_over = True
+        device.helped.clear()
+        with pytest.raises(Unauthorized):
+            await client.stop_worker("w")
+        assert device.helped == ["renewed first"]
 
 
 async def test_retries_wait_longer_and_give_up():

@@ -268,6 +268,29 @@ async def test_signing_out_tells_the_server(accounts, clock):
     assert accounts.paths == ["/api/auth/signout"]
 
 
+async def test_signing_out_with_a_token_that_is_over_ends_the_session_all_the_same(accounts, clock):
+    accounts.access = "another, the one that is held is over"
+    store = MemoryTokenStore(held(clock))
+    async with session_of(accounts, store, clock) as session:
+        await session.sign_out()
+    assert accounts.paths == ["/api/auth/signout", "/api/auth/refresh", "/api/auth/signout"]
+    assert accounts.rotations == 1
+    assert store.load() is None
+
+
+async def test_signing_out_of_a_session_that_is_over_is_done(accounts, clock):
+    accounts.over = True
+    store = MemoryTokenStore(held(clock))
+    async with session_of(accounts, store, clock) as session:
+        await session.sign_out()
+        assert accounts.paths == ["/api/auth/signout", "/api/auth/refresh"]
+        store.save(held(clock))
+        with pytest.raises(SignInAgain):
+            await session.renew("access-0")
+        await session.sign_out()
+    assert accounts.paths[2:] == ["/api/auth/refresh", "/api/auth/signout"]
+
+
 async def test_what_is_written_while_somebody_signs_in_with_a_new_key_is_not_signed_with_that(accounts, clock):
     accounts.gate.clear()
     async with session_of(accounts, MemoryTokenStore(), clock) as session, asyncio.TaskGroup() as group:

@@ -17,12 +17,13 @@ from autopilot.client import log
 from autopilot.client.approvals import has_approval_ended
 from autopilot.client.calls import new_id
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.doubt import ends_doubt, leaves_doubt
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
 from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, receipt_key
 from autopilot.client.workers import has_ended
 from autopilot.contract import Approval, Receipt, RequestOutcome, StoppedAll, StoppedWorker
-from autopilot.contract.errors import AutopilotError, Problem, Unavailable
+from autopilot.contract.errors import AutopilotError, NetworkError
 
 Phase = Literal["idle", "sending", "waiting", "done", "failed", "indeterminate", "refused", "unknown"]
 """
@@ -32,7 +33,7 @@ waiting        the server has it: `result` says how far it has come
 done           it ended, and well
 failed         it ended, and did not happen
 indeterminate  it ended, and nobody can know whether Codex acted: a person decides whether to ask anew
-refused        the server says no (`error`), and nothing was stored: it may be sent again
+refused        the server says no (`error`), and nothing was stored, by no attempt: it may be sent again
 unknown        no answer came (`error`): whether it is stored is found out by sending it again, which does nothing twice
 """
 Result: TypeAlias = Receipt | RequestOutcome | Approval | StoppedWorker | StoppedAll | Connected
@@ -99,6 +100,7 @@ class Act(Observable[ActView]):
         if not self.view.may_send:
             return self.view
         attempts = self._now.attempts + 1
+        was_unknown = self._now.phase == "unknown"
         self._became(ActView("sending", self._now.result, attempts=attempts))
         try:
             result = await self._do()
@@ -107,7 +109,10 @@ class Act(Observable[ActView]):
             raise
         except AutopilotError as error:
             log.failure("act.not_answered", error, method=self.deed.method, request=self.request_id)
-            self._became(ActView(phase_after(error), self._now.result, error, attempts))
+            phase = phase_after(error)
+            if was_unknown and phase == "refused" and not ends_doubt(error):
+                phase = "unknown"  # this attempt was refused; what became of the one before is as unknown as it was
+            self._became(ActView(phase, self._now.result, error, attempts))
         else:
             self._took(result)
         return self.view
@@ -244,6 +249,10 @@ class DecideAct(Act):
         return None if found is None or found.state == "pending" else found
 
     def _phase(self, result: Any) -> Phase:
+        """Of this answer: where another one was taken, this one was not."""
+        decision = result.decision
+        if decision is not None and decision.option_id != self.deed.params["option_id"]:
+            return "failed"
         if not has_approval_ended(result):
             return "waiting"
         return "done" if result.state == "applied" else "failed"
@@ -287,9 +296,7 @@ def phase_after(error: AutopilotError) -> Phase:
     """What an error says: the server's no means that nothing was stored; without its word nobody knows."""
     if isinstance(error, HandshakeTimeout):
         return "failed"
-    if isinstance(error, Unavailable):
-        return "refused" if error.fact("outcome") == "not_recorded" else "unknown"
-    return "refused" if isinstance(error, Problem) and (error.status or 500) < _SERVER_TROUBLE else "unknown"
+    return "unknown" if isinstance(error, NetworkError) or leaves_doubt(error) else "refused"
 
 
 def is_older(result: Result, known: Result) -> bool:
@@ -308,7 +315,6 @@ def phase_of(receipt: Receipt | RequestOutcome) -> Phase:
     return "done" if receipt.state == "completed" else "failed"
 
 
-_SERVER_TROUBLE = 500
 _STEPS = {"accepted": 0, "delivered": 1, "acknowledged": 2}
 
 

@@ -23,6 +23,7 @@ from autopilot import __version__
 from autopilot.client import log
 from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.doubt import doubted, ends_doubt, leaves_doubt
 from autopilot.client.tokens import StepUpSource, TokenSource
 from autopilot.client.write_signer import SignsWrites
 from autopilot.contract.errors import (
@@ -173,7 +174,8 @@ class Http:
         """Do one call; `body` is encoded as JSON, `encoded` is sent as it is. With `retry`, repeating must be safe.
 
         Raises:
-            AutopilotError: of autopilot.contract.errors, with `status`, `code`, `request_id`.
+            AutopilotError: of autopilot.contract.errors, with `status`, `code`, `request_id`; of the last attempt, and
+                with `outcome: unknown` where one before it may have been recorded.
         """
         content = encoded if encoded is not None else _encode(body)
         timeout = httpx2.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
@@ -184,10 +186,14 @@ class Http:
             request = self._request(method, path, query, content, token, timeout=timeout, headers=headers)
             return await self._answer(operation, request, attempt=backoff.attempt + 1)
 
+        in_doubt = False
         while True:
             try:
                 return await self._authorized(attempt)
             except AutopilotError as error:
+                if in_doubt and not ends_doubt(error):
+                    doubted(error)
+                in_doubt = method not in READS and leaves_doubt(error)
                 if not retry or not is_transient(error) or backoff.attempt + 1 >= ATTEMPTS:
                     raise
                 delay = backoff.next_delay(error.retry_after_seconds)
@@ -220,36 +226,42 @@ class Http:
         return await self._authorized(attempt)
 
     async def _authorized(self, attempt: Callable[[str | None], Awaitable[Any]]) -> Any:
-        if self._tokens is None:
+        """`attempt`, and again after what helps against its refusal; each help once, whatever the others led to."""
+        token = None if self._tokens is None else await self._tokens.access_token()
+        helped: set[str] = set()
+        while True:
             try:
-                return await attempt(None)
-            except Unauthorized as error:
-                return await self._signed_anew(error, attempt, None)
-        token = await self._tokens.access_token()
-        try:
-            return await attempt(token)
-        except Unauthorized as error:
-            if (error.reason_code or "").startswith("signature_"):
-                return await self._signed_anew(error, attempt, token)
-            return await attempt(await self._tokens.renew(token))
-        except Forbidden as error:
-            if error.reason_code != "step_up_required" or not isinstance(self._tokens, StepUpSource):
-                raise
-            stepped_up = await self._tokens.step_up()
-            if stepped_up is None:
-                raise
-            return await attempt(stepped_up)
+                return await attempt(token)
+            except (Unauthorized, Forbidden) as error:
+                kind = self._help(error)
+                if kind is None or kind in helped:
+                    raise
+                helped.add(kind)
+                if kind == "renew" and self._tokens is not None and token is not None:
+                    token = await self._tokens.renew(token)
+                elif kind == "step_up" and isinstance(self._tokens, StepUpSource):
+                    stepped_up = await self._tokens.step_up()
+                    if stepped_up is None:
+                        raise
+                    token = stepped_up
+                elif not self._keeps_to(error):
+                    raise
 
-    async def _signed_anew(
-        self, error: Unauthorized, attempt: Callable[[str | None], Awaitable[Any]], token: str | None
-    ) -> Any:
+    def _help(self, error: Unauthorized | Forbidden) -> str | None:
+        """What helps against this refusal, if anything here does."""
+        if isinstance(error, Forbidden):
+            can_prove = error.reason_code == "step_up_required" and isinstance(self._tokens, StepUpSource)
+            return "step_up" if can_prove else None
+        if (error.reason_code or "").startswith("signature_"):
+            return "clock"
+        return None if self._tokens is None else "renew"
+
+    def _keeps_to(self, error: Unauthorized | Forbidden) -> bool:
         """The token is good; where only this device's clock is off, the server's counts from now on."""
         server_time = error.fact("server_time")
         if error.reason_code != "signature_expired" or self._signs is None or not isinstance(server_time, str):
-            raise error
-        if not self._signs.keep_to(server_time):
-            raise error
-        return await attempt(token)
+            return False
+        return self._signs.keep_to(server_time)
 
     def _request(
         self,

@@ -189,19 +189,21 @@ class Session:
         if held.refresh_token == self._refused:
             raise self._over(self.state.reason)
         try:
-            path = "/api/auth/refresh" if held.guest_scope is None else "/api/guests/refresh"
-            body = encode(RefreshBody(refresh_token=held.refresh_token))
-            reply = await self._call("auth.refresh", path, body, retry=True)
+            renewed = await self._refreshed(held, held.refresh_token)
         except Unauthorized as error:
             self._refused = held.refresh_token
             raise self._over(error) from error
-        if held.guest_scope is None:
-            renewed = self._credentials(reply, email=held.email, device_key=held.device_key)
-        else:
-            renewed = self._guests_credentials(session_answers.guest_session(reply))
         self._keep(renewed)
         log.record("session.refreshed", user_id=renewed.user_id)
         return renewed.access_token
+
+    async def _refreshed(self, held: Credentials, refresh_token: str) -> Credentials:
+        """What the server gives for what is held, kept nowhere yet."""
+        path = "/api/auth/refresh" if held.guest_scope is None else "/api/guests/refresh"
+        reply = await self._call("auth.refresh", path, encode(RefreshBody(refresh_token=refresh_token)), retry=True)
+        if held.guest_scope is None:
+            return self._credentials(reply, email=held.email, device_key=held.device_key)
+        return self._guests_credentials(session_answers.guest_session(reply))
 
     # Signed writes (a SignsWrites).
 
@@ -457,18 +459,26 @@ class Session:
             raise failed
 
     async def _end_at_server(self, held: Credentials) -> None:
-        bearer = {"authorization": f"Bearer {held.access_token}"}
-        try:
-            with _signing_as(self._signer_of(held)):
-                await self._http.call(
-                    "auth.sign_out",
-                    "POST",
-                    "/api/auth/signout",
-                    headers=bearer,
-                    timeout_seconds=AUTH_TIMEOUT_SECONDS,
-                )
-        except Unauthorized:
-            return  # it was over already
+        """End the session: by what is held, or where that token is over and the session may not be, by another."""
+        with _signing_as(self._signer_of(held)):
+            try:
+                await self._end_by(held.access_token)
+            except Unauthorized:
+                if held.refresh_token is None or held.refresh_token == self._refused:
+                    return
+            else:
+                return
+            try:
+                renewed = await self._refreshed(held, held.refresh_token)
+            except Unauthorized:
+                return  # it was over already
+            await self._end_by(renewed.access_token)
+
+    async def _end_by(self, token: str) -> None:
+        bearer = {"authorization": f"Bearer {token}"}
+        await self._http.call(
+            "auth.sign_out", "POST", "/api/auth/signout", headers=bearer, timeout_seconds=AUTH_TIMEOUT_SECONDS
+        )
 
     # Inside.
 
