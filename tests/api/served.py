@@ -17,6 +17,7 @@ from autopilot.api import admins, tokens
 from autopilot.api.app import build
 from autopilot.api.mail import CodeMail
 from autopilot.api.settings import ApiSettings, Limits
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.contract import SignedIn
 from autopilot.contract.port import RuntimePort, RuntimeRequest, RuntimeResponse
 from autopilot.db.pool import open_pool
@@ -140,14 +141,15 @@ async def serving(
     limits: Limits | None = None,
     mailer: Any = None,
     with_web: bool = False,
+    web_clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[ServedApi]:
-    """`with_web`: the web app beside it, as an installation has it."""
+    """`with_web`: the web app beside it, as an installation has it; `web_clock`: by whose time it waits."""
     post = Postbox()
     settings = settings or ApiSettings(sign_ins_per_minute=6000.0, sign_up="open")
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await open_pool(dsn, schema="api"))
         stopping = asyncio.Event()
-        web = Web(stopping=stopping) if with_web else None
+        web = Web(stopping=stopping, clock=web_clock) if with_web else None
         app = build(
             settings,
             pool=pool,

@@ -17,9 +17,9 @@ from tests.waiting import until
 
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.contract import Approval
+from autopilot.testing.clock import FakeClock
 from autopilot.testing.model import script
 from autopilot.testing.postgres import TestCluster
-from autopilot.web.pages import worker_connect
 
 pytestmark = pytest.mark.e2e
 
@@ -202,27 +202,35 @@ async def test_an_older_thread_is_taken_up_from_the_list_of_its_machine(desk: Co
 
 
 async def test_a_handshake_that_nobody_answers_times_out_and_one_that_is_answered_says_by_whom(
-    desk: CodexDesk, monkeypatch: pytest.MonkeyPatch
+    cluster: TestCluster, tmp_path: Path, codex: tuple[CodexBinary, Path], launched: Browser
 ):
-    here = desk.installation
-    async with here.companion():
-        worker = await here.start_thread()
-    monkeypatch.setattr(worker_connect, "TIMEOUT_SECONDS", 3.0)
-    page = await desk.visit.open(f"/w/{worker}")
-    await page.get_by_role("button", name="More about this worker").click()
-    await page.get_by_role("button", name="Connect").click()
-    dialog = page.get_by_role("dialog", name="Connect")
-    status = dialog.get_by_role("status")
-    await dialog.get_by_role("button", name="Connect").click()
-    await expect(status).to_contain_text("The question is in the ledger. Waiting for the answer, for 3 s at most")
-    await expect(status).to_contain_text("Timed out: no answer within 3 s.")
-    assert await desk.visit.problems("connect-timed-out") == []
-
-    monkeypatch.setattr(worker_connect, "TIMEOUT_SECONDS", 30.0)
-    async with here.companion():
-        await expect(status).to_contain_text("Timed out")  # what comes too late changes nothing that was said
+    clock = FakeClock()
+    async with codex_desk(cluster, tmp_path, *codex, launched, clock=clock) as desk:
+        here = desk.installation
+        async with here.companion():
+            worker = await here.start_thread()
+        page = await desk.visit.open(f"/w/{worker}")
+        await page.get_by_role("button", name="More about this worker").click()
+        await page.get_by_role("button", name="Connect").click()
+        dialog = page.get_by_role("dialog", name="Connect")
+        status = dialog.get_by_role("status")
         await dialog.get_by_role("button", name="Connect").click()
-        await expect(status).to_contain_text("Connected.")
-        acks = [event for event in await here.whole_log(worker) if method("desktop/handshake_ack")(event)]
-        await expect(status).to_contain_text(acks[-1].payload["desktop_session_id"])
-    desk.visit.assert_quiet()
+        await expect(status).to_have_text("The question is in the ledger. Waiting for the answer.30 s left")
+        for left in (29, 28, 27):
+            await clock.advance(1)
+            await expect(status).to_contain_text(f"{left} s left")
+        await clock.advance(26)
+        await expect(status).to_contain_text("1 s left")
+        assert await desk.visit.problems("connect-waiting") == []
+        await clock.advance(1)
+        await expect(status).to_contain_text("Timed out: no answer within 30 s.")
+        assert await desk.visit.problems("connect-timed-out") == []
+
+        async with here.companion():
+            await expect(status).to_contain_text("Timed out")  # what comes too late changes nothing that was said
+            await dialog.get_by_role("button", name="Try again").click()
+            await expect(status).to_contain_text("Connected.")
+            acks = [event for event in await here.whole_log(worker) if method("desktop/handshake_ack")(event)]
+            await expect(status).to_contain_text(acks[-1].payload["desktop_session_id"])
+        await expect(dialog.get_by_role("button", name="Once more")).to_be_enabled()
+        desk.visit.assert_quiet()

@@ -13,6 +13,7 @@ from tests.companion.installation import Installation, installed
 from tests.companion.launching import keep_schema, make_codex_home, make_launch, make_project
 
 from autopilot.api import tokens
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.testing.model import ScriptedModel
 from autopilot.testing.postgres import TestCluster
@@ -47,14 +48,20 @@ class CodexDesk:
 
 @asynccontextmanager
 async def codex_desk(
-    cluster: TestCluster, root: Path, codex: CodexBinary, schema: Path, launched: Browser
+    cluster: TestCluster,
+    root: Path,
+    codex: CodexBinary,
+    schema: Path,
+    launched: Browser,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[CodexDesk]:
-    """Everything but the companion, which the installation starts."""
+    """Everything but the companion, which the installation starts; the web app waits by `clock`."""
     keep_schema(root, schema)
     async with ScriptedModel() as model, cluster.database() as dsn:
         launch = make_launch(root, make_codex_home(root, model), codex)
         async with (
-            installed(dsn, root, launch, model, make_project(root), with_web=True) as made,
+            installed(dsn, root, launch, model, make_project(root), with_web=True, web_clock=clock) as made,
             visiting(launched, made.served.url, *LOOKS[0]) as visit,
         ):
             session = await tokens.mint(made.served.pool, scopes=("observe", "administer"), surface="web", name="Phone")

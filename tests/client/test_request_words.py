@@ -44,6 +44,14 @@ def test_nothing_written_is_no_params():
     assert requesting.read("thread/archive", " ").params == {}
 
 
+def test_another_method_brings_its_example_and_takes_nothing_that_somebody_wrote():
+    steer = requesting.example("turn/steer")
+    assert requesting.begun("turn/steer", "") == steer
+    assert requesting.begun("turn/steer", requesting.example("turn/start") + "\n") == steer
+    assert requesting.begun("turn/steer", '{"input": [1') == '{"input": [1'
+    assert [requesting.is_written(one) for one in (" ", steer, '{"a": 1}')] == [False, False, True]
+
+
 def test_every_method_is_in_one_group_and_has_words_and_an_example():
     grouped = [method for _name, methods in requesting.groups() for method in methods]
     assert sorted(grouped) == sorted(METHODS)
@@ -57,7 +65,8 @@ def test_a_handshake_has_words_for_each_of_its_states():
         return connecting.connection(view, NAMES, seconds_waited=waited)
 
     assert now(ActView("sending")).state == "sending"
-    assert now(ActView("waiting"), 12.4).label.text.endswith("18 s left.")
+    assert (now(ActView("waiting"), 0.0).left, now(ActView("waiting"), 12.4).left) == ("30 s left", "18 s left")
+    assert now(ActView("waiting"), 31.0).left == "0 s left"
     assert now(ActView("failed", error=HandshakeTimeout("", asked_seq=4))).label.text.startswith("Timed out: no answer")
     assert now(ActView("failed", error=HandshakeTimeout("", asked_seq=None))).label.text == connecting.NOT_RECORDED
     refused = now(ActView("refused", error=Forbidden("no", reason_code="role")))
@@ -70,6 +79,9 @@ def test_a_handshake_has_words_for_each_of_its_states():
         "There and back": "250 ms",
         "In the log": "7 asked, 8 answered",
     }
+    buttons = [connecting.idle(can=True).button, refused.button, connecting.broken().button, connected.button]
+    assert buttons == ["Connect", "Try again", "Try again", "Once more"]
+    assert connecting.left().state == "idle"
 
 
 def test_a_stop_says_what_became_of_it():
@@ -84,8 +96,13 @@ def test_what_was_typed_is_kept_by_worker_and_forgotten_with_the_session():
     drafts.write("w", "Half")
     for number in range(12):
         drafts.sent("turn/start", str(number % 10))
+    drafts.write_request("w", "turn/start", "{")
+    drafts.write_request("v", "turn/start", "{")
+    drafts.write_request("v", "turn/start", "")
     assert drafts.words("w") == "Half"
+    assert (drafts.written("w"), drafts.written("v")) == (("turn/start", "{"), None)
     assert [params for _method, params in drafts.requests] == ["1", "0", "9", "8", "7", "6", "5", "4"]
     drafts.forget()
     assert drafts.words("w") == ""
+    assert drafts.written("w") is None
     assert drafts.requests == ()

@@ -17,6 +17,7 @@ from tests.api.served import ServedApi, serving
 
 from autopilot.api import tokens
 from autopilot.client import RuntimeCodexClient
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.companion import identity
 from autopilot.companion.app import Companion
 from autopilot.companion.codex.process import Launch
@@ -228,8 +229,9 @@ async def installed(
     *,
     between: Callable[[RuntimePort], RuntimePort] = lambda runtime: runtime,
     with_web: bool = False,
+    web_clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[Installation]:
-    """Everything but the companion; `between` is put between API and runtime."""
+    """Everything but the companion; `between` is put between API and runtime; the web app waits by `web_clock`."""
     home = tmp_path / "autopilot"
     machine = identity.load_or_create(home)
     runtime_settings = RuntimeSettings(
@@ -237,7 +239,7 @@ async def installed(
     )
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(await build(runtime_settings, dsn=dsn))
-        served = await stack.enter_async_context(serving(dsn, between(runtime), with_web=with_web))
+        served = await stack.enter_async_context(serving(dsn, between(runtime), with_web=with_web, web_clock=web_clock))
         await _open(runtime)
         person = await tokens.mint(served.pool, scopes=("observe", "administer"))
         executor = await tokens.mint(

@@ -58,7 +58,7 @@ async def test_while_it_waits_it_says_how_long_still(ada: Person, tmp_path: Path
         await opened(at, "connect")
         await at.phone.waits_for("Not asked yet.")
         await at.phone.tap("connect")
-        await at.phone.waits_for("s left.")
+        await at.phone.waits_for("s left")
         assert at.phone.find("connect").disabled
 
 
@@ -119,6 +119,19 @@ async def test_any_method_can_be_chosen_with_its_params_explained(ada: Person, t
         assert json.loads(at.phone.find("params").value) == {"name": ""}
         await at.phone.tap("help")
         assert at.phone.shows("What it is called")
+
+
+async def test_what_was_written_stays_for_another_method_and_when_one_comes_back(ada: Person, tmp_path: Path):
+    async with desk(ada, tmp_path) as at:
+        await opened(at, "request")
+        await at.phone.type("params", '{"input": [')
+        await at.phone.tap("method")
+        await at.phone.tap("method-turn/steer")
+        assert at.phone.find("params").value == '{"input": ['
+        at.shell.pop()
+        await opened(at, "request")
+        assert at.phone.find("params").value == '{"input": ['
+        assert at.phone.shows("Words for the turn that runs.")
 
 
 async def test_a_request_is_sent_its_receipt_moves_and_it_can_be_taken_up_again(ada: Person, tmp_path: Path):

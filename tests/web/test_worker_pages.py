@@ -11,6 +11,7 @@ from tests.web.browser import Browser, Element, parsed
 from tests.web.test_worker_screen import Desk, desk
 
 from autopilot.client.methods import METHODS
+from autopilot.client.presenters import requesting
 
 __all__ = ["desk"]
 FORBIDDEN, NOT_FOUND, UNPROCESSABLE = 403, 404, 422
@@ -29,9 +30,16 @@ async def test_the_editor_offers_every_method_with_an_example_of_its_own(desk: D
     assert offered == set(METHODS)
     assert json.loads(page.one("textarea", id="request-params").text) == {"name": ""}
     for method, known in METHODS.items():
-        answer = await desk.browser.http.get(f"/w/{desk.worker_id}/request/help", params={"method": method})
-        told = parsed(answer.text)
+        told = await desk.post("request/help", method=method, params=requesting.example("thread/name/set"))
+        begun = told.one("div").attributes
+        assert (json.loads(begun["data-params"] or ""), "data-written" in begun) == (known.example, False)
         assert {item.one("code").text for item in told.all("li")} == {param.name for param in known.params}
+
+
+async def test_what_somebody_wrote_stays_when_another_method_is_chosen(desk: Desk):
+    told = await desk.post("request/help", method="turn/steer", params='{"input": [')
+    assert told.one("div").attributes["data-params"] == '{"input": ['
+    assert "data-written" in told.one("div").attributes
 
 
 @pytest.mark.parametrize(

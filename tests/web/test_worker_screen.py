@@ -223,7 +223,8 @@ async def test_connecting_says_each_state_and_believes_the_machine_alone(desk: D
             states.append(parsed(json.loads(line)).one("div", id="connection"))
             if states[-1].attributes["data-state"] == "waiting":
                 await _acknowledge(desk)
-    assert [state.attributes["data-state"] for state in states] == ["sending", "waiting", "connected"]
+    seen = [state.attributes["data-state"] for state in states]  # one that waits says each second how long yet
+    assert list(dict.fromkeys(seen)) == ["sending", "waiting", "connected"]
     assert "session-7" in states[-1].text
     assert "laptop" in states[-1].text
 

@@ -15,6 +15,7 @@ class Drafts:
 
     def __init__(self) -> None:
         self._words: dict[str, str] = {}
+        self._written: dict[str, tuple[str, str]] = {}
         self._requests: list[tuple[str, str]] = []
 
     @property
@@ -33,6 +34,17 @@ class Drafts:
         else:
             self._words.pop(worker_id, None)
 
+    def written(self, worker_id: str) -> tuple[str, str] | None:
+        """Method and params of the request that is being written to a worker by hand; None: no one is."""
+        return self._written.get(worker_id)
+
+    def write_request(self, worker_id: str, method: str, params: str) -> None:
+        """This request is being written to a worker by hand; no params: no more."""
+        if params:
+            self._written[worker_id] = (method, params[:LONGEST])
+        else:
+            self._written.pop(worker_id, None)
+
     def sent(self, method: str, params: str) -> None:
         """A request was written by hand and sent."""
         one = (method, params)
@@ -41,4 +53,5 @@ class Drafts:
     def forget(self) -> None:
         """Somebody else may sign in."""
         self._words.clear()
+        self._written.clear()
         self._requests.clear()

@@ -23,7 +23,7 @@ from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.boards import Boards
 from autopilot.web.forms import form_of
-from autopilot.web.looks import Looks
+from autopilot.web.looks import HEADER, Looks
 from autopilot.web.names import NameBook, person_key
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
 from autopilot.web.timeline.cache import RenderCache
@@ -53,7 +53,7 @@ class Doors:
 
     def serve(self, app: ASGIApp, browsers: Browsers) -> None:
         """The API to call, before the first request."""
-        self._visitors = Visitors(app, browsers)
+        self._visitors = Visitors(app, browsers, self.clock)
 
     @property
     def visitors(self) -> Visitors:
@@ -100,4 +100,5 @@ class Doors:
             frame = Frame(self.assets, visitor.csrf, person_key(visitor, names), pane, Looks.of(request))
             response = html(page(screen, frame), status=screen.status)
         response.headers[USER_HEADER] = visitor.key
+        response.headers[HEADER] = Looks.of(request).written
         return response

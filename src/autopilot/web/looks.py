@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 COOKIE = "autopilot-looks"
+HEADER = "x-autopilot-looks"
+"""Of a screen: what was chosen, for the service worker: what it kept before looks so too (static/sw.js)."""
 KEPT_SECONDS = 400 * 86_400
 """Browsers keep none for longer."""
 THEMES = ("system", "light", "dark")
@@ -36,11 +38,15 @@ class Looks:
         """As written, where that is known."""
         return cls(theme if theme in THEMES else "system", times if times in TIMES else "relative")
 
+    @property
+    def written(self) -> str:
+        """As it is kept."""
+        return f"{self.theme}.{self.times}"
+
     def keep(self, response: Response, *, secure: bool) -> None:
         """Have the browser keep it."""
-        value = f"{self.theme}.{self.times}"
         response.set_cookie(
-            COOKIE, value, max_age=KEPT_SECONDS, path="/", secure=secure, httponly=True, samesite="strict"
+            COOKIE, self.written, max_age=KEPT_SECONDS, path="/", secure=secure, httponly=True, samesite="strict"
         )
 
     def attributes(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
+from autopilot.web.looks import Looks
 from autopilot.web.parts.head import LIGHT
 from autopilot.web.parts.layout import bare_page
 
@@ -34,13 +35,13 @@ def routes(assets: Assets) -> list[Route]:
         headers = {"cache-control": LOOK_AGAIN, "content-security-policy": "default-src 'none'; connect-src 'self'"}
         return Response(worker, media_type="text/javascript; charset=utf-8", headers=headers)
 
-    async def show_offline(_request: Request) -> Response:
+    async def show_offline(request: Request) -> Response:
         words = [
             h.h1["You are offline"],
             h.p["This screen was not kept on this device. What you have looked at lately is."],
             h.p[h.a(".button.primary", href="/")["Workers"]],
         ]
-        return html(bare_page("Offline", assets, words))
+        return html(bare_page("Offline", assets, words, looks=Looks.of(request)))
 
     async def show_icon(request: Request) -> Response:
         return assets["icon-192.png"].answer(request, cache_control="public, max-age=86400")

@@ -13,7 +13,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from autopilot.client import Session
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.http import Http
 from autopilot.client.tokens import MemoryTokenStore, SignInAgain
 from autopilot.contract.errors import Forbidden
@@ -59,8 +60,9 @@ class Browsers(Protocol):
 class Visitors:
     """Receives browsers."""
 
-    def __init__(self, app: ASGIApp, browsers: Browsers) -> None:
+    def __init__(self, app: ASGIApp, browsers: Browsers, clock: Clock = SYSTEM_CLOCK) -> None:
         self.app = app
+        self._clock = clock
         self._browsers = browsers
         self._tokens: OrderedDict[str, str] = OrderedDict()
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -76,16 +78,20 @@ class Visitors:
             raise SignInAgain("nobody is signed in here", reason_code="no_cookie")
         outside = Outside.of(request.scope)
         tokens = CookieTokens(self, cookie, outside)
-        return Visitor(RuntimeCodexClient(BASE_URL, tokens, **client_arguments(self.app, outside)), cookie)
+        return Visitor(RuntimeCodexClient(BASE_URL, tokens, **self._ways(outside)), cookie)
 
     def stranger(self, request: Request, store: MemoryTokenStore | None = None) -> Session:
         """A session to sign in with, or that was signed in (in `store`); what it gets is handed to `welcome`."""
         outside = Outside.of(request.scope)
-        return Session(BASE_URL, store or MemoryTokenStore(), **client_arguments(self.app, outside))
+        return Session(BASE_URL, store or MemoryTokenStore(), **self._ways(outside))
 
     def calls(self, request: Request) -> Http:
         """Calls of nobody: what is to be paired makes them."""
-        return Http(BASE_URL, tokens=None, **client_arguments(self.app, Outside.of(request.scope)))
+        return Http(BASE_URL, tokens=None, **self._ways(Outside.of(request.scope)))
+
+    def _ways(self, outside: Outside) -> dict[str, Any]:
+        """What every client of ours is made with."""
+        return {**client_arguments(self.app, outside), "clock": self._clock}
 
     async def welcome(self, request: Request, response: Response, session: Session) -> None:
         """Give the browser a cookie for the session that was just opened."""

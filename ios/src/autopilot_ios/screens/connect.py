@@ -82,7 +82,9 @@ class ConnectScreen(Screen):
             blocks.row(name, key=f"fact-{number}", trailing=ft.Container(_value(value), width=220))
             for number, (name, value) in enumerate(now.facts)
         ]
-        said: list[ft.Control] = [blocks.notice(now.label, key=f"connection-{now.state}", detail=now.detail or None)]
+        said: list[ft.Control] = [
+            blocks.notice(now.label, key=f"connection-{now.state}", detail=now.detail or now.left or None)
+        ]
         if now.is_running:
             said.insert(0, ft.Row([ft.CupertinoActivityIndicator(radius=12)], alignment=ft.MainAxisAlignment.CENTER))
         if facts:
@@ -90,9 +92,8 @@ class ConnectScreen(Screen):
         if self._act is not None and now.state in ("timed-out", "failed", "connected"):
             said.append(ft.Text(self._act.request_id, style=palette.mono(11, palette.MUTED)))
         self._state.content = blocks.column(said, gap=14)
-        words = "Connect" if now.state == "idle" else "Try again" if now.state != "connected" else "Once more"
         self._buttons.content = blocks.button(
-            words, key="connect", kind="primary", on_click=self._begin, disabled=now.is_running or not self._can
+            now.button, key="connect", kind="primary", on_click=self._begin, disabled=now.is_running or not self._can
         )
         update(self._state)
         update(self._buttons)

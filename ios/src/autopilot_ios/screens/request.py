@@ -16,7 +16,6 @@ from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
-PARAMS = "Params (JSON)"
 REASON = "Send a request to Codex"
 
 
@@ -30,7 +29,7 @@ class RequestScreen(Screen):
         self._core = core
         self._worker_id = worker_id
         self._phone = phone
-        self._method = requesting.FIRST
+        self._method, written = core.drafts.written(worker_id) or (requesting.FIRST, "")
         self._sent: list[Act] = []
         self._shown: object = None
         self._chosen = ft.Container()
@@ -41,8 +40,8 @@ class RequestScreen(Screen):
             lines=8,
             most_lines=20,
             code=True,
-            value=requesting.example(self._method),
-            on_change=self._check,
+            value=requesting.begun(self._method, written),
+            on_change=self._typed,
         )
         self._problems = ft.Container()
         self._answers = ft.Column(spacing=8, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
@@ -53,7 +52,7 @@ class RequestScreen(Screen):
         self._draw_method()
         self._draw_recent()
         send = blocks.button("Send", key="send-request", kind="primary", on_click=self._send)
-        params = blocks.labelled(self._params, PARAMS)
+        params = blocks.labelled(self._params, requesting.PARAMS)
         parts = [self._chosen, self._help, params, self._problems, send, self._answers, self._lately]
         return ft.ListView([blocks.column(parts, gap=14)], padding=16, expand=True)
 
@@ -76,7 +75,7 @@ class RequestScreen(Screen):
     def _choice(self, method: str) -> ft.Control:
         def chosen() -> None:
             self.stage.dismiss()
-            self._take(method, requesting.example(method))
+            self._take(method, requesting.begun(method, self._params.value or ""))
 
         return blocks.row(
             method, key=f"method-{method}", subtitle=requesting.words(method), on_click=chosen, leads=False
@@ -88,7 +87,7 @@ class RequestScreen(Screen):
         self._draw_method()
         for part in (self._chosen, self._help, self._params):
             update(part)
-        self._check()
+        self._typed()
 
     def _draw_method(self) -> None:
         known = METHODS[self._method]
@@ -96,7 +95,7 @@ class RequestScreen(Screen):
             "Method", [blocks.row(self._method, key="method", subtitle=known.words, on_click=self._choose)]
         )
         rows = [_param(param) for param in known.params]
-        named = f"Params ({len(rows)})" if rows else "It takes no params."
+        named = requesting.params_title(self._method)
         body = ft.Column(rows, spacing=10, tight=True, visible=False)
 
         def turn() -> None:
@@ -107,6 +106,12 @@ class RequestScreen(Screen):
         self._help.content = blocks.column([ft.Row([head]), body], gap=6)
 
     # What is written.
+
+    def _typed(self) -> None:
+        written = self._params.value or ""
+        kept = written if requesting.is_written(written) else ""
+        self._core.drafts.write_request(self._worker_id, self._method, kept)
+        self._check()
 
     def _check(self) -> None:
         draft = requesting.read(self._method, self._params.value or "")
@@ -126,6 +131,7 @@ class RequestScreen(Screen):
             self.stage.say(NOT_OWNER)
             return
         self._sent.insert(0, self._core.acts.request(self._worker_id, draft.method, draft.params))
+        self._core.drafts.write_request(self._worker_id, draft.method, "")
         self._remember(draft.method, written)
         self._draw_answers()
         await self._phone.succeeded()

@@ -21,6 +21,9 @@ WHAT = (
 NOT_RUNNING = "This worker is not running, so that nobody would answer. Open it again first."
 NOT_ASKED = "Not asked yet."
 SENDING = "Sending the question…"
+WAITING = "The question is in the ledger. Waiting for the answer."
+LEFT = "Cancelled. The question may still be answered: the timeline shows it."
+BROKEN = "The connection to the server broke. Try again."
 NOT_RECORDED = "Timed out: it is not even known whether the question was recorded. Try again."
 SILENCE = (
     f"Timed out: no answer within {TIMEOUT_SECONDS:g} s. The companion may be away; the worker's state says since when."
@@ -35,6 +38,8 @@ class Connection:
     label: Label
     detail: str = ""
     """What to do, where it went wrong."""
+    seconds_left: int | None = None
+    """How long an answer is waited for yet; None: it is not waited for one."""
     facts: tuple[tuple[str, str], ...] = ()
     """What is known, when it is connected."""
 
@@ -42,6 +47,16 @@ class Connection:
     def is_running(self) -> bool:
         """Whether its end is still to come."""
         return self.state in ("sending", "waiting")
+
+    @property
+    def left(self) -> str:
+        """How long it is waited for yet, in words: another one each second, and nothing to read aloud each time."""
+        return "" if self.seconds_left is None else f"{self.seconds_left} s left"
+
+    @property
+    def button(self) -> str:
+        """What asks, or asks again."""
+        return {"idle": "Connect", "connected": "Once more"}.get(self.state, "Try again")
 
 
 def can_connect(worker: Worker) -> bool:
@@ -52,6 +67,16 @@ def can_connect(worker: Worker) -> bool:
 def idle(*, can: bool) -> Connection:
     """Before it was asked for."""
     return Connection("idle", Label(NOT_ASKED) if can else Label(NOT_RUNNING, "warn"))
+
+
+def left() -> Connection:
+    """Somebody waits no more for the answer."""
+    return Connection("idle", Label(LEFT))
+
+
+def broken() -> Connection:
+    """Nothing is heard any more of how it goes on."""
+    return Connection("failed", Label(BROKEN, "bad"))
 
 
 def connection(view: ActView, names: Names, *, seconds_waited: float | None) -> Connection:
@@ -65,9 +90,8 @@ def connection(view: ActView, names: Names, *, seconds_waited: float | None) -> 
         told = errors.trouble(view.error)
         return Connection("failed", Label(f"It could not be asked: {told.sentence}", "bad"), told.hint)
     if view.phase == "waiting" and seconds_waited is not None:
-        left = max(0, math.ceil(TIMEOUT_SECONDS - seconds_waited))
-        words = f"The question is in the ledger. Waiting for the answer: {left} s left."
-        return Connection("waiting", Label(words, "busy"))
+        seconds_left = max(0, math.ceil(TIMEOUT_SECONDS - seconds_waited))
+        return Connection("waiting", Label(WAITING, "busy"), seconds_left=seconds_left)
     return Connection("sending", Label(SENDING, "busy"))
 
 

@@ -17,6 +17,8 @@ from autopilot.contract import Receipt, RequestOutcome
 
 TITLE = "Send a request"
 FIRST = "turn/start"
+PARAMS = "Params (JSON)"
+TAKES_NONE = "It takes no params."
 GROUPS = (
     ("The session", ("turn/", "review/", "thread/")),
     ("New workers", ("thread/start", "thread/resume", "thread/fork")),
@@ -75,6 +77,16 @@ def example(method: str) -> str:
     return json.dumps(METHODS[method].example, indent=2)
 
 
+def is_written(params: str) -> bool:
+    """Whether a person wrote that: nothing, or an example, is nobody's words."""
+    return bool(params.strip()) and all(params.strip() != example(method) for method in METHODS)
+
+
+def begun(method: str, params: str) -> str:
+    """What stands there once this method is chosen: what a person wrote stays, else there is its example."""
+    return params if is_written(params) else example(method)
+
+
 def groups() -> Iterator[tuple[str, tuple[str, ...]]]:
     """The methods in their groups, in the order of the table."""
     found: dict[str, list[str]] = {name: [] for name, _ in GROUPS}
@@ -87,6 +99,12 @@ def words(method: str) -> str:
     """A method in a few words."""
     said = receipts.asked(method)
     return said if said != method else METHODS[method].words.rstrip(".")
+
+
+def params_title(method: str) -> str:
+    """What the list of its params is called."""
+    params = METHODS[method].params
+    return f"Params ({len(params)})" if params else TAKES_NONE
 
 
 def param_words(param: Param) -> str:

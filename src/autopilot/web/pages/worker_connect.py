@@ -1,13 +1,14 @@
 """Connecting: the handshake with a worker's companion, from a dialog, with each of its states as it comes.
 
-The browser posts, and the answer stays open until the end is known: a line of JSON for each state, which is the HTML
-of the element `#connection`. Leaving ends the wait; the question stays in the ledger. Believes what
-`autopilot.client.handshake` believes, and nothing else.
+The browser posts, and the answer stays open until the end is known: a line of JSON for each moment, which is the HTML
+of the element `#connection`. Leaving ends the wait; the question stays in the ledger. What the states are, and their
+words, are those of `autopilot.client` (`HandshakeAct`, `presenters.connecting`); here they are drawn.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import htpy as h
@@ -16,8 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from autopilot.client.handshake import TIMEOUT_SECONDS, Connected, HandshakeClient, HandshakeTimeout
+from autopilot.client.acts import ActView, Deed, HandshakeAct
+from autopilot.client.clock import within
+from autopilot.client.handshake import HandshakeClient
 from autopilot.client.presenters import connecting, standing
+from autopilot.client.presenters.connecting import Connection
 from autopilot.client.presenters.people import Names
 from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import HEADERS, html
@@ -25,10 +29,8 @@ from autopilot.web.doors import Doors
 from autopilot.web.visitors import Visitor, path_for
 
 SOURCE = "autopilot-web"
-WHAT = (
-    "Asks the companion beside this session for a sign of life through the ledger: the least proof that this browser "
-    "and that computer reach each other."
-)
+LOOK_SECONDS = 1.0
+"""How often it is said how long an answer is waited for yet."""
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -43,32 +45,31 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _dialog(request: Request, visitor: Visitor) -> Response:
     worker = await visitor.client.worker(request.path_params["worker_id"])
-    can = worker.status == "running"
+    can = connecting.can_connect(worker)
+    idle = connecting.idle(can=can)
     return html(
         h.div("#connect", {"data-connect": path_for(worker.worker_id, "connect")})[
             h.h2["Connect"],
             h.p[h.bdi[standing.title(worker)]],
-            h.p(".muted")[WHAT],
-            _element("idle", "Not asked yet." if can else connecting.NOT_RUNNING),
-            h.template("#connect-idle")[
-                _element("idle", "Cancelled. The question may still be answered: the timeline shows it.")
-            ],
-            h.template("#connect-broken")[_element("failed", "The connection to the server broke. Try again.")],
+            h.p(".muted")[connecting.WHAT],
+            _drawn(idle),
+            h.template("#connect-left")[_drawn(connecting.left())],
+            h.template("#connect-broken")[_drawn(connecting.broken())],
             h.div(".buttons")[
                 h.button({"type": "button", "data-close": True})["Close"],
                 h.button("#connect-cancel", type="button", hidden=True)["Cancel"],
-                h.button("#connect-start.primary", type="button", disabled=not can)["Connect"],
+                h.button("#connect-start.primary", type="button", disabled=not can)[idle.button],
             ],
         ]
     )
 
 
 class _Connecting(Response):
-    """The states of one handshake, as they come."""
+    """The moments of one handshake, as they come."""
 
     def __init__(self, visitor: Visitor, worker_id: str, names: Names) -> None:
         super().__init__()
-        self._visitor = visitor
+        self._client = visitor.client
         self._worker_id = worker_id
         self._names = names
 
@@ -85,63 +86,51 @@ class _Connecting(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _run(self, send: Send) -> None:
-        await _tell(send, _element("sending", connecting.SENDING))
-        asked = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(_tell_once(asked, send))
-            end = await self._shaken(asked)
-            waiting.cancel()
-        await _tell(send, end)
-
-    async def _shaken(self, asked: asyncio.Event) -> h.Element:
-        """The end of it, as an element."""
-        async with self._visitor.client as client:
+        async with self._client as client:
             try:
                 me = await client.me()
-                device_id = me.device.device_id if me.device else SOURCE
-                shaker = HandshakeClient(client, device_id=device_id, source=SOURCE, timeout_seconds=TIMEOUT_SECONDS)
-                connected = await shaker.run(self._worker_id, on_asked=lambda _seq: asked.set())
-            except HandshakeTimeout as silence:
-                return _timed_out(asked=silence.fact("asked_seq") is not None)
             except AutopilotError as error:
-                return _element("failed", f"It could not be asked: {error.message}")
-        return _connected(connected, self._names)
+                await _tell(send, self._as_of(ActView("refused", error=error)))
+                return
+            shaker = HandshakeClient(client, device_id=me.device.device_id if me.device else SOURCE, source=SOURCE)
+            act = HandshakeAct(client, Deed("handshake", "worker", self._worker_id), shaker)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(act.send())
+                await self._tell_all(send, act)
+
+    async def _tell_all(self, send: Send, act: HandshakeAct) -> None:
+        """Each moment that is another one, until the last."""
+        clock, changed = self._client.clock, asyncio.Event()
+        act.subscribe(lambda _view: changed.set())
+        told: Connection | None = None
+        while True:
+            changed.clear()
+            now = self._as_of(act.view, None if act.asked_at is None else clock.monotonic() - act.asked_at)
+            if now != told:
+                await _tell(send, now)
+                told = now
+            if not now.is_running:
+                return
+            with contextlib.suppress(TimeoutError):
+                await within(clock, LOOK_SECONDS, changed.wait)
+
+    def _as_of(self, view: ActView, seconds_waited: float | None = None) -> Connection:
+        return connecting.connection(view, self._names, seconds_waited=seconds_waited)
 
 
-async def _tell(send: Send, element: h.Element) -> None:
-    await send({"type": "http.response.body", "body": json.dumps(str(element)).encode() + b"\n", "more_body": True})
+async def _tell(send: Send, now: Connection) -> None:
+    line = json.dumps(str(_drawn(now))).encode() + b"\n"
+    await send({"type": "http.response.body", "body": line, "more_body": True})
 
 
-async def _tell_once(asked: asyncio.Event, send: Send) -> None:
-    await asked.wait()
-    await _tell(send, _waiting())
-
-
-def _element(state: str, *words: h.Node) -> h.Element:
-    return h.div("#connection", {"data-state": state, "role": "status", "aria-live": "polite"})[h.p[words]]
-
-
-def _waiting() -> h.Element:
-    seconds = f"{TIMEOUT_SECONDS:g}"
-    return _element(
-        "waiting",
-        f"The question is in the ledger. Waiting for the answer, for {seconds} s at most ",
-        h.span({"aria-hidden": "true"})["(", h.b({"data-countdown": seconds})[seconds], " s left)"],
-    )
-
-
-def _connected(connected: Connected, names: Names) -> h.Element:
-    facts = connecting.facts(connected, names)
-    return h.div("#connection", {"data-state": "connected", "role": "status", "aria-live": "polite"})[
-        h.p["Connected."], h.dl(".told")[((h.dt[name], h.dd[h.bdi[value]]) for name, value in facts)]
+def _drawn(now: Connection) -> h.Element:
+    """One moment; what changes each second is seen, and not read aloud each time."""
+    about = {"data-state": now.state, "data-again": now.button, "role": "status", "aria-live": "polite"}
+    return h.div("#connection", about)[
+        h.p[now.label.text, h.span(".left", aria_hidden="true")[now.left] if now.left else None],
+        h.p(".muted")[now.detail] if now.detail else None,
+        h.dl(".told")[((h.dt[name], h.dd[h.bdi[value]]) for name, value in now.facts)] if now.facts else None,
     ]
-
-
-def _timed_out(*, asked: bool) -> h.Element:
-    if not asked:
-        return _element("timed-out", "Timed out: it is not even known whether the question was recorded. Try again.")
-    words = f"Timed out: no answer within {TIMEOUT_SECONDS:g} s."
-    return _element("timed-out", words, " The companion may be away; the worker's state says since when.")
 
 
 async def _left(receive: Receive) -> None:

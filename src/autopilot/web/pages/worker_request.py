@@ -2,7 +2,7 @@
 
 What is wrong is said while one writes (`/request/check`) and again before anything is sent; what only this page doesn't
 know is told and sent. The receipt comes back at once and moves; its answer is loaded when there is one. What was asked
-lately is kept by the browser (static/js/52-request.js).
+lately is kept by the browser (static/js/52-request.js); what that means for what is shown is said here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from autopilot.client.calls import new_id
+from autopilot.client.drafts import RECENT
 from autopilot.client.methods import METHODS, Param
 from autopilot.client.presenters import requesting, standing
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.pages.worker_receipt import waiting
+from autopilot.web.parts.blocks import proof
 from autopilot.web.parts.composer import fresh
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.receipts import receipt, receipt_path
@@ -33,7 +35,7 @@ def routes(doors: Doors) -> list[Route]:
     return [
         doors.page("/w/{worker_id}/request", _show),
         doors.page("/w/{worker_id}/request", _send, "POST"),
-        doors.page("/w/{worker_id}/request/help", _help),
+        doors.page("/w/{worker_id}/request/help", _help, "POST"),
         doors.page("/w/{worker_id}/request/check", _check, "POST"),
     ]
 
@@ -45,25 +47,30 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
     path = path_for(worker.worker_id, "request")
     return Screen(
         "request",
-        f"Send a request · {standing.title(worker)}",
+        f"{requesting.TITLE} · {standing.title(worker)}",
         [
-            bar("Send a request", back=path_for(worker.worker_id)),
+            bar(requesting.TITLE, back=path_for(worker.worker_id)),
             h.div(".page")[
                 h.p(".muted")["To ", h.bdi[standing.title(worker)], ", as Codex's app-server takes it."],
-                h.form("#request", {"hx-post": path, "hx-target": "#answers", "hx-swap": "afterbegin"})[
+                h.form(
+                    "#request",
+                    {"action": path, "method": "post", "hx-post": path},
+                    {"hx-target": "#answers", "hx-swap": "afterbegin", "data-most": str(RECENT)},
+                )[
+                    proof(visitor.csrf),
                     fresh("request-id"),
                     h.label(for_="request-method")["Method"],
                     h.select(
                         "#request-method",
                         {
                             "name": "method",
-                            "hx-get": f"{path}/help",
+                            "hx-post": f"{path}/help",
                             "hx-target": "#request-help",
                             "hx-swap": "innerHTML",
                         },
                     )[_options(method)],
-                    h.div("#request-help")[_helped(method)],
-                    h.label(for_="request-params")["Params (JSON)"],
+                    h.div("#request-help")[_helped(method, "")],
+                    h.label(for_="request-params")[requesting.PARAMS],
                     h.textarea(
                         "#request-params",
                         {
@@ -96,8 +103,9 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
 
 
 async def _help(request: Request, _visitor: Visitor) -> Response:
-    method = request.query_params.get("method", "")
-    return html(_helped(method) if method in METHODS else None)
+    form = await form_of(request)
+    method = form.get("method", "")
+    return html(_helped(method, form.get("params", "")) if method in METHODS else None)
 
 
 async def _check(request: Request, _visitor: Visitor) -> Response:
@@ -132,16 +140,15 @@ def _options(chosen: str) -> list[h.Element]:
     ]
 
 
-def _helped(method: str) -> h.Element:
-    known = METHODS[method]
-    return h.div({"data-method": method, "data-example": requesting.example(method)})[
+def _helped(method: str, params: str) -> h.Element:
+    """What it takes; for the browser, what is to stand in the field, and whether a person wrote that."""
+    known, title = METHODS[method], requesting.params_title(method)
+    kept = {"data-params": requesting.begun(method, params), "data-written": requesting.is_written(params)}
+    return h.div(kept)[
         h.p[known.words],
-        h.details(".params")[
-            h.summary[f"Params ({len(known.params)})"],
-            h.ul[(_param(param) for param in known.params)],
-        ]
+        h.details(".params")[h.summary[title], h.ul[(_param(param) for param in known.params)]]
         if known.params
-        else h.p(".muted")["It takes no params."],
+        else h.p(".muted")[title],
     ]
 
 

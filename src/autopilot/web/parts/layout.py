@@ -88,7 +88,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
     ]
 
 
-def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node, *, looks: Looks = UNCHOSEN) -> h.Element:
+def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node, *, looks: Looks) -> h.Element:
     """A page of nobody: sign-in, and what is said to those who can't be let in."""
     return h.html({"lang": "en", **looks.attributes()})[
         head(title, assets, looks), h.body(".bare")[h.main("#screen", {"data-screen": "bare"})[h.div(".card")[body]]]

@@ -9,6 +9,7 @@ const MOST_PAGES = 40;
 const PATIENCE = 4000;
 const ANSWERS = 500;
 const USER = "x-autopilot-user";
+const LOOKS = "x-autopilot-looks";
 
 self.addEventListener("install", (event) => {
   event.waitUntil((async () => {
@@ -47,9 +48,19 @@ const keyOf = (request) => {
   return url.href;
 };
 
+/* How this browser wants its pages now: what was kept before that was chosen is shown in it too. */
+const dressed = async (text) => {
+  const looks = await (await caches.match(`/${LOOKS}`, { cacheName: LOOKS }))?.text();
+  if (!looks) return text;
+  const [theme, times] = looks.split(".");
+  const chosen = (theme === "system" ? "" : ` data-theme="${theme}"`) + (times === "exact" ? ' data-times="exact"' : "");
+  return text.replace(/<html lang="en"[^>]*>/, `<html lang="en"${chosen}>`);
+};
+
 const keep = async (request, answer) => {
   const user = answer.headers.get(USER);
   if (!user) return;
+  await (await caches.open(LOOKS)).put(`/${LOOKS}`, new Response(answer.headers.get(LOOKS)));
   await forget(PAGES + user);
   const pages = await caches.open(PAGES + user);
   const headers = new Headers(answer.headers);
@@ -69,12 +80,17 @@ const kept = async (request) => {
     const pages = await caches.open(name);
     const found = (await pages.match(keyOf(request))) ?? (await pages.match(whole.href));
     if (!found) continue;
-    const text = await found.text();
+    const text = await dressed(await found.text());
     const at = found.headers.get("x-kept-at") ?? "";
     const marked = text.replace('id="screen"', `id="screen" data-kept-at="${at}"`);
     return new Response(marked, { status: 200, headers: found.headers });
   }
   return null;
+};
+
+const offline = async () => {
+  const found = await caches.match("/offline");
+  return found ? new Response(await dressed(await found.text()), { headers: found.headers }) : Response.error();
 };
 
 const screen = async (event) => {
@@ -91,7 +107,7 @@ const screen = async (event) => {
   } catch {
     const found = await kept(request);
     if (found) return found;
-    return request.mode === "navigate" ? (await caches.match("/offline")) ?? Response.error() : Response.error();
+    return request.mode === "navigate" ? offline() : Response.error();
   }
 };
 

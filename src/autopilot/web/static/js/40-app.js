@@ -1,21 +1,26 @@
 "use strict";
 /* The installed app: its service worker, a newer version of itself, and what goes when somebody signs out. */
 const App = (() => {
-  let newer = false;
+  const isNewer = () => "newer" in document.body.dataset;
   const worker = () => navigator.serviceWorker?.controller;
   if (navigator.serviceWorker && window.isSecureContext) {
     navigator.serviceWorker.register("/sw.js", { scope: "/" }).catch(() => { /* without it everything works but offline */ });
   }
   /* The server is of another version than this page: go to it when nobody would notice, or at the next step. */
   const version = (now) => {
-    if (!now || now === document.body.dataset.version || newer) return;
-    newer = true;
+    if (!now || now === document.body.dataset.version) return;
+    document.body.dataset.newer = now;
     navigator.serviceWorker?.getRegistration().then((registration) => registration?.update()).catch(() => {});
-    document.body.setAttribute("hx-boost", "false");
-    document.querySelectorAll("[hx-boost=true]").forEach((one) => one.setAttribute("hx-boost", "false"));
   };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { boosted, requestConfig, pathInfo } = event.detail;
+    const isScreen = boosted || requestConfig.headers["hx-boosted"];
+    if (!isNewer() || !isScreen || requestConfig.verb !== "get") return;
+    event.preventDefault();
+    location.assign(pathInfo.finalRequestPath);
+  });
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden && newer && !document.querySelector("dialog[open]") && !Typed.isAny()) location.reload();
+    if (document.hidden && isNewer() && !document.querySelector("dialog[open]") && !Typed.isAny()) location.reload();
   });
   const forget = () => { worker()?.postMessage("forget"); sessionStorage.clear(); for (const key of Object.keys(localStorage)) if (!key.startsWith("device.")) localStorage.removeItem(key); };
   document.addEventListener("submit", (event) => { if (event.target.getAttribute?.("action") === "/sign-out") forget(); }, true);

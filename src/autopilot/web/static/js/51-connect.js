@@ -1,17 +1,17 @@
 "use strict";
-/* The handshake's dialog: posts, shows each state as the server says it, counts the time that is left, can be left. */
+/* The handshake's dialog: posts, shows each state as the server says it, can be left. */
 (() => {
-  let wait = null, ticking = null;
+  let wait = null;
   const one = (id) => document.getElementById(id);
   const busy = (is) => { if (one("connect-start")) { one("connect-start").disabled = is; one("connect-cancel").hidden = !is; } };
   const show = (html) => {
-    const template = document.createElement("template");
+    const template = document.createElement("template"), before = one("connection");
     template.innerHTML = html;
-    if (!one("connection") || !template.content.firstElementChild) return;
-    one("connection").replaceWith(template.content.firstElementChild);
-    clearInterval(ticking);
-    const left = document.querySelector("[data-countdown]");
-    if (left) { const end = Date.now() + Number(left.dataset.countdown) * 1000; ticking = setInterval(() => { left.textContent = Math.max(0, Math.ceil((end - Date.now()) / 1000)); }, 250); }
+    const now = template.content.firstElementChild;
+    if (!before || !now) return;
+    const left = before.dataset.state === now.dataset.state && before.querySelector(".left");
+    if (left) left.replaceWith(now.querySelector(".left")); else before.replaceWith(now);  /* read aloud once a state */
+    one("connect-start").textContent = now.dataset.again;
   };
   const lines = async (answer) => {
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -35,10 +35,9 @@
       if (!answer.ok) return show(one("connect-broken").innerHTML);
       await lines(answer);
     } catch (error) {
-      show(one(error.name === "AbortError" ? "connect-idle" : "connect-broken")?.innerHTML ?? "");
+      show(one(error.name === "AbortError" ? "connect-left" : "connect-broken")?.innerHTML ?? "");
     } finally {
       wait = null;
-      clearInterval(ticking);
       busy(false);
     }
   };

@@ -1,13 +1,10 @@
 "use strict";
 /* A request written by hand: what is written is kept until it was sent, and what was sent lately is at hand again. */
 (() => {
-  const MOST = 12;
   const one = (id) => document.getElementById(id);
   const key = (what) => `${what}.${document.body.dataset.user}`;
   const read = (what, otherwise) => { try { return JSON.parse(localStorage.getItem(key(what))) ?? otherwise; } catch { return otherwise; } };
   const keep = (what, value) => { try { localStorage.setItem(key(what), JSON.stringify(value)); } catch { /* kept nowhere else */ } };
-  const example = () => one("request-help")?.firstElementChild?.dataset.example ?? "";
-  let shown = null;  /* the example that was put in, while it stands there as it was */
   const recent = () => {
     const list = one("recent")?.querySelector("ul");
     if (!list) return;
@@ -26,29 +23,28 @@
     }));
   };
   const check = () => one("request-params")?.dispatchEvent(new Event("changed"));
+  /* Another method: the server says what is to stand in the field then (data-params), unless it was written in since. */
+  const choose = (method) => { one("request-method").value = method; one("request-method").dispatchEvent(new Event("change", { bubbles: true })); };
   const fill = (method, params) => {
     one("request-params").value = params;
-    shown = null;
-    if (one("request-method").value === method) return check();
-    one("request-method").value = method;
-    one("request-method").dispatchEvent(new Event("change", { bubbles: true }));
+    if (one("request-method").value === method) check(); else choose(method);
   };
   const begin = () => {
     const field = one("request-params");
     if (!field || field.dataset.begun) return;
     field.dataset.begun = "yes";
-    shown = example();
     const draft = read("request", null);
-    if (draft && draft.worker === one("screen").dataset.worker && draft.params.trim() && draft.params !== shown) fill(draft.method, draft.params);
+    if (draft && draft.worker === one("screen").dataset.worker) fill(draft.method, draft.params);
     recent();
   };
+  const forget = () => { try { localStorage.removeItem(key("request")); } catch { /* nothing was kept */ } };
   const draft = () => keep("request", { worker: one("screen").dataset.worker, method: one("request-method").value, params: one("request-params").value });
-  document.addEventListener("input", (event) => { if (event.target.id === "request-params") draft(); });
+  document.addEventListener("input", (event) => { if (event.target.id === "request-params") { if (event.target.value.trim()) draft(); else forget(); } });
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target?.id === "request-help") {
-      const field = one("request-params");
-      if (field.value === shown || !field.value.trim()) field.value = shown = example();
-      draft();
+      const field = one("request-params"), { params, written } = one("request-help").firstElementChild?.dataset ?? {};
+      if (params !== undefined && field.value === event.detail.requestConfig?.parameters.params) field.value = params;
+      if (written !== undefined) draft();
       check();
     }
     begin();
@@ -58,8 +54,8 @@
     if (elt.id !== "request") return;
     if (xhr.status >= 200 && xhr.status < 300 && !xhr.getResponseHeader("hx-redirect")) {
       const sent = { method: one("request-method").value, params: one("request-params").value };
-      keep("requests", [sent, ...read("requests", []).filter((item) => item.method !== sent.method || item.params !== sent.params)].slice(0, MOST));
-      try { localStorage.removeItem(key("request")); } catch { /* nothing was kept */ }
+      keep("requests", [sent, ...read("requests", []).filter((item) => item.method !== sent.method || item.params !== sent.params)].slice(0, Number(elt.dataset.most)));
+      forget();
       recent();
     }
   });
