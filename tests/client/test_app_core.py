@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from starlette.responses import JSONResponse
 
 from autopilot.client import FollowPolicy, MemoryTokenStore, RuntimeCodexClient, Session
 from autopilot.client.app_core import AppCore
@@ -120,6 +121,55 @@ async def test_in_the_background_nothing_runs_and_in_front_it_goes_on_from_its_c
             )
 
 
+async def test_nobody_is_here_before_what_was_known_of_them_is():
+    opening, may_open = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def recall(self, _kind):
+            opening.set()
+            await may_open.wait()
+
+        async def aclose(self):
+            pass
+
+    async with EverythingServer() as server, running(server.url, cache=Slow()) as core, asyncio.timeout(30):
+        await opening.wait()
+        core.network_changed(online=True)
+        assert core.view.phase == "starting"
+        may_open.set()
+        await shown(core, lambda view: view.phase == "here")
+        assert core.overview.view.overview is not None
+
+
+async def test_a_worker_opened_twice_at_once_is_one_and_is_followed(tmp_path):
+    async with EverythingServer() as server, running(server.url, cache=cache_in(tmp_path)) as core:
+        await shown(core, is_live)
+        server.append("w", {"n": 1})
+        first, second = await asyncio.gather(core.open("w"), core.open("w"))
+        assert first is second
+        await until(lambda: first.store.view.seq == 1)
+
+
+async def test_what_may_be_read_no_more_is_remembered_no_more(tmp_path):
+    cache = cache_in(tmp_path)
+    async with EverythingServer() as server, running(server.url, cache=cache) as core:
+        await shown(core, is_live)
+        server.append("w", {"n": 1})
+        detail = await core.open("w")
+        await until(lambda: detail.store.view.seq == 1)
+        await core.background()
+        assert await cache.recall_timeline("w")
+        no = {"error": {"code": "forbidden", "message": "no", "details": [{"reason_code": "role"}]}}
+        for _ in range(2):
+            server.scripted.append(JSONResponse(no, 403))  # of everything's stream, and of the worker's
+        core.foreground()
+        await until(lambda: detail.refused is not None and core.view.refused is not None)
+        await core.background()
+        assert await cache.recall_timeline("w") is None
+        core.foreground()
+        await shown(core, lambda view: is_live(view) and view.refused is None)
+
+
 async def test_of_the_screens_only_the_last_ones_are_kept_and_the_others_are_gone_on_from(tmp_path):
     async with EverythingServer() as server, running(server.url, cache=cache_in(tmp_path), details=2) as core:
         await shown(core, is_live)
@@ -223,6 +273,9 @@ async def test_when_the_session_ends_everything_kept_is_wiped(installation, tmp_
         await shown(core, lambda view: view.phase == "signed_out")
         assert core.view.overview.overview.workers == ()
         assert core.view.details == ()
+        assert core.names.users == core.names.machines == {}
+        about = ("auth.sign_out", "auth.refresh", None)  # the end itself may be told after it
+        await until(lambda: all(line.get("operation") in about for line in core.recent.lines))
         await until(lambda: not (tmp_path / "cache.db").exists())
         await until(lambda: tokens.load() is None)
         await installation.sign_in(session)

@@ -8,12 +8,15 @@ import json
 import random
 from pathlib import Path
 
+import httpx2
 import pytest
 from starlette.responses import JSONResponse
+from tests.waiting import until
 
-from autopilot.client import FollowPolicy, RuntimeCodexClient, Timeline, WorkerStore
+from autopilot.client import FollowPolicy, OverviewStore, RuntimeCodexClient, Timeline, WorkerStore
 from autopilot.contract import Envelope, decode
-from autopilot.contract.errors import Forbidden
+from autopilot.contract.errors import Forbidden, UnknownError
+from autopilot.testing.everything_server import EverythingServer
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
 from autopilot.testing.scaled_clock import ScaledClock
 from autopilot.testing.streaming_server import StreamingServer
@@ -26,7 +29,7 @@ def notifications(name: str) -> list[dict]:
     return [{"method": (message := json.loads(line))["method"], "params": message["params"]} for line in lines]
 
 
-async def shown(store: WorkerStore, condition) -> None:
+async def shown(store: WorkerStore | OverviewStore, condition) -> None:
     """Until the view fulfils `condition`."""
     async with asyncio.timeout(30):
         async for view in store.changes():
@@ -227,6 +230,58 @@ async def test_a_final_answer_ends_it_and_what_was_known_stays():
 
         assert isinstance(running.error, Forbidden)
         assert store.view.seq == 1
+
+
+async def test_what_is_followed_no_more_is_not_called_live():
+    async with StreamingServer() as server, RuntimeCodexClient(server.url, "token") as client:
+        server.append("w", {})
+        async with Running(client) as store:
+            await shown(store, lambda view: view.connection.kind == "live")
+        assert store.view.connection.kind == store.connection.kind == "closed"
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(store.run())
+            await shown(store, lambda view: view.connection.kind == "live")
+            task.cancel()
+
+
+async def test_a_server_that_only_breaks_its_silence_is_heard():
+    async with StreamingServer() as server, RuntimeCodexClient(server.url, "token") as client:
+        server.append("w", {})
+        async with Running(client) as store:
+            await shown(store, lambda view: view.connection.kind == "live")
+            before = store.connection.heard_at
+            server.heartbeat()
+            await until(lambda: store.connection.heard_at != before)
+
+
+class Portal(httpx2.AsyncHTTPTransport):
+    """What stands between, and answers in place of the server."""
+
+    stands = True
+
+    async def handle_async_request(self, request):
+        if self.stands:
+            return httpx2.Response(200, text="<html>Welcome to our hotel", request=request)
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.parametrize("kind", ["a worker", "everything"])
+async def test_what_answers_in_place_of_the_server_ends_nothing(kind):
+    portal, clock = Portal(), ScaledClock(50)
+    async with EverythingServer() as server:
+        server.append("w", {})
+        async with RuntimeCodexClient(server.url, "token", transport=portal, clock=clock) as client:
+            store = WorkerStore(client, "w") if kind == "a worker" else OverviewStore(client)
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(store.run())
+                await shown(store, lambda view: isinstance(view.connection.error or view.error, UnknownError))
+                portal.stands = False
+                await shown(store, lambda view: view.connection.kind == "live")
+                portal.stands = True  # a look at the lists, or a snapshot, meets it; the stream goes on
+                await shown(store, lambda view: isinstance(view.error, UnknownError))
+                portal.stands = False
+                await shown(store, lambda view: view.error is None and view.connection.kind == "live")
+                task.cancel()
 
 
 async def test_cancelled_it_leaves_no_connection_and_no_listener_is_called_again():

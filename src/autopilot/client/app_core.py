@@ -40,7 +40,7 @@ from autopilot.client.session import Session, SessionState
 from autopilot.client.store import WorkerStore
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_board import TimelineLimits
-from autopilot.contract.errors import AutopilotError
+from autopilot.contract.errors import AutopilotError, Forbidden, NotFound
 
 Phase = Literal["starting", "signed_out", "away", "here"]
 DETAILS = 4
@@ -117,7 +117,7 @@ class Detail:
     @property
     def as_of(self) -> datetime | None:
         """When what is shown was true last, by this device's clock; None: it is now, or nothing is known."""
-        connection = self.store.view.connection
+        connection = self.store.connection
         return None if connection.kind == "live" else connection.heard_at or self._cached_at
 
 
@@ -262,19 +262,29 @@ class AppCore(Observable[AppView]):
 
     async def open(self, worker_id: str) -> Detail:
         """A worker's screen opens, or is gone back to: its store, with what was known last."""
-        if (detail := self._details.get(worker_id)) is None or detail.refused is not None:
+        if (detail := self._kept_detail(worker_id)) is None:
+            account = self._account
             found = None if self._cache is None else await self._cache.recall_timeline(worker_id)
-            store = WorkerStore(
-                self.client, worker_id, timeline=found.value if found else None, policy=self._policy, rng=self._rng
-            )
-            detail = Detail(store, parsed(found.saved_at) if found else None)
-            store.subscribe(lambda _view: self._change())
-            self._tasks.pop(_of_worker(worker_id), None)  # that of one that was refused has ended
+            if self._account is not account:
+                return self._new_detail(worker_id, None)  # somebody else's screen: it is not followed any more
+            if (detail := self._kept_detail(worker_id)) is None:  # else it was opened meanwhile
+                detail = self._new_detail(worker_id, found)
+                self._tasks.pop(_of_worker(worker_id), None)  # that of one that was refused has ended
         self._details.pop(worker_id, None)
         self._details[worker_id] = detail
         self._change()
         self._wake()
         return detail
+
+    def _kept_detail(self, worker_id: str) -> Detail | None:
+        detail = self._details.get(worker_id)
+        return None if detail is None or detail.refused is not None else detail
+
+    def _new_detail(self, worker_id: str, found: Remembered[Timeline] | None) -> Detail:
+        timeline = found.value if found else None
+        store = WorkerStore(self.client, worker_id, timeline=timeline, policy=self._policy, rng=self._rng)
+        store.subscribe(lambda _view: self._change())
+        return Detail(store, parsed(found.saved_at) if found else None)
 
     def show(self, worker_id: str | None) -> None:
         """This worker is before the person's eyes, or none: of it nothing has to be told, here or on other devices."""
@@ -364,6 +374,7 @@ class AppCore(Observable[AppView]):
         return {ACTS: self.acts.run} if self.prompt.view.is_asked else {}
 
     async def _follow(self, store: OverviewStore) -> None:
+        self._refused = None
         try:
             await store.run()
         except AutopilotError as error:
@@ -378,6 +389,8 @@ class AppCore(Observable[AppView]):
             log.failure("app.worker_refused", error, worker_id=detail.store.worker_id)
             detail.refused = error
             self._change()
+            if self._cache is not None and isinstance(error, Forbidden | NotFound):
+                await self._cache.forget_timeline(detail.store.worker_id)
 
     async def _look(self, worker_id: str) -> None:
         """Say which worker is looked at, so that no device of this person's is told of it."""
@@ -393,8 +406,7 @@ class AppCore(Observable[AppView]):
     # Beginning and ending.
 
     async def _begin(self, state: SessionState) -> None:
-        """Somebody is signed in: what was known of them, and what follows."""
-        self._account = state
+        """Somebody is signed in: what was known of them, and what follows. Until all of it is there, nobody is."""
         known, as_of = await self._recall(state)
         self._alerts = Alerts(self._clock, user_id=state.user_id)
         self._names.of(state.user_id)
@@ -403,7 +415,7 @@ class AppCore(Observable[AppView]):
         )
         self._overview.subscribe(self._overview_changed)
         self._new_session = NewSessionStore(self.client, self._overview)
-        self._refused = None
+        self._account = state
         self._change()
 
     async def _recall(self, state: SessionState) -> tuple[Overview | None, datetime | None]:
@@ -424,12 +436,15 @@ class AppCore(Observable[AppView]):
         self._details.clear()
         self.acts.forget()
         self.drafts.forget()
+        self.prompt.cancel()
+        self._names.of(None)
         self._change()
         if cache is not None:
             await cache.wipe()
         if self.session.state.kind == "signed_out":  # tokens that the server refuses are kept nowhere either
             with suppress(AutopilotError, TimeoutError):
                 await within(self._clock, CLOSE_SECONDS, self.session.sign_out)
+        self.recent.forget()
 
     async def _leave(self) -> None:
         """What is on its way may arrive, and what is known is kept."""
@@ -480,13 +495,10 @@ class AppCore(Observable[AppView]):
 
     async def _keep_one(self, worker_id: str, detail: Detail) -> None:
         timeline = detail.store.timeline
-        if self._cache is None or timeline is None or timeline.seq == detail.kept_seq:
+        if self._cache is None or timeline is None or detail.refused is not None or timeline.seq == detail.kept_seq:
             return
         detail.kept_seq = timeline.seq
-        if detail.refused is None:
-            await self._cache.keep_timeline(worker_id, timeline)
-        else:
-            await self._cache.forget_timeline(worker_id)
+        await self._cache.keep_timeline(worker_id, timeline)
 
     # Telling.
 

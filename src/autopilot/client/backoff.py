@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autopilot.contract.errors import AutopilotError, NetworkError, RateLimited, RequestTimeout, Unavailable
+from autopilot.contract.errors import AutopilotError, NetworkError, Problem, RateLimited, RequestTimeout, Unavailable
 
 RETRY_AFTER_LIMIT_SECONDS = 3600.0
 """A server that names more than this is believed for an hour at a time."""
@@ -61,3 +61,8 @@ def is_transient(error: AutopilotError) -> bool:
     if isinstance(error, (NetworkError, Unavailable, RateLimited, RequestTimeout)):
         return True
     return error.status in GATEWAY_STATUSES
+
+
+def is_final(error: AutopilotError) -> bool:
+    """Whether a server of ours says no, and would again; what somebody else answered in its place says nothing."""
+    return isinstance(error, Problem) and not is_transient(error)

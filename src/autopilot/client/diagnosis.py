@@ -58,10 +58,9 @@ PLACE_CHARACTERS = 16
 def diagnosis(core: AppCore, cache: CacheFacts | None) -> Diagnosis:
     """What is known now; `cache`: as `core.cache_facts` said."""
     view = core.view
-    everything = StreamFacts("everything", view.overview.connection, _short(core.resume_at))
+    everything = StreamFacts("everything", core.standing.connection, _short(core.resume_at))
     workers = [
-        StreamFacts(name, detail.store.view.connection, None if (seq := detail.store.view.seq) is None else str(seq))
-        for name, detail in core.opened.items()
+        StreamFacts(name, detail.store.connection, str(detail.store.view.seq)) for name, detail in core.opened.items()
     ]
     return Diagnosis(
         at=core.client.clock.now(),

@@ -20,13 +20,13 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from autopilot.client import log
-from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
+from autopilot.client.backoff import Backoff, BackoffPolicy, is_final
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, Woken, within
 from autopilot.client.connection import ConnectionState, Kind, Listener
 from autopilot.client.position import Position
 from autopilot.client.sse import EventTooLarge, Frame, Parser
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract.errors import AutopilotError, NetworkError, Problem, StaleCursor, UnknownError
+from autopilot.contract.errors import AutopilotError, NetworkError, StaleCursor, UnknownError
 
 MAX_DIGITS = 18
 """Of a seq or a delay, which fit into 64 bits; more is not of the contract, and no number for a clock."""
@@ -284,7 +284,7 @@ class Follower(Generic[E]):
             self._final("signed_out", error)
         if isinstance(error, StaleCursor):
             self._final("stale", error)
-        if isinstance(error, EventTooLarge) or (isinstance(error, Problem) and not is_transient(error)):
+        if isinstance(error, EventTooLarge) or is_final(error):
             self._final("refused", error)
         if error.reason_code == "mute":
             self._consider_long_poll()

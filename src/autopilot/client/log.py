@@ -102,6 +102,10 @@ class Recent(logging.Handler):
             kept = {name: _short(value) for name, value in fields.items()}
             self._lines.append(redact({"ts": at, "level": record.levelname.lower(), **kept}))
 
+    def forget(self) -> None:
+        """Keep none of them: whoever looks next may be somebody else."""
+        self._lines.clear()
+
     @property
     def lines(self) -> tuple[dict[str, Any], ...]:
         """All of them, the oldest first."""
@@ -110,7 +114,7 @@ class Recent(logging.Handler):
     @property
     def failures(self) -> tuple[dict[str, Any], ...]:
         """Those that tell of a failure, the latest first."""
-        return tuple(line for line in reversed(self._lines) if line["level"] in ("warning", "error", "critical"))
+        return tuple(line for line in reversed(self.lines) if line["level"] in ("warning", "error", "critical"))
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -12,20 +12,20 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from autopilot.client import log
-from autopilot.client.backoff import is_transient
+from autopilot.client.backoff import is_final
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.clock import Clock, within
+from autopilot.client.clock import within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import FollowPolicy
+from autopilot.client.following import Following
 from autopilot.client.groups import first_error
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact
-from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, OverviewFold, OverviewLimits, ReceiptKey
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Approval, HealthFact, Receipt, StreamCaughtUp
@@ -52,7 +52,7 @@ class OverviewView:
     """Whether the API can be had, as this client found itself."""
 
 
-class OverviewStore(Observable[OverviewView]):
+class OverviewStore(Following[OverviewView, EverythingFollower]):
     """Everything of one principal, observable."""
 
     def __init__(
@@ -68,20 +68,16 @@ class OverviewStore(Observable[OverviewView]):
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`known`: what an earlier run knew, `as_of` when it was true; `resume_at`: that run's."""
-        super().__init__()
+        super().__init__(client.clock)
         self._client = client
-        self._clock: Clock = client.clock
         self._reconcile_seconds = reconcile_seconds
         self._policy = policy
         self._rng = rng
         self._fold = OverviewFold(limits, known=known)
         self._true_at = as_of
         self._resume_at = resume_at
-        self._connection = ConnectionState()
         self._error: AutopilotError | None = None
         self._api = ApiFact()
-        self._follower: EverythingFollower | None = None
-        self._woken = asyncio.Event()
 
     def _seen(self) -> OverviewView:
         return OverviewView(
@@ -93,48 +89,19 @@ class OverviewStore(Observable[OverviewView]):
         )
 
     @property
-    def connection(self) -> ConnectionState:
-        """How it stands this moment: when the server was heard last moves without anybody being told."""
-        follower = self._follower
-        return self._connection if follower is None else replace(self._connection, heard_at=follower.state.heard_at)
-
-    @property
     def resume_at(self) -> str | None:
         """Where the stream goes on from: for the next run."""
         return self._resume_at if self._follower is None else self._follower.resume_at
 
-    def poke(self, *, reopen: bool = False) -> None:
-        """Look now: after signing in again, when the app comes to the front, when the network is back.
-
-        With `reopen` the connection is doubted in any case: the network is another one.
-        """
-        self._woken.set()
-        if self._follower is not None:
-            self._follower.poke(reopen=reopen)
-
-    async def run(self) -> None:
-        """Keep the view true, until cancelled; run again, it goes on from its cursor. Once at a time.
-
-        Raises:
-            Forbidden, …: the server's final answers; the view keeps what was known.
-        """
-        try:
-            while True:
-                try:
-                    await self._keep()
-                except SignInAgain as error:
-                    self._became(replace(self._connection, kind="signed_out", error=error))
-                    await self._woken.wait()
-                    self._woken.clear()
-                except InvalidRequest as error:
-                    if error.reason_code != "cursor" or self._resume_at is None:
-                        raise
-                    self._resume_at = None  # another server's, or of another version
-        finally:
-            if self._connection.kind not in ("signed_out", "refused"):
-                self._became(replace(self._connection, kind="closed", since=self._clock.now()))
-
     # Keeping.
+
+    async def _go_on(self) -> None:
+        try:
+            await self._keep()
+        except InvalidRequest as error:
+            if error.reason_code != "cursor" or self._resume_at is None:
+                raise
+            self._resume_at = None  # another server's, or of another version
 
     async def _keep(self) -> None:
         follower = self._client.follow_everything(cursor=self._resume_at, policy=self._policy)
@@ -177,7 +144,7 @@ class OverviewStore(Observable[OverviewView]):
         try:
             await look()
         except AutopilotError as error:
-            if not is_transient(error) and not isinstance(error, SignInAgain):
+            if is_final(error) and not isinstance(error, SignInAgain):
                 raise
             self._error = error
             self._api.failed(error, self._clock.now())
@@ -223,31 +190,20 @@ class OverviewStore(Observable[OverviewView]):
         except TimeoutError:
             raise NetworkError(f"no answer within {LOOK_SECONDS:.0f} s", reason_code="timeout") from None
 
-    async def _woken_or(self, seconds: float) -> None:
-        """Until somebody pokes, or `seconds` have passed."""
-        try:
-            await within(self._clock, seconds, self._woken.wait)
-        except TimeoutError:
-            return
-        self._woken.clear()
-
     # Telling.
 
     @property
     def _is_true_now(self) -> bool:
         return self._connection.kind == "live" and self._fold.is_known
 
+    # pyrefly: ignore[missing-override-decorator] - Python 3.11 has none, and this room is the standard library only
     def _connected(self, state: ConnectionState) -> None:
-        if state.kind == "closed":
-            return
         if state.kind == "connecting":
             self._fold.begin()
-        if state.kind == "waiting" and self._connection.kind != "waiting":
-            self._woken.set()  # is it the stream, or everything? A look tells
-        self._became(state)
+        super()._connected(state)
 
+    # pyrefly: ignore[missing-override-decorator] - as above
     def _became(self, state: ConnectionState) -> None:
         if self._is_true_now and state.kind != "live":
             self._true_at = state.heard_at or self._true_at
-        self._connection = state
-        self._change()
+        super()._became(state)

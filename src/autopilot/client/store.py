@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autopilot.client import log
-from autopilot.client.backoff import Backoff, is_transient
+from autopilot.client.backoff import Backoff, is_final
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
+from autopilot.client.following import Following
 from autopilot.client.groups import first_error
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact, known
-from autopilot.client.observable import Observable
 from autopilot.client.reconcile import Reconciler
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_board import TimelineLimits
@@ -56,7 +55,7 @@ class WorkerView:
     """Four facts, never merged. `api` is what this client found itself; the others are the server's last words."""
 
 
-class WorkerStore(Observable[WorkerView]):
+class WorkerStore(Following[WorkerView, Follower[Envelope]]):
     """One worker, observable."""
 
     def __init__(
@@ -72,10 +71,9 @@ class WorkerStore(Observable[WorkerView]):
         rng: Callable[[], float] = random.random,
     ) -> None:
         """`timeline`: what an earlier run saved; it is gone on from."""
-        super().__init__()
+        super().__init__(client.clock)
         self.worker_id = worker_id
         self._client = client
-        self._clock: Clock = client.clock
         self._limits = limits
         self._history_events = history_events
         self._reconcile_seconds = reconcile_seconds
@@ -86,12 +84,9 @@ class WorkerStore(Observable[WorkerView]):
         self._oldest_seq = 1
         self._timeline = timeline
         self._reconciler = Reconciler()
-        self._connection = ConnectionState()
         self._error: AutopilotError | None = None
         self._api = ApiFact()
-        self._follower: Follower[Envelope] | None = None
         self._tickets = 0
-        self._woken = asyncio.Event()
 
     def _seen(self) -> WorkerView:
         timeline = self._timeline or Timeline()
@@ -111,47 +106,26 @@ class WorkerStore(Observable[WorkerView]):
         """The timeline itself, to be saved (`Timeline.save`); don't fold into it."""
         return self._timeline
 
-    def poke(self, *, reopen: bool = False) -> None:
-        """Look now: after signing in again, when the app comes to the front, when the network is back.
-
-        With `reopen` the connection is doubted in any case: the network is another one.
-        """
-        self._woken.set()
-        if self._follower is not None:
-            self._follower.poke(reopen=reopen)
-
-    async def run(self) -> None:
-        """Keep the view true, until cancelled. Run it in a task group; once at a time.
-
-        Raises:
-            Forbidden, NotFound, …: the server's final answers; the view keeps what was known.
-        """
-        while True:
-            try:
-                await self._begin()
-                await self._keep()
-            except SignInAgain as error:
-                self._connection = replace(self._connection, kind="signed_out", error=error)
-                self._change()
-                await self._woken.wait()
-                self._woken.clear()
-            except StaleCursor as error:
-                log.failure("store.restart", error, worker_id=self.worker_id)
-                self._forget(error)
-                await self._clock.sleep(self._restarts.next_delay())
-
     # Starting.
+
+    async def _go_on(self) -> None:
+        try:
+            await self._begin()
+            await self._keep()
+        except StaleCursor as error:
+            log.failure("store.restart", error, worker_id=self.worker_id)
+            self._forget(error)
+            await self._clock.sleep(self._restarts.next_delay())
 
     async def _begin(self) -> None:
         """The first snapshot, and the place in the log to read from."""
         while self._reconciler.snapshot is None:
-            self._connection = ConnectionState(kind="connecting", since=self._clock.now())
-            self._change()
+            self._became(ConnectionState(kind="connecting", since=self._clock.now()))
             try:
                 await self._snapshot()
             except AutopilotError as error:
                 self._api.failed(error, self._clock.now())
-                if not is_transient(error):
+                if is_final(error):
                     raise
                 await self._wait(error)
         if self._timeline is None:
@@ -160,21 +134,12 @@ class WorkerStore(Observable[WorkerView]):
 
     async def _wait(self, error: AutopilotError) -> None:
         delay = self._backoff.next_delay(error.retry_after_seconds)
-        self._connection = ConnectionState(
-            kind="waiting", since=self._clock.now(), attempt=self._backoff.attempt, error=error
+        self._became(
+            ConnectionState(kind="waiting", since=self._clock.now(), attempt=self._backoff.attempt, error=error)
         )
-        self._change()
         told_seconds = min(delay, error.retry_after_seconds or 0.0)
         await self._clock.sleep(told_seconds)
         await self._woken_or(delay - told_seconds)
-
-    async def _woken_or(self, seconds: float) -> None:
-        """Until somebody pokes, or `seconds` have passed."""
-        try:
-            await within(self._clock, seconds, self._woken.wait)
-        except TimeoutError:
-            return
-        self._woken.clear()
 
     def _forget(self, error: StaleCursor) -> None:
         """The log doesn't go on from the cursor: begin again, with what is still there."""
@@ -234,7 +199,7 @@ class WorkerStore(Observable[WorkerView]):
         try:
             await self._snapshot()
         except AutopilotError as error:
-            if not is_transient(error) and not isinstance(error, SignInAgain):
+            if is_final(error) and not isinstance(error, SignInAgain):
                 raise
             self._error = error
             self._api.failed(error, self._clock.now())
@@ -249,12 +214,3 @@ class WorkerStore(Observable[WorkerView]):
         self._error = None
         self._backoff.reset()
         self._change()
-
-    # Telling.
-
-    def _connected(self, state: ConnectionState) -> None:
-        if state.kind != "closed":
-            if state.kind == "waiting" and self._connection.kind != "waiting":
-                self._woken.set()  # is it the stream, or everything? A look tells
-            self._connection = state
-            self._change()

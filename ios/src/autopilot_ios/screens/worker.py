@@ -183,7 +183,7 @@ class WorkerScreen(Screen):
 
     def _state(self, view: WorkerView, detail: Detail) -> ft.Control | None:
         """The connection of this worker's own stream; nothing while it is live."""
-        known = Standing(view.connection, view.health.api, detail.as_of, self._core.view.is_online)
+        known = Standing(detail.store.connection, view.health.api, detail.as_of, self._core.view.is_online)
         line = state_line(known, self._now())
         return None if line.layer == "live" else blocks.words(line.text, size=13, color=palette.TONES[line.tone])
 
