@@ -65,6 +65,10 @@ async def ada(world: World) -> Person:
     policy = {"subject": "user", "format": "toml", "text": POLICY, "expected_version": 0}
     assert (await made.post("/policies", policy)).status_code == 200
 
+    team = (await made.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    for email, role in (("eve@example.org", "operator"), ("a-rather-long-name@department.example.org", "viewer")):
+        assert (await made.post(f"/api/teams/{team}/invitations", {"email": email, "role": role})).status_code == 201
+
     async def is_told() -> bool:
         return bool((await made.get("/audit?action=signed_in")).json()["data"])
 
@@ -137,6 +141,13 @@ async def test_every_place_behind_more_is_found_and_drawn(  # noqa: PLR0917 - th
         await held.picture("trace")
         await held.button("Back").first.click()
         await held.sees("Trace a request")
+        await place(held, inside, "Teams", "Invited?")
+        await held.picture("teams")
+        await held.button("crew").first.click()
+        await held.sees("Leave this team")
+        await held.picture("team")
+        if look == "phone":
+            await held.button("Back").first.click()
         await place(held, inside, "Devices", "This device")
         await held.picture("devices")
         await place(held, inside, "Settings", "Security")

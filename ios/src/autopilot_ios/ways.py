@@ -21,7 +21,10 @@ from autopilot_ios.screens.machines import MachinesScreen
 from autopilot_ios.screens.more import MoreScreen, Place
 from autopilot_ios.screens.new_session import NewSessionScreen
 from autopilot_ios.screens.places import places
+from autopilot_ios.screens.policy import PolicyScreen
 from autopilot_ios.screens.recovery import ROUTE, RecoveryScreen, banner
+from autopilot_ios.screens.spend import SpendScreen
+from autopilot_ios.screens.team import TeamScreen
 from autopilot_ios.screens.threads import ThreadsScreen
 from autopilot_ios.screens.trace import TraceScreen
 from autopilot_ios.screens.worker import WorkerScreen
@@ -69,6 +72,23 @@ class Ways:
     def new(self) -> None:
         """To a new session."""
         self.shell.go(NEW)
+
+    def team(self, team_id: str, name: str) -> None:
+        """To a team; `name`: what it is called, empty where that is not known."""
+        self.shell.push(TeamScreen(self._core, team_id, self._device, self, name=name))
+
+    def policy(self, team_id: str) -> None:
+        """To what binds on the machines of a team."""
+        self.shell.push(PolicyScreen(self._core, team_id))
+
+    def spend_of_teams(self) -> None:
+        """To what was used for teams."""
+        self.shell.push(SpendScreen(self._core, self.worker, by="team"))
+
+    def machine(self, machine_id: str) -> None:
+        """To a machine."""
+        ways = MachineWays(worker=self.worker, new_session=self._new_on, threads=self._threads)
+        self.shell.push(MachineScreen(self._core, machine_id, self._device, ways))
 
     def recovery(self, refusing: str | None = None) -> None:
         """To who is held; `refusing`: the device that is to be refused."""
@@ -127,11 +147,7 @@ class Ways:
     # Places.
 
     def _machines(self) -> MachinesScreen:
-        return MachinesScreen(self._core, self._machine)
-
-    def _machine(self, machine_id: str) -> None:
-        ways = MachineWays(worker=self.worker, new_session=self._new_on, threads=self._threads)
-        self.shell.push(MachineScreen(self._core, machine_id, self._device, ways))
+        return MachinesScreen(self._core, self.machine)
 
     def _new_on(self, machine_id: str) -> None:
         self._core.new_session.choose(machine_id)

@@ -31,12 +31,13 @@ class PolicyView:
 class PolicyStore(Observable[PolicyView]):
     """See the module."""
 
-    def __init__(self, client: RuntimeCodexClient) -> None:
+    def __init__(self, client: RuntimeCodexClient, team_id: str = "") -> None:
+        """`team_id`: what binds on the machines of this team; empty: on one's own."""
         super().__init__()
         self._client = client
         self._asked: Asked[Known] = Asked(client.clock, self._ask)
         self._asked.subscribe(lambda _view: self._change())
-        self._team_id = ""
+        self._team_id = team_id
         self._tried = ""
         self._is_trying = False
         self._verdict: PolicyVerdict | None = None

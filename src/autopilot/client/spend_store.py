@@ -46,10 +46,10 @@ class SpendView:
 class SpendStore(Observable[SpendView]):
     """See the module."""
 
-    def __init__(self, client: RuntimeCodexClient) -> None:
+    def __init__(self, client: RuntimeCodexClient, by: str = DEFAULT_BY) -> None:
         super().__init__()
         self._client = client
-        self._days, self._by = DEFAULT_DAYS, DEFAULT_BY
+        self._days, self._by = DEFAULT_DAYS, by
         self._asked: Asked[Spent] = Asked(client.clock, self._ask)
         self._asked.subscribe(lambda _view: self._change())
 

@@ -69,6 +69,11 @@ def card(content: ft.Control, *, key: str | None = None, padding: ft.PaddingValu
     return ft.Container(content, padding=padding, border_radius=RADIUS, bgcolor=palette.CARD, key=key)
 
 
+def padded(content: ft.Control) -> ft.Container:
+    """In a section, something that is no row, with the room around it that a row has."""
+    return ft.Container(content, padding=ft.Padding(16, 12, 16, 12))
+
+
 def column(controls: Sequence[ft.Control], *, gap: float = GAP) -> ft.Column:
     """Below each other, as wide as there is room."""
     return ft.Column(list(controls), spacing=gap, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)

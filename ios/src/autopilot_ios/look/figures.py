@@ -106,9 +106,15 @@ def _piece(share: float, color: ft.ColorValue) -> ft.Control:
 
 
 def segments(
-    options: Sequence[tuple[str, str]], chosen: str, on_choose: Callable[[str], object], *, key: str
+    options: Sequence[tuple[str, str]],
+    chosen: str,
+    on_choose: Callable[[str], object],
+    *,
+    key: str,
+    in_card: bool = False,
 ) -> ft.Control:
-    """One of a few, beside each other; in more than one line where they do not fit."""
+    """One of a few, beside each other; in more than one line where they do not fit. `in_card`: they lie in one."""
+    unchosen = palette.tinted(palette.MUTED, 0.12) if in_card else palette.CARD
 
     def one(value: str, name: str) -> ft.Control:
         is_chosen = value == chosen
@@ -122,7 +128,7 @@ def segments(
             key=f"{key}-{value}",
             padding=ft.Padding(10, 13, 10, 13),
             border_radius=20,
-            bgcolor=palette.TINT if is_chosen else palette.CARD,
+            bgcolor=palette.TINT if is_chosen else unchosen,
             on_click=lambda: on_choose(value),
         )
         return ft.Semantics(content=pill, button=True, selected=is_chosen, label=name, exclude_semantics=True)

@@ -34,7 +34,7 @@ class DevicesScreen(ActingScreen):
         if view.asked.value is None:
             return None
         others = [self._row(one) for one in self._devices.others]
-        nowhere = [ft.Container(blocks.footnote(said.NOWHERE_ELSE), padding=ft.Padding(16, 12, 16, 12))]
+        nowhere = [blocks.padded(blocks.footnote(said.NOWHERE_ELSE))]
         all_others = blocks.button(
             "Sign out all others",
             key="revoke-others",

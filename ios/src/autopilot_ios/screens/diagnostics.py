@@ -82,7 +82,7 @@ class DiagnosticsScreen(Screen):
             spacing=10,
         )
         failures = [self._failure(at, line) for at, line in enumerate(known.failures[:FAILURES_SHOWN])]
-        nothing = [ft.Container(blocks.footnote(said.NOTHING_FAILED), padding=ft.Padding(16, 12, 16, 12))]
+        nothing = [blocks.padded(blocks.footnote(said.NOTHING_FAILED))]
         self._list.controls = [
             blocks.column(
                 [

@@ -54,7 +54,7 @@ class LookingScreen(Screen):
             self._tasks = tasks
             try:
                 tasks.create_task(self.refresh())
-                tasks.create_task(self._look_when_back())
+                tasks.create_task(self._follow_core())
                 async for _view in self.store.changes():
                     self.redraw()
             finally:
@@ -104,9 +104,13 @@ class LookingScreen(Screen):
         reference = f"\nRequest {told.reference}" if told.reference else ""
         return blocks.failed(told.sentence, self.refresh, detail=f"{told.hint}{reference}")
 
-    async def _look_when_back(self) -> None:
-        was_live = True
+    async def _follow_core(self) -> None:
+        """Look again when the connection is back; and call people and machines by their names once those are known."""
+        was_live, names = True, self.core.names
         async for view in self.core.changes():
+            if self.core.names is not names:
+                names = self.core.names
+                self.redraw()
             is_live = view.overview.connection.kind == "live"
             if is_live and not was_live and self.error() is not None:
                 self.begin(self.refresh())

@@ -15,6 +15,7 @@ from autopilot_ios.screens.more import Place
 from autopilot_ios.screens.policy import PolicyScreen
 from autopilot_ios.screens.settings import SettingsScreen
 from autopilot_ios.screens.spend import SpendScreen
+from autopilot_ios.screens.teams import TeamsScreen
 
 
 class Ways(Protocol):
@@ -26,6 +27,10 @@ class Ways(Protocol):
 
     def worker(self, worker_id: str) -> None:
         """To a worker."""
+        ...
+
+    def team(self, team_id: str, name: str) -> None:
+        """To a team; `name`: what it is called, empty where that is not known."""
         ...
 
     def recovery(self) -> None:
@@ -58,6 +63,12 @@ def places(core: AppCore, device: Device, ways: Ways) -> list[list[Place]]:
             ),
         ],
         [
+            Place(
+                "Teams",
+                "Who shares machines with you",
+                icons.PERSON_2,
+                lambda: TeamsScreen(core, device, ways.team),
+            ),
             Place(
                 "Devices",
                 "Where you are signed in",

@@ -21,8 +21,9 @@ class PolicyScreen(LookingScreen):
 
     title, route, what = "Policy", "/policy", "Reading the policy…"
 
-    def __init__(self, core: AppCore) -> None:
-        self._policy = PolicyStore(core.client)
+    def __init__(self, core: AppCore, team_id: str = "") -> None:
+        """`team_id`: whose is shown first; empty: one's own."""
+        self._policy = PolicyStore(core.client, team_id)
         super().__init__(core, self._policy)
         self._method = blocks.field("turn/start", key="try-method", value="turn/start", code=True)
         self._folder = blocks.field("Folder", key="try-folder", code=True)
@@ -54,7 +55,7 @@ class PolicyScreen(LookingScreen):
             ft.Container(blocks.footnote(together), padding=ft.Padding(16, 0, 16, 0)),
             *parts,
             self._trial(),
-            blocks.section("Where it is changed", [_padded(blocks.footnote(policy_lines.WHERE_CHANGED))]),
+            blocks.section("Where it is changed", [blocks.padded(blocks.footnote(policy_lines.WHERE_CHANGED))]),
         ]
 
     def _of(self, team_id: str) -> None:
@@ -80,14 +81,14 @@ class PolicyScreen(LookingScreen):
             gap=10,
         )
         note = "What would be said to a request. Nothing is asked of Codex."
-        return blocks.section("Try a request", [_padded(form)], note=note)
+        return blocks.section("Try a request", [blocks.padded(form)], note=note)
 
     async def _try(self) -> None:
         await self._policy.try_it(self._method.value or "", folder=self._folder.value, model=self._model.value)
 
 
 def _line(one: policy_lines.Line) -> ft.Control:
-    return _padded(
+    return blocks.padded(
         blocks.column(
             [
                 blocks.words(one.about, size=16),
@@ -97,7 +98,3 @@ def _line(one: policy_lines.Line) -> ft.Control:
             gap=3,
         )
     )
-
-
-def _padded(control: ft.Control) -> ft.Control:
-    return ft.Container(control, padding=ft.Padding(16, 12, 16, 12))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import flet as ft
 
+from autopilot.client import spend_store
 from autopilot.client.app_core import AppCore
 from autopilot.client.presenters import spend, spend_figures
 from autopilot.client.presenters.spend_figures import Meter
@@ -21,9 +22,9 @@ class SpendScreen(LookingScreen):
 
     title, route, what = "Spend", "/spend", "Adding up…"
 
-    def __init__(self, core: AppCore, on_open: Callable[[str], None]) -> None:
-        """`on_open`: with the id of a worker that was touched."""
-        self._spend = SpendStore(core.client)
+    def __init__(self, core: AppCore, on_open: Callable[[str], None], *, by: str = spend_store.DEFAULT_BY) -> None:
+        """`on_open`: with the id of a worker that was touched; `by`: what is told apart first."""
+        self._spend = SpendStore(core.client, by)
         super().__init__(core, self._spend)
         self._on_open = on_open
 
@@ -107,4 +108,4 @@ class SpendScreen(LookingScreen):
 
 
 def _about(text: str) -> ft.Control:
-    return ft.Container(blocks.footnote(text), padding=ft.Padding(16, 12, 16, 12))
+    return blocks.padded(blocks.footnote(text))

@@ -30,7 +30,6 @@ from autopilot.web.visitors import Visitor
 
 PATH = "/teams"
 JOIN = "/teams/join"
-OWNER = "owner"
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -38,11 +37,7 @@ def routes(doors: Doors) -> list[Route]:
 
     async def show(request: Request, visitor: Visitor) -> Screen:
         team = await visitor.client.team(request.path_params["team_id"])
-        machines = [
-            one
-            for one in await visitor.client.machines()
-            if one.owner is not None and one.owner.team_id == team.team_id
-        ]
+        machines = teams.machines_of(team, await visitor.client.machines())
         return _team_screen(team, machines, await doors.names.of(visitor), visitor)
 
     async def join(request: Request) -> Response:
@@ -67,7 +62,7 @@ async def show_all(_request: Request, visitor: Visitor) -> Screen:
     """The teams that one is in."""
     found = await visitor.client.teams()
     rows = [(path_of(one.team_id), "workers", one.name, teams.role_words(one.role)) for one in found]
-    nothing = empty("teams", "You are in no team yet. A team shares machines: make one, or accept an invitation.")
+    nothing = empty("teams", teams.NONE_YET)
     body = [
         bar("Teams", back=BACK),
         records(menu(rows) if rows else section("No team", nothing), _create_form(visitor), _accept_form(visitor)),
@@ -86,7 +81,8 @@ async def create(request: Request, visitor: Visitor) -> Response:
 
 async def accept(request: Request, visitor: Visitor) -> Response:
     """Join the team of an invitation."""
-    joined = await visitor.client.accept_invitation((await form_of(request)).get("credential", "").strip())
+    written = (await form_of(request)).get("credential", "")
+    joined = await visitor.client.accept_invitation(teams.secret_of(written))
     return _to(joined.team_id)
 
 
@@ -148,14 +144,14 @@ def _user(form: dict[str, str]) -> int:
 
 
 def _team_screen(team: Team, machines: Sequence[Machine], names: Names, visitor: Visitor) -> Screen:
-    is_owner = team.role == OWNER
+    is_owner = team.role == teams.OWNER
     body = [
         bar(h.span(dir="auto")[team.name], back=PATH),
         records(
             section(
                 "Members",
                 h.ul(".people")[(_member(team, one, names, visitor, is_owner=is_owner) for one in team.members)],
-                about=f"You are {teams.role_words(team.role).lower()} here. {teams.role_means(team.role)}",
+                about=teams.own_role(team),
             ),
             _invitations(team, visitor) if is_owner else None,
             _machines(machines),
@@ -180,7 +176,7 @@ def _team_screen(team: Team, machines: Sequence[Machine], names: Names, visitor:
 
 
 def _member(team: Team, one: TeamMember, names: Names, visitor: Visitor, *, is_owner: bool) -> h.Element:
-    name = one.email or f"User {one.user_id}"
+    name = teams.member_name(one)
     return h.li[
         h.div(".head")[
             h.span(".avatar.small", aria_hidden="true")[name[:1].upper()],
@@ -227,11 +223,11 @@ def _invitations(team: Team, visitor: Visitor) -> h.Element:
             visitor.csrf,
             h.div(".row")[
                 h.label["E-mail", h.input(type="email", name="email", required=True, autocomplete="off")],
-                h.label["Role", _roles("operator")],
+                h.label["Role", _roles(teams.FIRST_ROLE)],
                 h.button(".primary", type="submit")["Invite"],
             ],
         ),
-        about="An invitation is mailed, and good for seven days, for whoever signs in with that address.",
+        about=teams.INVITING,
     )
 
 
@@ -255,8 +251,7 @@ def _invited(team: Team, one: Invitation, visitor: Visitor) -> h.Element:
 
 def _machines(machines: Sequence[Machine]) -> h.Element:
     if not machines:
-        nothing = "No machine is shared with this team. Who owns one shares it on the screen of machines."
-        return section("Machines", h.p(".about")[nothing], h.a(".button", href="/machines")["Machines"])
+        return section("Machines", h.p(".about")[teams.NO_MACHINE], h.a(".button", href="/machines")["Machines"])
     rows = [("/machines", "machines", one.name or one.machine_id, one.platform or "") for one in machines]
     return section("Machines", menu(rows))
 
@@ -266,14 +261,14 @@ def _endings(team: Team, visitor: Visitor, *, is_owner: bool) -> h.Element:
         "Leave or delete",
         h.details[
             h.summary["Leave this team"],
-            h.p(".about")["You see its machines and sessions no more. Your own machines are yours alone again."],
+            h.p(".about")[teams.LEAVING],
             posting(
                 path_of(team.team_id, "leave"), visitor.csrf, h.button(".danger", type="submit")["Leave the team now"]
             ),
         ],
         h.details[
             h.summary["Delete this team"],
-            h.p(".about")["All memberships end, and its machines are their owners' alone. This can't be taken back."],
+            h.p(".about")[teams.DELETING],
             posting(
                 path_of(team.team_id, "delete"),
                 visitor.csrf,
@@ -307,7 +302,7 @@ def _accept_form(visitor: Visitor) -> h.Element:
             visitor.csrf,
             h.div(".row")[_secret(), h.button(type="submit")["Join"]],
         ),
-        about="Open the link in the mail, or paste what it says to accept with.",
+        about=teams.INVITED,
     )
 
 
