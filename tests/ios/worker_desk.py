@@ -12,6 +12,7 @@ from typing import Any
 import flet as ft
 from tests.api.contract.world import Person, lease
 from tests.ios.apps import Secrets, signed_in
+from tests.ios.desk import Cuts
 from tests.ios.phone import PHONE, Phone, phone
 from tests.waiting import until
 
@@ -68,6 +69,8 @@ class Desk:
     phone: Phone
     shell: Shell
     hand: Hand
+    way: Cuts
+    """To the server."""
     led: list[tuple[str, str]] = field(default_factory=list)
 
     def screen(self, worker_id: str | None = None) -> WorkerScreen:
@@ -105,6 +108,7 @@ class Desk:
 @asynccontextmanager
 async def desk(person: Person, storage: Path, *, size: tuple[float, float] = PHONE) -> AsyncIterator[Desk]:
     """With the worker's screen in front."""
+    way = Cuts()
     machine = await person.machine()
     await lease(machine, person.worker_id)
     secrets = await signed_in(person.world, person.email, storage)
@@ -112,7 +116,7 @@ async def desk(person: Person, storage: Path, *, size: tuple[float, float] = PHO
     store = await KeychainTokenStore.opened(Secrets(secrets))
     async with (
         Session(url, store, surface="ios") as session,
-        RuntimeCodexClient(url, session, surface="ios") as client,
+        RuntimeCodexClient(url, session, surface="ios", transport=way) as client,
         asyncio.TaskGroup() as tasks,
     ):
         core = AppCore(session, client, device_id="dev_test")
@@ -120,7 +124,7 @@ async def desk(person: Person, storage: Path, *, size: tuple[float, float] = PHO
         await until(lambda: core.view.phase == "here")
         shell = Shell(held.page, [Tab("Workers", ft.CupertinoIcons.DESKTOPCOMPUTER, Root)] * 2, tasks, _nobody)
         shell.show()
-        made = Desk(person, machine, core, held, shell, hand)
+        made = Desk(person, machine, core, held, shell, hand, way)
         shell.push(made.screen())
         try:
             yield made

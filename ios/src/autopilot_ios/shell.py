@@ -16,7 +16,6 @@ import flet as ft
 
 from autopilot.client import log
 from autopilot.client.groups import first_error
-from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
@@ -284,8 +283,7 @@ class Shell:
             error = first_error(failed)
             assert isinstance(error, AutopilotError)
             log.failure("screen.failed", error, screen=shown.screen.route)
-            said = errors.words(error)
-            shown.body.content = blocks.failed(said, lambda: self._again(shown))
+            shown.body.content = blocks.missing(error, lambda: self._again(shown))
             shown.body.update()
 
     def _again(self, shown: Shown) -> None:

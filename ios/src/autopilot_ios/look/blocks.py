@@ -11,7 +11,9 @@ from typing import Any
 
 import flet as ft
 
+from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
+from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import palette
 
 RADIUS = 14
@@ -274,6 +276,13 @@ def failed(message: str, again: Click | None, *, detail: str = "") -> ft.Control
     way = [button("Try again", key="try-again", on_click=again)] if again else []
     icon = ft.Icon(ft.CupertinoIcons.EXCLAMATIONMARK_TRIANGLE, size=40, color=palette.ORANGE)
     return _middle([icon, _centred(message, strong=True), *([_centred(detail)] if detail else []), *way], key="failed")
+
+
+def missing(error: AutopilotError, again: Click | None) -> ft.Control:
+    """What could not be had of the server: why, the way out, and the call's request id."""
+    told = errors.trouble(error)
+    reference = [f"Request {told.reference}"] if told.reference else []
+    return failed(told.sentence, again, detail="\n".join([told.hint, *reference]))
 
 
 def offline(what: str, since: str) -> ft.Control:

@@ -15,7 +15,7 @@ from autopilot.client import answering
 from autopilot.client.answering import Answer
 from autopilot.client.approval_store import ApprovalStore, ApprovalView
 from autopilot.client.form_content import fields_of
-from autopilot.client.presenters import approvals, errors, inbox, times
+from autopilot.client.presenters import approvals, inbox, times
 from autopilot.client.presenters.cuts import SHORT
 from autopilot.client.presenters.evidence import evidence
 from autopilot.client.presenters.labels import Label
@@ -88,7 +88,7 @@ class ApprovalScreen(Screen):
             self._body.content = (
                 blocks.loading("Loading the question…")
                 if view.missing is None
-                else blocks.failed(errors.words(view.missing), self._store.look)
+                else blocks.missing(view.missing, self._store.look)
             )
             self._foot.content = None
             return

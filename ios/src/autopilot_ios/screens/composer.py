@@ -18,7 +18,7 @@ from autopilot.contract import WorkerSnapshot
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 SHOWN = 2
@@ -126,7 +126,7 @@ class Composer:
     def _receipt(self, act: Act) -> ft.Control:
         return receipt(
             act,
-            on_copy=lambda text: self._start(self._phone.copy(text)),
+            on_copy=copies(self._phone, self._say),
             on_again=self._again,
             on_take_back=self._take_back,
             on_dismiss=self._dismiss,

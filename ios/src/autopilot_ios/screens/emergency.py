@@ -6,7 +6,7 @@ import asyncio
 
 import flet as ft
 
-from autopilot.client.presenters import errors, stops
+from autopilot.client.presenters import stops
 from autopilot.client.stopping import EmergencyStop, StopRow, StopView
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.look.lists import Kept
@@ -65,7 +65,7 @@ class EmergencyScreen(Screen):
             self._body.content = (
                 blocks.loading("Looking what it would stop…")
                 if view.error is None
-                else blocks.failed(errors.words(view.error), self._stop.look)
+                else blocks.missing(view.error, self._stop.look)
             )
         elif not view.workers:
             self._body.content = blocks.empty(ft.CupertinoIcons.CHECK_MARK_CIRCLED, stops.NOTHING, "")

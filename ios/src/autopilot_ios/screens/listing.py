@@ -8,7 +8,6 @@ from abc import abstractmethod
 import flet as ft
 
 from autopilot.client.overview_store import OverviewView
-from autopilot.client.presenters import errors
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.hands import ActingCore
@@ -50,7 +49,7 @@ class ListingScreen(Screen):
     def _nothing_known(self, view: OverviewView) -> ft.Control:
         error = view.error or view.connection.error
         if error is not None:
-            return blocks.failed(errors.words(error), self.refresh)
+            return blocks.missing(error, self.refresh)
         return blocks.loading(self.loading_words)
 
     async def _age(self) -> None:

@@ -101,8 +101,7 @@ class LookingScreen(Screen):
         told = errors.trouble(error)
         if isinstance(error, NetworkError):
             return blocks.offline(told.sentence, "It is asked for again as soon as there is a connection.")
-        reference = f"\nRequest {told.reference}" if told.reference else ""
-        return blocks.failed(told.sentence, self.refresh, detail=f"{told.hint}{reference}")
+        return blocks.missing(error, self.refresh)
 
     async def _follow_core(self) -> None:
         """Look again when the connection is back; and call people and machines by their names once those are known."""

@@ -12,7 +12,6 @@ from typing import Protocol
 import flet as ft
 
 from autopilot.client.new_session_store import NewSessionStore, NewSessionView
-from autopilot.client.presenters import errors
 from autopilot.client.presenters import machines as machine_words
 from autopilot.client.presenters import new_session as words
 from autopilot.client.presenters.labels import Label
@@ -126,7 +125,7 @@ class NewSessionScreen(Screen):
     def _nothing(self, view: NewSessionView) -> ft.Control:
         if view.machines is None:
             if view.missing is not None:
-                return blocks.failed(errors.words(view.missing), self.refresh)
+                return blocks.missing(view.missing, self.refresh)
             return blocks.loading("Looking for your machines…")
         detail = "Install Autopilot beside Codex on a computer and pair it; it is offered here at once."
         return blocks.empty(ft.CupertinoIcons.DESKTOPCOMPUTER, words.NO_MACHINE, detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import flet as ft
@@ -51,6 +52,16 @@ class Guarded(Protocol):
 async def is_theirs(core: Guarded, phone: PhoneWays, reason: str) -> bool:
     """Whether whoever holds the phone may do this, as far as its owner wants that looked at."""
     return not core.asks_for_owner or await phone.is_owner(reason)
+
+
+def copies(phone: PhoneWays, say: Callable[[Label], None]) -> Callable[[str], Awaitable[None]]:
+    """Puts an id or a text on the clipboard, and says so."""
+
+    async def copy(text: str) -> None:
+        await phone.copy(text)
+        say(Label("Copied"))
+
+    return copy
 
 
 def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:

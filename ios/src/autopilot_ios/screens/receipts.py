@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import flet as ft
 
@@ -16,7 +16,7 @@ from autopilot_ios.look import blocks, palette
 def receipt(
     act: Act,
     *,
-    on_copy: Callable[[str], object],
+    on_copy: Callable[[str], Awaitable[None]],
     on_again: Callable[[Act], object],
     on_take_back: Callable[[Act], object] | None = None,
     on_dismiss: Callable[[Act], object] | None = None,
@@ -31,12 +31,16 @@ def receipt(
     number = ft.Text(
         act.request_id, style=palette.mono(11, palette.MUTED), max_lines=1, overflow=ft.TextOverflow.ELLIPSIS
     )
+
+    async def copy() -> None:
+        await on_copy(act.request_id)
+
     text = ft.Column(
         [
             title,
             state,
             *hint,
-            ft.Container(number, key=f"id-{act.request_id}", on_click=lambda: on_copy(act.request_id)),
+            ft.Container(number, key=f"id-{act.request_id}", on_click=copy),
         ],
         spacing=1,
         tight=True,

@@ -13,7 +13,7 @@ from autopilot.client.presenters import requesting, visible
 from autopilot.contract import Receipt, RequestOutcome
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 REASON = "Send a request to Codex"
@@ -147,7 +147,7 @@ class RequestScreen(Screen):
         update(self._answers)
 
     def _answered(self, act: Act) -> list[ft.Control]:
-        row = receipt(act, on_copy=lambda _text: None, on_again=self._core.acts.begin)
+        row = receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._core.acts.begin)
         result = act.view.result
         if not isinstance(result, Receipt | RequestOutcome) or not act.view.has_ended:
             return [row]

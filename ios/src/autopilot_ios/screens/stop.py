@@ -12,7 +12,7 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Receipt, StoppedWorker
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 REASON = "Stop a session of Codex"
@@ -102,7 +102,7 @@ class StopScreen(Screen):
             parts.append(blocks.words(stops.ended(result).text, size=20, strong=True))
         elif has_it:
             parts.append(blocks.words(said.label(act.view).text, size=20, strong=True))
-        parts.append(receipt(act, on_copy=lambda _text: None, on_again=self._core.acts.begin))
+        parts.append(receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._core.acts.begin))
         if has_it:
             parts.append(blocks.button("Close", key="close", kind="primary", on_click=self.stage.pop))
         self._result.content = blocks.column(parts, gap=14)

@@ -9,7 +9,6 @@ import flet as ft
 
 from autopilot.client import threads
 from autopilot.client.machine_store import ThreadsStore, ThreadsView
-from autopilot.client.presenters import errors
 from autopilot.client.threads import OlderThread
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
@@ -55,7 +54,7 @@ class ThreadsScreen(Screen):
     def _draw(self, view: ThreadsView) -> None:
         found = view.found
         if view.error is not None:
-            self._body.content = blocks.failed(errors.words(view.error), self._store.look)
+            self._body.content = blocks.missing(view.error, self._store.look)
         elif found is None:
             self._body.content = blocks.loading("Asking its Codex…")
         elif isinstance(found, str):

@@ -144,10 +144,7 @@ class WorkerScreen(Screen):
             self._scroll.take(view.items, is_whole=view.is_whole)
             self._body.content = self._scroll.control
         elif (error := refused or view.error) is not None:
-            told = errors.trouble(error)
-            again = None if refused is not None else self.refresh
-            reference = f" Request {told.reference}." if told.reference else ""
-            self._body.content = blocks.failed(told.sentence, again, detail=told.hint + reference)
+            self._body.content = blocks.missing(error, None if refused is not None else self.refresh)
         elif view.worker is not None and view.connection.kind == "live":
             self._body.content = blocks.empty(
                 ft.CupertinoIcons.TEXT_BUBBLE, "Nothing was said yet", "What Codex does shows up here as it happens."

@@ -182,7 +182,7 @@ class WorkersScreen(Screen):
     def _nothing_known(self, view: OverviewView) -> ft.Control:
         error = view.error or view.connection.error
         if error is not None:
-            return blocks.failed(errors.words(error), self.refresh)
+            return blocks.missing(error, self.refresh)
         return blocks.loading("Loading your workers…")
 
     def _nothing_found(self) -> ft.Control:
