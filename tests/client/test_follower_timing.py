@@ -232,6 +232,20 @@ async def test_after_its_rounds_of_polls_it_sees_whether_streaming_works_now(clo
         assert watched.follower.state.delivery == "stream"
 
 
+@pytest.mark.parametrize(
+    "poll", [[], [OPEN, b'event: codex.stream.bye\ndata: {"reason": "unavailable", "retry_ms": 500}\n\n']]
+)
+async def test_a_long_poll_that_brings_nothing_or_is_turned_away_is_not_live_and_not_asked_again_at_once(clock, poll):
+    source = Script([SILENCE], [SILENCE], poll, poll, [OPEN, CAUGHT_UP])
+    async with Watched(source, clock, rng=lambda: 1.0) as watched:
+        await clock.advance(6 + 0.5 + 6 + 1.0)
+        assert (source.tails, watched.follower.state.kind) == ([None, None, 3000], "waiting")
+        assert "live" not in watched.states
+        await clock.advance(60)
+        assert source.tails[:5] == [None, None, *[3000] * 3]
+        assert "live" in watched.states
+
+
 async def test_a_bye_says_when_to_come_back(clock):
     bye = b'event: codex.stream.bye\ndata: {"reason": "shutdown", "retry_ms": 2000}\n\n'
     source = Script([OPEN, bye], [SILENCE])

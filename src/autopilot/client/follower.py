@@ -31,6 +31,9 @@ from autopilot.contract.errors import AutopilotError, NetworkError, StaleCursor,
 MAX_DIGITS = 18
 """Of a seq or a delay, which fit into 64 bits; more is not of the contract, and no number for a clock."""
 
+POLL_ENDED = "tail_ended"
+"""The reason of a bye that only says that the time of a long poll is over."""
+
 E = TypeVar("E")
 T = TypeVar("T")
 
@@ -119,6 +122,7 @@ class Follower(Generic[E]):
         self._mute = self._openings = 0
         self._polls_left = 0
         self._bye_seconds: float | None = None
+        self._bye_reason = POLL_ENDED
         self._state = ConnectionState()
         self._listeners: list[Listener] = []
 
@@ -201,7 +205,7 @@ class Follower(Generic[E]):
         if not self._polls_quietly:
             self._openings += 1
             self._became("connecting")
-        self._parser, self._bye_seconds = Parser(), None
+        self._parser, self._bye_seconds, self._bye_reason = Parser(), None, POLL_ENDED
         self._heard = self._reopen = False
         self._woken.clear()
         tail_ms = self._policy.long_poll_ms if self._polls_left else None
@@ -270,7 +274,7 @@ class Follower(Generic[E]):
     async def _ended(self) -> None:
         """The server ended the response: a long poll, `bye`, a revoked token, a shutdown; or a proxy did."""
         await self._drop()
-        if self._polls_left:
+        if self._polls_left and self._heard and self._bye_reason == POLL_ENDED:
             self._polls_left -= 1
             self._mute = self._policy.mute_openings - 1  # one mute stream after this, and it is polls again
             self._backoff.reset()
@@ -369,6 +373,7 @@ class Follower(Generic[E]):
             case "codex.stream.bye":
                 retry_ms = _whole_number(facts.get("retry_ms"))
                 self._bye_seconds = None if retry_ms is None else retry_ms / 1000
+                self._bye_reason = str(facts.get("reason") or POLL_ENDED)
             case _:
                 pass  # of a later version
 
