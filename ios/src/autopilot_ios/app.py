@@ -62,9 +62,9 @@ class App:
         self._page.on_route_change = self._opened_by_link
         keychain = await self._keychain()
         while True:
-            if KeychainTokenStore(keychain).load() is None:
+            while (server := _server_of(keychain)) is None:
                 await self._come_in(keychain)
-            await self._signed_in(keychain)
+            await self._signed_in(keychain, server)
 
     async def _keychain(self) -> Keychain:
         """What the phone keeps; before its first unlock it can't be read, and is asked for again."""
@@ -105,9 +105,8 @@ class App:
 
     # Somebody is.
 
-    async def _signed_in(self, keychain: Keychain) -> None:
+    async def _signed_in(self, keychain: Keychain, server: str) -> None:
         """Until they are no more."""
-        server = keychain.get(Kept.SERVER) or ""
         async with (
             Session(server, KeychainTokenStore(keychain), surface="ios") as session,
             RuntimeCodexClient(server, session, surface="ios") as client,
@@ -266,6 +265,12 @@ def _code_dialog(core: AppCore) -> ft.CupertinoAlertDialog:
 
 class _SignedOut(Exception):
     """Nobody is signed in any more."""
+
+
+def _server_of(keychain: Keychain) -> str | None:
+    """The server of whoever is signed in, which their tokens name; None: nobody is."""
+    held = KeychainTokenStore(keychain).load()
+    return None if held is None else held.base_url or keychain.get(Kept.SERVER)
 
 
 def _state(core: AppCore) -> Label | None:

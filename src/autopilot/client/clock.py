@@ -93,6 +93,26 @@ async def _rung(wake: asyncio.Event, doubt: Callable[[], bool]) -> None:
             return
 
 
+async def unless(rung: asyncio.Event, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work()`, where it comes before `rung` is set. No task outlives the call, as in `within`.
+
+    Raises:
+        Woken: `rung` was first.
+        Exception: whatever `work` raised.
+    """
+    async with asyncio.TaskGroup() as group:
+        doing, bell = group.create_task(_outcome(work)), group.create_task(rung.wait())
+        await asyncio.wait({doing, bell}, return_when=asyncio.FIRST_COMPLETED)
+        doing.cancel()
+        bell.cancel()
+    if doing.cancelled():
+        raise Woken
+    result, error = doing.result()
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # without an error there is a result
+
+
 class Woken(Exception):
     """A wait was ended by its bell."""
 

@@ -1,12 +1,14 @@
 """The way in, of an app that nobody is signed in to yet: which server, who, and the proof; or a pairing.
 
 Owns how far somebody has come, what they typed, and what went wrong; a screen draws `view` and calls what is asked for.
-A device that comes in gets a key of its own, which signs its writes. A session that may do more than a phone needs is
-ended at once. Relies on `Session` and `Joiner` for the calls and on a `Keychain` for what is kept. Never draws.
+A device that comes in gets a key of its own, which signs its writes. What came in is kept, with its server, when it was
+found to be a phone's: a session that may do more, or whose person went back, is ended at once. Relies on `Session` and
+`Joiner` for the calls and on a `Keychain` for what is kept. Never draws.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,13 +19,14 @@ import httpx2
 from autopilot.client import ed25519
 from autopilot.client.addresses import AddressRefused, PairLink, ServerAddress, read_deep_link, server_address
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.clock import SYSTEM_CLOCK, Clock
+from autopilot.client.clock import SYSTEM_CLOCK, Clock, Woken, unless, within
 from autopilot.client.http import Http
-from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, check_scopes
+from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, StorageFailed, check_scopes
 from autopilot.client.pairing import OVER, POLL_SECONDS, Joiner
 from autopilot.client.pairing_words import PairingTampered, words_of
 from autopilot.client.presenters import errors
 from autopilot.client.session import Session
+from autopilot.client.tokens import MemoryTokenStore
 from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import PairingDevice
 from autopilot.contract.errors import AutopilotError
@@ -37,6 +40,10 @@ code    the code
 words   a pairing: the words that must be on both screens
 done    somebody is signed in
 """
+Changes = dict[str, object]
+"""Of a view: what a step comes to."""
+LEAVE_SECONDS = 5.0
+"""A server that can't be told by then that a session is given back is not told."""
 TAMPERED = "Something between this phone and the other device does not add up. Nothing was let in. Begin anew."
 NAME_CHARACTERS = 100
 ENDS = {
@@ -81,8 +88,11 @@ class SigningIn:
         self._platform = platform
         self._clock = clock
         self._wiring: dict[str, Any] = {"surface": "ios", "transport": transport, "clock": clock}
-        self._joiner: Joiner | None = None
+        self._left = asyncio.Event()
+        """Set when somebody goes back: what is under way then comes to nothing."""
         self._link: PairLink | None = None
+        self._before: SigningInView | None = None
+        """Where somebody was when a link opened the app."""
         self._listeners: list[Callable[[SigningInView], None]] = []
         self.view = SigningInView()
         if (known := keychain.get(Kept.SERVER)) is not None:
@@ -113,18 +123,19 @@ class SigningIn:
         """Have a code sent there."""
         self._became(email=email.strip())
 
-        async def ask() -> None:
-            async with self._session() as session:
+        async def ask() -> Changes:
+            async with self._session(MemoryTokenStore()) as session:
                 await session.request_code(self.view.email)
-            self._became(step="code")
+            return {"step": "code"}
 
         await self._try(ask)
 
     async def give_code(self, code: str) -> None:
         """The code that came."""
 
-        async def verify() -> None:
-            async with self._session() as session:
+        async def verify() -> Changes:
+            fresh = MemoryTokenStore()
+            async with self._session(fresh) as session:
                 await session.verify(
                     code,
                     email=self.view.email,
@@ -132,7 +143,7 @@ class SigningIn:
                     device_platform=self._platform,
                     with_key=True,
                 )
-            await self._done()
+            return await self._done(fresh)
 
         await self._try(verify)
 
@@ -143,6 +154,7 @@ class SigningIn:
         """
         if not self.view.is_busy:
             self._link = link
+            self._before = self.view if self.view.step != "invited" else self._before
             self._became(step="invited", server=link.server, words=(), account=None, problem=None)
 
     async def accept(self) -> None:
@@ -165,14 +177,21 @@ class SigningIn:
         await self._try(lambda: self._join(code))
 
     def back(self) -> None:
-        """One step back; what was typed stays."""
-        self._joiner = self._link = None
+        """One step back; what was typed stays, and what is under way comes to nothing.
+
+        From a link that is not wanted: to where one was, at the server that one had chosen.
+        """
+        self._left.set()
+        before, self._link, self._before = self._before, None, None
+        if self.view.step == "invited" and before is not None:
+            self._became(step=before.step, server=before.server, problem=None, is_busy=False)
+            return
         steps: dict[Step, Step] = {"email": "server", "code": "email", "words": "server", "invited": "server"}
-        self._became(step=steps.get(self.view.step, "server"), problem=None, is_busy=False)
+        self._became(step=steps.get(self.view.step, "server"), words=(), problem=None, is_busy=False)
 
-    # Inside.
+    # Inside. A step returns what it changes in the view, which counts where nobody went back meanwhile.
 
-    async def _join(self, credential: str) -> None:
+    async def _join(self, credential: str) -> Changes:
         http = Http(self._url, tokens=None, **self._wiring)
         device = PairingDevice(
             device_name=self._name,
@@ -180,55 +199,73 @@ class SigningIn:
             installation_id=f"ios-{await self._keychain.device_id()}",
         )
         joiner = Joiner(http, device, WriteSigner(ed25519.new_seed(), self._clock.now), clock=self._clock)
-        self._joiner = joiner
+        left = self._left
         try:
             await joiner.claim(credential)
-            self._became(step="words")
-            while self._joiner is joiner:
+            self._moved(left, step="words")
+            while True:
                 pairing = await joiner.step()
-                self._became(words=words_of(pairing) or (), account=pairing.account)
+                self._moved(left, words=words_of(pairing) or (), account=pairing.account)
                 if pairing.state in {"confirmed", "done"}:
-                    await joiner.collect(self._store)
-                    await self._done()
-                    return
+                    fresh = MemoryTokenStore()
+                    await joiner.collect(fresh)
+                    return await self._done(fresh)
                 if pairing.state in OVER:
-                    self._became(step="server", words=(), problem=ENDS.get(pairing.state, ENDS["expired"]))
-                    return
+                    return {"step": "server", "words": (), "problem": ENDS.get(pairing.state, ENDS["expired"])}
                 await self._clock.sleep(POLL_SECONDS)
         except PairingTampered:
-            self._became(step="server", words=(), problem=TAMPERED)
+            return {"step": "server", "words": (), "problem": TAMPERED}
         finally:
             await http.aclose()
 
-    async def _done(self) -> None:
-        """It has tokens: those of a phone, else they are given back."""
-        async with self._session() as session, RuntimeCodexClient(self._url, session, **self._wiring) as client:
+    async def _done(self, fresh: MemoryTokenStore) -> Changes:
+        """It has tokens: those of a phone are kept, with their server; others are given back."""
+        left = self._left
+        async with self._session(fresh) as session, RuntimeCodexClient(self._url, session, **self._wiring) as client:
             try:
                 check_scopes((await client.me()).scopes)
-            except AutopilotError:
-                await session.sign_out()
+                if left.is_set():
+                    raise Woken
+            except BaseException:
+                with suppress(AutopilotError, TimeoutError):
+                    await within(self._clock, LEAVE_SECONDS, session.sign_out)
                 raise
-        await self._keychain.put(Kept.SERVER, self._url)
-        self._became(step="done")
+        credentials = fresh.load()
+        assert credentials is not None, "somebody has just come in"
+        self._keychain.stage(Kept.SERVER, self._url)
+        self._store.save(credentials)
+        self._moved(left, step="done")
+        with suppress(StorageFailed):  # it holds for as long as the app runs, and is tried again (`Keychain`)
+            await self._keychain.settle()
+        return {"step": "done"}
 
-    async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _try(self, step: Callable[[], Awaitable[Changes]]) -> None:
         if self.view.is_busy:
             return
+        self._left = left = asyncio.Event()
         self._became(is_busy=True, problem=None)
+        changes: Changes = {}
         try:
-            await step()
+            changes = await unless(left, step)
+        except Woken:
+            return
         except AutopilotError as error:
-            self._became(problem=errors.words(error))
+            changes = {"problem": errors.words(error)}
         finally:
-            self._became(is_busy=False)
+            self._moved(left, is_busy=False, **changes)
 
     @property
     def _url(self) -> str:
         assert self.view.server is not None, "a server was chosen before"
         return self.view.server.url
 
-    def _session(self) -> Session:
-        return Session(self._url, self._store, **self._wiring)
+    def _session(self, store: MemoryTokenStore) -> Session:
+        return Session(self._url, store, **self._wiring)
+
+    def _moved(self, left: asyncio.Event, **changed: object) -> None:
+        """A step came to this; nothing, where somebody left it."""
+        if not left.is_set():
+            self._became(**changed)
 
     def _became(self, **changed: object) -> None:
         view = replace(self.view, **changed)  # pyrefly: ignore[bad-argument-type] - the fields of the view, by name
