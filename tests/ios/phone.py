@@ -183,6 +183,7 @@ def phone(*, size: tuple[float, float] = PHONE, secrets: dict[str, str] | None =
         "is_device_supported": lambda _said: True,
         "authenticate": lambda _said: True,
         "get_device_info": lambda _said: IPHONE,
+        "share_text": lambda _said: {"status": "success", "raw": "com.apple.UIKit.activity.Message"},
     }
     patch = {"route": "/", "width": size[0], "height": size[1], "platform": "ios", "web": False}
     session.apply_page_patch(patch)

@@ -14,6 +14,7 @@ from autopilot_ios.device.device import Device
 from autopilot_ios.screens.approval import ApprovalScreen
 from autopilot_ios.screens.devices import DevicesScreen
 from autopilot_ios.screens.emergency import EmergencyScreen
+from autopilot_ios.screens.guests import GuestsScreen
 from autopilot_ios.screens.inbox import InboxScreen
 from autopilot_ios.screens.machine import MachineScreen
 from autopilot_ios.screens.machine import Ways as MachineWays
@@ -96,7 +97,11 @@ class Ways:
 
     def devices(self) -> None:
         """To where one is signed in."""
-        self.shell.push(DevicesScreen(self._core, self._device, self.recovery))
+        self.shell.push(DevicesScreen(self._core, self._device, self))
+
+    def guests(self) -> None:
+        """To who looks on."""
+        self.shell.push(GuestsScreen(self._core, self._device))
 
     def held(self) -> Warned | None:
         """What stands on every screen while somebody is held who came in without a passkey."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import flet as ft
 
@@ -17,16 +18,27 @@ from autopilot_ios.screens.phones import PhoneWays
 from autopilot_ios.screens.sure import sure
 
 
+class Ways(Protocol):
+    """Where one gets to from there."""
+
+    def recovery(self) -> None:
+        """To who is held."""
+        ...
+
+    def guests(self) -> None:
+        """To who looks on."""
+        ...
+
+
 class DevicesScreen(ActingScreen):
     """One's own."""
 
     title, route, what = "Devices", "/devices", "Loading your devices…"
 
-    def __init__(self, core: AppCore, hands: PhoneWays, on_recovery: Callable[[], None]) -> None:
-        """`on_recovery`: to who is held."""
+    def __init__(self, core: AppCore, hands: PhoneWays, ways: Ways) -> None:
         self._devices = DeviceStore(core.client)
         super().__init__(core, self._devices, hands)
-        self._on_recovery = on_recovery
+        self._ways = ways
 
     def content(self) -> Sequence[ft.Control] | None:
         """See LookingScreen."""
@@ -35,6 +47,13 @@ class DevicesScreen(ActingScreen):
             return None
         others = [self._row(one) for one in self._devices.others]
         nowhere = [blocks.padded(blocks.footnote(said.NOWHERE_ELSE))]
+        guests = blocks.row(
+            "Guests",
+            key="guests",
+            subtitle="Show single sessions to somebody without an account",
+            icon=ft.CupertinoIcons.EYE,
+            on_click=self._ways.guests,
+        )
         all_others = blocks.button(
             "Sign out all others",
             key="revoke-others",
@@ -48,6 +67,7 @@ class DevicesScreen(ActingScreen):
             blocks.section("This device", [self._row(one) for one in self._devices.here]),
             blocks.section("Other devices", others or nowhere),
             *([all_others] if others else []),
+            blocks.section("", [guests]),
         ]
 
     def _held(self, devices: Sequence[Device]) -> list[ft.Control]:
@@ -58,7 +78,7 @@ class DevicesScreen(ActingScreen):
             key="recovery",
             icon=ft.CupertinoIcons.EXCLAMATIONMARK_SHIELD,
             icon_color=palette.ORANGE,
-            on_click=self._on_recovery,
+            on_click=self._ways.recovery,
         )
         return [blocks.section("", [way])]
 

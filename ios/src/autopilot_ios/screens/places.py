@@ -37,6 +37,10 @@ class Ways(Protocol):
         """To who is held."""
         ...
 
+    def guests(self) -> None:
+        """To who looks on."""
+        ...
+
 
 def places(core: AppCore, device: Device, ways: Ways) -> list[list[Place]]:
     """In groups."""
@@ -73,7 +77,7 @@ def places(core: AppCore, device: Device, ways: Ways) -> list[list[Place]]:
                 "Devices",
                 "Where you are signed in",
                 icons.DEVICE_PHONE_PORTRAIT,
-                lambda: DevicesScreen(core, device, ways.recovery),
+                lambda: DevicesScreen(core, device, ways),
             ),
             Place("Settings", "Face ID, notifications, this app", icons.GEAR, lambda: SettingsScreen(core, device)),
             Place(

@@ -9,6 +9,8 @@ import htpy as h
 from starlette.requests import Request
 from starlette.routing import Route
 
+from autopilot.client import guest_store
+from autopilot.client.presenters import guests as words
 from autopilot.client.presenters import standing
 from autopilot.contract import Guest, InvitedGuest, WorkerSummary
 from autopilot.web.doors import Doors
@@ -20,8 +22,6 @@ from autopilot.web.visitors import Visitor, origin_of
 
 PATH = "/devices/guests"
 TAB = "/more"
-MOST_WORKERS = 200
-TIMES = (("3600", "An hour"), ("86400", "A day"), ("604800", "A week"))
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -57,15 +57,15 @@ async def _screen(
     visitor: Visitor, *, made: InvitedGuest | None = None, link: str = "", chosen: str | None = None
 ) -> Screen:
     guests = await visitor.client.guests()
-    page = await visitor.client.list_workers(limit=MOST_WORKERS)
-    workers = [worker for worker in page.workers if worker.role in {None, "owner"}]
+    page = await visitor.client.list_workers(limit=guest_store.MOST_WORKERS)
+    workers = words.showable(page.workers)
     body = records(
         _link(made, link) if made else None,
         section(
             "Now",
             h.ul(".lines")[(_row(guest, workers, visitor.csrf) for guest in guests)]
             if guests
-            else h.p(".about")["Nobody looks over your shoulder."],
+            else h.p(".about")[words.NOBODY],
         ),
         _inviting(workers, chosen, visitor.csrf),
     )
@@ -75,25 +75,23 @@ async def _screen(
 def _link(made: InvitedGuest, link: str) -> h.Element:
     return section(
         f"The link for {made.guest.name}",
-        h.p(".about")["It lets in once, whoever has it. It is shown here and nowhere else: send it now."],
+        h.p(".about")[words.LINK],
         h.input("#guest-link", type="text", value=link, readonly=True, aria_label="Link", dir="ltr"),
         h.div(".buttons")[h.button(".primary", type="button", data_copy="guest-link")["Copy the link"]],
     )
 
 
 def _row(guest: Guest, workers: Sequence[WorkerSummary], csrf: str) -> h.Element:
-    titles = {worker.worker_id: standing.title(worker) for worker in workers}
-    shown = ", ".join(titles.get(worker_id, "an older session") for worker_id in guest.worker_ids)
     return h.li[
         h.div[
             h.b(dir="auto")[guest.name],
-            h.small(dir="auto")[shown],
+            h.small(dir="auto")[words.shown(guest, workers)],
             h.small["Came ", when(guest.entered_at)] if guest.entered_at else h.small["Has not come yet"],
             h.small["Until ", when(guest.expires_at, exact=True)],
         ],
         sure(
             "End",
-            "They read nothing more, within two seconds.",
+            words.ENDING,
             f"{PATH}/{quote(guest.guest_id, safe='')}/revoke",
             csrf,
             button=f"End {guest.name}",
@@ -103,13 +101,19 @@ def _row(guest: Guest, workers: Sequence[WorkerSummary], csrf: str) -> h.Element
 
 def _inviting(workers: Sequence[WorkerSummary], chosen: str | None, csrf: str) -> h.Element:
     if not workers:
-        return section("Invite", h.p(".about")["There is no session of your own to show yet."])
+        return section("Invite", h.p(".about")[words.NOTHING_TO_SHOW])
     form = posting(
         PATH,
         csrf,
         h.label(for_="guest-name")["Who is it for?"],
         h.input(
-            "#guest-name", type="text", name="name", required=True, maxlength="100", autocomplete="off", dir="auto"
+            "#guest-name",
+            type="text",
+            name="name",
+            required=True,
+            maxlength=str(words.LONGEST_NAME),
+            autocomplete="off",
+            dir="auto",
         ),
         h.fieldset(".options")[
             h.legend["What may they read?"],
@@ -118,13 +122,13 @@ def _inviting(workers: Sequence[WorkerSummary], chosen: str | None, csrf: str) -
                     h.input(type="checkbox", name="worker", value=worker.worker_id, checked=worker.worker_id == chosen),
                     h.span[h.b(dir="auto")[standing.title(worker)], h.small(dir="auto")[standing.last_words(worker)]],
                 ]
-                for worker in workers[:50]
+                for worker in workers[: words.MOST_OFFERED]
             ),
         ],
         h.label(for_="guest-time")["For how long?"],
         h.select("#guest-time", name="expires_in")[
-            (h.option(value=value, selected=value == TIMES[1][0])[label] for value, label in TIMES)
+            (h.option(value=str(value), selected=value == words.FIRST_TIME)[label] for value, label in words.TIMES)
         ],
         h.div(".buttons")[h.button(".primary", type="submit")["Make a link"]],
     )
-    return section("Invite", form, about="A guest reads these sessions live, and changes and answers nothing.")
+    return section("Invite", form, about=words.MEANS)
