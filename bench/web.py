@@ -45,20 +45,19 @@ WATCH = """() => {
 SCROLL = """async ({seconds, within}) => {
     const box = document.getElementById("timeline"), frame = 1000 / 60;
     const oldest = () => Number(box.querySelector("article").dataset.seq), first = oldest();
-    let frames = 0, dropped = 0, worst = 0, last = performance.now();
-    const until = last + seconds * 1000;
+    let frames = 0, dropped = 0, worst = 0, last = await new Promise(requestAnimationFrame);
+    const began = last, until = last + seconds * 1000;
     while (last < until) {
         box.scrollTop -= 60;
         if (within && box.scrollTop < 1000) box.scrollTop = box.scrollHeight;
-        await new Promise(requestAnimationFrame);
-        const now = performance.now(), took = now - last;
+        const now = await new Promise(requestAnimationFrame), took = now - last;
         dropped += Math.max(0, Math.round(took / frame) - 1);
         worst = Math.max(worst, took);
         last = now;
         frames += 1;
     }
     const passed = {longest_frame_ms: worst, older: first - oldest()};
-    return {frames_per_second: frames / seconds, dropped_frames: dropped, ...passed};
+    return {frames_per_second: frames * 1000 / (last - began), dropped_frames: dropped, ...passed};
 }"""
 
 
