@@ -29,8 +29,8 @@ class Desk:
         return await self.person.append(self.person.worker_id, method="item/completed", params=params)
 
     async def numbers(self) -> list[int]:
-        """Which of the messages `#1`, `#2`, … are on the screen, in order."""
-        said = await self.visit.page.locator("#timeline article").all_inner_texts()
+        """Which of the messages `#1`, `#2`, … are in the page, in order: also those that are scrolled out of sight."""
+        said = await self.visit.page.locator("#timeline article").all_text_contents()
         return [int(text.split("#")[1].split()[0]) for text in said if "#" in text]
 
 

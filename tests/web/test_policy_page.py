@@ -64,7 +64,7 @@ async def test_a_request_is_tried_against_the_draft_before_it_is_in_force(ada: B
     allowed = await did(ada, "try", DENIES, method="turn/start", params='{"model": "gpt-5"}')
     assert "Allowed" in allowed.one("div", class_="verdict").text
     broken = await did(ada, "try", DENIES, status=422, method="turn/start", params="[1]")
-    assert "no JSON object" in broken.one("div", class_="faults").text
+    assert "Params are a JSON object" in broken.one("div", class_="faults").text
 
 
 async def test_a_question_is_tried_against_the_draft(ada: Browser) -> None:

@@ -178,7 +178,8 @@ class Tab:
             await self._link_changed.wait()
             self._link_changed.clear()
             error = self._link.error
-            await queue.put(frame("link", {"kind": self._link.kind, "error": error.message if error else None}))
+            words = errors.trouble(error).sentence if error else None
+            await queue.put(frame("link", {"kind": self._link.kind, "error": words}))
 
     async def _events(self, queue: asyncio.Queue[bytes], worker_id: str) -> None:
         """The timeline of the worker on the screen; where it can't be gone on from, the screen is to be loaded anew."""

@@ -91,6 +91,7 @@ async def _screen(wanted: str | None, visitor: Visitor, doors: Doors) -> Screen:
             "hx-disabled-elt": "find button.primary",
             "hx-disinherit": "hx-disabled-elt",
             "data-draft": "new",
+            "data-keeps-draft": True,
         },
     )[
         h.input(type="hidden", name="request_id", value=new_session.new_request_id()),

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from autopilot.client import new_session
 from autopilot.client.new_session import Draft
+from autopilot.client.presenters import errors
 from autopilot.client.presenters import new_session as said
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.new_session import Progress
@@ -28,6 +29,10 @@ PATH = "/new"
 FIRST_WAIT_MS = 4000
 KEPT = ("machine", "request_id", "prompt", "model")
 """What goes with the form."""
+
+
+ARRIVED = "arrived"
+"""Tells the browser that the words are stored, and need be kept no more (static/js/06-drafts.js)."""
 
 
 def starting_routes(doors: Doors) -> list[Route]:
@@ -83,14 +88,14 @@ async def _first_turn(draft: Draft, visitor: Visitor, worker_id: str) -> Respons
         is_open = await new_session.say_first_words(visitor.client, draft, worker_id)
     except AutopilotError as error:
         body = [
-            h.p[f"{said.WORDS_NOT_TAKEN}: {error.message}"],
+            h.p[f"{said.WORDS_NOT_TAKEN}: {errors.words(error)}"],
             h.p[h.a(".button", href=path_for(worker_id))["Open the session"]],
         ]
         return html(h.div("#starting.block", role="alert")[body])
     if not is_open:
         return html(_starting(draft, said.OPENS, is_under_way=True))
     response = html(_starting(draft, said.STARTED))
-    response.headers["hx-redirect"] = path_for(worker_id)
+    response.headers["hx-redirect"], response.headers["hx-trigger"] = path_for(worker_id), ARRIVED
     return response
 
 

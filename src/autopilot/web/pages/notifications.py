@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import sentence, spelled
 from autopilot.contract import ChangePushSettings, PushKeys, PushSettings, PushState, PushSubscription
 from autopilot.contract.errors import AutopilotError
@@ -103,7 +104,7 @@ async def subscribe(request: Request, visitor: Visitor) -> Response:
             public_key=str(given.get("public_key", "")) or None,
         )
     except AutopilotError as error:
-        return said({"error": error.message}, status=error.status or 503)
+        return said({"error": errors.words(error)}, status=error.status or 503)
     return said({"subscription_id": made.subscription_id})
 
 
@@ -118,7 +119,7 @@ async def try_it(_request: Request, visitor: Visitor) -> Response:
     try:
         tried = await visitor.client.test_push()
     except AutopilotError as error:
-        return said({"error": error.message}, status=error.status or 503)
+        return said({"error": errors.words(error)}, status=error.status or 503)
     failed = [one.failure or "unknown" for one in tried.results if not one.sent]
     if not tried.results:
         words = "No device is told yet. Turn notifications on first."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import htpy as h
 
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.presenters import errors, requesting
 from autopilot.client.presenters.policy_lines import KINDS, METHODS
 from autopilot.contract import PolicyDocument, SetPolicy, TestApproval
 from autopilot.contract.errors import AutopilotError, Conflict, InvalidRequest, Unprocessable
@@ -19,6 +19,7 @@ from autopilot.web.parts.policy import approval_verdict, difference, faults, ver
 FORMATS = {"toml": "TOML", "json": "JSON"}
 INVALID = "policy_invalid"
 CHECKED = "turn/start"
+NO_PARAMS = "no_json_object"
 ROWS = 16
 ABOUT = (
     "Everything is optional. A section with allow means: only these. What is denied wins. Stopping and interrupting "
@@ -118,14 +119,10 @@ def _question(form: Mapping[str, str], policy: SetPolicy, instead: SetPolicy) ->
 
 
 def _params(form: Mapping[str, str]) -> dict[str, Any]:
-    text = form.get("params", "").strip() or "{}"
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise InvalidRequest("The params are no JSON object.", reason_code="malformed_json")
-    return value
+    params, problem = requesting.parsed(form.get("params", ""))
+    if params is None:
+        raise InvalidRequest(problem, reason_code=NO_PARAMS)
+    return params
 
 
 def editor(
@@ -138,15 +135,19 @@ def editor(
         path,
         csrf,
         (h.input(type="hidden", name=name, value=value) for name, value in fields.items()),
-        h.input(type="hidden", name="expected_version", value=str(draft.expected_version)),
+        h.p(".about.drafted", role="status", hidden=True)[
+            "What you had written and not put in force is back. ", h.button(type="button")["Start over"]
+        ],
+        h.input({"data-with-draft": True}, type="hidden", name="expected_version", value=str(draft.expected_version)),
         _written(draft, is_readonly=why is not None),
         _result(draft, document),
         h.div(".buttons")[
-            h.button(type="submit", name="do", value="check")["Check"],
+            h.button({"data-keeps-draft": True}, type="submit", name="do", value="check")["Check"],
             None if why else h.button(".primary", type="submit", name="do", value="save")["Put in force"],
         ],
         _trials(draft),
         class_="editor",
+        data_draft=f"policy {' '.join(fields.values())}",
     )
     about = f"{state} {why}" if why else f"{state}{' What stands below is a draft.' if is_dirty else ''}"
     return section("Document", form, _help(), about=about)
@@ -186,7 +187,7 @@ def _result(draft: Draft, document: PolicyDocument | None) -> h.Node:
             h.p["Your text is still here. This is how it differs from theirs; put in force now, it replaces theirs."],
             difference(document.text if document else "", draft.text, label="What yours would change"),
         ]
-    return h.div(".faults", role="alert")[h.p[error.message]]
+    return h.div(".faults", role="alert")[h.p[error.message if error.reason_code == NO_PARAMS else errors.words(error)]]
 
 
 def _trials(draft: Draft) -> h.Node:
@@ -207,7 +208,9 @@ def _trials(draft: Draft) -> h.Node:
                     "\n" + (draft.field("params") or '{"model": "gpt-5", "cwd": "/srv/work"}')
                 ],
             ],
-            h.div(".buttons")[h.button(type="submit", name="do", value="try")["Try the request"]],
+            h.div(".buttons")[
+                h.button({"data-keeps-draft": True}, type="submit", name="do", value="try")["Try the request"]
+            ],
         ],
         h.details(open=draft.field("do") == "ask")[
             h.summary["Try a question of Codex with this text"],
@@ -232,7 +235,9 @@ def _trials(draft: Draft) -> h.Node:
                 "Files that would change, one a line",
                 h.textarea(".code", name="paths", rows="2", dir="ltr")["\n" + draft.field("paths")],
             ],
-            h.div(".buttons")[h.button(type="submit", name="do", value="ask")["Try the question"]],
+            h.div(".buttons")[
+                h.button({"data-keeps-draft": True}, type="submit", name="do", value="ask")["Try the question"]
+            ],
         ],
     ]
 

@@ -37,6 +37,7 @@ async def _ask(_request: Request, visitor: Visitor) -> Response:
     if not workers:
         return html([h.h2[stops.TITLE], h.p[stops.NOTHING], _close()])
     form = {"hx-post": "/stop-all", "hx-target": "#dialog", "hx-swap": "innerHTML", "hx-disabled-elt": "find .danger"}
+    form["data-draft"] = "stop-all"
     return html(
         [
             h.h2[stops.QUESTION],

@@ -28,7 +28,9 @@ async def _ask(request: Request, visitor: Visitor) -> Response:
     is_away = worker.health.machine.state == "down"
     post = {"hx-post": path_for(worker.worker_id, "stop"), "hx-target": "#dialog", "hx-swap": "innerHTML"}
     return html(
-        h.form(action=path_for(worker.worker_id, "stop"), method="post", **post)[
+        h.form(
+            {"data-draft": f"stop {worker.worker_id}"}, action=path_for(worker.worker_id, "stop"), method="post", **post
+        )[
             h.h2["Stop this worker?"],
             h.p[h.bdi[standing.title(worker)]],
             h.p(".muted")[stops.MEANS_ONE],

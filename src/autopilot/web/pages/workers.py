@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from autopilot.client.everything import Entry
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import errors, standing
 from autopilot.client.presenters.people import Names
 from autopilot.client.tokens import SignInAgain
 from autopilot.client.workers import WorkerPage
@@ -128,9 +128,10 @@ def _head() -> h.Element:
 
 
 def _failed(error: AutopilotError) -> h.Element:
+    told = errors.trouble(error, reading=True)
     return h.div("#rows-failed", role="alert")[
         h.h2["The list could not be loaded"],
-        h.p[error.message],
+        h.p[told.sentence, " ", told.hint],
         h.button(".primary", {"type": "button", "data-resync": True})["Try again"],
     ]
 

@@ -155,6 +155,7 @@ def _form(approval: Approval, element_id: str) -> h.Element:
             "hx-target": f"[id='{element_id}']",
             "hx-swap": "outerHTML",
             "hx-disabled-elt": "find .answers button",
+            "data-draft": element_id,
         }
     )[
         _away(approval),

@@ -25,7 +25,7 @@ const Live = (() => {
     if (!source || source.readyState === EventSource.CLOSED || unreached || quiet > SILENCE * 2) return say("offline", `No connection to the server: showing ${shown}`);
     if (source.readyState === EventSource.CONNECTING) return say("connecting", heard ? "Reconnecting…" : "Connecting…");
     if (quiet > SILENCE) return say("stalled", "Connection stalled");
-    if (link.kind === "waiting") return say("degraded", `Server: ${link.error || "the ledger can't be reached"}`);
+    if (link.kind === "waiting") return say("degraded", link.error || "The ledger can't be reached.");
     if (link.kind === "connecting" || link.kind === "catching_up") return say("connecting", "Catching up…");
     return say("live", "Live");
   };

@@ -1,0 +1,73 @@
+"""A long timeline in Chromium: a window of it, older pages on the way up, nobody led away from what they read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, expect
+from tests.browser.served import Desk, desk, server
+from tests.waiting import until
+
+from autopilot.testing.postgres import TestCluster
+
+pytestmark = pytest.mark.slow
+MANY, MOST = 420, 300
+
+
+@pytest.fixture(scope="module")
+async def ada(cluster: TestCluster, launched: Browser) -> AsyncIterator[Desk]:
+    async with server(cluster) as world, desk(world, launched) as made:
+        for number in range(1, MANY + 1):
+            await made.say(f"Said #{number} of a long session", number)
+        yield made
+
+
+AT_END = """() => {
+    const one = document.getElementById("timeline");
+    return one.scrollHeight - one.scrollTop - one.clientHeight < 80;
+}"""
+UP_A_LITTLE = """async () => {
+    const one = document.getElementById("timeline");
+    const told = new Promise((resolve) => one.addEventListener("scroll", resolve, {once: true}));
+    one.scrollTop -= 600;
+    await told;
+}"""
+UP = "() => { document.getElementById('timeline').scrollTop = 0; }"
+
+
+async def test_who_goes_up_gets_all_of_it_in_a_window_and_comes_back_to_the_end_without_a_gap(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await expect(page.get_by_text(f"Said #{MANY} of")).to_be_visible()
+    assert await page.evaluate(AT_END)
+    shown = await ada.numbers()
+    assert shown == list(range(shown[0], MANY + 1))
+    assert len(shown) <= MOST
+
+    async def first() -> bool:
+        await page.evaluate(UP)
+        now = await ada.numbers()
+        assert now == list(range(now[0], now[-1] + 1))
+        assert len(now) <= MOST
+        return now[0] == 1
+
+    await until(first)
+    pill = page.get_by_role("button", name="New events")
+    await expect(pill).to_be_visible()
+    await ada.say(f"Said #{MANY + 1} of a long session", MANY + 1)
+    assert MANY + 1 not in await ada.numbers()  # nobody is led away from what they read
+    await pill.click()
+    await expect(page.get_by_text(f"Said #{MANY + 1} of")).to_be_visible()
+    await expect(pill).to_be_hidden()
+    shown = await ada.numbers()
+    assert shown == list(range(shown[0], MANY + 2))
+
+
+async def test_what_comes_is_followed_by_who_is_at_the_end_and_told_to_who_is_not(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await ada.say("Said #1001 and seen", 1001)
+    await expect(page.get_by_text("Said #1001 and seen")).to_be_in_viewport()
+    await page.evaluate(UP_A_LITTLE)
+    await ada.say("Said #1002 below", 1002)
+    await expect(page.get_by_role("button", name="New events")).to_be_visible()
+    await expect(page.get_by_text("Said #1002 below")).not_to_be_in_viewport()
