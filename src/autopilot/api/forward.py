@@ -82,7 +82,7 @@ class SignedHttpPort:
         built = self._client.build_request(
             request.method,
             target,
-            headers={**request.headers, **of_claims},
+            headers=httpx2.Headers({**request.headers, **of_claims}, encoding="latin-1"),
             content=request.body,
             timeout=_patience(request),
         )

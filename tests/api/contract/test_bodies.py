@@ -44,6 +44,7 @@ MALFORMED = {
     "null": b"null",
     "same key twice": b'{"event":{},"event":{}}',
     "same key twice inside": b'{"event":{"payload":{"a":1,"a":2}}}',
+    "same key twice, half a character": b'{"\\ud800":1,"\\ud800":2}',
     "same key, escaped": b'{"event":1,"\\u0065vent":2}',
     "deep arrays": b'{"event":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "rather deep": b'{"email":' + b"[" * 30_000 + b"]" * 30_000 + b"}",

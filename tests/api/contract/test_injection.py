@@ -128,3 +128,25 @@ async def test_an_append_to_an_odd_spelling_of_ones_own_worker_makes_no_second_o
         answer = await ada.post(f"/workers/{odd}/events", body)
         assert answer.status_code in {404, 422}, (odd, answer.text)
     assert len((await ada.get("/workers")).json()["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "header", "status"),
+    [
+        ("GET /workers/{w}/stream?tail_ms=1", "Last-Event-ID", 400),
+        ("GET /workers/{w}/artifacts/none", "Range", 422),
+        ("GET /workers/{w}/artifacts/none", "If-Range", 422),
+        ("GET /workers/{w}/artifacts/none", "If-None-Match", 422),
+        ("POST /workers", "Content-Type", 202),
+    ],
+)
+async def test_a_header_of_any_bytes_means_the_same_to_a_runtime_behind_http(
+    ada: Person, call: str, header: str, status: int
+):
+    method, path = call.format(w=ada.worker_id).split()
+    written = b"application/json; x=\xe9" if header == "Content-Type" else b"\xe9\xff"
+    head = f"{method} {BASE}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {ada.token}\r\n".encode()
+    body = b"{}" if method == "POST" else b""
+    head += header.encode() + b": " + written + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answered, _, said = await raw(ada.world.api, head + body)
+    assert answered == status, said

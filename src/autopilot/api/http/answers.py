@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -33,7 +34,7 @@ def problem_headers(problem: Problem) -> list[tuple[bytes, bytes]]:
 
 async def send_problem(send: Send, problem: Problem, *, close: bool = False) -> None:
     """Answer with an error; `close`: the rest of the request is not read, so the connection ends with it."""
-    body = encoder.encode(problem.body())
+    body = _encoded(problem)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -43,3 +44,11 @@ async def send_problem(send: Send, problem: Problem, *, close: bool = False) -> 
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _encoded(problem: Problem) -> bytes:
+    """Its body; what it repeats of a call's words may be half a character, which JSON can only say by an escape."""
+    try:
+        return encoder.encode(problem.body())
+    except UnicodeEncodeError:
+        return json.dumps(problem.body(), separators=(",", ":")).encode("ascii")
