@@ -15,6 +15,7 @@ from autopilot.api.settings import Limits
 from autopilot.client import RuntimeCodexClient
 
 STREAM = "/api/runtime/codex/workers/w/stream"
+REMEMBERED_SECONDS = 3600.0
 GENEROUS_SECONDS = 30.0
 """Of a loaded machine; the promise to users is 2 s."""
 
@@ -212,3 +213,22 @@ async def test_a_hundred_streams_of_a_revoked_device_end_on_both_nodes_of_one_da
         assert slowest < GENEROUS_SECONDS
         assert sum(node.app.state.api.watch.count for node in nodes) == 1
         assert spared.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["revoke-others", "{other}/revoke"])
+async def test_a_device_that_was_revoked_at_one_node_revokes_none_at_another_that_remembers_it(
+    database: str, path: str
+):
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(serving(database, EchoRuntime()))
+        late = await stack.enter_async_context(
+            serving(database, EchoRuntime(), limits=Limits(remember_seconds=REMEMBERED_SECONDS))
+        )
+        phone, stolen = await sign_in(node, "Phone"), await sign_in(node, "Stolen")
+        phone_id, stolen_id = await id_of(node, phone), await id_of(late, stolen)
+        assert (await post(node, phone, f"{stolen_id}/revoke")).status_code == 200
+
+        answer = await post(late, stolen, path.format(other=phone_id))
+
+        assert answer.status_code == 401
+        assert [device["name"] for device in await listed(node, phone)] == ["Phone"]

@@ -17,7 +17,7 @@ from autopilot.client.http import Http
 from autopilot.client.pairing import Approver
 from autopilot.client.pairing_words import commitment_of, fresh_nonce, words_of
 from autopilot.contract import Pairing, PairingDevice
-from autopilot.contract.errors import Conflict, Forbidden, NotFound, Unprocessable
+from autopilot.contract.errors import Conflict, Forbidden, NotFound, Unauthorized, Unprocessable
 
 PHONE = PairingDevice(device_name="Ada's phone", device_platform="iOS 26", installation_id="inst-1")
 MACHINE = PairingDevice(device_name="build box", device_platform="Linux 6", machine_id="machine-1")
@@ -468,3 +468,26 @@ async def test_no_secret_is_stored_audited_logged_or_in_a_path(
         for place in (kept, audited, caplog.text, printed.out, printed.err):
             assert secret not in place
     assert started.pairing.pairing_id in kept
+
+
+async def test_a_device_that_was_revoked_at_one_node_lets_nobody_in_at_another_that_remembers_it(database: str):
+    limits = Limits(pairing_tries_per_minute=6000.0, remember_seconds=3600.0)
+    async with (
+        serving(database, EchoRuntime(), limits=RELAXED) as node,
+        serving(database, EchoRuntime(), limits=limits) as late,
+    ):
+        stolen = (await node.sign_in("ada@example.org"))["token"]
+        async with (
+            person(node) as owner,
+            RuntimeCodexClient(late.url, stolen) as thief,
+            joining(late) as joiner,
+        ):
+            stolen_id = next(device.device_id for device in await thief.devices() if device.current)
+            await owner.revoke_device(stolen_id)
+            approver = thief.approver()
+            await joiner.claim((await approver.offer("device")).secret)
+            words, _ = await compared(approver, joiner)
+
+            with pytest.raises(Unauthorized):
+                await approver.accept(words)
+            assert len(await owner.devices()) == 1

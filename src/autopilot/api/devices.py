@@ -15,7 +15,6 @@ from autopilot.api import audit, guest_ends, recovery
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.sessions import SQL as SESSIONS_SQL
 from autopilot.api.sessions import Sessions
-from autopilot.api.teams import user_id
 from autopilot.contract import Device
 from autopilot.contract.errors import NotFound
 from autopilot.contract.instants import instant
@@ -73,6 +72,7 @@ class Devices:
 
         Raises:
             Forbidden: `recovery_hold`, where it is another than the actor's own.
+            Unauthorized: the actor's own session has ended.
             NotFound: no device of this user that is signed in.
         """
         ended = await self._revoke(actor, device_id, caller, others=False)
@@ -85,6 +85,7 @@ class Devices:
 
         Raises:
             Forbidden: `recovery_hold`.
+            Unauthorized: the actor's own session has ended.
         """
         assert actor.device_id is not None
         return await self._revoke(actor, actor.device_id, caller, others=True)
@@ -107,9 +108,9 @@ class Devices:
         async with self.sessions.pool.acquire() as connection, connection.transaction():
             if others or device_id != actor.device_id:
                 await recovery.check(connection, actor)
+            await guest_ends.hold_signed_in(connection, actor)
             # First, since pairings are locked before sessions.
             await connection.execute(SESSIONS_SQL.decline_pairings, actor.user_id)
-            await guest_ends.hold(connection, user_id(actor))
             revoked = await connection.fetch(SQL.revoke, actor.user_id, device_id, others)
             device_ids = [row["device_id"] for row in revoked]
             ended = await connection.fetch(SQL.end_sessions, device_ids, caller.x_request_id)

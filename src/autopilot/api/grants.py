@@ -81,6 +81,8 @@ class Grants:
         self._known: dict[bytes, Grant] = {}
         self._strangers: dict[bytes, float] = {}
         self._due: set[str] = set()
+        self._forgotten = 0
+        """How often something was: what was asked before is not remembered after."""
 
     async def find(self, token: str) -> Grant | None:
         """The grant of a token, or None where it is unknown, expired or of an ended session.
@@ -95,7 +97,7 @@ class Grants:
         self._known.pop(digest, None)
         if self._strangers.get(digest, 0.0) > self._monotonic():
             return None
-        asked_at = self._monotonic()
+        asked_at, forgotten = self._monotonic(), self._forgotten
         with answering(outcome="not_recorded"):
             async with asyncio.timeout(ANSWER_SECONDS):
                 row = await self._pool.fetchrow(SQL.find_grant, digest)
@@ -105,7 +107,8 @@ class Grants:
         grant = self._grant(digest, row, asked_at)
         if row["is_due"]:
             self._due.add(grant.session_id)
-        _remember(self._known, digest, grant)
+        if forgotten == self._forgotten:
+            _remember(self._known, digest, grant)
         return grant
 
     def is_due(self, grant: Grant) -> bool:
@@ -126,11 +129,13 @@ class Grants:
 
     def forget(self, session_id: str) -> None:
         """What is remembered of a session holds no longer."""
+        self._forgotten += 1
         for digest in [digest for digest, grant in self._known.items() if grant.session_id == session_id]:
             del self._known[digest]
 
     def forget_user(self, user_id: int) -> None:
         """What is remembered of a user's roles holds no longer."""
+        self._forgotten += 1
         for digest in [digest for digest, grant in self._known.items() if grant.claims.user_id == user_id]:
             del self._known[digest]
 

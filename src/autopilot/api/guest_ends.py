@@ -12,14 +12,30 @@ from typing import Any
 
 from autopilot.api import audit
 from autopilot.api.audit import Actor, Caller
+from autopilot.api.grants import unknown_token
 from autopilot.db.queries import load
 
 SQL = load("autopilot.api", "guests")
 
 
 async def hold(connection: Any, user_id: int) -> None:
-    """Nobody is invited by this user until the transaction ends; before sessions or devices are locked."""
+    """Nobody is let in or signed out by this user until the transaction ends.
+
+    Before pairings, sessions or devices are locked.
+    """
     await connection.execute(SQL.lock_user, user_id)
+
+
+async def hold_signed_in(connection: Any, actor: Actor) -> None:
+    """The same, for an actor who is signed in yet: another node may believe for a second in a session that has ended.
+
+    Raises:
+        Unauthorized: their session has ended.
+    """
+    assert actor.user_id is not None
+    await hold(connection, actor.user_id)
+    if not await connection.fetchval(SQL.is_signed_in, actor.session_id):
+        raise unknown_token()
 
 
 async def with_devices(

@@ -19,7 +19,6 @@ import asyncpg
 
 from autopilot.api import audit, guest_ends, opaque
 from autopilot.api.audit import Actor, Caller
-from autopilot.api.grants import unknown_token
 from autopilot.api.sessions import Sessions, refresh_refused
 from autopilot.api.teams import user_id
 from autopilot.contract import Guest, GuestSession
@@ -56,9 +55,7 @@ class Guests:
         """
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         async with self.pool.acquire() as connection, connection.transaction():
-            await guest_ends.hold(connection, user_id(actor))
-            if not await connection.fetchval(SQL.is_signed_in, actor.session_id):
-                raise unknown_token()
+            await guest_ends.hold_signed_in(connection, actor)
             if await connection.fetchval(SQL.count_of_user, user_id(actor)) >= self.most:
                 raise Conflict(f"nobody has more than {self.most} guests", reason_code="too_many_guests")
             row: Any = await connection.fetchrow(

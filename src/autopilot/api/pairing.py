@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from autopilot.api import audit, opaque, pairing_secrets
+from autopilot.api import audit, guest_ends, opaque, pairing_secrets
 from autopilot.api.alarm import Alarm
 from autopilot.api.audit import NOBODY, Actor, Caller
 from autopilot.client.pairing_words import commitment_of, words_of
@@ -166,8 +166,10 @@ class Pairings:
         Raises:
             NotFound: as `of_user`.
             Conflict: there are no words yet, they are others, it was decided otherwise, or it is over.
+            Unauthorized: the actor's session has ended: it lets nobody in any more.
         """
         async with self.pool.acquire() as connection, connection.transaction():
+            await guest_ends.hold_signed_in(connection, actor)
             row = await _of_user(connection, actor, pairing_id)
             state = shown(row).state
             if accept and state not in {"confirmed", "done"}:

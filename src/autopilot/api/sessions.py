@@ -175,9 +175,9 @@ class Sessions:
     async def _end_reused(self, actor: Actor, caller: Caller) -> None:
         """End a session somebody else may have, and whom it may have let in: pairings are locked before sessions."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(SQL.decline_pairings, actor.user_id)
             if actor.user_id is not None:
                 await guest_ends.hold(connection, actor.user_id)
+                await connection.execute(SQL.decline_pairings, actor.user_id)
             if await self._end(connection, str(actor.session_id), "refresh_reused", caller):
                 await audit.record(connection, "refresh_reused", caller, actor=actor, outcome="refused")
                 if actor.user_id is not None and actor.device_id is not None:
