@@ -9,13 +9,16 @@ from typing import ClassVar
 
 import flet as ft
 import pytest
-from tests.ios.phone import PAD, PHONE, Phone, phone
+from tests.ios.phone import PAD, PHONE, Phone, phone, walk
 from tests.waiting import until
 
+from autopilot.client.form_content import Choice, Field
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import Unavailable
-from autopilot_ios.look import blocks
+from autopilot_ios.look import blocks, figures
+from autopilot_ios.look.forms import Form
 from autopilot_ios.screen import Screen
+from autopilot_ios.screens.sure import sure
 from autopilot_ios.shell import Shell, Tab
 
 
@@ -165,6 +168,45 @@ async def test_what_fails_of_a_screen_that_does_several_things_at_once_ends_no_o
         Named.fails_within.clear()
         await held.tap("try-again")
         await runs("/worker")
+
+
+class Odd(Screen):
+    """Says what only a program would."""
+
+    title, route = "Half \ud83d a character, and \u202eturned", "/odd"
+
+    def build(self) -> ft.Control:
+        text = self.title
+        field = Field(name=text, kind="choice", label=text, about=text, choices=(Choice(text, text, text),), other=True)
+        rows = [
+            blocks.row(text, key="row", subtitle=text, name=text, on_click=lambda: None),
+            figures.fact(text, text),
+            blocks.button(text, key="button", on_click=lambda: None),
+            blocks.pill(Label(text)),
+            blocks.notice(Label(text), detail=text),
+            blocks.failed(text, None, detail=text),
+            *Form([field]).controls,
+        ]
+        return blocks.column(rows)
+
+
+async def test_what_no_message_can_carry_ends_nothing_and_nothing_turns_text_around():
+    async with shell() as (made, held):
+        made.push(Odd())
+        made.push(Named("worker"))
+        made.say(Label(Odd.title))
+        sure(made, Odd.title, Odd.title, button="Yes", on_click=lambda: None)
+        await runs("/worker")
+        said = [text for view in held.page.views for text in said_on(view)] + held.texts()
+        assert [text for text in said if "\ud83d" in text or "\u202e" in text] == []
+        made.pop()
+        assert held.shows("Half \ufffd a character, and ⟨U+202E⟩turned")
+
+
+def said_on(view: ft.View) -> list[str]:
+    names = ("value", "label", "key", "previous_page_title")
+    said = (getattr(control, name, None) for control in walk(view) for name in names)
+    return [text for text in said if isinstance(text, str)]
 
 
 async def test_the_line_on_top_says_how_things_stand_and_is_gone_when_all_is_well():

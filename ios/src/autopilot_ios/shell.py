@@ -16,6 +16,7 @@ import flet as ft
 
 from autopilot.client import log
 from autopilot.client.groups import first_error
+from autopilot.client.presenters import visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
@@ -119,7 +120,9 @@ class Shell:
     ) -> None:
         """See Stage."""
         bar = ft.SnackBar(
-            ft.Semantics(content=ft.Text(label.text, color=palette.TEXT, size=15, key="said"), live_region=True),
+            ft.Semantics(
+                content=ft.Text(visible.prose(label.text), color=palette.TEXT, size=15, key="said"), live_region=True
+            ),
             bgcolor=palette.RAISED,
             behavior=ft.SnackBarBehavior.FLOATING,
             action=ft.SnackBarAction(button, text_color=palette.TINT, on_click=on_click) if button else None,
@@ -333,7 +336,7 @@ class Shell:
         return view
 
     def _new_view(self, shown: Shown, below: int) -> ft.View:
-        before = self._stack[below - 1].screen.title if below else None
+        before = visible.line(self._stack[below - 1].screen.title) if below else None
         foot = shown.screen.foot()
         return ft.View(
             route=shown.screen.route,
@@ -341,7 +344,9 @@ class Shell:
             spacing=0,
             bgcolor=palette.BACKGROUND,
             appbar=ft.CupertinoAppBar(
-                title=ft.Text(shown.screen.title, size=17, weight=ft.FontWeight.W_600, color=palette.TEXT),
+                title=ft.Text(
+                    visible.line(shown.screen.title), size=17, weight=ft.FontWeight.W_600, color=palette.TEXT
+                ),
                 previous_page_title=before,
                 trailing=self._actions(shown),
                 bgcolor=palette.BACKGROUND,
@@ -424,7 +429,9 @@ class Shell:
             if below > 1
             else [ft.Container(width=8)]
         )
-        title = ft.Text(shown.screen.title, size=20, weight=ft.FontWeight.W_700, color=palette.TEXT, expand=True)
+        title = ft.Text(
+            visible.line(shown.screen.title), size=20, weight=ft.FontWeight.W_700, color=palette.TEXT, expand=True
+        )
         head = ft.Container(ft.Row([*back, title, self._actions(shown)], spacing=4), padding=ft.Padding(8, 6, 4, 6))
         foot = shown.screen.foot()
         shown.view = ft.Column([head, shown.state, shown.body, *([foot] if foot else [])], spacing=0, expand=True)

@@ -14,6 +14,7 @@ import flet as ft
 import flet_local_auth as fla
 
 from autopilot.client import log
+from autopilot.client.presenters.visible import whole
 from autopilot_ios.device.keychain import Keychain
 
 STORAGE_VARIABLE = "FLET_APP_STORAGE_DATA"
@@ -101,11 +102,11 @@ class Device:
 
     async def copy(self, text: str) -> None:
         """Put it on the clipboard."""
-        await self._clipboard.set(text)
+        await self._clipboard.set(whole(text))
 
     async def share(self, text: str, *, title: str) -> None:
         """Offer it to other apps."""
-        await self._share.share_text(text, title=title)
+        await self._share.share_text(whole(text), title=title)
 
     async def open(self, url: str) -> None:
         """Open a web page in the browser; anything else stays closed."""

@@ -1,7 +1,8 @@
 """Blocks that screens are put together from: cards, rows, pills, notices, and the four ways of having nothing to show.
 
 Empty, loading, failed and offline are four different things, each with its own words and way out. Every control that
-a finger or a test touches has a key and a spoken name.
+a finger or a test touches has a key and a spoken name. Whatever is written in them may be anybody's: what turns text
+around is made visible, and what no message can carry (half a character) is replaced, for it would end the whole app.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import flet as ft
 
-from autopilot.client.presenters import errors
+from autopilot.client.presenters import errors, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import palette
@@ -29,7 +30,7 @@ def words(
 ) -> ft.Text:
     """Plain text, in whichever direction it is written; `lines`: cut after so many."""
     return ft.Text(
-        text,
+        visible.prose(text),
         size=size,
         color=color,
         weight=ft.FontWeight.W_600 if strong else None,
@@ -47,7 +48,7 @@ def pill(label: Label) -> ft.Container:
     """A state in a word or two."""
     color = palette.TONES[label.tone]
     return ft.Container(
-        ft.Text(label.text, size=12, weight=ft.FontWeight.W_600, color=color),
+        ft.Text(visible.prose(label.text), size=12, weight=ft.FontWeight.W_600, color=color),
         padding=ft.Padding(left=8, top=3, right=8, bottom=3),
         border_radius=20,
         bgcolor=palette.tinted(color),
@@ -147,7 +148,11 @@ def tappable(content: ft.Control, *, key: str, on_click: Click | None, name: str
     )
     if on_click is None:
         return held
-    return ft.Semantics(content=held, button=True, label=name) if name else ft.Semantics(content=held, button=True)
+    return (
+        ft.Semantics(content=held, button=True, label=visible.prose(name))
+        if name
+        else ft.Semantics(content=held, button=True)
+    )
 
 
 def button(
@@ -171,7 +176,7 @@ def button(
     fill, color = fills[kind]
     color = palette.MUTED if disabled else color
     inside: list[ft.Control] = [ft.Icon(icon, size=18, color=color)] if icon else []
-    inside.append(ft.Text(text, size=16, weight=ft.FontWeight.W_600, color=color))
+    inside.append(ft.Text(visible.prose(text), size=16, weight=ft.FontWeight.W_600, color=color))
     return ft.CupertinoButton(
         ft.Row(inside, spacing=8, tight=True, alignment=ft.MainAxisAlignment.CENTER),
         key=key,
@@ -243,7 +248,7 @@ def field(
 
 def labelled(control: ft.Control, name: str) -> ft.Control:
     """A control with a spoken name that stays when its placeholder is gone."""
-    return ft.Semantics(content=control, label=name)
+    return ft.Semantics(content=control, label=visible.prose(name))
 
 
 def notice(label: Label, *, key: str | None = None, detail: str | None = None) -> ft.Control:
@@ -293,7 +298,7 @@ def offline(what: str, since: str) -> ft.Control:
 
 def _centred(text: str, *, strong: bool = False) -> ft.Text:
     return ft.Text(
-        text,
+        visible.prose(text),
         size=15,
         color=palette.TEXT if strong else palette.MUTED,
         weight=ft.FontWeight.W_600 if strong else None,

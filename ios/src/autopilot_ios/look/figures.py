@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import flet as ft
 
+from autopilot.client.presenters import visible
 from autopilot.client.presenters.spend_figures import Figure, Meter, Plot
 from autopilot_ios.look import blocks, palette
 
@@ -52,7 +53,7 @@ def meter(one: Meter, *, key: str, on_click: blocks.Click | None = None) -> ft.C
         bgcolor=palette.tinted(palette.MUTED, 0.2),
         bar_height=6,
         border_radius=3,
-        semantics_label=f"{one.name}: {one.spoken}",
+        semantics_label=visible.prose(f"{one.name}: {one.spoken}"),
     )
     return blocks.tappable(blocks.column([*heads, bar, blocks.footnote(one.detail)], gap=6), key=key, on_click=on_click)
 
@@ -139,7 +140,7 @@ def segments(
 def fact(name: str, value: str, *, key: str | None = None, mono: bool = False) -> ft.Control:
     """A name, and what is so; below each other where it is long."""
     text = ft.Text(
-        value,
+        visible.prose(value),
         size=None if mono else 15,
         style=palette.mono(12, palette.MUTED) if mono else None,
         color=palette.MUTED,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import flet as ft
 
 from autopilot.client.form_content import Choice, Field, other_name
+from autopilot.client.presenters import visible
 from autopilot_ios.look import blocks, palette
 
 MANY_LINES = 8
@@ -50,8 +51,8 @@ class Form:
         example = EXAMPLES.get("json" if field.kind == "json" else field.input_type, "")
         control = blocks.field(
             example or ("Your own words" if name != field.name else "Your answer"),
-            key=f"field-{name}",
-            value=value,
+            key=f"field-{visible.code(name)}",
+            value=visible.prose(value),
             lines=1,
             most_lines=MANY_LINES if field.is_long else None,
             keyboard=keyboard,
@@ -69,13 +70,13 @@ class Form:
 
         control = ft.CupertinoSwitch(
             value=field.default == "true",
-            key=f"field-{field.name}",
+            key=f"field-{visible.code(field.name)}",
             active_track_color=palette.GREEN,
             on_change=turned,
         )
         label = blocks.words(field.label)
         label.expand = True
-        switch = ft.Semantics(content=control, label=field.label)
+        switch = blocks.labelled(control, field.label)
         line = ft.Container(ft.Row([label, switch], spacing=12), padding=ft.Padding(16, 8, 12, 8))
         return blocks.section("", [line], note=field.about or None)
 
@@ -110,7 +111,7 @@ class Form:
             inside = ft.Row([ft.Column(words, spacing=2, tight=True, expand=True), mark], spacing=12)
             place = ft.Container(
                 inside,
-                key=f"choice-{field.name}-{choice.value}",
+                key=visible.code(f"choice-{field.name}-{choice.value}"),
                 padding=ft.Padding(16, 12, 14, 12),
                 on_click=chooses(choice),
                 ink=True,

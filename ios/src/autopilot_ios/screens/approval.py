@@ -15,7 +15,7 @@ from autopilot.client import answering
 from autopilot.client.answering import Answer
 from autopilot.client.approval_store import ApprovalStore, ApprovalView
 from autopilot.client.form_content import fields_of
-from autopilot.client.presenters import approvals, inbox, times
+from autopilot.client.presenters import approvals, inbox, times, visible
 from autopilot.client.presenters.cuts import SHORT
 from autopilot.client.presenters.evidence import evidence
 from autopilot.client.presenters.labels import Label
@@ -240,8 +240,8 @@ class ApprovalScreen(Screen):
 
         self.stage.ask(
             ft.CupertinoAlertDialog(
-                title=ft.Text(ask.question),
-                content=ft.Text(ask.means),
+                title=ft.Text(visible.prose(ask.question)),
+                content=ft.Text(visible.prose(ask.means)),
                 actions=[
                     ft.CupertinoDialogAction(ft.Text(ask.no), key="not-sure", on_click=self.stage.dismiss),
                     ft.CupertinoDialogAction(

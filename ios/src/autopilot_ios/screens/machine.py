@@ -12,7 +12,7 @@ import flet as ft
 from autopilot.client.machine_store import MachineStore, MachineView
 from autopilot.client.overview import Overview
 from autopilot.client.presenters import machines as words
-from autopilot.client.presenters import standing, times
+from autopilot.client.presenters import standing, times, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine, WorkerSummary
 from autopilot_ios.look import blocks, palette
@@ -235,7 +235,7 @@ def _act(text: str, key: str, on_click: Callable[[], None]) -> ft.Control:
 
 def _fact(fact: words.Fact, now: datetime) -> ft.Control:
     if fact.is_code:
-        value = ft.Text(fact.value, style=palette.mono(13, palette.MUTED))
+        value = ft.Text(visible.code(fact.value), style=palette.mono(13, palette.MUTED))
         inside: ft.Control = blocks.column([blocks.words(fact.label), value], gap=2)
     else:
         said = blocks.words(times.ago(fact.moment, now) if fact.moment else fact.value, color=palette.MUTED)

@@ -14,6 +14,7 @@ import flet as ft
 from autopilot.client.new_session_store import NewSessionStore, NewSessionView
 from autopilot.client.presenters import machines as machine_words
 from autopilot.client.presenters import new_session as words
+from autopilot.client.presenters import visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine
 from autopilot_ios.look import blocks, palette
@@ -229,8 +230,8 @@ class NewSessionScreen(Screen):
                 self.stage.dismiss()
                 self._store.edit(folder=folder)
 
-            name = ft.Text(folder, style=palette.mono(14, palette.TEXT))
-            return blocks.row(name, key=f"folder-{folder}", on_click=choose, name=folder, leads=False)
+            name = ft.Text(visible.code(folder), style=palette.mono(14, palette.TEXT))
+            return blocks.row(name, key=visible.code(f"folder-{folder}"), on_click=choose, name=folder, leads=False)
 
         self._sheet("Recent folders", [row(folder) for folder in self._store.view.folders])
 
@@ -245,7 +246,7 @@ class NewSessionScreen(Screen):
                 self.stage.dismiss()
                 self._store.edit(model=name)
 
-            return blocks.row(label, key=f"model-{name or 'default'}", on_click=choose, leads=False)
+            return blocks.row(label, key=visible.code(f"model-{name or 'default'}"), on_click=choose, leads=False)
 
         self._sheet(words.MODEL, [row(name, label) for name, label in options])
 

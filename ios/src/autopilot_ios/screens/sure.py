@@ -6,6 +6,7 @@ from typing import Any
 
 import flet as ft
 
+from autopilot.client.presenters import visible
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Stage
 
@@ -21,8 +22,8 @@ def sure(
 
     stage.ask(
         ft.CupertinoAlertDialog(
-            title=ft.Text(title),
-            content=ft.Text(words),
+            title=ft.Text(visible.prose(title)),
+            content=ft.Text(visible.prose(words)),
             actions=[
                 ft.CupertinoDialogAction(ft.Text("Cancel"), key=f"{key}-no", on_click=stage.dismiss),
                 ft.CupertinoDialogAction(ft.Text(button), key=f"{key}-yes", destructive=danger, on_click=go),

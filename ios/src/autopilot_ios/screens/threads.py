@@ -9,6 +9,7 @@ import flet as ft
 
 from autopilot.client import threads
 from autopilot.client.machine_store import ThreadsStore, ThreadsView
+from autopilot.client.presenters import visible
 from autopilot.client.threads import OlderThread
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
@@ -78,7 +79,7 @@ class ThreadsScreen(Screen):
         worker_id = thread.worker_id or (adopted.worker_id if adopted else None)
         lines: list[ft.Control] = [
             blocks.words(thread.title, size=16, lines=2),
-            ft.Text(thread.folder, style=palette.mono(12, palette.MUTED)),
+            ft.Text(visible.code(thread.folder), style=palette.mono(12, palette.MUTED)),
         ]
         if adopted is not None:
             lines.append(blocks.footnote(adopted.label.text, color=palette.TONES[adopted.label.tone]))

@@ -19,6 +19,7 @@ _INVISIBLE = (
 )
 _IN_PROSE = re.compile(f"[{_SURROGATES}{_CONTROLS}{_NON_CHARACTERS}{_OVERRIDES}]")
 _IN_CODE = re.compile(f"[{_SURROGATES}{_CONTROLS}{_NON_CHARACTERS}{_OVERRIDES}{_INVISIBLE}]")
+_HALVES = re.compile(f"[{_SURROGATES}]")
 _LINE_ENDS = re.compile(r"\r\n?")
 _PICTURES = 0x2400
 _DELETE, _SPACE = 0x7F, 0x20
@@ -32,6 +33,11 @@ def prose(text: str) -> str:
 def code(text: str) -> str:
     """Commands, paths, output, diffs, names of programs: nothing in it may hide."""
     return _IN_CODE.sub(_visible, _LINE_ENDS.sub("\n", text))
+
+
+def whole(text: str) -> str:
+    """As it is, but for halves of characters: what is copied or shared keeps all the rest."""
+    return _HALVES.sub(REPLACEMENT, text)
 
 
 def line(text: str, limit: int = 300) -> str:
