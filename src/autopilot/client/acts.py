@@ -17,7 +17,7 @@ from autopilot.client import log
 from autopilot.client.approvals import has_approval_ended
 from autopilot.client.calls import new_id
 from autopilot.client.client import RuntimeCodexClient
-from autopilot.client.doubt import ends_doubt, leaves_doubt
+from autopilot.client.doubt import leaves_doubt, stays_in_doubt
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
 from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, receipt_key
@@ -110,7 +110,7 @@ class Act(Observable[ActView]):
         except AutopilotError as error:
             log.failure("act.not_answered", error, method=self.deed.method, request=self.request_id)
             phase = phase_after(error)
-            if was_unknown and phase == "refused" and not ends_doubt(error):
+            if phase == "refused" and stays_in_doubt(error, before=was_unknown):
                 phase = "unknown"  # this attempt was refused; what became of the one before is as unknown as it was
             self._became(ActView(phase, self._now.result, error, attempts))
         else:

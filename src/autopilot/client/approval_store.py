@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from autopilot.client import answering
 from autopilot.client.answering import Answer, Answered
+from autopilot.client.approvals import has_approval_ended
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.observable import Observable
 from autopilot.client.overview_store import OverviewStore
@@ -67,7 +68,7 @@ class ApprovalStore(Observable[ApprovalView]):
         except AutopilotError as error:
             self._became(missing=error)
         else:
-            self._became(approval=found, missing=None)
+            self._became(approval=self._newest(found), missing=None)
 
     async def answer(self, answer: Answer) -> Answered | None:
         """Answer it; None: it is being answered already, or nothing is known of it."""
@@ -79,14 +80,20 @@ class ApprovalStore(Observable[ApprovalView]):
             told = await answering.send(self._client, approval, answer, self._names())
         finally:
             self._became(is_sending=False)
-        self._became(approval=self._whole(told.approval), said=told.said, faults=told.faults, error=told.error)
+        self._became(approval=self._newest(told.approval), said=told.said, faults=told.faults, error=told.error)
         return told
 
     def _take(self, told: Approval | None) -> None:
         """What the overview says now, where it says something else than before."""
         if told is not None and told != self._told:
             self._told = told
-            self._became(approval=self._whole(told), missing=None)
+            self._became(approval=self._newest(told), missing=None)
+
+    def _newest(self, approval: Approval) -> Approval:
+        """This, unless the stream was faster than an answer, and told of its end already."""
+        known = self._now.approval
+        is_overtaken = known is not None and has_approval_ended(known) and not has_approval_ended(approval)
+        return known if known is not None and is_overtaken else self._whole(approval)
 
     def _whole(self, approval: Approval) -> Approval:
         """With what was known of it: an overview may leave out what it shows."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autopilot.client.backoff import Backoff, is_transient
-from autopilot.client.calls import Calls, as_message, many, path_of
+from autopilot.client.calls import Calls, many, path_of
 from autopilot.client.http import ATTEMPTS, RETRY_POLICY, ByteStream
 from autopilot.contract import (
     Artifact,
@@ -48,8 +48,7 @@ class ArtifactCalls(Calls):
         """A page of what is known of a worker's artifacts."""
         query = {"limit": limit, "before": before}
         reply = await self._http.call("artifacts.list", "GET", path_of("workers", worker_id, "artifacts"), query=query)
-        found = [as_message(Artifact, item, reply.request_id) for item in reply.data]
-        return ArtifactPage(found, reply.body.get("next"))
+        return ArtifactPage(many(Artifact, reply), reply.body.get("next"))
 
     async def read_artifact(
         self, worker_id: str, artifact_id: str, *, first: int = 0, last: int | None = None, incomplete: bool = False

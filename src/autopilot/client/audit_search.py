@@ -69,10 +69,7 @@ class AuditSearch(Observable[FoundLines]):
         is_other = sought is not None and sought != self._found.sought
         is_typed = is_other and sought is not None and sought.text != self._found.sought.text
         kept = FoundLines(sought=sought or Sought()) if is_other else self._found
-        number = self._begin(kept)
-        if is_typed:
-            await self._client.clock.sleep(PAUSE_SECONDS)
-        await self._ask(number, (), None)
+        await self._ask(self._begin(kept), (), None, pause_seconds=PAUSE_SECONDS if is_typed else 0.0)
 
     async def older(self) -> None:
         """The next page, where there is one and none is on its way."""
@@ -85,10 +82,13 @@ class AuditSearch(Observable[FoundLines]):
         self._become(replace(kept, is_asking=True, error=None))
         return self._number
 
-    async def _ask(self, number: int, before: tuple[AuditLine, ...], cursor: str | None) -> None:
-        if number != self._number:
-            return
+    async def _ask(
+        self, number: int, before: tuple[AuditLine, ...], cursor: str | None, *, pause_seconds: float = 0.0
+    ) -> None:
         try:
+            await self._client.clock.sleep(pause_seconds)
+            if number != self._number:
+                return
             page = await self._page(number, cursor)
         except AutopilotError as error:
             if number == self._number:

@@ -39,6 +39,11 @@ def ends_doubt(error: AutopilotError) -> bool:
     return isinstance(error, _DECIDED)
 
 
+def stays_in_doubt(error: AutopilotError, *, before: bool) -> bool:
+    """Whether it may be recorded after this attempt, by this one or by one `before`: it keeps its id then."""
+    return leaves_doubt(error) or (before and not ends_doubt(error))
+
+
 def doubted(error: AutopilotError) -> AutopilotError:
     """The same error, which says that nobody knows: an attempt before it may have been recorded."""
     known = error.details[0] if error.details else {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from autopilot.client import threads
 from autopilot.client.client import RuntimeCodexClient
+from autopilot.client.doubt import stays_in_doubt
 from autopilot.client.observable import Observable
 from autopilot.client.threads import Adopted, OlderThread
 from autopilot.contract import Team
@@ -75,9 +76,11 @@ class MachineStore(Observable[MachineView]):
         try:
             await act()
         except AutopilotError as error:
-            self._became(is_busy=False, error=error)
+            self._became(error=error)
             return False
-        self._became(is_busy=False, done=done)
+        finally:
+            self._became(is_busy=False)
+        self._became(done=done)
         return True
 
     def _became(self, **changed: object) -> None:
@@ -114,6 +117,8 @@ class ThreadsStore(Observable[ThreadsView]):
         self._client = client
         self._machine_id = machine_id
         self._requests: dict[str, str] = {}
+        self._doubted: dict[str, bool] = {}
+        """Of those that an attempt was made of: whether it may have been recorded."""
         self._now = ThreadsView()
 
     async def look(self) -> None:
@@ -135,11 +140,16 @@ class ThreadsStore(Observable[ThreadsView]):
         try:
             adopted = await threads.adopt(self._client, self._machine_id, thread_id, request_id)
         except AutopilotError as error:
-            self._became(taking=None, not_taken=error)
+            self._doubted[thread_id] = stays_in_doubt(error, before=self._doubted.get(thread_id, False))
+            if not self._doubted[thread_id]:
+                self._requests.pop(thread_id, None)  # nothing was begun: the next one is another
+            self._became(not_taken=error)
             return None
+        finally:
+            self._became(taking=None)
         if adopted.label.tone != "busy":
             self._requests.pop(thread_id, None)
-        self._became(taking=None, said={**(self._now.said or {}), thread_id: adopted})
+        self._became(said={**(self._now.said or {}), thread_id: adopted})
         return adopted
 
     def _became(self, **changed: object) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from autopilot.client import new_session
-from autopilot.client.backoff import is_transient
+from autopilot.client.backoff import is_final
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import within
+from autopilot.client.doubt import stays_in_doubt
 from autopilot.client.new_session import Draft, Model, Ways
 from autopilot.client.observable import Observable
 from autopilot.client.overview_store import OverviewStore, OverviewView
@@ -79,6 +80,8 @@ class NewSessionStore(Observable[NewSessionView]):
         self._models: dict[str, tuple[Model, ...]] = {}
         self._asked: Draft | None = None
         """What was asked for last, as long as that has not ended."""
+        self._is_doubted = False
+        """Whether an attempt at it may have been recorded: it keeps its id."""
         self._machine_chosen, self._choice_made, self._started = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def edit(self, **changed: str) -> None:
@@ -116,17 +119,19 @@ class NewSessionStore(Observable[NewSessionView]):
             return
         draft = self._now.draft
         if self._asked is None or self._asked != draft:
-            self._asked = replace(draft, request_id=new_session.new_request_id())
+            self._asked, self._is_doubted = replace(draft, request_id=new_session.new_request_id()), False
         draft = self._asked
         self._became(is_asking=True, error=None, progress=None)
         try:
             progress = await new_session.ask_for_thread(self._client, draft, wait_ms=0)
         except AutopilotError as error:
-            self._became(is_asking=False, error=error)
-            if not is_transient(error):
+            self._became(error=error)
+            self._is_doubted = stays_in_doubt(error, before=self._is_doubted)
+            if not self._is_doubted:
                 self._asked = None
             return
-        self._became(is_asking=False)
+        finally:
+            self._became(is_asking=False)
         self._moved(progress)
         self._started.set()
 
@@ -227,7 +232,7 @@ class NewSessionStore(Observable[NewSessionView]):
         try:
             is_open = await new_session.say_first_words(self._client, draft, worker_id)
         except AutopilotError as error:
-            if not is_transient(error):
+            if is_final(error):
                 self._asked = None
             self._became(error=error)
             return

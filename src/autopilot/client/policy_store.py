@@ -38,6 +38,7 @@ class PolicyStore(Observable[PolicyView]):
         self._asked: Asked[Known] = Asked(client.clock, self._ask)
         self._asked.subscribe(lambda _view: self._change())
         self._team_id = team_id
+        self._trial = 0
         self._tried = ""
         self._is_trying = False
         self._verdict: PolicyVerdict | None = None
@@ -45,23 +46,34 @@ class PolicyStore(Observable[PolicyView]):
 
     async def look(self, *, team_id: str | None = None) -> None:
         """Ask now; `team_id`: from now on for the machines of this team, or (empty) for one's own."""
-        if team_id is not None and team_id != self._team_id:
-            self._team_id, self._verdict, self._error = team_id, None, None
-        await self._asked.look()
+        if team_id is None or team_id == self._team_id:
+            await self._asked.look()
+            return
+        self._team_id = team_id
+        self._begin_trial("", is_trying=False)
+        await self._asked.look(self._ask)  # what was said of another's is not shown as this one's
 
     async def try_it(self, method: str, *, folder: str = "", model: str = "") -> None:
         """What would be said to such a request. Never raises for what a server says: the view has it."""
         said = {"cwd": folder.strip(), "model": model.strip()}
         params = {name: value for name, value in said.items() if value}
-        self._tried, self._is_trying, self._verdict, self._error = method.strip(), True, None, None
-        self._change()
+        mine = self._begin_trial(method.strip(), is_trying=True)
+        verdict: PolicyVerdict | None = None
+        problem: AutopilotError | None = None
         try:
-            self._verdict = await self._client.try_policy(self._tried, params, team_id=self._team_id or None)
+            verdict = await self._client.try_policy(method.strip(), params, team_id=self._team_id or None)
         except AutopilotError as error:
-            self._error = error
+            problem = error
         finally:
-            self._is_trying = False
-            self._change()
+            if mine == self._trial:  # else another was tried meanwhile, or another's policy is looked at
+                self._is_trying, self._verdict, self._error = False, verdict, problem
+                self._change()
+
+    def _begin_trial(self, method: str, *, is_trying: bool) -> int:
+        self._trial += 1
+        self._tried, self._is_trying, self._verdict, self._error = method, is_trying, None, None
+        self._change()
+        return self._trial
 
     async def _ask(self) -> Known:
         found = await self._client.policies(self._team_id or None)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from autopilot.client.backoff import is_final
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.observable import Observable
 from autopilot.client.overview_store import OverviewStore
@@ -109,9 +110,11 @@ class EmergencyStop(Observable[StopView]):
             words = reason.strip()[: stops.REASON_CHARACTERS] or None
             done = await self._client.stop_all(reason=words, force=force)
         except AutopilotError as error:
-            self._became(is_asking=False, error=error)
+            self._became(error=error)
             return
-        self._became(is_asking=False, done=done)
+        finally:
+            self._became(is_asking=False)
+        self._became(done=done)
         self._take(self._overview.view.overview.receipts)
 
     async def _ask_again(self) -> None:
@@ -121,8 +124,9 @@ class EmergencyStop(Observable[StopView]):
             for one in self._open()[:AT_ONCE]:
                 try:
                     self._take([await self._client.receipt(one.worker_id, one.request_id or "")])
-                except AutopilotError:  # the connection's state says so already
-                    break
+                except AutopilotError as error:  # the connection's state says so already
+                    if not is_final(error):
+                        break
 
     def _open(self) -> list[StopAllWorker]:
         done = self._now.done
