@@ -36,6 +36,9 @@ LOOKS = [("phone", "light"), ("phone", "dark"), ("pad", "light"), ("pad", "dark"
 COLOURS = 400
 """Fewer different pieces in a picture are an empty screen."""
 MOST_LOOKS = 5
+LISTENS = """new MutationObserver((seen) => { window.listening = seen.at(-1).target; })
+    .observe(document, {subtree: true, attributes: true, attributeFilter: ['autocorrect']})"""
+"""The field that Flutter listens to: a moment after it was touched it says there how it wants it, the same or not."""
 App = Callable[[ft.Page], Awaitable[None]]
 
 
@@ -90,8 +93,14 @@ class Glass:
 
     async def type(self, name: str, text: str) -> None:
         """Touch a field and type; what is in it already is typed over."""
-        place = self.field(name)
+        await self.write(self.field(name), text)
+
+    async def write(self, place: Locator, text: str) -> None:
+        """Touch this field and type over what is in it; not before Flutter listens: it would forget it again."""
+        await place.blur()
+        await self.page.evaluate("window.listening = null")
         await place.click()
+        await self.page.wait_for_function("window.listening && window.listening === document.activeElement")
         held = self.page.locator(":focus")
         await self.page.keyboard.press("Control+A")
         await self.page.keyboard.insert_text(text)
@@ -121,7 +130,7 @@ class Glass:
             is_empty = len({taken[at : at + 64] for at in range(200, len(taken), 64)}) <= COLOURS
             return not is_empty and (is_still or looks > MOST_LOOKS)  # a cursor that blinks never stands still
 
-        await until(drawn, within_seconds=30, between_seconds=0.2)
+        await until(drawn, within_seconds=PATIENCE_MS / 1000, between_seconds=0.2)
 
 
 @asynccontextmanager
@@ -132,6 +141,7 @@ async def glass(launched: Browser, look: str = "phone", theme: str = "light") ->
         viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce", device_scale_factor=2
     )
     context.set_default_timeout(PATIENCE_MS)
+    await context.add_init_script(LISTENS)
     page = await context.new_page()
     made = Glass(context, page, look, theme)
     page.on("pageerror", lambda error: made.complaints.append(str(error)[:300]))

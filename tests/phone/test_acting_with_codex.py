@@ -144,9 +144,8 @@ async def test_a_session_is_begun_and_its_first_words_are_answered(
         await here.machine_request("model/list", {})
         await tab(held.glass, "New")
         await held.glass.type("What shall it do?", script({"say": "I have had a look around."}))
-        await held.glass.page.locator("input").first.click()  # what it is called is said around it
-        await held.glass.page.keyboard.press("Control+A")
-        await held.glass.page.keyboard.insert_text(str(here.project))
+        folder = held.glass.page.locator("input").first  # what it is called is said around it
+        await held.glass.write(folder, str(here.project))
         await held.glass.button("Start").click()
         await held.glass.sees("Opened ")
         worker_id = (await here.owner.list_workers()).workers[0].worker_id

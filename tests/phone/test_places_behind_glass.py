@@ -191,6 +191,7 @@ async def test_signing_another_device_out_is_asked_about_twice(
     launched: Browser, world: World, ada: Person, tmp_path: Path
 ):
     inside = Inside()
+    await signed_in(world, ada.email, tmp_path / "another")
     secrets = await signed_in(world, ada.email, tmp_path / "app")
     async with served(app(world, secrets, tmp_path, inside), tmp_path) as url, glass(launched) as held:
         await held.switch_on(url)

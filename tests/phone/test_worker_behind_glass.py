@@ -96,13 +96,6 @@ async def menu(held: Glass, name: str) -> None:
     await held.button(name).last.click()
 
 
-async def written(held: Glass, text: str) -> None:
-    """Into the one field there is, over what is in it."""
-    await held.page.get_by_role("textbox").last.click()
-    await held.page.keyboard.press("Control+A")
-    await held.page.keyboard.insert_text(text)
-
-
 @pytest.mark.parametrize(("look", "theme"), LOOKS)
 async def test_a_worker_and_all_that_one_does_with_it(
     launched: Browser, codex: Codex, tmp_path: Path, look: str, theme: str
@@ -111,7 +104,7 @@ async def test_a_worker_and_all_that_one_does_with_it(
         await held.picture("worker")
         await menu(held, "Send a request")
         await held.sees("A new turn")
-        await written(held, '{"input": ')
+        await held.write(held.page.get_by_role("textbox").last, '{"input": ')
         await held.sees("This is not JSON")
         await held.picture("worker-request")
         await held.button("Back").first.click()
