@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -24,6 +23,7 @@ import httpx2
 import psutil
 from tests.e2e import kill_follower
 from tests.e2e.installation import environment
+from tests.ports import free_port
 
 from autopilot.api import tokens
 from autopilot.client import RuntimeCodexClient
@@ -201,12 +201,6 @@ def kill(victims: Iterable[psutil.Process]) -> list[int]:
             victim.kill()
             met.append(victim.pid)
     return met
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import httpx2
 from tests.browser.screens import PICTURES
+from tests.ports import free_port
 from tests.waiting import until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -133,7 +133,7 @@ async def webkit() -> AsyncIterator[WebKit]:
             "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
             "LIBGL_ALWAYS_SOFTWARE": "1",
         }
-        port = _free_port()
+        port = free_port()
         await stack.enter_async_context(_running(DRIVER, "-p", str(port), environ=environ))
         http = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
@@ -183,9 +183,3 @@ async def _answers(http: httpx2.AsyncClient) -> bool:
         return (await http.get("/status")).status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
