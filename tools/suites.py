@@ -12,6 +12,7 @@ that a machine may not have; what was left out for that is said before it is lef
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -52,8 +53,8 @@ class Suite:
     """Below tests/."""
     budget_seconds: int
     processes: int = 2
-    """Side by side; 1 where the suite starts whole installations, 3 where most of the time another program is waited
-    for."""
+    """Side by side, each with a database, a browser and an installation of its own; 3 where most of the time another
+    program is waited for."""
     options: tuple[str, ...] = ()
     leg: Callable[[], Leg] | None = None
 
@@ -179,15 +180,15 @@ SUITES = (
     Suite("api", ("api",), 480),
     Suite("companion", ("soak", "companion"), 330, processes=3, options=("--dist", "worksteal")),
     Suite("cli", ("cli",), 110),
-    Suite("e2e", ("e2e",), 480, processes=1),
+    Suite("e2e", ("e2e",), 480, options=("--dist", "worksteal")),
     Suite("postgres15", ("db", *RUNTIME_CORE), 300, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 180, leg=python313),
     Suite("codex169", CODEX_CORE, 150, processes=3, options=("-m", "e2e"), leg=codex169),
     Suite("oidc", ("api/test_oidc_sign_in.py",), 45, processes=1, leg=oidc),
     Suite("web", ("web",), 120),
-    Suite("browser", ("browser",), 450, processes=1, leg=chromium),
+    Suite("browser", ("browser",), 450, options=("--dist", "worksteal"), leg=chromium),
     Suite("ios", ("ios",), 100),
-    Suite("phone", ("phone",), 280, processes=1, leg=chromium),
+    Suite("phone", ("phone",), 280, options=("--dist", "worksteal"), leg=chromium),
     Suite("webkit", ("webkit",), 45, processes=1, leg=webkit),
 )
 
@@ -199,6 +200,8 @@ class Outcome:
     passed: int
     failed: int
     seconds: float
+    cpu_seconds: float
+    """Of all its processes: twice the seconds is all that two cores have."""
     problem: str = ""
 
 
@@ -208,8 +211,12 @@ def uncovered() -> set[str]:
     return found - {path for suite in SUITES if suite.leg in {None, chromium, webkit} for path in suite.paths}
 
 
-def run(suite: Suite, leg: Leg, left_seconds: float) -> Outcome:
-    """Run one suite; over its budget, or over what is left for all, it is interrupted: pytest says where it was."""
+def run(suite: Suite, leg: Leg, left_seconds: float, compiled: str) -> Outcome:
+    """Run one suite; over its budget, or over what is left for all, it is interrupted: pytest says where it was.
+
+    `compiled`: the folder in which Python keeps what it has compiled. The tests start hundreds of processes: each would
+    compile half of its time where the machine is told to keep nothing.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [leg.python, "-m", "pytest", "-q", f"--junitxml={report}", *suite.options]
@@ -218,14 +225,21 @@ def run(suite: Suite, leg: Leg, left_seconds: float) -> Outcome:
             command += ["-n", str(suite.processes)]
         most = min(suite.budget_seconds, left_seconds)
         print(f"\n== {suite.name} (at most {most:.0f} s)", flush=True)
-        began = time.monotonic()
+        environ = {**os.environ, "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": "", **(leg.environ or {})}
+        began, cpu_began = time.monotonic(), cpu_seconds()
         problem = ""
         for step in filter(None, (leg.prepare, command)):
             left = max(1.0, most - (time.monotonic() - began))
-            problem = finished(list(step), left, {**os.environ, **(leg.environ or {})})
+            problem = finished(list(step), left, environ)
             if problem:
                 break
-        return Outcome(*counted(report), time.monotonic() - began, problem)
+        return Outcome(*counted(report), time.monotonic() - began, cpu_seconds() - cpu_began, problem)
+
+
+def cpu_seconds() -> float:
+    """What all processes that were waited for have used, theirs included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def finished(command: list[str], seconds: float, environ: Mapping[str, str]) -> str:
@@ -272,21 +286,21 @@ def main() -> int:
     wanted = set(sys.argv[1:])
     outcomes: list[tuple[Suite, Outcome]] = []
     left_out: list[str] = []
-    for suite in SUITES:
-        if wanted and not wanted & set(suite.name.split()):
-            continue
-        leg = suite.leg() if suite.leg else Leg(sys.executable, "")
-        if leg.found is None:
-            left_out.append(f"{suite.name} (no {leg.missing})")
-            print(f"\n== {suite.name}: left out, this machine has no {leg.missing}", flush=True)
-        else:
-            outcomes.append((suite, run(suite, leg, ends - time.monotonic())))
+    with tempfile.TemporaryDirectory(prefix="autopilot-compiled-") as compiled:
+        for suite in SUITES:
+            if wanted and not wanted & set(suite.name.split()):
+                continue
+            leg = suite.leg() if suite.leg else Leg(sys.executable, "")
+            if leg.found is None:
+                left_out.append(f"{suite.name} (no {leg.missing})")
+                print(f"\n== {suite.name}: left out, this machine has no {leg.missing}", flush=True)
+            else:
+                outcomes.append((suite, run(suite, leg, ends - time.monotonic(), compiled)))
     print("\n== suites")
     for suite, outcome in outcomes:
         told = outcome.problem or f"{outcome.failed} failed" if outcome.failed or outcome.problem else "ok"
-        print(
-            f"{suite.name:12} {outcome.passed:5} passed {outcome.seconds:6.0f} s of {suite.budget_seconds:4} s  {told}"
-        )
+        took = f"{outcome.seconds:6.0f} s of {suite.budget_seconds:4} s, {outcome.cpu_seconds:5.0f} s of processor"
+        print(f"{suite.name:12} {outcome.passed:5} passed {took}  {told}")
     passed = sum(outcome.passed for _, outcome in outcomes)
     failed = sum(outcome.failed or bool(outcome.problem) for _, outcome in outcomes)
     unseen = f"; left out: {', '.join(left_out)}" if left_out else ""
