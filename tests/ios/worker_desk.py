@@ -106,12 +106,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(person: Person, storage: Path, *, size: tuple[float, float] = PHONE) -> AsyncIterator[Desk]:
-    """With the worker's screen in front."""
+async def desk(
+    person: Person, storage: Path, *, size: tuple[float, float] = PHONE, secrets: dict[str, str] | None = None
+) -> AsyncIterator[Desk]:
+    """With the worker's screen in front; `secrets`: of a phone on which they signed in before."""
     way = Cuts()
     machine = await person.machine()
     await lease(machine, person.worker_id)
-    secrets = await signed_in(person.world, person.email, storage)
+    secrets = secrets or await signed_in(person.world, person.email, storage)
     held, hand, url = phone(size=size), Hand(), person.world.api.url
     store = await KeychainTokenStore.opened(Secrets(secrets))
     async with (
