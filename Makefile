@@ -96,7 +96,7 @@ endurance: setup  ## Every seeded suite with its full count of seeds (hours); AR
 
 bench: setup  ## Measure: appends, replay, opening, fan-out, latency, each against a peer or limit of the same run (10 minutes)
 	@tools/system-packages nginx-light libnginx-mod-nchan chromium
-	@for name in append replay open latency fanout codex hostile web; do $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in append replay open latency fanout codex hostile web ios; do $(BIN)/python bench/$$name.py || exit 1; done
 
 container-check: setup  ## Build and run the container as the guide says (podman): BASE=root.tar, ARGS="--podman … --build …"
 	$(BIN)/python tools/container_check.py $(if $(BASE),--base "$(BASE)") $(ARGS)
