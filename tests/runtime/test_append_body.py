@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autopilot.contract.errors import InvalidRequest
+from autopilot.contract.port import Claims, RuntimeRequest
 from autopilot.runtime import append_body, strict_json
+from autopilot.runtime.ledger_rows import Draft, Worker, frame_of, frames_of
+from autopilot.runtime.settings import RuntimeSettings
 
 ODD = st.sampled_from([None, True, False, 0, 1, -1, 2**53 - 1, 2**53, 1.0, "", "x", "a b", "é", "a\n", "\x7f", [], {}])
 SOUND = {
@@ -33,8 +39,16 @@ NESTED = st.recursive(
 )
 
 
+SETTINGS = RuntimeSettings(digest_key=b"k" * 32, delivery_key=b"k" * 32, seal_key=b"k" * 32)
+
+
+def request(body: str) -> RuntimeRequest:
+    return RuntimeRequest(Claims(user_id=1), "POST", "/workers/w/events", "", {}, body.encode())
+
+
 def is_sound(items: list[dict[str, object]]) -> bool:
-    return append_body._is_sound(*([item.get(name) for item in items] for name in append_body._FIELDS))
+    events = append_body._events(msgspec.json.encode({"events": items}), is_batch=True)
+    return append_body._is_sound(events, [item.get("payload") for item in items])
 
 
 @given(st.lists(st.fixed_dictionaries(SOUND) | ITEMS, min_size=1, max_size=3))
@@ -45,6 +59,46 @@ def test_what_a_look_at_the_columns_finds_sound_has_no_fault_item_by_item(items)
 @given(st.lists(st.fixed_dictionaries(SOUND), min_size=1, max_size=3))
 def test_the_columns_are_enough_for_what_is_sound(items):
     assert is_sound(items)
+
+
+@given(st.lists(st.fixed_dictionaries(SOUND), min_size=1, max_size=3), st.sampled_from([None, 1]), st.booleans())
+def test_a_draft_has_the_fields_and_the_very_text_that_were_sent_however_they_were_written(items, indent, is_escaped):
+    body = json.dumps({"events": [dict(reversed(item.items())) for item in items]}, indent=indent)
+    if is_escaped:  # JSON may spell any character of a key so
+        body = body.replace('"event_', '"\\u0065vent_').replace('"payload"', '"p\\u0061yload"')
+
+    drafts = append_body.read(request(body), SETTINGS).drafts
+
+    assert [(draft.event_type, draft.value, draft.event_id) for draft in drafts] == [
+        (item["event_type"], item["payload"], item["event_id"]) for item in items
+    ]
+    assert all(draft.payload in body.replace("\n", " ") for draft in drafts)
+    assert [msgspec.json.decode(draft.payload) for draft in drafts] == [item["payload"] for item in items]
+
+
+@given(NESTED, st.booleans())
+def test_a_body_with_a_payload_that_is_too_deep_is_refused_and_no_other(value, is_batch):
+    event = {"event_type": "worker.event", "payload": {"": value}}
+    body = request(json.dumps({"events": [event, event]} if is_batch else {"event": event}, separators=(",", ":")))
+    shallow = msgspec.structs.replace(SETTINGS, max_depth=LIMIT)
+    if depth(value) < LIMIT:
+        append_body.read(body, shallow)
+        return
+    with pytest.raises(InvalidRequest, match="nested deeper"):
+        append_body.read(body, shallow)
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), min_size=1, max_size=4))
+def test_a_run_of_frames_reads_as_each_frame_by_itself(event_ids):
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    as_read = (1, "w", 1, None, None, None, 0, 1, 0, now, "running", now, None, None, None, "{}", None, now)
+    worker = Worker(*as_read)
+    drafts = [Draft("worker.event", '{"a":1}', {"a": 1}, event_id, "{}", '"x"') for event_id in event_ids]
+
+    frames = frames_of(worker, 7, drafts)
+
+    assert frames == [frame_of(worker, seq, draft) for seq, draft in enumerate(drafts, 7)]
+    assert [json.loads(frame)["eventId"] for frame in frames] == event_ids
 
 
 @given(NESTED)

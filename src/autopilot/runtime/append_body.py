@@ -30,14 +30,17 @@ MAX_EVENT_TYPE = 120
 MAX_EVENT_ID = 255
 EVENT_ID = re.compile(rf"[!-~]{{1,{MAX_EVENT_ID}}}")
 MAX_INTEGER = 2**53 - 1
-_FIELDS = ("event_type", "payload", "event_id", "producer_seq", "late")
-_OBJECTS, _TEXTS_ALONE, _INTEGERS = frozenset({dict, type(None)}), {str}, {int}
+_OBJECTS, _OBJECTS_ALONE, _TEXTS_ALONE, _INTEGERS = frozenset({dict, type(None)}), {dict}, {str}, {int}
 
 
 class _Event(msgspec.Struct, gc=False):
-    """One event, as far as its text is needed: the values come from the whole body's decoding."""
+    """One event with the text of its payload, of which the value comes from the whole body's decoding."""
 
+    event_type: Any = None
     payload: msgspec.Raw = msgspec.Raw(b"{}")
+    event_id: Any = None
+    producer_seq: Any = None
+    late: Any = None
 
 
 class _Body(msgspec.Struct):
@@ -45,7 +48,7 @@ class _Body(msgspec.Struct):
     events: list[_Event] | None = None
 
 
-_TEXTS = msgspec.json.Decoder(_Body)
+_BODY = msgspec.json.Decoder(_Body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +72,16 @@ def read(request: RuntimeRequest, settings: RuntimeSettings) -> AppendBody:
     strict_json.check_media(request, max_bytes=settings.max_body_bytes)
     body = strict_json.parse(request.body)
     items, is_batch = _items(body, settings)
-    columns = [[item.get(name) for item in items] for name in _FIELDS]
-    problems = [] if _is_sound(*columns) else list(_problems(items, is_batch=is_batch))
+    events = _events(request.body, is_batch=is_batch)
+    payloads = [item.get("payload") for item in items]
+    problems = [] if _is_sound(events, payloads) else list(_problems(items, is_batch=is_batch))
     generation = body.get("generation")
     if generation is not None and not _is_integer(generation, 1):
         problems.append(_fault("generation", "must be a positive integer"))
     if problems:
         raise Unprocessable(f"{problems[0]['field']} {problems[0]['message']}", details=problems)
-    texts = _texts(request.body, is_batch=is_batch)
-    _check_sizes(texts, columns[1], request.body, settings, is_batch=is_batch)
-    drafts = _drafts(request, texts, columns, settings)
+    drafts = _drafts(request, events, payloads, settings)
+    _check_sizes(drafts, request.body, settings, is_batch=is_batch)
     if sieve.may_hold_secret(request.body):
         for draft in drafts:
             _redact(draft)
@@ -93,7 +96,7 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
     if (event is None) == (not events):
         raise InvalidRequest("the body must have either event or events", reason_code="event_missing", field="event")
     items = events or [event]
-    if not all(isinstance(item, dict) for item in items):
+    if set(map(type, items)) != _OBJECTS_ALONE:
         raise InvalidRequest("an event must be an object", reason_code="not_an_object", field="event")
     if len(items) > settings.max_batch_events:
         raise PayloadTooLarge(
@@ -101,64 +104,63 @@ def _items(body: dict[str, Any], settings: RuntimeSettings) -> tuple[list[dict[s
             reason_code="too_many_events",
             limit=settings.max_batch_events,
         )
-    for item in items:
-        event_type = item.get("event_type")
-        if not isinstance(event_type, str) or not event_type.startswith("worker."):
-            raise InvalidRequest("event_type must start with worker.", reason_code="event_type", field="event_type")
+    event_types = [item.get("event_type") for item in items]
+    if set(map(type, event_types)) != _TEXTS_ALONE or not all(name.startswith("worker.") for name in set(event_types)):
+        raise InvalidRequest("event_type must start with worker.", reason_code="event_type", field="event_type")
     return items, bool(events)
 
 
-def _texts(raw: bytes, *, is_batch: bool) -> list[str]:
-    """The payloads' raw text on one line, in order; a payload that is null counts as missing."""
-    body = _TEXTS.decode(strict_json.one_line(raw))
-    events = (body.events or []) if is_batch else [body.event or _Event()]
-    return [str(event.payload, "utf-8") for event in events]
+def _events(raw: bytes, *, is_batch: bool) -> list[_Event]:
+    """The same events with the text of their payloads, on one line each."""
+    body = _BODY.decode(strict_json.one_line(raw))
+    return (body.events or []) if is_batch else [body.event or _Event()]
 
 
-def _check_sizes(
-    texts: list[str], values: list[Any], body: bytes, settings: RuntimeSettings, *, is_batch: bool
-) -> None:
+def _check_sizes(drafts: list[Draft], body: bytes, settings: RuntimeSettings, *, is_batch: bool) -> None:
     """Refuse a payload that is too large, or nested too deeply.
 
     Raises:
         PayloadTooLarge, InvalidRequest: as their names say.
     """
     if len(body) > settings.max_event_bytes:
-        for index, text in enumerate(texts):
-            if len(text.encode()) > settings.max_event_bytes:
+        for index, draft in enumerate(drafts):
+            if len(draft.payload.encode()) > settings.max_event_bytes:
                 raise PayloadTooLarge(
                     f"a payload has at most {settings.max_event_bytes} bytes",
                     reason_code="event_too_large",
                     field=f"events[{index}]" if is_batch else "event",
                     limit=settings.max_event_bytes,
                 )
-    for text, value in zip(texts, values, strict=True):
-        strict_json.check_depth(text, value, settings.max_depth)
+    flat, flat_with_lists = strict_json.flat_characters(settings.max_depth)
+    for draft in drafts:
+        size = len(draft.payload)
+        if size > flat_with_lists and (size > flat or "[" in draft.payload):
+            strict_json.check_depth(draft.payload, draft.value, settings.max_depth)
 
 
 def _drafts(
-    request: RuntimeRequest, texts: list[str], columns: list[list[Any]], settings: RuntimeSettings
+    request: RuntimeRequest, events: list[_Event], payloads: list[Any], settings: RuntimeSettings
 ) -> list[Draft]:
-    """The events as they were sent."""
+    """The events as they were sent; a payload that is null counts as missing."""
     executor = "execute" in request.claims.scopes
     digest, digests = (None, None) if executor else (AS_STORED, Digests.of(settings))
     actor = actor_of(request.claims)
     request_text = text_or_null(request.headers.get("x-request-id"))
     return [
         Draft(
-            event_type,
-            text if value else "{}",
+            event.event_type,
+            str(event.payload, "utf-8") if value else "{}",
             value or {},
-            event_id or f"server:{uuid.uuid4().hex}",
+            event.event_id or f"server:{uuid.uuid4().hex}",
             actor,
             request_text,
             digest,
             digests,
             None,
-            producer_seq if executor else None,
-            late is True,
+            event.producer_seq if executor else None,
+            event.late is True,
         )
-        for event_type, value, event_id, producer_seq, late, text in zip(*columns, texts, strict=True)
+        for event, value in zip(events, payloads, strict=True)
     ]
 
 
@@ -173,17 +175,17 @@ def _redact(draft: Draft) -> None:
     draft.digest = draft.made_digest()
 
 
-def _is_sound(
-    event_types: list[Any], payloads: list[Any], event_ids: list[Any], producer_seqs: list[Any], lates: list[Any]
-) -> bool:
+def _is_sound(events: list[_Event], payloads: list[Any]) -> bool:
     """Whether nothing can be wrong with any event, which a look at whole columns tells for nearly all."""
+    event_ids = [event.event_id for event in events]
+    producer_seqs = [event.producer_seq for event in events]
     return (
-        KNOWN_TYPES.issuperset(event_types)
+        KNOWN_TYPES.issuperset([event.event_type for event in events])
         and set(map(type, payloads)) <= _OBJECTS
         and set(map(type, event_ids)) == _TEXTS_ALONE
         and _are_identities(event_ids)
         and (_is_empty(producer_seqs) or (set(map(type, producer_seqs)) == _INTEGERS and _are_positive(producer_seqs)))
-        and _is_empty(lates)
+        and _is_empty([event.late for event in events])
     )
 
 

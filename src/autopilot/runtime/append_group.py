@@ -64,11 +64,13 @@ class Group:
 
     async def run(self) -> None:
         """Commit groups until cancelled; whoever still waits then is told that the outcome is unknown."""
+        loop = asyncio.get_running_loop()
         group: list[_Waiting] = []
         try:
             while True:
                 await self._arrived.wait()
                 while self._queue:
+                    loop.call_soon(group.clear)  # to free the one before takes a while: the database's, then
                     group = self._take()
                     await self._settle(group)
                 self._arrived.clear()

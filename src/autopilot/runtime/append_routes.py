@@ -16,6 +16,14 @@ from autopilot.runtime.settings import RuntimeSettings
 from autopilot.runtime.workers_ids import worker_id_of
 
 
+class _Item(msgspec.Struct, gc=False):
+    """What a batch's answer says of one event."""
+
+    event_id: str
+    seq: int
+    duplicate: bool
+
+
 class AppendRoutes:
     """Appends on behalf of callers."""
 
@@ -33,12 +41,8 @@ class AppendRoutes:
         body = append_body.read(request, self._settings)
         outcomes = await self._ledger.append(Batch(worker_id, request.claims, body.drafts, body.generation))
         if body.is_batch:
-            return data_response(202, [_item(outcome) for outcome in outcomes])
+            return data_response(202, [_Item(one.draft.event_id, one.seq, one.duplicate) for one in outcomes])
         return data_response(202, _single(worker_id, outcomes[0]))
-
-
-def _item(outcome: Outcome) -> dict[str, object]:
-    return {"event_id": outcome.draft.event_id, "seq": outcome.seq, "duplicate": outcome.duplicate}
 
 
 def _single(worker_id: str, outcome: Outcome) -> dict[str, object]:

@@ -242,7 +242,7 @@ def _pack(worker: Worker, spans: Sequence[Span]) -> Pack:
         " ".join([draft.event_id for draft in drafts]),
         _digests([draft.digest for draft in drafts]),
         joined,
-        f"{{{','.join(map(str, ends[1:]))}}}",
+        f"{{{str(ends[1:])[1:-1]}}}",
     )
 
 

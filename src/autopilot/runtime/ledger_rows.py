@@ -173,7 +173,7 @@ class Batch:
     @property
     def size_bytes(self) -> int:
         """What the drafts weigh in the queue."""
-        return sum(len(draft.payload) for draft in self.drafts)
+        return sum([len(draft.payload) for draft in self.drafts])
 
 
 class Outcome(msgspec.Struct, gc=False, frozen=True):
@@ -210,9 +210,12 @@ class Span:
 
 def text(value: str) -> str:
     """`value` as a JSON string."""
-    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
-        return f'"{value}"'
-    return json.dumps(value, ensure_ascii=False)
+    return f'"{value}"' if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether it stands between quotes as it is."""
+    return value.isascii() and value.isprintable() and '"' not in value and "\\" not in value
 
 
 def text_or_null(value: str | None) -> str:
@@ -277,13 +280,16 @@ def frame_of(worker: Worker, seq: int, draft: Draft) -> str:
 
 
 def frames_of(worker: Worker, first_seq: int, drafts: Sequence[Draft]) -> list[str]:
-    """The same of a run of drafts that are `worker.event`, none of them late or a report of usage."""
+    """The same of a run of one caller's drafts that are `worker.event`, none of them late or a report of usage."""
+    ids = [draft.event_id for draft in drafts]
+    quote = '"' if _is_plain("".join(ids)) else ""
+    names = ids if quote else map(text, ids)
+    first = drafts[0]
     head = f'{{"workerId":"{worker.worker_id}","seq":'
-    stamped = f',"occurredAt":"{worker.stamp}","actor":'
+    tail = f',"occurredAt":"{worker.stamp}","actor":{first.actor},"xRequestId":{first.x_request_id},"eventId":{quote}'
     return [
-        f'{head}{seq},"eventType":"worker.event","payload":{draft.payload}'
-        f'{stamped}{draft.actor},"xRequestId":{draft.x_request_id},"eventId":{text(draft.event_id)}}}'
-        for seq, draft in enumerate(drafts, first_seq)
+        f'{head}{seq},"eventType":"worker.event","payload":{draft.payload}{tail}{name}{quote}}}'
+        for seq, (draft, name) in enumerate(zip(drafts, names, strict=True), first_seq)
     ]
 
 

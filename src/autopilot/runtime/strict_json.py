@@ -71,8 +71,7 @@ def check_depth(text: str, value: object, limit: int) -> None:
     Raises:
         InvalidRequest: too deep.
     """
-    level_characters = len('{"":}') if "[" not in text else len("[]")  # what a level takes at the least
-    if len(text) <= limit * level_characters or text.count("{") + text.count("[") <= limit:
+    if len(text) <= flat_characters(limit)["[" in text] or text.count("{") + text.count("[") <= limit:
         return
     level = [value]
     for _ in range(limit):
@@ -80,6 +79,11 @@ def check_depth(text: str, value: object, limit: int) -> None:
         if not level:
             return
     raise InvalidRequest(f"nested deeper than {limit}", reason_code="too_deep", limit=limit)
+
+
+def flat_characters(limit: int) -> tuple[int, int]:
+    """A text of no more characters can't be nested deeper than `limit`: one without lists, and any."""
+    return limit * len('{"":}'), limit * len("[]")  # what a level takes at the least
 
 
 def one_line(raw: bytes) -> str:
