@@ -43,6 +43,23 @@ async def test_only_the_last_thing_asked_for_counts(installation):
     assert [worker.worker_id for worker in search.among(())] == ["w1"]
 
 
+@pytest.mark.parametrize(
+    ("state", "asked"),
+    [("stopped", {"status": "stopped"}), ("idle", {"status": "running", "activity": "idle"}), ("", {})],
+)
+async def test_what_a_worker_does_is_asked_of_those_that_run(installation, monkeypatch, state, asked):
+    client = await client_with(installation)
+    queries = []
+
+    async def note(**query):
+        queries.append({name: query[name] for name in ("status", "activity") if query.get(name)})
+        raise NetworkError("noted", reason_code="connect")
+
+    monkeypatch.setattr(client, "list_workers", note)
+    await WorkerSearch(client, lambda: None).ask(Wanted(words="w", state=state))
+    assert queries == [asked]
+
+
 async def test_a_server_that_cant_be_asked_leaves_what_was_found_here(installation, monkeypatch):
     client = await client_with(installation, "alpha")
     known = (await client.list_workers()).workers
@@ -58,11 +75,13 @@ async def test_a_server_that_cant_be_asked_leaves_what_was_found_here(installati
 
 
 async def test_what_fits_here_is_what_the_server_finds(installation):
-    client = await client_with(installation, "alpha", "beta gamma", "gamma")
+    client = await client_with(installation, "alpha", "beta gamma", "gamma", "Cafe\u0301 \ufb01ne")
     known = (await client.list_workers()).workers
     for wanted in (
         Wanted(words="gamma beta"),
         Wanted(words="GAM"),
+        Wanted(words="CAF\u00c9 fine"),
+        Wanted(words="gamma " * 100),
         Wanted(state="running"),
         Wanted(state="unknown"),
         Wanted(state="stopped"),

@@ -11,6 +11,7 @@ from tests.api.contract.world import Person, announce
 from tests.ios.worker_desk import Desk, desk
 from tests.waiting import until
 
+from autopilot.client.acts import ActView
 from autopilot.client.app_core import AppCore
 
 pytestmark = pytest.mark.slow
@@ -91,6 +92,32 @@ async def test_where_the_owner_is_asked_for_nobody_else_writes_or_stops(
         at.hand.owner = True
         await at.phone.tap("stop")
         await until(lambda: len(at.core.acts.view) == 1)
+
+
+async def test_nor_asks_for_a_sign_of_life_sends_anything_again_or_takes_it_back(
+    ada: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(AppCore, "asks_for_owner", True)
+    async with desk(ada, tmp_path) as at:
+        await until(lambda: at.phone.has("say"))
+        await at.phone.type("say", "Hello.")
+        await at.phone.tap("send")
+        await until(lambda: at.core.acts.view and at.core.acts.view[0].view.phase == "waiting")
+        [act] = at.core.acts.view
+        await until(lambda: at.phone.has(f"take-back-{act.request_id}"))
+        at.hand.owner = False
+        await at.phone.tap(f"take-back-{act.request_id}")
+        await at.phone.waits_for("did not recognise its owner")
+        assert (await at.core.client.receipt(ada.worker_id, act.request_id)).state == "accepted"
+        act._became(ActView("unknown", attempts=1))
+        monkeypatch.setattr(at.core.acts, "begin", lambda _act: pytest.fail("nobody may send it again"))
+        await until(lambda: at.phone.has(f"again-{act.request_id}"))
+        await at.phone.tap(f"again-{act.request_id}")
+        await opened(at, "connect")
+        await until(lambda: at.phone.has("connect"))
+        await until(lambda: not at.phone.find("connect").disabled)
+        await at.phone.tap("connect")
+        assert at.core.acts.view == (act,)
 
 
 # A request by hand.

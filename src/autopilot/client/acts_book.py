@@ -27,7 +27,7 @@ from autopilot.client.clock import within
 from autopilot.client.handshake import HandshakeClient
 from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview
-from autopilot.contract.errors import Conflict, InvalidRequest
+from autopilot.client.saying import interrupted, said
 
 KEPT = 100
 LOOK_SECONDS = 5.0
@@ -61,7 +61,7 @@ class Acts(Observable[tuple[Act, ...]]):
         Raises:
             InvalidRequest: `nothing_said`.
         """
-        return self.request(worker_id, "turn/start", _words(text))
+        return self.request(worker_id, *said("send", text))
 
     def steer(self, worker_id: str, text: str, turn_id: str | None) -> Act:
         """A message into this turn, and no other.
@@ -70,9 +70,7 @@ class Acts(Observable[tuple[Act, ...]]):
             InvalidRequest: `nothing_said`.
             Conflict: `turn_ended`: none runs.
         """
-        if not turn_id:
-            raise Conflict("no turn runs that could be steered", reason_code="turn_ended")
-        return self.request(worker_id, "turn/steer", _words(text) | {"expectedTurnId": turn_id})
+        return self.request(worker_id, *said("steer", text, turn_id or ""))
 
     def queue(self, worker_id: str, text: str) -> Act:
         """A message for after the turn that runs.
@@ -80,7 +78,7 @@ class Acts(Observable[tuple[Act, ...]]):
         Raises:
             InvalidRequest: `nothing_said`.
         """
-        return self.request(worker_id, "thread/queue/add", _words(text))
+        return self.request(worker_id, *said("queue", text))
 
     def interrupt(self, worker_id: str, turn_id: str | None) -> Act:
         """End this turn.
@@ -88,9 +86,7 @@ class Acts(Observable[tuple[Act, ...]]):
         Raises:
             Conflict: `no_turn_runs`.
         """
-        if not turn_id:
-            raise Conflict("no turn runs that could be interrupted", reason_code="no_turn_runs")
-        return self.request(worker_id, "turn/interrupt", {"turnId": turn_id})
+        return self.request(worker_id, *interrupted(turn_id or ""))
 
     def request(self, worker_id: str, method: str, params: dict[str, Any] | None = None) -> Act:
         """Any method, of a worker."""
@@ -123,8 +119,10 @@ class Acts(Observable[tuple[Act, ...]]):
         self, approval_id: str, option_id: str, *, content: dict[str, Any] | None = None, message: str | None = None
     ) -> Act:
         """Answer a question with one of its options."""
-        said = {"option_id": option_id, "content": content, "message": message}
-        return self.begin(DecideAct(self._client, Deed("approval/decide", "approval", approval_id, said), approval_id))
+        answer = {"option_id": option_id, "content": content, "message": message}
+        return self.begin(
+            DecideAct(self._client, Deed("approval/decide", "approval", approval_id, answer), approval_id)
+        )
 
     def handshake(self, worker_id: str, *, machine_id: str | None = None) -> HandshakeAct:
         """Prove that this device and the worker's companion are connected."""
@@ -222,9 +220,3 @@ class Acts(Observable[tuple[Act, ...]]):
 
     def _seen(self) -> tuple[Act, ...]:
         return tuple(self._acts)
-
-
-def _words(text: str) -> dict[str, Any]:
-    if not text.strip():
-        raise InvalidRequest("there is nothing to send yet", reason_code="nothing_said")
-    return {"input": [{"type": "text", "text": text}]}

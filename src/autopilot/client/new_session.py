@@ -19,6 +19,7 @@ from autopilot.client.presenters import machines as words
 from autopilot.client.presenters import new_session as said
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.receipts import state_of
+from autopilot.client.saying import said as words_said
 from autopilot.contract import Machine, WorkerSummary
 from autopilot.contract.errors import AutopilotError, Conflict, NotFound
 
@@ -225,9 +226,9 @@ async def say_first_words(client: RuntimeCodexClient, draft: Draft, worker_id: s
     prompt = draft.prompt.strip()
     try:
         if prompt:
-            params = {"input": [{"type": "text", "text": prompt}]}
+            method, params = words_said("send", prompt)
             request_id = f"{draft.request_id}-turn"
-            await client.request(worker_id, "turn/start", params, request_id=request_id, wait_ms=0)
+            await client.request(worker_id, method, params, request_id=request_id, wait_ms=0)
         else:
             await client.worker(worker_id)
     except NotFound:

@@ -15,6 +15,7 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.presenters import standing
 from autopilot.contract import WorkerSummary
 from autopilot.contract.errors import AutopilotError
+from autopilot.contract.worker_search import MOST_CHARACTERS, words_of
 
 PAUSE_SECONDS = 0.3
 """After the last key."""
@@ -72,6 +73,7 @@ class WorkerSearch:
         if wanted.is_all:
             return
         await self._client.clock.sleep(PAUSE_SECONDS)
+        asked = standing.wanted(wanted.state)
         workers: list[WorkerSummary] = []
         before: str | None = None
         for _page in range(MOST_PAGES):
@@ -79,9 +81,9 @@ class WorkerSearch:
                 return
             try:
                 page = await self._client.list_workers(
-                    status=wanted.state if wanted.state in standing.STATUSES else None,
-                    activity=wanted.state if wanted.state in standing.ACTIVITIES else None,
-                    search=wanted.words.strip() or None,
+                    status=asked.get("status"),
+                    activity=asked.get("activity"),
+                    search=wanted.words.strip()[:MOST_CHARACTERS] or None,
                     machine_id=wanted.machine_id or None,
                     backend=wanted.backend or None,
                     before=before,
@@ -112,18 +114,11 @@ class WorkerSearch:
 
 def fits(worker: WorkerSummary, wanted: Wanted) -> bool:
     """Whether a worker that is known is what is asked for, as the server would say."""
-    places = (
-        worker.title.value if worker.title else "",
-        worker.preview.value if worker.preview else "",
-        worker.cwd.value if worker.cwd else "",
-        worker.workspace_ref or "",
-        worker.worker_id,
-    )
-    text = "\n".join(place for place in places if place).casefold()
+    text = standing.searched(worker)
     machine_id = worker.machine.machine_id if worker.machine else ""
     backend = worker.backend.kind if worker.backend else ""
     return (
-        all(word in text for word in wanted.words.casefold().split())
+        all(word in text for word in words_of(wanted.words[:MOST_CHARACTERS]))
         and wanted.state in ("", standing.activity(worker)[0])
         and wanted.machine_id in ("", machine_id)
         and wanted.backend in ("", backend)

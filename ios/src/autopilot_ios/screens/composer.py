@@ -18,7 +18,7 @@ from autopilot.contract import WorkerSnapshot
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
+from autopilot_ios.screens.phones import PhoneWays, copies, if_theirs
 from autopilot_ios.screens.receipts import receipt
 
 SHOWN = 2
@@ -127,8 +127,8 @@ class Composer:
         return receipt(
             act,
             on_copy=copies(self._phone, self._say),
-            on_again=self._again,
-            on_take_back=self._take_back,
+            on_again=lambda act: self._guarded(lambda: self._again(act))(),
+            on_take_back=lambda act: self._guarded(lambda: self._take_back(act))(),
             on_dismiss=self._dismiss,
         )
 
@@ -141,10 +141,7 @@ class Composer:
         """Do it, once the phone knows its owner, where that is asked for."""
 
         async def guarded() -> None:
-            if await is_theirs(self._core, self._phone, REASON):
-                do()
-            else:
-                self._say(NOT_OWNER)
+            await if_theirs(self._core, self._phone, REASON, self._say, do)
 
         return guarded
 

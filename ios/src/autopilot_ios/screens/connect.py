@@ -12,9 +12,10 @@ from autopilot.client.presenters import connecting, standing
 from autopilot.client.presenters.connecting import Connection
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import PhoneWays
+from autopilot_ios.screens.phones import PhoneWays, if_theirs
 
 LOOK_SECONDS = 1.0
+REASON = "Ask a companion for a sign of life"
 
 
 class ConnectScreen(Screen):
@@ -62,7 +63,10 @@ class ConnectScreen(Screen):
                 felt = act
                 await (self._phone.succeeded() if act.view.phase == "done" else self._phone.failed())
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
+        await if_theirs(self._core, self._phone, REASON, self.stage.say, self._ask)
+
+    def _ask(self) -> None:
         self._act = self._core.acts.handshake(self._worker_id)
         self._draw()
 

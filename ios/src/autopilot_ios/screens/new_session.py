@@ -20,7 +20,7 @@ from autopilot.contract import Machine
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
 from autopilot_ios.screens.hands import ActingCore
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, is_theirs, trouble
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, if_theirs, is_theirs, trouble
 
 REASON = "Start a session of Codex"
 
@@ -276,7 +276,7 @@ class NewSessionScreen(Screen):
             wait = ft.Row([ft.CupertinoActivityIndicator(radius=12)], alignment=ft.MainAxisAlignment.CENTER)
             return [ft.Semantics(content=wait, label="Asking the machine", live_region=True)]
         if progress is not None and progress.is_under_way:
-            return [blocks.button("Take it back", key="take-back", on_click=self._store.take_back)]
+            return [blocks.button("Take it back", key="take-back", on_click=self._take_back)]
         if progress is not None and progress.worker_id is not None:
             return [blocks.button("Open the session", key="open", kind="primary", on_click=self._open)]
         return [
@@ -289,6 +289,9 @@ class NewSessionScreen(Screen):
                 disabled=not view.may_start,
             )
         ]
+
+    async def _take_back(self) -> None:
+        await if_theirs(self._core, self._hands, REASON, self.stage.say, self._store.take_back)
 
     async def _start(self) -> None:
         self._is_unknown = not await is_theirs(self._core, self._hands, REASON)

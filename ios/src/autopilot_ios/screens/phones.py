@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from inspect import isawaitable
+from typing import Any, Protocol
 
 import flet as ft
 
@@ -62,6 +63,16 @@ def copies(phone: PhoneWays, say: Callable[[Label], None]) -> Callable[[str], Aw
         say(Label("Copied"))
 
     return copy
+
+
+async def if_theirs(
+    core: Guarded, phone: PhoneWays, reason: str, say: Callable[[Label], object], do: Callable[[], Any]
+) -> None:
+    """Do it, where whoever holds the phone may; else say that nothing was done."""
+    if not await is_theirs(core, phone, reason):
+        say(NOT_OWNER)
+    elif isawaitable(made := do()):
+        await made
 
 
 def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any
 
 import flet as ft
 
@@ -48,9 +50,9 @@ def receipt(
     )
     doings: list[ft.Control] = []
     if view.may_send and view.phase != "idle":
-        doings.append(_small("Send again", f"again-{act.request_id}", lambda: on_again(act)))
+        doings.append(_small("Send again", f"again-{act.request_id}", _done(on_again, act)))
     if on_take_back is not None and _can_take_back(act):
-        doings.append(_small("Take back", f"take-back-{act.request_id}", lambda: on_take_back(act)))
+        doings.append(_small("Take back", f"take-back-{act.request_id}", _done(on_take_back, act)))
     if on_dismiss is not None and (view.has_ended or view.phase == "refused"):
         doings.append(
             blocks.icon_button(
@@ -77,6 +79,16 @@ def receipt(
 def _can_take_back(act: Act) -> bool:
     result = act.view.result
     return isinstance(result, Receipt | RequestOutcome) and result.state == "accepted" and act.deed.target == "worker"
+
+
+def _done(what: Callable[[Act], Any], act: Act) -> blocks.Click:
+    """A touch, which waits where that takes time: Flet awaits nothing that a lambda hands back."""
+
+    async def touched() -> None:
+        if isawaitable(made := what(act)):
+            await made
+
+    return touched
 
 
 def _small(text: str, key: str, on_click: blocks.Click) -> ft.Control:

@@ -13,7 +13,7 @@ from autopilot.client.presenters import requesting, visible
 from autopilot.contract import Receipt, RequestOutcome
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, if_theirs, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 REASON = "Send a request to Codex"
@@ -60,9 +60,6 @@ class RequestScreen(Screen):
         """See Screen."""
         async for _acts in self._core.acts.changes():
             self._draw_answers()
-            for act in self._sent:
-                if act.view.has_ended and isinstance(act.view.result, RequestOutcome):
-                    await act.look()  # the receipt has the answer
 
     # The method.
 
@@ -136,6 +133,9 @@ class RequestScreen(Screen):
         self._draw_answers()
         await self._phone.succeeded()
 
+    async def _send_again(self, act: Act) -> None:
+        await if_theirs(self._core, self._phone, REASON, self.stage.say, lambda: self._core.acts.begin(act))
+
     # What came of it.
 
     def _draw_answers(self) -> None:
@@ -147,7 +147,7 @@ class RequestScreen(Screen):
         update(self._answers)
 
     def _answered(self, act: Act) -> list[ft.Control]:
-        row = receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._core.acts.begin)
+        row = receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._send_again)
         result = act.view.result
         if not isinstance(result, Receipt | RequestOutcome) or not act.view.has_ended:
             return [row]

@@ -12,7 +12,7 @@ from autopilot.client.presenters.labels import Label
 from autopilot.contract import Receipt, StoppedWorker
 from autopilot_ios.look import blocks
 from autopilot_ios.screen import Screen, update
-from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, is_theirs
+from autopilot_ios.screens.phones import NOT_OWNER, PhoneWays, copies, if_theirs, is_theirs
 from autopilot_ios.screens.receipts import receipt
 
 REASON = "Stop a session of Codex"
@@ -85,6 +85,9 @@ class StopScreen(Screen):
         self._act = self._core.acts.stop(self._worker_id, reason=reason, force=bool(self._force.value))
         self._draw()
 
+    async def _send_again(self, act: Act) -> None:
+        await if_theirs(self._core, self._phone, REASON, self.stage.say, lambda: self._core.acts.begin(act))
+
     def _draw(self) -> None:
         act = self._act
         now = None if act is None else (act, act.view)
@@ -102,7 +105,7 @@ class StopScreen(Screen):
             parts.append(blocks.words(stops.ended(result).text, size=20, strong=True))
         elif has_it:
             parts.append(blocks.words(said.label(act.view).text, size=20, strong=True))
-        parts.append(receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._core.acts.begin))
+        parts.append(receipt(act, on_copy=copies(self._phone, self.stage.say), on_again=self._send_again))
         if has_it:
             parts.append(blocks.button("Close", key="close", kind="primary", on_click=self.stage.pop))
         self._result.content = blocks.column(parts, gap=14)
