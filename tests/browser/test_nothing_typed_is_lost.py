@@ -86,3 +86,16 @@ async def test_a_policy_that_was_not_put_in_force_says_that_it_is_back_and_can_b
     await expect(text).to_have_value("")
     await ada.visit.open("/policy")
     await expect(text).to_have_value("")
+
+
+async def test_words_for_one_of_two_questions_stay_with_it_when_the_screen_comes_anew(ada: Desk):
+    asked = [await ada.ask(number, **QUESTION) for number in (1, 2)]
+    page = await ada.visit.open("/inbox")
+    first, second = (page.locator(f"[id='ap-{one}']") for one in asked)
+    await second.get_by_text("Decline with words").click()
+    await second.get_by_label("What Codex should do instead").fill("Not the second one.")
+    await page.evaluate("document.getElementById('screen').dataset.before = 'yes'")
+    await page.get_by_role("button", name="Resync").click()
+    await expect(page.locator("#screen:not([data-before])")).to_be_visible()
+    await expect(second.locator("textarea")).to_have_value("Not the second one.")
+    await expect(first.locator("textarea")).to_have_value("")

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -145,8 +146,17 @@ async def test_a_passkey_proves_anew(world: World, ada: Browser):
 async def test_a_page_that_takes_a_proof_leads_to_it_and_back(ada: Browser):
     page = await ada.get("/step-up/page?next=/audit")
     assert page.one("div", class_="proof").attributes["data-proof-next"] == "/audit"
-    page = await ada.get("/step-up/page?next=//evil.example")
+
+
+@pytest.mark.parametrize(
+    "told", ["//evil.example", "/\\evil.example", "/\t/evil.example", "/\r\n/evil.example", "evil"]
+)
+async def test_nobody_is_led_elsewhere_whatever_a_link_says_is_next(world: World, ada: Browser, told: str):
+    page = await ada.get(f"/step-up/page?next={quote(told, safe='')}")
     assert page.one("div", class_="proof").attributes["data-proof-next"] == "/"
+    async with httpx2.AsyncClient(base_url=world.api.url, trust_env=False) as nobody:
+        page = parsed((await nobody.get("/sign-in", params={"next": told})).text)
+    assert {one.attributes["value"] for one in page.all("input", name="next")} == {"/"}
 
 
 # Pairing this browser.

@@ -45,16 +45,17 @@ class Board:
             AutopilotError: the events that are missing can't be had.
         """
         async with self._filling:
-            if self._timeline is None or latest_seq - self._timeline.seq > HISTORY_EVENTS:
-                self._timeline = await _folded(client, self.worker_id, latest_seq)
+            timeline = self._timeline
+            if timeline is None or latest_seq - timeline.seq > HISTORY_EVENTS:
+                timeline = self._timeline = await _folded(client, self.worker_id, latest_seq)
                 self._changes.clear()
-            while self._timeline.seq < latest_seq:
-                events = await client.events(self.worker_id, after=self._timeline.seq, limit=PAGE_EVENTS)
+            while timeline.seq < latest_seq:  # who forgets it meanwhile leaves it to who asks now
+                events = await client.events(self.worker_id, after=timeline.seq, limit=PAGE_EVENTS)
                 if not events:
                     break
                 for event in events:
-                    self._apply(self._timeline, event)
-            return self._timeline
+                    self._apply(timeline, event)
+            return timeline
 
     async def changed_by(self, client: RuntimeCodexClient, event: Envelope) -> tuple[Item, ...]:
         """The items that an event made or changed, as they were after it.

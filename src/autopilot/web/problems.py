@@ -44,11 +44,11 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
         notice.headers["hx-retarget"], notice.headers["hx-reswap"] = "#notices", "beforeend"
         return notice
     told = errors.trouble(error, reading=request.method == "GET")
-    again = told.way not in _POINTLESS
+    again = request.method == "GET" and told.way not in _POINTLESS  # a form's address can't be gone to
     body = [
         h.h1[told.sentence.removesuffix(".")],
         h.p[told.hint],
-        h.a(".button.primary", href=request.url.path)["Try again"] if again else None,
+        h.a(".button.primary", href=_path(request))["Try again"] if again else None,
         h.p[h.a(href="/")["All workers"]] if again else h.a(".button.primary", href="/")["All workers"],
         h.p(".fine")[f"Request {told.reference}"] if told.reference else None,
     ]
@@ -78,8 +78,7 @@ def _prove_first(request: Request) -> Response:
         response = Response(status_code=403)
         response.headers["x-step-up"], response.headers["hx-reswap"] = "required", "none"
         return response
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/step-up/page?next={quote(request.url.path + query, safe='')}", status_code=303)
+    return RedirectResponse(f"/step-up/page?next={quote(_path(request), safe='')}", status_code=303)
 
 
 def _sign_in(request: Request) -> Response:
@@ -88,9 +87,12 @@ def _sign_in(request: Request) -> Response:
         response = Response(status_code=200)
         response.headers["hx-redirect"] = sign_in_path(here.path + (f"?{here.query}" if here.query else ""))
         return response
-    target = request.url.path if request.method == "GET" else "/"
-    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
-    return RedirectResponse(sign_in_path(target + query), status_code=303)
+    return RedirectResponse(sign_in_path(_path(request) if request.method == "GET" else "/"), status_code=303)
+
+
+def _path(request: Request) -> str:
+    """What was asked for, whole."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def sign_in_path(after: str) -> str:

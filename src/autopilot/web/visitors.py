@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ SECURE_COOKIE = "__Host-autopilot"
 TOKENS_KEPT = 2000
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf"
+_LOCAL = re.compile(r"/(?![/\\])[^\x00-\x1f\x7f]*")
 LOOPBACK = ("localhost", "127.", "[::1]")
 
 
@@ -212,7 +214,8 @@ def path_for(worker_id: str, *rest: str) -> str:
 
 
 def local_path(written: str | None) -> str:
-    """Where to go after signing in: a path of ours, whatever was asked for."""
-    if not written or not written.startswith("/") or written.startswith(("//", "/\\")) or "\n" in written:
-        return "/"
-    return written
+    """Where to go after signing in: a path of ours, whatever was asked for.
+
+    Browsers read a backslash as a slash, and leave tabs and line ends out before they read.
+    """
+    return written if written and _LOCAL.fullmatch(written) else "/"

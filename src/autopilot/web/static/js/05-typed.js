@@ -2,9 +2,14 @@
 /* Nothing typed is ever lost: what stands in an element that is replaced goes on in the new one, or is kept beside it. */
 const Typed = (() => {
   const FIELDS = "input[name]:not([type=hidden]), textarea[name], select[name]";
-  const same = (field, root) => [...root.querySelectorAll(FIELDS)].find((one) => one.name === field.name && one.type === field.type && (!["radio", "checkbox"].includes(one.type) || one.value === field.value));
-  const isTouched = (field) => ["radio", "checkbox"].includes(field.type) ? field.checked !== field.defaultChecked : field.value !== (field.defaultValue ?? "");
-  const words = (root) => [...root.querySelectorAll("textarea[name], input[name]:not([type=hidden], [type=password], [type=radio], [type=checkbox])")].filter((one) => isTouched(one) && one.value.trim()).map((one) => one.value);
+  const isChoice = (field) => ["radio", "checkbox"].includes(field.type);
+  /* Forms of a kind ask by the same names, one for each question or device: where a form goes tells it from the others. */
+  const owner = ({ form }) => form && (form.getAttribute("id") ?? form.getAttribute("hx-post") ?? form.getAttribute("action"));
+  const same = (field, root) => [...root.querySelectorAll(FIELDS)].find((one) => one.name === field.name && one.type === field.type && owner(one) === owner(field) && (!isChoice(one) || one.value === field.value));
+  const first = (select) => [...select.options].find((option) => option.defaultSelected) ?? select.options[0];
+  const isTouched = (field) => isChoice(field) ? field.checked !== field.defaultChecked : field.value !== ((field.matches("select") ? first(field)?.value : field.defaultValue) ?? "");
+  const written = (root) => [...root.querySelectorAll("textarea[name], input[name]:not([type=hidden], [type=password], [type=radio], [type=checkbox])")].filter((one) => isTouched(one) && one.value.trim());
+  const words = (root) => written(root).map((one) => one.value);
   const keep = (said, after) => {
     if (!said.length || !after) return;
     const box = document.createElement("details");
@@ -17,13 +22,14 @@ const Typed = (() => {
     after.append(box);
   };
   const move = (before, after) => {
-    const lost = words(before).length && !after.querySelector(FIELDS);
+    const lost = written(before).filter((field) => !same(field, after)).map((field) => field.value);
     before.querySelectorAll(FIELDS).forEach((field) => {
       const next = same(field, after);
       if (!next || !isTouched(field)) return;
-      if (["radio", "checkbox"].includes(field.type)) next.checked = field.checked; else next.value = field.value;
+      if (isChoice(field)) next.checked = field.checked;
+      else if (!next.matches("select") || [...next.options].some((option) => option.value === field.value)) next.value = field.value;
     });
-    if (lost) keep(words(before), after);
+    keep(lost, after);
   };
   /* False where the old element has to stay, because somebody is typing in it. */
   const carry = (before, after) => {
