@@ -39,6 +39,8 @@ COLLECT = (20_000, 20, 50)
 """When Python looks for garbage. A full timeline has some ten thousand controls: looking through them for every few
 hundred new objects, as it does unasked, costs more than drawing an event (bench/ios.py)."""
 AWAY = frozenset({ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE, ft.AppLifecycleState.DETACH})
+HIDDEN = AWAY | {ft.AppLifecycleState.INACTIVE}
+"""The system may show its screen to anybody: the app switcher does, from the first moment on that it is inactive."""
 BACK = frozenset({ft.AppLifecycleState.SHOW, ft.AppLifecycleState.RESUME, ft.AppLifecycleState.RESTART})
 
 
@@ -171,6 +173,10 @@ class App:
         shell = ways.shell
 
         async def life(event: ft.AppLifecycleStateChangeEvent) -> None:
+            if event.state in HIDDEN and core.asks_for_owner:
+                shell.cover()
+            elif event.state is ft.AppLifecycleState.RESUME:
+                shell.uncover()
             if event.state in AWAY:
                 shell.sleep()
                 await core.background()

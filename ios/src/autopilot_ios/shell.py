@@ -20,6 +20,7 @@ from autopilot.client.presenters import visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, palette
+from autopilot_ios.look.cover import Cover
 from autopilot_ios.screen import Screen, update
 
 WIDE_POINTS = 760
@@ -79,8 +80,13 @@ class Shell:
     _asked: list[ft.DialogControl] = field(default_factory=list, init=False)
     """Questions and sheets that may still stand before everything, the last one on top."""
 
+    _cover: Cover = field(init=False)
+    _said: ft.SnackBar | None = field(default=None, init=False)
+    """What was said in passing last."""
+
     def __post_init__(self) -> None:
         self._stacks = [[] for _ in self.tabs]
+        self._cover = Cover(self.page)
 
     # The stage.
 
@@ -128,7 +134,9 @@ class Shell:
             action=ft.SnackBarAction(button, text_color=palette.TINT, on_click=on_click) if button else None,
             shape=ft.RoundedRectangleBorder(radius=blocks.RADIUS),
         )
+        self._said = bar
         self.page.show_dialog(bar)
+        self._stay_covered()
 
     def ask(self, dialog: ft.CupertinoAlertDialog) -> None:
         """See Stage."""
@@ -170,6 +178,7 @@ class Shell:
     def _put_before(self, dialog: ft.DialogControl) -> None:
         self._asked = [*(one for one in self._asked if one.open), dialog]
         self.page.show_dialog(dialog)
+        self._stay_covered()
 
     # What the app tells it.
 
@@ -215,11 +224,20 @@ class Shell:
         self.sleep()
         while self.page.pop_dialog() is not None:
             pass
+        self.uncover()
 
     def wake(self) -> None:
         """It is seen again."""
         self._awake = True
         self._run_visible()
+
+    def cover(self) -> None:
+        """Nothing of it is to be seen in the app switcher: until `uncover`."""
+        self._cover.put([*self._asked, *([self._said] if self._said is not None else [])])
+
+    def uncover(self) -> None:
+        """It is before its owner again."""
+        self._cover.take()
 
     def show(self) -> None:
         """Bring the page to what is to be seen."""
@@ -231,6 +249,7 @@ class Shell:
             self._tell_warning(shown, is_drawn=False)
         self._run_visible()
         self.page.update()
+        self._stay_covered()
 
     async def refresh(self) -> None:
         """Have what is seen look now."""
@@ -238,6 +257,10 @@ class Shell:
             await shown.screen.refresh()
 
     # Inside.
+
+    def _stay_covered(self) -> None:
+        if self._cover.is_on:
+            self.cover()
 
     @property
     def _stack(self) -> list[Shown]:

@@ -9,7 +9,9 @@ from autopilot.contract import VERSION
 from autopilot.contract.errors import AutopilotError
 
 ASKS = "Ask for Face ID"
-ASKS_ABOUT = "Before anything is asked, answered, stopped or changed. Looking needs none."
+ASKS_ABOUT = (
+    "Before anything is asked, answered, stopped or changed. Looking needs none; the app switcher shows nothing."
+)
 NO_FACE = "This device has neither Face ID nor a passcode to ask for."
 CHANGING = "Change who has to be recognised"
 TOLD = "By the app while it is open; by the web app on the home screen meanwhile."
