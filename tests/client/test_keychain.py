@@ -171,7 +171,7 @@ async def test_signing_out_wipes_everything_of_ours_and_nothing_else(storage, cl
         await store.keychain.cache_key()
         await store.keychain.device_id()
         await store.keychain.put(Kept.SERVER, "https://a.example")
-        await store.keychain.put(Kept.PAIRING, "{}")
+        await store.keychain.put(Kept.SETTINGS, "{}")
         await store.keychain.put(Kept.SETTINGS, "{}")
         assert set(storage.held) == {*(kept.value for kept in Kept), "somebody.else"}
         await session.sign_out()

@@ -27,14 +27,12 @@ async def paired(installation, store):
     phone = await installation.stack.enter_async_context(Session(installation.url, store, surface="ios"))
     joiner = Joiner(phone._http, device, WriteSigner(ed25519.new_seed(), store.keychain.clock.now))
     await joiner.claim(started.secret)
-    await store.keychain.put(Kept.PAIRING, joiner.saved())
     shown = None
     while shown is None:
         await approver.step()
         shown = words_of(await joiner.step())
     await approver.accept(shown)
     await joiner.collect(store)
-    await store.keychain.put(Kept.PAIRING, None)
     return phone
 
 

@@ -44,8 +44,6 @@ class Kept(StrEnum):
     """What this installation of the app calls itself."""
     SERVER = "autopilot.server"
     """The address of the installation."""
-    PAIRING = "autopilot.pairing"
-    """A pairing that is under way (`Joiner.saved`), for an app that is ended meanwhile."""
     SETTINGS = "autopilot.settings"
     """What a person chose for this app (`AppSettings`); no secret, but nobody else is to change it."""
 

@@ -36,7 +36,6 @@ from autopilot.contract import (
     GuestSession,
     PasskeyCeremony,
     RefreshBody,
-    SignedIn,
     SignInByPasskey,
     SsoOffer,
     SteppedUp,
@@ -313,19 +312,19 @@ class Session:
 
         Raises:
             Unauthorized: not this code, or no longer.
-            NetworkError: as `renew`; the code was not used.
+            NetworkError: `store_busy`: the code was not used; else its `outcome` says whether it may have been.
         """
-        async with self._alone():
-            seed = ed25519.new_seed() if with_key else None
-            said = VerifyCode(
+
+        def said(public_key: str | None) -> VerifyCode:
+            return VerifyCode(
                 email=email,
                 code=code,
                 device_name=device_name,
                 device_platform=device_platform,
-                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+                public_key=public_key,
             )
-            signed_in = await self._opened("auth.verify", "/api/auth/verify", encode(said), seed)
-        return signed_in.user
+
+        return await self._come_in("auth.verify", "/api/auth/verify", said, with_key=with_key)
 
     async def begin_passkey_sign_in(self) -> PasskeyCeremony:
         """What to hand to an authenticator that is to say who is there: `options`, as WebAuthn's JSON.
@@ -351,17 +350,18 @@ class Session:
         Raises:
             Unauthorized: `passkey_refused`.
         """
-        async with self._alone():
-            seed = ed25519.new_seed() if with_key else None
-            said = SignInByPasskey(
+        answer = session_answers.message_of(AssertionCredential, credential)
+
+        def said(public_key: str | None) -> SignInByPasskey:
+            return SignInByPasskey(
                 ceremony=ceremony,
-                credential=session_answers.message_of(AssertionCredential, credential),
+                credential=answer,
                 device_name=device_name,
                 device_platform=device_platform,
-                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+                public_key=public_key,
             )
-            signed_in = await self._opened("auth.passkey", "/api/auth/passkeys/sign-in", encode(said), seed)
-        return signed_in.user
+
+        return await self._come_in("auth.passkey", "/api/auth/passkeys/sign-in", said, with_key=with_key)
 
     async def sso_provider(self) -> str | None:
         """What people call the organisation's provider; None: this server has none."""
@@ -401,26 +401,32 @@ class Session:
             Unauthorized: not this code, or no longer.
             Conflict: `not_confirmed`: nobody has signed in in the browser yet.
         """
-        async with self._alone():
-            seed = ed25519.new_seed() if with_key else None
-            said = CollectSso(
+
+        def said(public_key: str | None) -> CollectSso:
+            return CollectSso(
                 verifier=begun.verifier,
                 code=code,
                 device_name=device_name,
                 device_platform=device_platform,
-                public_key=None if seed is None else ed25519.public_key(seed).hex(),
+                public_key=public_key,
             )
-            signed_in = await self._opened("auth.sso", "/api/auth/oidc/collect", encode(said), seed)
-        return signed_in.user
 
-    async def _opened(self, operation: str, path: str, body: Any, seed: bytes | None) -> SignedIn:
-        """The session that a proof opened, kept. That it is open is said first: a store may fail when it is left."""
-        with _signing_as(None if seed is None else WriteSigner(seed, self._clock.now)):
-            reply = await self._call(operation, path, body)
-        signed_in = session_answers.signed_in(reply)
-        self._keep(self._credentials(reply, email=signed_in.user.email, device_key=seed.hex() if seed else None))
-        self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
-        return signed_in
+        return await self._come_in("auth.sso", "/api/auth/oidc/collect", said, with_key=with_key)
+
+    async def _come_in(
+        self, operation: str, path: str, said: Callable[[str | None], object], *, with_key: bool
+    ) -> User:
+        """The session that a proof opens, kept; `said`: the proof, with the public half of the device's key."""
+        async with self._alone():
+            signer = WriteSigner(ed25519.new_seed(), self._clock.now) if with_key else None
+            with _signing_as(signer):
+                reply = await self._call(operation, path, encode(said(signer.public_hex if signer else None)))
+            signed_in = session_answers.signed_in(reply)
+            device_key = signer.seed_hex if signer else None
+            self._keep(self._credentials(reply, email=signed_in.user.email, device_key=device_key))
+            # that it is open is said first: the store may fail when it is left
+            self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
+        return signed_in.user
 
     async def enter(self, secret: str) -> GuestSession:
         """Come in as a guest, by the secret of a link (what follows its `#`): this session reads what was shown.
