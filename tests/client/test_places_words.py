@@ -70,12 +70,30 @@ def test_a_plot_has_a_bar_a_day_that_fills_its_axis_and_is_said_in_words():
     shown = spend_figures.plot(BY_DAY)
     assert shown is not None
     assert (shown.title, shown.top, len(shown.bars)) == ("Tokens a day", "1 k", 3)
-    assert shown.bars[1] == spend_figures.Bar(output=0.1, fresh=0.45, cached=0.45)
-    assert shown.bars[0] == spend_figures.Bar(0, 0, 0)
+    assert shown.bars[1] == (0.1, 0.45, 0.45)
+    assert shown.bars[0] == (0, 0, 0)
     assert "1,000 tokens" in shown.spoken
     assert shown.rows == (("22 Nov", "1,000 tokens"),)
     assert shown.labels == ("21 Nov", "22 Nov", "23 Nov")
+    assert shown.parts == spend_figures.TOKENS
     assert spend_figures.plot(replace(BY_DAY, totals=NONE, groups=())) is None
+
+
+def test_models_over_time_are_columns_and_numbers_in_words():
+    used = (("2026-11-21", "large", 75), ("2026-11-21", None, 20), ("2026-11-23", "small", 5))
+    groups = tuple(
+        SpendGroup(day=day, model=model, tokens=replace(NONE, total_tokens=total)) for day, model, total in used
+    )
+    report = replace(BY_DAY, by="day_model", groups=groups, left_out=3)
+    shown = spend_figures.models(report)
+    assert shown is not None
+    assert (shown.parts, shown.top) == (("large", "Not said", "small"), "100")
+    assert shown.bars == ((0.75, 0.2, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.05))
+    assert shown.rows == (("23 Nov", "small 5"), ("21 Nov", "large 75, Not said 20"))
+    assert shown.sums == (("large", "75 tokens"), ("Not said", "20 tokens"), ("small", "5 tokens"))
+    assert shown.left_out == "3 entries of the last days are left out."
+    assert "large 75 %" in shown.spoken
+    assert spend_figures.models(replace(report, groups=groups[:1])) is None, "one is no comparison"
 
 
 def test_groups_say_their_share_and_what_is_left_out():

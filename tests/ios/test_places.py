@@ -71,6 +71,20 @@ async def test_what_was_used_is_shown_by_day_by_what_and_as_a_table(world: World
         await held.waits_for("tokens")
 
 
+async def test_models_are_compared_where_there_are_two_and_told_in_numbers(world: World, ada: Person, tmp_path: Path):
+    await use(ada, 1000)
+    async with at("spend", world, ada, tmp_path) as held:
+        await until(lambda: held.has("plot"), within_seconds=30)
+        assert not held.has("models"), "with one there is nothing to compare"
+        await use(ada, 3000, "gpt-5-codex")
+        await held.tap("days-7")
+        await until(lambda: held.has("models"), within_seconds=30)
+        assert held.shows("gpt-5-codex 75 %, gpt-5 25 %")
+        await held.tap("models-as-table")
+        await held.waits_for("3,000 tokens")
+        await held.waits_for("gpt-5-codex 3,000, gpt-5 1,000")
+
+
 # Policy.
 
 

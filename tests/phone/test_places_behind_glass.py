@@ -60,8 +60,8 @@ async def world(cluster: TestCluster) -> AsyncIterator[World]:
 async def ada(world: World) -> Person:
     """Somebody with a past."""
     made = await person(world, "ada")
-    for tokens in (1_234_567, 98_000, 420):
-        await use(made, tokens)
+    for tokens, model in ((1_234_567, "gpt-5-codex"), (698_000, "gpt-5"), (120_420, "gpt-5-mini")):
+        await use(made, tokens, model)
     policy = {"subject": "user", "format": "toml", "text": POLICY, "expected_version": 0}
     assert (await made.post("/policies", policy)).status_code == 200
 

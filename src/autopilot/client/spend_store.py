@@ -26,6 +26,8 @@ class Spent:
     """What the server said."""
 
     over_time: SpendReport
+    models: SpendReport
+    """By day and model."""
     report: SpendReport
     """By what is looked at."""
     budgets: tuple[BudgetStanding, ...]
@@ -66,13 +68,14 @@ class SpendStore(Observable[SpendView]):
         try:
             async with asyncio.TaskGroup() as group:
                 over_time = group.create_task(self._client.spend(by="day", first_day=first_day, last_day=last_day))
+                models = group.create_task(self._client.spend(by="day_model", first_day=first_day, last_day=last_day))
                 report = group.create_task(self._client.spend(by=by, first_day=first_day, last_day=last_day))
                 budgets = group.create_task(self._client.budgets())
                 prices = group.create_task(self._client.prices())
                 names = group.create_task(self._workers()) if by == "worker" else None
         except BaseExceptionGroup as errors:
             raise first_error(errors) from None
-        spent = Spent(over_time.result(), report.result(), tuple(budgets.result()), prices.result())
+        spent = Spent(over_time.result(), models.result(), report.result(), tuple(budgets.result()), prices.result())
         return spent if names is None else replace(spent, workers=names.result())
 
     async def _workers(self) -> dict[str, str]:

@@ -13,11 +13,11 @@ from autopilot.contract.errors import Unprocessable
 from autopilot.testing.spend import thread, turn, usage
 
 
-async def use(person: Person, tokens: int) -> str:
+async def use(person: Person, tokens: int, model: str = "gpt-5") -> str:
     """A machine of this person's reports so much; the worker it did it for."""
     machine, worker_id = await person.machine(), await person.open_worker()
     await lease(machine, worker_id)
-    for payload in (thread(), turn("turn-1"), usage(tokens)):
+    for payload in (thread(model=model), turn("turn-1"), usage(tokens)):
         await machine.append(worker_id, **payload)
     return worker_id
 

@@ -13,7 +13,10 @@ from autopilot_ios.look import blocks, palette
 PLOT_HEIGHT = 120.0
 MANY = 40
 """From so many columns on there is no room between them."""
-PARTS = (("Output", palette.TINT), ("Input", palette.PURPLE), ("Cached input", palette.tinted(palette.MUTED, 0.45)))
+TOKENS = (palette.TINT, palette.PURPLE, palette.tinted(palette.MUTED, 0.45))
+"""Of what a day's tokens are: the input that was cached counts least."""
+MODELS = (palette.TINT, palette.ORANGE, palette.PURPLE, palette.GREEN, palette.RED, palette.MUTED)
+"""Of models, the greatest first, all others last."""
 
 
 def tiles(figures: Sequence[Figure]) -> ft.Control:
@@ -58,24 +61,11 @@ def meter(one: Meter, *, key: str, on_click: blocks.Click | None = None) -> ft.C
     return blocks.tappable(blocks.column([*heads, bar, blocks.footnote(one.detail)], gap=6), key=key, on_click=on_click)
 
 
-def plot(shown: Plot) -> ft.Control:
-    """Columns, stacked from the bottom, with what they are of."""
+def plot(shown: Plot, colors: Sequence[ft.ColorValue]) -> ft.Control:
+    """Columns, stacked from the bottom, with what they are of; `colors`: of its parts, from the bottom."""
     spacing = 0.5 if len(shown.bars) > MANY else 2.0
     columns = ft.Row(
-        [
-            ft.Column(
-                [
-                    _piece(bar.cached, PARTS[2][1]),
-                    _piece(bar.fresh, palette.PURPLE),
-                    _piece(bar.output, palette.TINT),
-                ],
-                spacing=0,
-                expand=True,
-                alignment=ft.MainAxisAlignment.END,
-                horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
-            )
-            for bar in shown.bars
-        ],
+        [_column(shares, colors) for shares in shown.bars],
         spacing=spacing,
         height=PLOT_HEIGHT,
         vertical_alignment=ft.CrossAxisAlignment.END,
@@ -87,7 +77,7 @@ def plot(shown: Plot) -> ft.Control:
                 spacing=5,
                 tight=True,
             )
-            for name, color in PARTS
+            for name, color in zip(shown.parts, colors, strict=False)
         ],
         spacing=12,
         wrap=True,
@@ -98,8 +88,19 @@ def plot(shown: Plot) -> ft.Control:
     )
     days = ft.Row([blocks.footnote(label) for label in shown.labels], alignment=ft.MainAxisAlignment.SPACE_BETWEEN)
     line = ft.Container(height=0.5, bgcolor=palette.LINE)
-    drawn = blocks.column([head, columns, line, days, legend], gap=6)
+    drawn = blocks.column([head, blocks.column([columns, line], gap=0), days, legend], gap=6)
     return ft.Semantics(content=drawn, label=f"{shown.title}; {shown.spoken}", image=True, exclude_semantics=True)
+
+
+def _column(shares: Sequence[float], colors: Sequence[ft.ColorValue]) -> ft.Control:
+    pieces = [_piece(share, color) for share, color in zip(shares, colors, strict=False) if share]
+    return ft.Column(
+        pieces[::-1],
+        spacing=0,
+        expand=True,
+        alignment=ft.MainAxisAlignment.END,
+        horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+    )
 
 
 def _piece(share: float, color: ft.ColorValue) -> ft.Control:

@@ -10,7 +10,7 @@ import flet as ft
 from autopilot.client import spend_store
 from autopilot.client.app_core import AppCore
 from autopilot.client.presenters import spend, spend_figures
-from autopilot.client.presenters.spend_figures import Meter
+from autopilot.client.presenters.spend_figures import Meter, Plot
 from autopilot.client.spend_store import SpendStore, Spent
 from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, figures
@@ -51,6 +51,7 @@ class SpendScreen(LookingScreen):
             figures.segments(periods, str(view.days), self._of_days, key="days"),
             figures.tiles(spend_figures.totals(spent.over_time)),
             self._over_time(spent),
+            *self._models(spent),
             self._groups(spent, view.by),
             *self._budgets(spent),
             *self._limits(spent),
@@ -67,14 +68,26 @@ class SpendScreen(LookingScreen):
         shown = spend_figures.plot(spent.over_time)
         if shown is None:
             return blocks.section("Over time", [_about(spend_figures.NOTHING_USED)])
-        drawn = ft.Container(figures.plot(shown), key="plot", padding=ft.Padding(16, 12, 16, 12))
+        return self._plot("Over time", shown, figures.TOKENS, key="plot", table="as-table", note=spend_figures.DAYS_OF)
 
-        def table() -> None:
+    def _models(self, spent: Spent) -> list[ft.Control]:
+        shown = spend_figures.models(spent.models)
+        if shown is None:
+            return []
+        note = shown.left_out or None
+        return [self._plot("Models over time", shown, figures.MODELS, key="models", table="models-as-table", note=note)]
+
+    def _plot(
+        self, title: str, shown: Plot, colors: Sequence[ft.ColorValue], *, key: str, table: str, note: str | None
+    ) -> ft.Control:
+        def numbers() -> None:
+            sums = [figures.fact(name, words) for name, words in shown.sums]
             rows = [figures.fact(label, words) for label, words in shown.rows]
-            self.stage.sheet(shown.title, ft.ListView([blocks.section("", rows)], padding=16, expand=True))
+            told = [*([blocks.section("In all", sums)] if sums else []), blocks.section("", rows)]
+            self.stage.sheet(shown.title, ft.ListView([blocks.column(told, gap=18)], padding=16, expand=True))
 
-        way = blocks.row("As a table", key="as-table", on_click=table)
-        return blocks.section("Over time", [drawn, way], note=spend_figures.DAYS_OF)
+        drawn = ft.Container(figures.plot(shown, colors), key=key, padding=ft.Padding(16, 12, 16, 12))
+        return blocks.section(title, [drawn, blocks.row("As a table", key=table, on_click=numbers)], note=note)
 
     def _groups(self, spent: Spent, by: str) -> ft.Control:
         names = spent.workers if spent.report.by == "worker" else self.core.names.machines

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from autopilot.client.presenters import policies, spend
+from autopilot.client.presenters import policies, spend, spend_models
 from autopilot.client.presenters.labels import Tone
 from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.spend import Column
+from autopilot.client.presenters.spend_models import ModelColumn
 from autopilot.client.presenters.times import ago, exact
 from autopilot.contract import BudgetStanding, PriceTable, SpendGroup, SpendReport
 
@@ -23,6 +24,8 @@ SET_BY_POLICY = "A policy sets budgets."
 DAYS_OF = "Days are those of UTC."
 LIMITS_ABOUT = "What the Codex of each machine said last. Machines of one account share its limits: they don't add up."
 PRICES_ABOUT = "Codex reports tokens, never money: the installation's price table says what they cost."
+TOKENS = ("Output", "Input", "Cached input")
+"""What a day's tokens are stacked of, from the bottom."""
 LISTED = 50
 ALMOST, FULL = 90, 100
 TONES: dict[str | None, Tone] = {"warning": "warn", "exhausted": "bad"}
@@ -55,15 +58,6 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One column of a plot: shares of its height, from the bottom."""
-
-    output: float
-    fresh: float
-    cached: float
-
-
-@dataclass(frozen=True, slots=True)
 class Plot:
     """Tokens over time."""
 
@@ -72,11 +66,18 @@ class Plot:
     """What one would see."""
     top: str
     """At the top of its axis."""
-    bars: tuple[Bar, ...]
+    parts: tuple[str, ...]
+    """What its columns are stacked of, from the bottom."""
+    bars: tuple[tuple[float, ...], ...]
+    """For each column the shares of its height, from the bottom."""
     labels: tuple[str, ...]
     """Below the first, the middle and the last column."""
     rows: tuple[tuple[str, str], ...]
     """The days with any use, the latest first, and what it was."""
+    sums: tuple[tuple[str, str], ...] = ()
+    """What each part comes to on all days, where that is told nowhere else."""
+    left_out: str = ""
+    """What is not in it; empty where everything is."""
 
 
 def totals(report: SpendReport) -> tuple[Figure, ...]:
@@ -110,19 +111,42 @@ def plot(report: SpendReport) -> Plot | None:
         title="Tokens a day" if by_day else "Tokens a week",
         spoken=spend.over_time_words(shown),
         top=spend.short(top),
-        bars=tuple(_bar(one, top) for one in shown),
-        labels=tuple(one.label for one in _labelled(shown)),
+        parts=TOKENS,
+        bars=tuple(_shares(one, top) for one in shown),
+        labels=_labelled([one.label for one in shown]),
         rows=tuple((one.label, _used(one, report.currency)) for one in used),
     )
 
 
-def _bar(one: Column, top: int) -> Bar:
+def models(report: SpendReport) -> Plot | None:
+    """What each model used, of a report `by="day_model"`; None: there are not two to compare."""
+    found = spend_models.by_model(report)
+    if found is None:
+        return None
+    return Plot(
+        title=found.title,
+        spoken=found.words,
+        top=spend.short(found.top),
+        parts=found.models,
+        bars=tuple(tuple(count / found.top for count in one.tokens) for one in found.columns),
+        labels=_labelled([one.label for one in found.columns]),
+        rows=tuple((one.label, _by_each(found.models, one)) for one in reversed(found.columns) if one.total),
+        sums=tuple((name, f"{total:,} tokens") for name, total in zip(found.models, found.totals, strict=True)),
+        left_out=found.left_out,
+    )
+
+
+def _by_each(names: Sequence[str], column: ModelColumn) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in zip(names, column.tokens, strict=True) if count)
+
+
+def _shares(one: Column, top: int) -> tuple[float, ...]:
     cached = min(one.tokens.cached_input_tokens, one.tokens.input_tokens)
-    return Bar(one.tokens.output_tokens / top, one.fresh_input / top, cached / top)
+    return one.tokens.output_tokens / top, one.fresh_input / top, cached / top
 
 
-def _labelled(shown: Sequence[Column]) -> list[Column]:
-    return [one for at, one in enumerate(shown) if at in {0, len(shown) // 2, len(shown) - 1}]
+def _labelled(labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one for at, one in enumerate(labels) if at in {0, len(labels) // 2, len(labels) - 1})
 
 
 def _used(one: Column, currency: str | None) -> str:
