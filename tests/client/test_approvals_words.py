@@ -141,6 +141,15 @@ def test_guests_and_those_too_far_away_can_not_answer() -> None:
     assert not approvals.can_answer(approval(state="decided"), NAMES)
 
 
+def test_a_long_command_is_said_once_and_whole() -> None:
+    command = "git commit --all --message 'tick off the next one' && git log --oneline -1"
+    long = approval(title="Run “git commit --all --message 'tick…”?", evidence={"command_line": command})
+    assert approvals.headline(long) == "Run this command?"
+    assert approvals.title(long).startswith("Run “git commit")
+    assert approvals.headline(approval(title="Run “make”?", evidence={"command_line": "make"})) == "Run “make”?"
+    assert approvals.headline(approval(title="Run “git…”?")) == "Run “git…”?"
+
+
 def test_evidence_says_each_thing_once_and_hides_nothing() -> None:
     about = evidence(
         approval(

@@ -118,7 +118,7 @@ class ApprovalScreen(Screen):
         return blocks.column(
             [
                 ft.Row([blocks.pill(approvals.risk(approval.risk)), blocks.footnote(where)], spacing=8, wrap=True),
-                blocks.words(inbox.title(approval), size=20, strong=True),
+                blocks.words(inbox.headline(approval), size=20, strong=True),
                 blocks.footnote(approvals.risk_means(approval.risk)),
             ],
             gap=8,

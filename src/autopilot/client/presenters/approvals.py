@@ -34,6 +34,9 @@ RISKS: dict[str, Label] = {
     "high": Label("High risk", "bad"),
 }
 UNKNOWN_RISK = Label("Risk unknown", "warn")
+THIS_COMMAND = "Run this command?"
+_CUT = "…”?"
+"""The end of a title that names a part of a command."""
 _RISK_ORDER = {"high": 0, "medium": 1, "low": 3}
 _BETWEEN = 2
 """Where nothing can be said of the risk."""
@@ -133,6 +136,12 @@ def course(of: Approval | Asked) -> Course:
 def title(of: Approval | Asked) -> str:
     """What is asked, in the words of the question, else of its kind."""
     return of.title or kind_of(of.what if isinstance(of, Asked) else of.kind)
+
+
+def headline(of: Approval) -> str:
+    """What is asked, above its evidence: where that has the whole command, no piece of a long one is said before it."""
+    is_cut = title(of).endswith(_CUT) and of.evidence is not None and bool(of.evidence.command_line)
+    return THIS_COMMAND if is_cut else title(of)
 
 
 def kind_of(kind: str) -> str:

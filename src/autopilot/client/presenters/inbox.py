@@ -66,6 +66,11 @@ def title(approval: Approval) -> str:
     return line(approvals.title(approval), _LONGEST)
 
 
+def headline(approval: Approval) -> str:
+    """What is asked, on one line above its evidence."""
+    return line(approvals.headline(approval), _LONGEST)
+
+
 def rows(found: Sequence[Approval], names: Names, now: datetime) -> list[Row]:
     """Those that wait, in order."""
     return [_row(one, approvals.risk(one.risk), names, now) for one in waiting(found)]

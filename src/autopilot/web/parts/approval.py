@@ -111,7 +111,7 @@ def _head(approval: Approval, element_id: str) -> h.Element:
             h.time(datetime=approval.requested_at),
             h.span(dir="auto")[machine] if machine else None,
         ],
-        h.h2(id=f"{element_id}-title", dir="auto")[approvals.title(approval)],
+        h.h2(id=f"{element_id}-title", dir="auto")[approvals.headline(approval)],
         h.p(".meta", BOOST)[
             h.a(href=path_for(approval.worker_id))["Open the session"],
             h.a(href=path_of(approval.approval_id), title="A link to this question")["Link"],
