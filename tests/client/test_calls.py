@@ -299,7 +299,7 @@ async def test_whatever_stands_in_the_way_is_helped_against_one_after_the_other(
     """A token that is over, a clock that is off, a proof that is wanted: and again nothing that has helped already."""
 
     def no(status, reason, **facts):
-        return httpx2.Response(status, json={"error": {"details": [{"reason_code": reason, **facts}]}})
+        return httpx2.Response(status, json=Problem.by_status[status]("no", reason_code=reason, **facts).body())
 
     def answer(request):
         asked.append(request)

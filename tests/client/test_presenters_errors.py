@@ -75,6 +75,11 @@ def test_nobody_answered_and_somebody_else_answered_are_two_things():
     assert {network.way, stranger.way} == {"retry"}
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 422])
+def test_nobody_is_sent_to_the_sign_in_by_a_page_that_stands_between(status):
+    assert errors.trouble(from_response(status, None)).sentence == "Something answered that is not Autopilot."
+
+
 def test_what_has_no_status_is_told_by_its_kind():
     assert errors.trouble(SignInAgain("x")).way == "sign_in"
     assert "handshake" in errors.trouble(HandshakeTimeout("x")).sentence

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from autopilot.client import Credentials, FileTokenStore, MemoryTokenStore, RuntimeCodexClient, Session, SignInAgain
-from autopilot.contract.errors import NetworkError, Unauthorized
+from autopilot.contract.errors import NetworkError, Unauthorized, UnknownError
 from autopilot.contract.write_signature import HEADER
 from autopilot.testing.clock import FakeClock
 
@@ -133,6 +133,31 @@ async def test_a_token_that_lives_shorter_than_most_is_not_replaced_at_every_cal
         await clock.advance(40 * 0.75 + 1)
 
         assert await session.access_token() == "access-1"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_no_session_ends_by_a_page_that_somebody_else_answers_in_the_servers_place(accounts, clock, status):
+    store = MemoryTokenStore(held(clock))
+    behind = Behind(accounts)
+    async with Session(BASE, store, transport=httpx2.MockTransport(behind), clock=clock) as session:
+        behind.status = status
+        with pytest.raises(UnknownError):
+            await session.renew("access-0")
+        assert session.state.kind == "signed_in"
+        behind.status = None
+
+        assert await session.renew("access-0") == "access-1"
+
+
+class Behind:
+    """Accounts behind something that says no in their name, while it has a status."""
+
+    def __init__(self, accounts):
+        self.accounts = accounts
+        self.status = None
+
+    def __call__(self, request):
+        return self.accounts(request) if self.status is None else httpx2.Response(self.status, html="<h1>No</h1>")
 
 
 async def test_whoever_was_signed_out_goes_on_with_what_another_process_stored(accounts, clock):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import httpx2
 import pytest
 from tests.companion.installation import Installation, assert_sound, method, methods
 from tests.companion.test_companion_ends import completed
+from typing_extensions import override
 
 from autopilot.companion.app import Companion
 from autopilot.companion.codex.translate import Event
@@ -37,6 +39,37 @@ async def test_one_event_that_the_ledger_will_never_take_is_told_in_its_place_an
     (told,) = [one.payload["params"] for one in log if method("desktop/event_refused")(one)]
     assert (told["refused"]["event_id"], told["error"]["code"]) == ("bad", "invalid_request")
     assert [name for name in methods(log) if "good" in name] == [f"desktop/good-{number}" for number in range(6)]
+    assert_sound(log)
+
+
+class Between(httpx2.AsyncHTTPTransport):
+    """What stands between a machine and the server, and says no in its name to the first appends that it sees."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.left = refusals
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self.left and request.url.path.endswith("/events"):
+            self.left -= 1
+            return httpx2.Response(403, html="<h1>Access denied</h1>")
+        return await super().handle_async_request(request)
+
+
+async def test_no_event_is_given_up_for_what_somebody_else_answers_in_the_servers_place(
+    installation: Installation,
+) -> None:
+    between = Between(0)
+    async with installation.companion(between) as companion:
+        worker = await installation.start_thread()
+        between.left = 3
+        await put(companion, worker, event("one"), event("two"))
+        log = await installation.log_until(worker, method("desktop/two"))
+
+    assert between.left == 0
+    assert [name for name in methods(log) if name in {"desktop/one", "desktop/two"}] == ["desktop/one", "desktop/two"]
+    assert not [one for one in log if method("desktop/event_refused")(one)]
     assert_sound(log)
 
 

@@ -25,6 +25,22 @@ def test_a_response_that_is_none_of_ours_is_unknown_and_keeps_its_status() -> No
     assert error.status == 502
 
 
+@pytest.mark.parametrize("body", [None, [], "no", {"error": "no"}, {"error": {"message": "no"}}, {"message": "denied"}])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 415, 422])
+def test_a_refusal_without_the_contracts_form_is_somebody_elses_and_says_nothing_of_ours(
+    status: int, body: object
+) -> None:
+    error = from_response(status, body)
+
+    assert type(error) is UnknownError
+    assert error.status == status
+
+
+@pytest.mark.parametrize("status", [408, 413, 429, 431, 503])
+def test_too_much_and_not_now_mean_the_same_whoever_says_it(status: int) -> None:
+    assert type(from_response(status, None)) is Problem.by_status[status]
+
+
 def test_the_first_detail_carries_the_facts_a_program_needs() -> None:
     body = Conflict("gap", reason_code="gap", expected=7).body()
 

@@ -20,7 +20,7 @@ very same. Source of the table: docs/protocol.md, "Errors".
     │   ├── HeadersTooLarge        431 headers_too_large
     │   └── Unavailable            503 unavailable
     ├── NetworkError               no response arrived: the outcome is unknown
-    └── UnknownError               a response that is none of ours
+    └── UnknownError               a response that is none of ours, whatever its status
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 Details = list[dict[str, Any]]
+
+SAID_BY_ANYBODY = frozenset({408, 413, 429, 431, 503})
+"""Statuses that mean the same whoever answers on the way: too slow, too large, too often, not now."""
 
 
 class AutopilotError(Exception):
@@ -176,13 +179,20 @@ class UnknownError(AutopilotError):
 def from_response(
     status: int, body: Any, *, request_id: str | None = None, retry_after_seconds: float | None = None
 ) -> AutopilotError:
-    """The error that a non-2xx response means; `body` is its decoded JSON, or None where it has none."""
+    """The error that a non-2xx response means; `body` is its decoded JSON, or None where it has none.
+
+    A refusal without the contract's form is not this server's: somebody before it answered in its place (a proxy, a
+    firewall, the page of a hotel), who knows nothing of tokens, workers and events.
+    """
     error = body.get("error") if isinstance(body, dict) else None
+    is_ours = isinstance(error, dict) and isinstance(error.get("code"), str)
     error = error if isinstance(error, dict) else {}
     message = str(error.get("message") or f"HTTP {status}")
     given = error.get("details")
     details = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
     kind: type[AutopilotError] = Problem.by_status.get(status, UnknownError)
+    if not is_ours and status not in SAID_BY_ANYBODY:
+        kind = UnknownError
     made = kind(message, details=details, request_id=request_id, retry_after_seconds=retry_after_seconds)
     if kind is UnknownError:
         made.status = status

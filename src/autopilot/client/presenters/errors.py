@@ -14,7 +14,7 @@ from autopilot.client.handshake import HandshakeTimeout
 from autopilot.client.presenters.labels import sentence
 from autopilot.client.presenters.policies import PREFIX, reason_words
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract.errors import AutopilotError, NetworkError
+from autopilot.contract.errors import AutopilotError, NetworkError, UnknownError
 
 Way = Literal["sign_in", "step_up", "reload", "retry", "wait", "correct", "back", "none"]
 """
@@ -239,7 +239,7 @@ def _said(error: AutopilotError) -> Said:
         return f"{reason_words(reason)}.", "Whoever wrote the policy can change it.", "none"
     if reason in BY_REASON:
         return BY_REASON[reason]
-    if error.status in BY_STATUS:
+    if error.status in BY_STATUS and not isinstance(error, UnknownError):
         return BY_STATUS[error.status]
     return NOT_OURS if error.status else UNKNOWN
 
