@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,11 +70,12 @@ class Cuts(httpx2.AsyncBaseTransport):
     def refuse(self, path: str, status: int, code: str, **detail: object) -> None:
         """Calls whose path ends so are refused."""
         body = {"error": {"code": code, "message": "so it is", "details": [detail] if detail else []}}
-        headers = {"x-request-id": "told-by-a-test", "retry-after": "0"}
+        headers = {"x-request-id": "told-by-a-test", "retry-after": "0", "content-type": "application/json"}
 
         def instead(request: httpx2.Request) -> httpx2.Response | None:
             is_it = request.url.path.endswith(path)
-            return httpx2.Response(status, json=body, headers=headers, request=request) if is_it else None
+            streamed = httpx2.ByteStream(json.dumps(body).encode())  # as an answer from outside is
+            return httpx2.Response(status, headers=headers, stream=streamed, request=request) if is_it else None
 
         self.instead = instead
 
