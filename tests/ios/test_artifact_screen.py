@@ -1,4 +1,4 @@
-"""A stored artifact on a phone: read a part at a time, however large it is; what is gone, refused or to come says so."""
+"""A stored artifact on a phone: read a part at a time, however large; what is gone, refused or to come says so."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_what_has_not_arrived_yet_says_so_and_is_there_on_the_next_try(ada
     ],
 )
 async def test_what_goes_wrong_on_the_way_leaves_what_was_read(  # noqa: PLR0917 - a row of the table
-    ada: Person, tmp_path: Path, status: int, code: str, reason: str, words: str, again: bool
+    ada: Person, tmp_path: Path, status: int, code: str, reason: str, words: str, *, again: bool
 ):
     async with desk(ada, tmp_path) as at:
         text = "x" * (PART_BYTES + 10)

@@ -107,10 +107,15 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    person: Person, storage: Path, *, size: tuple[float, float] = PHONE, secrets: dict[str, str] | None = None
+    person: Person,
+    storage: Path,
+    *,
+    size: tuple[float, float] = PHONE,
+    secrets: dict[str, str] | None = None,
+    way: Cuts | None = None,
 ) -> AsyncIterator[Desk]:
-    """With the worker's screen in front; `secrets`: of a phone on which they signed in before."""
-    way = Cuts()
+    """With the worker's screen in front; `secrets`: of a phone on which they signed in before; `way`: to the server."""
+    way = way or Cuts()
     machine = await person.machine()
     await lease(machine, person.worker_id)
     secrets = secrets or await signed_in(person.world, person.email, storage)
