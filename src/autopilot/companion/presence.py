@@ -51,6 +51,8 @@ class Presence:
         """What was last registered; None: not in this life."""
         self._ahead = timedelta(0)
         """How far the server's clock is ahead of ours, as the last registration or lease told."""
+        self._heard: tuple[datetime, float] | None = None
+        """When that was: by the server's clock, and by our monotonic one."""
 
     @property
     def registered(self) -> bool:
@@ -58,12 +60,20 @@ class Presence:
         return self._registered is not None
 
     def server_now(self) -> datetime:
-        """The server's time, as well as we know it: behind by the time its last answer was on its way, never ahead."""
-        return self._clock.now() + self._ahead
+        """The server's time, as well as we know it: behind by the time its last answer was on its way, never ahead.
+
+        Our clock may be set meanwhile, and the monotonic one stands still while the machine sleeps: the earlier holds.
+        """
+        by_clock = self._clock.now() + self._ahead
+        if self._heard is None:
+            return by_clock
+        moment, at = self._heard
+        return min(by_clock, moment + timedelta(seconds=self._clock.monotonic() - at))
 
     def heard_at(self, moment: datetime) -> None:
         """By the server's clock it was this when it answered just now."""
         self._ahead = moment - self._clock.now()
+        self._heard = moment, self._clock.monotonic()
 
     async def register(self) -> bool:
         """Say that this machine exists and what runs here; False where that is known."""
