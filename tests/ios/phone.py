@@ -7,6 +7,7 @@ sent, and touched as a finger would, by an event from the other side.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -80,7 +81,13 @@ class Wire(Connection):
                 answer = self.answers[body.name](arguments) if body.name in self.answers else None
             except RuntimeError as refused:
                 error = str(refused)
-            self.loop.call_soon(self.session.handle_invoke_method_results, body.control_id, body.call_id, answer, error)
+            self.loop.call_soon(self._answered, body.control_id, body.call_id, answer, error)
+
+    def _answered(self, control_id: int, call_id: str, answer: Any, error: str | None) -> None:
+        """The answer arrives; of a control that went meanwhile nobody waits: Flet's bridge logs it."""
+        assert self.session is not None
+        with contextlib.suppress(RuntimeError):
+            self.session.handle_invoke_method_results(control_id, call_id, answer, error)
 
 
 @dataclass

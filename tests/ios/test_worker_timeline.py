@@ -245,6 +245,19 @@ async def test_older_ones_that_can_not_be_had_can_be_asked_for_again():
     assert on.shown()[0] == 290
 
 
+async def test_who_goes_back_while_older_ones_come_in_ends_nothing():
+    on = held(said(300, 350), is_whole=False)
+
+    async def leaves(_seq: int) -> Window:
+        on.phone.page.views[:] = [ft.View(route="/", controls=[])]
+        on.phone.page.update()
+        return Window(said(290, 299), None)
+
+    on.scroll._older = leaves
+    await on.phone.tap("older")
+    assert on.phone.wire.asked == []
+
+
 async def test_a_log_that_is_whole_has_nothing_older():
     on = held(said(1, 30))
     assert not on.phone.has("older")

@@ -8,8 +8,9 @@ news. Older items come in above when one scrolls there. Never asks for anything 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
+from typing import Any
 
 import flet as ft
 
@@ -122,11 +123,7 @@ class TimelineScroll:
         self._draw(self._window.to_end(self._items) if not self._window.is_at_end else Change())
         self._window.seen()
         self._tell_news()
-        self._list.auto_scroll = False
-        self._list.update()
-        await self._list.scroll_to(offset=-1, duration=0)
-        self._list.auto_scroll = True
-        self._list.update()
+        await self._move(self._list.scroll_to(offset=-1, duration=0))
 
     async def stay(self) -> None:
         """There is less room, or more, than before: who looked at the end goes on looking at it."""
@@ -134,6 +131,18 @@ class TimelineScroll:
             await self.go_to_the_end()
 
     # Inside: what is held.
+
+    async def _move(self, there: Coroutine[Any, Any, None]) -> None:
+        """Move the list, which does not follow its end meanwhile. Who has left since is not waited for."""
+        self._list.auto_scroll = False
+        _update(self._list)
+        try:
+            await there
+        except (RuntimeError, TimeoutError):  # what is asked of a control that is gone has no answer
+            if is_mounted(self._list):
+                raise
+        self._list.auto_scroll = True
+        _update(self._list)
 
     async def _prepend(self) -> None:
         older = self._window.earlier(self._items)
@@ -146,11 +155,7 @@ class TimelineScroll:
         change = self._window.prepend(older)
         self._draw(change)
         if change.is_rearranged:
-            self._list.auto_scroll = False
-            self._list.update()
-            await self._list.scroll_to(scroll_key=f"chunk-{first}", duration=0)
-            self._list.auto_scroll = True
-            self._list.update()
+            await self._move(self._list.scroll_to(scroll_key=f"chunk-{first}", duration=0))
 
     def _holds(self, first: Item) -> bool:
         return any(item.key == first.key for item in self._items)
