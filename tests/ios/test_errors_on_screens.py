@@ -45,6 +45,16 @@ UNKNOWN = "Not known whether it arrived"
 """What is said of an act that may have been done: it is tried again under its id, and nothing is done twice."""
 
 
+class Nowhere:
+    """Where the other devices would lead on to."""
+
+    def recovery(self) -> None:
+        """To nothing."""
+
+    def guests(self) -> None:
+        """To nobody."""
+
+
 @dataclass(frozen=True)
 class Acting:
     """A screen that acts."""
@@ -142,7 +152,7 @@ SCREENS = {
     ),
     "devices": Acting(
         "/revoke-others",
-        lambda at, _asked: DevicesScreen(at.core, at.hand, lambda: None),
+        lambda at, _asked: DevicesScreen(at.core, at.hand, Nowhere()),
         "revoke-others",
         taps("revoke-others", "sure-yes"),
         done="signed out.",
@@ -199,7 +209,7 @@ READING: dict[str, tuple[str, Callable[[Desk], Screen]]] = {
     "question": ("/approvals/ap_none", lambda at: ApprovalScreen(at.core, "ap_none", at.hand, print)),
     "threads": ("/requests", lambda at: ThreadsScreen(at.core, at.machine.worker_id, at.hand, print)),
     "emergency stop": ("/workers", lambda at: EmergencyScreen(at.core, at.hand)),
-    "devices": ("/api/devices", lambda at: DevicesScreen(at.core, at.hand, lambda: None)),
+    "devices": ("/api/devices", lambda at: DevicesScreen(at.core, at.hand, Nowhere())),
 }
 
 
