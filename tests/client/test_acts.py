@@ -323,6 +323,23 @@ async def test_a_stop_is_done_when_the_machine_says_so(installation):
         assert acts.of("worker", "w") == (act,)
 
 
+@pytest.mark.slow
+async def test_a_handshake_that_is_sent_again_is_the_same_question_to_the_ledger(installation):
+    client = await installation.client()
+    await client.create_worker("w")
+    act = Acts(client, device_id="phone").handshake("w")
+    seqs = []
+    for _ in range(2):
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(act.send())
+            await comes(act, "waiting", "refused")
+            seqs.append(act.asked_seq)
+            sending.cancel()
+        assert (act.view.phase, act.view.error) == ("unknown", None)
+    assert seqs[0] is not None
+    assert seqs[0] == seqs[1]
+
+
 async def test_a_handshake_says_where_it_is_and_a_repeated_one_is_the_same_question():
     clock = FakeClock()
     async with (

@@ -122,6 +122,14 @@ async def test_a_rotation_that_the_storage_refuses_is_told_and_the_session_goes_
     assert "keychain.failed" in caplog.text
 
 
+async def test_a_token_that_the_storage_refuses_is_used_all_the_same(storage, clock, accounts):
+    store = await signed_in(storage, clock)
+    storage.refuses = True
+    async with session_of(accounts, store, clock) as session:
+        await clock.advance(890)
+        assert await session.access_token() == "access-1"
+
+
 async def test_what_is_owed_is_brought_by_the_next_who_is_alone(storage, clock):
     store = await signed_in(storage, clock)
     storage.refuses = True

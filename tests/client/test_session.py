@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import stat
 import sys
 from dataclasses import replace
 from datetime import timedelta
@@ -350,6 +352,18 @@ def test_a_file_is_its_owners_and_replaced_whole(clock, tmp_path):
     assert [path.name for path in store.path.parent.iterdir()] == ["credentials.json"]
     store.clear()
     assert store.load() is None
+
+
+def test_a_renaming_outlives_a_power_cut(clock, tmp_path, monkeypatch):
+    flushed, real = [], os.fsync
+
+    def fsync(descriptor):
+        flushed.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    FileTokenStore(tmp_path / "credentials.json").save(held(clock))
+    assert flushed == [False, True]
 
 
 @pytest.mark.parametrize(

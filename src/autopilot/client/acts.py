@@ -264,6 +264,8 @@ class HandshakeAct(Act):
     def __init__(self, client: RuntimeCodexClient, deed: Deed, handshakes: HandshakeClient) -> None:
         super().__init__(client, deed, new_id("handshake"))
         self._handshakes = handshakes
+        self._made_at = client.clock.now()
+        """As the question says it, whenever it is sent: with another time it would be another one."""
         self.asked_seq: int | None = None
         """Where the log has the question; None: not known to be recorded."""
         self.asked_at: float | None = None
@@ -273,7 +275,11 @@ class HandshakeAct(Act):
         self.asked_seq = self.asked_at = None
         machine_id = self.deed.params.get("machine_id")
         return await self._handshakes.run(
-            self.deed.name, machine_id=machine_id, on_asked=self._asked, handshake_id=self.request_id
+            self.deed.name,
+            machine_id=machine_id,
+            on_asked=self._asked,
+            handshake_id=self.request_id,
+            occurred_at=self._made_at,
         )
 
     async def _found(self) -> Result | None:

@@ -47,7 +47,7 @@ DETAILS = 4
 """Workers whose screens are kept: the one that is shown, and those that one goes back to."""
 KEEP_SECONDS = 10.0
 CLOSE_SECONDS = 3.0
-"""So long a going away takes at most: an app that takes longer is ended by the system."""
+"""So long each step of going away takes at most: an app that takes much longer is ended by the system."""
 LEAVE_SECONDS = 20.0
 """A server that can't be told of a sign-out by then is not told."""
 LOOK_SECONDS = 25.0
@@ -447,12 +447,15 @@ class AppCore(Observable[AppView]):
         self.recent.forget()
 
     async def _leave(self) -> None:
-        """What is on its way may arrive, and what is known is kept."""
-        if not self.prompt.view.is_asked:
-            with suppress(TimeoutError):
-                await within(self._clock, CLOSE_SECONDS, self.acts.quiet)
+        """What is on its way may arrive, and what is known is kept, at the same time: the system does not wait long."""
+        async with asyncio.TaskGroup() as group:
+            if not self.prompt.view.is_asked:
+                group.create_task(self._bounded(self.acts.quiet))
+            group.create_task(self._bounded(self._keep))
+
+    async def _bounded(self, work: Callable[[], Awaitable[object]]) -> None:
         with suppress(TimeoutError):
-            await within(self._clock, CLOSE_SECONDS, self._keep)
+            await within(self._clock, CLOSE_SECONDS, work)
 
     async def _stop(self, wanted: set[str]) -> None:
         """End every task that is not wanted any more, and wait for that, within a bounded time."""

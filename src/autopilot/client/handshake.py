@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from autopilot.client import log
 from autopilot.client.calls import new_id
@@ -16,6 +17,7 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import within
 from autopilot.contract import Envelope
 from autopilot.contract.errors import AutopilotError
+from autopilot.contract.instants import instant
 
 ASK, ACK = "ios/handshake", "desktop/handshake_ack"
 TIMEOUT_SECONDS = 30.0
@@ -66,21 +68,29 @@ class HandshakeClient:
         machine_id: str | None = None,
         on_asked: Callable[[int], None] | None = None,
         handshake_id: str | None = None,
+        occurred_at: datetime | None = None,
     ) -> Connected:
         """One handshake with the worker's companion; `machine_id`: only that machine will do.
 
-        `on_asked` is told the question's seq once it is recorded: from then on an answer is waited for. `handshake_id`:
-        that of a question of which nobody knows whether it was recorded; None: a fresh one.
+        `on_asked` is told the question's seq once it is recorded: from then on an answer is waited for. `handshake_id`
+        and `occurred_at`: those of a question of which nobody knows whether it was recorded, which is another question
+        where either differs; None: a fresh one.
 
         Raises:
             HandshakeTimeout: nobody answered in time.
             AutopilotError: the server refused the question or the stream.
         """
         attempt = _Attempt(self._client, worker_id, handshake_id or new_id("handshake"), machine_id, on_asked)
+        clock = self._client.clock
+        question = {
+            "source": self._source,
+            "method": ASK,
+            "handshake_id": attempt.handshake_id,
+            "device_id": self._device_id,
+            "occurred_at": instant(occurred_at or clock.now()),
+        }
         try:
-            connected = await within(
-                self._client.clock, self._timeout_seconds, lambda: attempt.run(self._device_id, self._source)
-            )
+            connected = await within(clock, self._timeout_seconds, lambda: attempt.run(question))
         except TimeoutError:
             error = HandshakeTimeout(
                 f"no acknowledgement within {self._timeout_seconds:g} s",
@@ -112,16 +122,9 @@ class _Attempt:
         self._machine_id = machine_id
         self._on_asked = on_asked
 
-    async def run(self, device_id: str, source: str) -> Connected:
+    async def run(self, question: dict[str, str]) -> Connected:
         clock = self._client.clock
         started_at = clock.monotonic()
-        question = {
-            "source": source,
-            "method": ASK,
-            "handshake_id": self.handshake_id,
-            "device_id": device_id,
-            "occurred_at": clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        }
         asked = await self._client.append_event(self._worker_id, "worker.event", question, event_id=self.handshake_id)
         self.asked_seq = asked.seq
         if self._on_asked is not None:

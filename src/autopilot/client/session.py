@@ -163,7 +163,7 @@ class Session:
             raise
         except AutopilotError as error:  # not now: what is held may still do, the server decides
             log.failure("session.refresh_postponed", error)
-            return held.access_token
+            return (self._current or held).access_token  # another, where only the store did not take it
 
     async def renew(self, rejected: str) -> str:
         """Another token than `rejected`.

@@ -193,7 +193,10 @@ class FileTokenStore:
             return None
 
     def save(self, credentials: Credentials) -> None:
-        """Write beside the file, flush to disk, rename over it: 0600 from the first byte."""
+        """Write beside the file, flush to disk, rename over it, flush that too: 0600 from the first byte.
+
+        A power cut in the next moment must not bring the old refresh token back: its use would end the session.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         try:
@@ -205,6 +208,7 @@ class FileTokenStore:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+        _flush_folder(self.path.parent)
 
     def clear(self) -> None:
         """Delete the file."""
@@ -239,6 +243,16 @@ class FileTokenStore:
                 await self._clock.sleep(LOCK_POLL_SECONDS)
             else:
                 return
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have a renaming within it outlive a power cut, where the system lets folders be flushed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class KeyringTokenStore:

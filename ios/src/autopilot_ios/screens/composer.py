@@ -141,7 +141,8 @@ class Composer:
         """Do it, once the phone knows its owner, where that is asked for."""
 
         async def guarded() -> None:
-            await if_theirs(self._core, self._phone, REASON, self._say, do)
+            if await if_theirs(self._core, self._phone, REASON, self._say):
+                do()
 
         return guarded
 

@@ -64,11 +64,9 @@ class ConnectScreen(Screen):
                 await (self._phone.succeeded() if act.view.phase == "done" else self._phone.failed())
 
     async def _begin(self) -> None:
-        await if_theirs(self._core, self._phone, REASON, self.stage.say, self._ask)
-
-    def _ask(self) -> None:
-        self._act = self._core.acts.handshake(self._worker_id)
-        self._draw()
+        if await if_theirs(self._core, self._phone, REASON, self.stage.say):
+            self._act = self._core.acts.handshake(self._worker_id)
+            self._draw()
 
     def _now(self) -> Connection:
         act = self._act

@@ -291,7 +291,8 @@ class NewSessionScreen(Screen):
         ]
 
     async def _take_back(self) -> None:
-        await if_theirs(self._core, self._hands, REASON, self.stage.say, self._store.take_back)
+        if await if_theirs(self._core, self._hands, REASON, self.stage.say):
+            await self._store.take_back()
 
     async def _start(self) -> None:
         self._is_unknown = not await is_theirs(self._core, self._hands, REASON)

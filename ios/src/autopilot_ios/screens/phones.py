@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Protocol
 
 import flet as ft
 
@@ -65,14 +64,12 @@ def copies(phone: PhoneWays, say: Callable[[Label], None]) -> Callable[[str], Aw
     return copy
 
 
-async def if_theirs(
-    core: Guarded, phone: PhoneWays, reason: str, say: Callable[[Label], object], do: Callable[[], Any]
-) -> None:
-    """Do it, where whoever holds the phone may; else say that nothing was done."""
-    if not await is_theirs(core, phone, reason):
+async def if_theirs(core: Guarded, phone: PhoneWays, reason: str, say: Callable[[Label], object]) -> bool:
+    """The same, and says so where they may not."""
+    theirs = await is_theirs(core, phone, reason)
+    if not theirs:
         say(NOT_OWNER)
-    elif isawaitable(made := do()):
-        await made
+    return theirs
 
 
 def trouble(error: AutopilotError, *, key: str = "trouble") -> ft.Control:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
-from typing import Any
 
 import flet as ft
 
@@ -19,8 +17,8 @@ def receipt(
     act: Act,
     *,
     on_copy: Callable[[str], Awaitable[None]],
-    on_again: Callable[[Act], object],
-    on_take_back: Callable[[Act], object] | None = None,
+    on_again: Callable[[Act], Awaitable[None]],
+    on_take_back: Callable[[Act], Awaitable[None]] | None = None,
     on_dismiss: Callable[[Act], object] | None = None,
 ) -> ft.Control:
     """One of them. Never says more than the server has."""
@@ -81,12 +79,11 @@ def _can_take_back(act: Act) -> bool:
     return isinstance(result, Receipt | RequestOutcome) and result.state == "accepted" and act.deed.target == "worker"
 
 
-def _done(what: Callable[[Act], Any], act: Act) -> blocks.Click:
+def _done(what: Callable[[Act], Awaitable[None]], act: Act) -> blocks.Click:
     """A touch, which waits where that takes time: Flet awaits nothing that a lambda hands back."""
 
     async def touched() -> None:
-        if isawaitable(made := what(act)):
-            await made
+        await what(act)
 
     return touched
 

@@ -134,7 +134,8 @@ class RequestScreen(Screen):
         await self._phone.succeeded()
 
     async def _send_again(self, act: Act) -> None:
-        await if_theirs(self._core, self._phone, REASON, self.stage.say, lambda: self._core.acts.begin(act))
+        if await if_theirs(self._core, self._phone, REASON, self.stage.say):
+            self._core.acts.begin(act)
 
     # What came of it.
 

@@ -86,7 +86,8 @@ class StopScreen(Screen):
         self._draw()
 
     async def _send_again(self, act: Act) -> None:
-        await if_theirs(self._core, self._phone, REASON, self.stage.say, lambda: self._core.acts.begin(act))
+        if await if_theirs(self._core, self._phone, REASON, self.stage.say):
+            self._core.acts.begin(act)
 
     def _draw(self) -> None:
         act = self._act
