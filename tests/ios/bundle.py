@@ -15,8 +15,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENT, APP = ROOT / "ios/client", ROOT / "ios/src"
-ASSETS = ROOT / "ios/assets"
+CLIENT = ROOT / "ios/client"
+BESIDE = (ROOT / "ios/pyproject.toml", ROOT / "ios/PrivacyInfo.xcprivacy")
+"""What becomes the app's own description of itself."""
 COMPILED = (".so", ".pyd", ".dylib", ".a", ".o")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 BUILD = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))"
@@ -24,6 +25,11 @@ BUILD = "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv
 
 def project() -> dict:
     return tomllib.loads((ROOT / "ios/pyproject.toml").read_text("utf-8"))
+
+
+def app() -> Path:
+    """The folder that `flet build` packs, assets and all."""
+    return ROOT / "ios" / project()["tool"]["flet"]["app"]["path"]
 
 
 def built(folder: Path) -> Path:
@@ -103,8 +109,7 @@ def texts(wheel: Path) -> dict[str, bytes]:
     """Every file that would be in the app, by its name, but for what others made."""
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    for folder in (APP, ASSETS):
-        for path in folder.rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                files[path.relative_to(ROOT).as_posix()] = path.read_bytes()
+    for path in [*app().rglob("*"), *BESIDE]:
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[path.relative_to(ROOT).as_posix()] = path.read_bytes()
     return files

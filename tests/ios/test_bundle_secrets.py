@@ -39,7 +39,11 @@ def test_all_that_is_in_the_app_is_looked_at(files):
     assert {
         "autopilot/client/session.py",
         "autopilot/contract/codec.py",
+        "ios/src/main.py",
         "ios/src/autopilot_ios/shell.py",
+        "ios/src/assets/icon.png",
+        "ios/pyproject.toml",
+        "ios/PrivacyInfo.xcprivacy",
     } <= files.keys()
     assert not [name for name in files if Path(name).suffix in {".env", ".pem", ".key", ".p12", ".mobileprovision"}]
 

@@ -11,7 +11,7 @@ SOURCES = Path(__file__).resolve().parents[2] / "ios/src"
 ALLOWED = {"flet", "flet_local_auth", "flet_secure_storage", "autopilot_ios", "autopilot.client", "autopilot.contract"}
 STANDARD = {
     "__future__", "abc", "asyncio", "collections", "contextlib", "dataclasses", "datetime", "functools", "gc",
-    "itertools", "os", "pathlib", "typing",
+    "inspect", "itertools", "os", "pathlib", "typing",
 }  # fmt: skip
 """Nothing that reaches a network, a database or another process."""
 

@@ -74,6 +74,8 @@ class Glass:
     look: str
     theme: str
     complaints: list[str] = field(default_factory=list)
+    kept: bytes = b""
+    """The last picture."""
 
     async def switch_on(self, url: str) -> None:
         """Open the app, and have Flutter say what is on its screen."""
@@ -128,9 +130,11 @@ class Glass:
             is_still, before = taken == before, taken
             looks += 1
             is_empty = len({taken[at : at + 64] for at in range(200, len(taken), 64)}) <= COLOURS
-            return not is_empty and (is_still or looks > MOST_LOOKS)  # a cursor that blinks never stands still
+            is_new = is_still and taken != self.kept  # what is said of a screen comes before it is drawn
+            return not is_empty and (is_new or looks > MOST_LOOKS)  # a cursor that blinks never stands still
 
         await until(drawn, within_seconds=PATIENCE_MS / 1000, between_seconds=0.2)
+        self.kept = before
 
 
 @asynccontextmanager

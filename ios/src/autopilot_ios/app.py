@@ -19,7 +19,6 @@ from autopilot.client.app_core import AppCore
 from autopilot.client.app_settings import AppSettings
 from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore, StorageFailed
 from autopilot.client.offline_cache import OfflineCache
-from autopilot.client.presenters import errors
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.state_line import state_line
 from autopilot.client.session import SessionState
@@ -75,7 +74,7 @@ class App:
                 return await Keychain.opened(self._device.keychain, marker=self._device.storage / MARKER)
             except StorageFailed as failed:
                 again = asyncio.Event()
-                body = blocks.failed(errors.words(failed), again.set)
+                body = blocks.missing(failed, again.set)
                 self._page.views[:] = [ft.View(controls=[body], bgcolor=palette.BACKGROUND)]
                 self._page.update()
                 await again.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flet as ft
 
@@ -13,7 +13,9 @@ from autopilot_ios.look import blocks, palette
 
 MOST_POINTS = 460
 """Wider, lines are tiring to read."""
-COPY_FROM = "A link or code is shown there by the command autopilot pair, and in the web app under Devices."
+BUTTONS = frozenset({"continue", "accept", "send-code", "sign-in"})
+"""Each step's own."""
+COPY_FROM = "The web app shows one under Devices, and so does the command “autopilot pair”."
 
 
 class Welcome:
@@ -56,7 +58,7 @@ class Welcome:
         step = steps.get(view.step)
         parts = [*_head(), *(step(view) if step else [blocks.loading("Opening your sessions…")])]
         if view.problem:
-            parts.append(blocks.notice(Label(view.problem, "bad"), key="problem"))
+            parts.insert(_above_button(parts), blocks.notice(Label(view.problem, "bad"), key="problem"))
         inner = ft.Container(blocks.column(parts, gap=16), width=MOST_POINTS, padding=24)
         self._body.content = ft.Column(
             [inner],
@@ -70,21 +72,21 @@ class Welcome:
     def _server(self, view: SigningInView) -> list[ft.Control]:
         address = self._field("server", "https://autopilot.example.com", keyboard=ft.KeyboardType.URL, go=self._choose)
         return [
-            blocks.words("Where is your Autopilot server?", size=17, strong=True),
+            _title("Where is your Autopilot server?"),
             address,
             self._go("Continue", "continue", view, self._choose),
-            blocks.footnote(f"You can paste a pairing link here, or scan its code with the camera. {COPY_FROM}"),
+            blocks.footnote(f"Or paste a pairing link here, or scan its code with the camera. {COPY_FROM}"),
         ]
 
     def _invited(self, view: SigningInView) -> list[ft.Control]:
         server = view.server
         warned = addresses.warnings(server) if server else ()
         return [
-            blocks.words("Pair this phone with this server?", size=17, strong=True),
+            _title("Pair this phone with this server?"),
             blocks.card(ft.Text(server.url if server else "", size=17, color=palette.TEXT, key="invited-server")),
             *(blocks.notice(Label(warning, "warn"), key="warning") for warning in warned),
             blocks.footnote(
-                "A link has opened this. Say yes only if you asked for it: what you write goes there then."
+                "A link has opened this. Pair only if you asked for it: what you write goes to this server then."
             ),
             self._go("Pair", "accept", view, self._core.accept),
             self._back("No"),
@@ -95,7 +97,7 @@ class Welcome:
         warned = addresses.warnings(server) if server else ()
         return [
             *(blocks.notice(Label(warning, "warn"), key="warning") for warning in warned),
-            blocks.words("Sign in", size=17, strong=True),
+            _title("Sign in"),
             blocks.footnote(server.url if server else ""),
             self._field("email", "E-mail address", keyboard=ft.KeyboardType.EMAIL, go=self._ask),
             self._go("Send me a code", "send-code", view, self._ask),
@@ -107,7 +109,7 @@ class Welcome:
 
     def _code(self, view: SigningInView) -> list[ft.Control]:
         return [
-            blocks.words("Enter the code", size=17, strong=True),
+            _title("Enter the code"),
             blocks.footnote(f"It was sent to {view.email}. A server without mail prints it on its console."),
             self._field("code", "Code", keyboard=ft.KeyboardType.NUMBER, go=self._prove, autofocus=True),
             self._go("Sign in", "sign-in", view, self._prove),
@@ -133,7 +135,7 @@ class Welcome:
         )
         whose = f"Asked by {view.account}. " if view.account else ""
         return [
-            blocks.words("Compare these words", size=17, strong=True),
+            _title("Compare these words"),
             shown,
             blocks.footnote(f"{whose}The other screen must show the same ones. Say yes there only if it does."),
             ft.CupertinoActivityIndicator(radius=10),
@@ -179,6 +181,18 @@ class Welcome:
 
     async def _join(self) -> None:
         await self._core.join_by_code(self._fields["pairing"].value)
+
+
+def _title(text: str) -> ft.Control:
+    """What a step is about, below the name of the app."""
+    words = blocks.words(text, size=17, strong=True)
+    words.text_align = ft.TextAlign.CENTER
+    return ft.Semantics(content=words, header=True)
+
+
+def _above_button(parts: Sequence[ft.Control]) -> int:
+    """Where a problem is said: between what was typed and the button that was touched."""
+    return next((at for at, part in enumerate(parts) if part.key in BUTTONS), len(parts))
 
 
 def _head() -> list[ft.Control]:
