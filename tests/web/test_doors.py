@@ -8,8 +8,8 @@ import re
 
 import httpx2
 import pytest
-from tests.api.contract.world import World
-from tests.web.browser import Browser
+from tests.api.contract.world import World, ask, lease
+from tests.web.browser import Browser, parsed
 
 from autopilot.web.app import Web
 
@@ -22,6 +22,8 @@ OPEN = {
 """What one may open who is not signed in: to sign in, to come in by a link, and what browsers load by themselves."""
 NO_FORM = {"/notifications/answer"}
 """Takes the cookie and a token that is good once, in place of a form's proof (test_notification_answers.py)."""
+SEARCHES = {"/audit", "/spend", "/trace"}
+"""What is looked for there is in the address, to be shared."""
 LIVE = "/live"
 ROUTES = [
     (method, route.path)
@@ -29,6 +31,16 @@ ROUTES = [
     for method in sorted(route.methods or ())
     if method != "HEAD"
 ]
+
+
+@pytest.fixture
+async def asked(ada: Browser) -> Browser:
+    """Whose machine asks something."""
+    assert ada.person is not None
+    machine = await ada.person.machine()
+    await lease(machine, ada.person.worker_id)
+    await ask(machine, ada.person.worker_id, 1, title="Push?", risk="high", evidence={"command_line": "git push"})
+    return ada
 
 
 def filled(path: str) -> str:
@@ -62,3 +74,21 @@ async def test_a_stream_without_a_cookie_says_so_since_no_script_sees_where_it_i
 async def test_no_form_counts_without_its_proof(ada: Browser, path: str):
     answer = await ada.http.post(filled(path), data={"csrf": "0" * 64})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/new", "/inbox", "/devices", "/devices/pair", "/devices/guests", "/devices/delete", "/step-up/page"),
+        *("/policy", "/teams", "/machines", "/settings", "/more", "/stop-all", "/spend", "/audit", "/trace"),
+        *("/w/{worker}", "/w/{worker}/request", "/w/{worker}/stop", "/w/{worker}/details"),
+    ],
+)
+async def test_no_form_puts_what_was_typed_into_an_address(asked: Browser, path: str):
+    assert asked.person is not None
+    answer = await asked.http.get(path.format(worker=asked.person.worker_id))
+    assert answer.status_code == 200
+    for form in parsed(answer.text).all("form"):
+        method, action = (form.attributes.get(name) for name in ("method", "action"))
+        assert method == "post" or (method == "get" and action in SEARCHES), form.attributes
+        assert action, form.attributes

@@ -12,7 +12,7 @@ from autopilot.contract.errors import Conflict
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
-from autopilot.web.parts.blocks import records, section
+from autopilot.web.parts.blocks import posts, records, section
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import CSRF_FIELD, Visitor
 
@@ -43,7 +43,7 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _show(_request: Request, visitor: Visitor) -> Screen:
     me = await visitor.client.me()
-    form = {"hx-post": PATH, "hx-target": "find .said", "hx-swap": "innerHTML", "hx-select": "unset"}
+    form = {**posts(PATH), "hx-target": "find .said", "hx-swap": "innerHTML", "hx-select": "unset"}
     body = section(
         "This can't be undone",
         h.ul[

@@ -20,7 +20,7 @@ from autopilot.contract.errors import Conflict, InvalidRequest, NotFound
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
-from autopilot.web.parts.blocks import choices, posting, records, section
+from autopilot.web.parts.blocks import choices, posting, posts, records, section
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.pairing import code_element, picture, polling, words_element
 from autopilot.web.problems import sentence_of
@@ -200,7 +200,7 @@ def _asking(approver: Approver, pairing: Pairing, words: tuple[str, ...]) -> h.E
         if pairing.contested
         else None,
         h.p(".warning")[f"Somebody tried {pairing.wrong_codes} wrong codes."] if pairing.wrong_codes else None,
-        h.form({"hx-post": f"{PATH}/decide", **into, "hx-disabled-elt": "find button"})[
+        h.form({**posts(f"{PATH}/decide"), **into, "hx-disabled-elt": "find button"})[
             h.input(type="hidden", name="state", value=approver.saved()),
             h.input(type="hidden", name="words", value=" ".join(words)),
             h.div(".buttons")[

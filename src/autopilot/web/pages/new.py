@@ -26,7 +26,7 @@ from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.new_models import Models
 from autopilot.web.pages.new_steps import begin, draft_of, starting_routes
-from autopilot.web.parts.blocks import empty, records
+from autopilot.web.parts.blocks import empty, posts, records
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor
@@ -84,7 +84,7 @@ async def _screen(wanted: str | None, visitor: Visitor, doors: Doors) -> Screen:
     form = h.form(
         "#new-session",
         {
-            "hx-post": PATH,
+            **posts(PATH),
             "hx-target": "#starting",
             "hx-swap": "outerHTML",
             "hx-select": "unset",

@@ -15,7 +15,7 @@ from autopilot.contract.errors import Conflict, Unprocessable
 from autopilot.web.answers import html, said
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
-from autopilot.web.parts.blocks import section, when
+from autopilot.web.parts.blocks import posts, section, when
 from autopilot.web.problems import sentence_of
 from autopilot.web.visitors import CSRF_FIELD, Visitor
 
@@ -100,7 +100,7 @@ def _row(passkey: Passkey, csrf: str) -> h.Element:
         h.div(".buttons")[
             h.details(".sure")[
                 h.summary(role="button", aria_label=f"Rename {passkey.name}")["Rename"],
-                h.form({"hx-post": f"{path}/rename", **INTO})[
+                h.form({**posts(f"{path}/rename"), **INTO})[
                     _proof(csrf),
                     h.div(".inline")[
                         h.div[
@@ -122,7 +122,7 @@ def _row(passkey: Passkey, csrf: str) -> h.Element:
             ],
             h.details(".sure")[
                 h.summary(role="button", aria_label=f"Remove {passkey.name}")["Remove"],
-                h.form({"hx-post": f"{path}/remove", **INTO})[
+                h.form({**posts(f"{path}/remove"), **INTO})[
                     _proof(csrf),
                     h.p["It signs nobody in any more. A code by mail still does."],
                     h.div(".buttons")[h.button(".danger.primary", type="submit")[f"Remove {passkey.name}"]],

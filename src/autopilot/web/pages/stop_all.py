@@ -17,6 +17,7 @@ from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.live import Put
+from autopilot.web.parts.blocks import posts
 from autopilot.web.visitors import Visitor
 
 
@@ -36,7 +37,7 @@ async def _ask(_request: Request, visitor: Visitor) -> Response:
     workers = await within_reach(visitor.client)
     if not workers:
         return html([h.h2[stops.TITLE], h.p[stops.NOTHING], _close()])
-    form = {"hx-post": "/stop-all", "hx-target": "#dialog", "hx-swap": "innerHTML", "hx-disabled-elt": "find .danger"}
+    form = {**posts("/stop-all"), "hx-target": "#dialog", "hx-swap": "innerHTML", "hx-disabled-elt": "find .danger"}
     form["data-draft"] = "stop-all"
     return html(
         [

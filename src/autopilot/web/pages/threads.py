@@ -14,7 +14,7 @@ from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.pages.machines import PATH, TAB, machine_of, path_of
-from autopilot.web.parts.blocks import records
+from autopilot.web.parts.blocks import posts, records
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, path_for
 
@@ -66,7 +66,7 @@ async def _adopt(request: Request, visitor: Visitor) -> Response:
 
 def _row(machine_id: str, thread: OlderThread) -> h.Element:
     form = {
-        "hx-post": path_of(machine_id, "/threads/adopt"),
+        **posts(path_of(machine_id, "/threads/adopt")),
         "hx-target": "find .said",
         "hx-swap": "innerHTML",
         "hx-select": "unset",

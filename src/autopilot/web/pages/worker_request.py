@@ -20,7 +20,7 @@ from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.pages.worker_receipt import waiting
-from autopilot.web.parts.blocks import proof
+from autopilot.web.parts.blocks import posts, proof
 from autopilot.web.parts.composer import fresh
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.receipts import receipt, receipt_path
@@ -54,7 +54,7 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
                 h.p(".muted")["To ", h.bdi[standing.title(worker)], ", as Codex's app-server takes it."],
                 h.form(
                     "#request",
-                    {"action": path, "method": "post", "hx-post": path},
+                    posts(path),
                     {"hx-target": "#answers", "hx-swap": "afterbegin", "data-most": str(RECENT)},
                 )[
                     proof(visitor.csrf),

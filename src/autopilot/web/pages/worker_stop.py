@@ -11,6 +11,7 @@ from autopilot.client.presenters import standing, stops
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
+from autopilot.web.parts.blocks import posts
 from autopilot.web.parts.receipts import receipt
 from autopilot.web.problems import is_partial
 from autopilot.web.visitors import Visitor, path_for
@@ -26,11 +27,9 @@ def routes(doors: Doors) -> list[Route]:
 async def _ask(request: Request, visitor: Visitor) -> Response:
     worker = await visitor.client.worker(request.path_params["worker_id"])
     is_away = worker.health.machine.state == "down"
-    post = {"hx-post": path_for(worker.worker_id, "stop"), "hx-target": "#dialog", "hx-swap": "innerHTML"}
+    post = {**posts(path_for(worker.worker_id, "stop")), "hx-target": "#dialog", "hx-swap": "innerHTML"}
     return html(
-        h.form(
-            {"data-draft": f"stop {worker.worker_id}"}, action=path_for(worker.worker_id, "stop"), method="post", **post
-        )[
+        h.form({"data-draft": f"stop {worker.worker_id}", **post})[
             h.h2["Stop this worker?"],
             h.p[h.bdi[standing.title(worker)]],
             h.p(".muted")[stops.MEANS_ONE],

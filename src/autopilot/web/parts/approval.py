@@ -21,6 +21,7 @@ from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.times import parsed
 from autopilot.contract import Approval, ApprovalOption
 from autopilot.web.live import Put
+from autopilot.web.parts.blocks import posts
 from autopilot.web.parts.fields import field_element
 from autopilot.web.parts.layout import BOOST
 from autopilot.web.timeline import diffs
@@ -151,7 +152,7 @@ def _form(approval: Approval, element_id: str) -> h.Element:
     takes_words = any(option.takes_message for option in approval.options)
     return h.form(
         {
-            "hx-post": path_of(approval.approval_id, "/decide"),
+            **posts(path_of(approval.approval_id, "/decide")),
             "hx-target": f"[id='{element_id}']",
             "hx-swap": "outerHTML",
             "hx-disabled-elt": "find .answers button",

@@ -85,9 +85,14 @@ def choices(label: str, options: Iterable[tuple[str, str, bool]]) -> h.Element:
     ]
 
 
+def posts(path: str) -> dict[str, str]:
+    """Where a form goes; without scripts too, so that nothing of it is ever put into an address."""
+    return {"action": path, "method": "post", "hx-post": path}
+
+
 def posting(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
     """A form that is posted; with scripts only the screen changes, without them the page."""
-    return h.form({"action": path, "method": "post", "hx-post": path, **INTO_SCREEN}, **attributes)[proof(csrf), body]
+    return h.form({**posts(path), **INTO_SCREEN}, **attributes)[proof(csrf), body]
 
 
 def plain_form(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:

@@ -18,7 +18,7 @@ from autopilot.client.timeline_items import Item, TurnEnded, TurnStarted
 from autopilot.client.timeline_records import Lifecycle
 from autopilot.contract import Receipt
 from autopilot.web.live import Put
-from autopilot.web.parts.blocks import proof
+from autopilot.web.parts.blocks import posts, proof
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.receipts import receipt
 from autopilot.web.visitors import path_for
@@ -102,8 +102,7 @@ def put_turn(item: Item) -> list[Put]:
 
 def _posts(worker_id: str, act: str) -> dict[str, str]:
     """Where a form goes, with scripts and without."""
-    path = path_for(worker_id, act)
-    return {"action": path, "method": "post", "hx-post": path}
+    return posts(path_for(worker_id, act))
 
 
 def _ask(worker_id: str, way: Way, csrf: str | None) -> h.Element:

@@ -6,6 +6,8 @@ import htpy as h
 import segno
 from markupsafe import Markup
 
+from autopilot.web.parts.blocks import posts
+
 
 def code_element(code: str) -> h.Element:
     """The short code, for typing."""
@@ -26,7 +28,7 @@ def words_element(words: tuple[str, ...]) -> h.Element:
 def polling(path: str, state: str, body: h.Node) -> h.Element:
     """Asks how far it is every second, and hands over what this side knows; the answer takes its place."""
     every = {
-        "hx-post": path,
+        **posts(path),
         "hx-trigger": "every 1s",
         "hx-target": "this",
         "hx-swap": "outerHTML",

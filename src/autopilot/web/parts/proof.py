@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import htpy as h
 
+from autopilot.web.parts.blocks import posts
+
 HOLDS = "Some things take a fresh proof that it is you. It holds for ten minutes, in this browser only."
 
 
@@ -14,7 +16,7 @@ def ask(*, has_passkeys: bool, email: str | None, problem: str | None = None) ->
         h.p[HOLDS],
         _problem(problem),
         _passkey() if has_passkeys else None,
-        h.form({"hx-post": "/step-up/send", "hx-target": "closest .proof", "hx-swap": "innerHTML"})[
+        h.form({**posts("/step-up/send"), "hx-target": "closest .proof", "hx-swap": "innerHTML"})[
             h.button(type="submit", class_=None if has_passkeys else "primary")[
                 "Mail me a code" if email else "Send me a code"
             ],
@@ -32,7 +34,7 @@ def code(email: str | None, problem: str | None = None) -> h.Node:
             h.b(dir="auto")[email] if email else "you",
             ". Without mail it is on the server's console.",
         ],
-        h.form({"hx-post": "/step-up/code", "hx-target": "closest .proof", "hx-swap": "innerHTML"})[
+        h.form({**posts("/step-up/code"), "hx-target": "closest .proof", "hx-swap": "innerHTML"})[
             h.label(for_="proof-code")["Code"],
             h.input(
                 "#proof-code",
