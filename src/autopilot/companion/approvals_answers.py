@@ -241,7 +241,6 @@ class Answers:
             return
         ready = [row for row in await self._database.run(approvals.open_ones) if self._is_ready(row)]
         for row in ready:
-            self._said.add(row.approval_id)
             await self._answer(session, row)
 
     def _is_ready(self, row: Row) -> bool:
@@ -271,9 +270,11 @@ class Answers:
             await self._send(session, row, questions.unfit(row.method))
 
     async def _send(self, session: Session, row: Row, answer: Answer) -> None:
+        self._said.add(row.approval_id)
         try:
             await session.connection.reply(msgspec.Raw(row.codex_id.encode()), answer)
         except CodexError as error:  # it is asked again in the next session, where it is still open
+            self._said.discard(row.approval_id)
             log.info("approval.not_answered", approval_id=row.approval_id, error=str(error))
 
     async def _say_words(self) -> None:
