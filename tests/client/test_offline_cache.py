@@ -343,6 +343,18 @@ async def test_a_timeline_of_a_worker_that_is_no_longer_ours_is_forgotten(cache)
     assert (await cache.recall_timeline("b")).value.save() == timeline.save()
 
 
+async def test_what_is_to_be_forgotten_is_though_nobody_waits_for_it_any_more(cache):
+    await cache.keep_timeline("a", Timeline().fold(recorded("s01")))
+    busy = threading.Event()
+    cache._owner.submit(busy.wait, 30)
+    async with asyncio.TaskGroup() as group:
+        forgetting = group.create_task(cache.forget_timeline("a"))
+        await asyncio.sleep(0)
+        forgetting.cancel()
+    busy.set()
+    assert await cache.recall_timeline("a") is None
+
+
 @pytest.mark.parametrize("is_closed_before", [False, True])
 async def test_signing_out_deletes_the_file_and_nothing_is_written_after_it(cache, path, is_closed_before):
     await cache.keep(Kind.WORKERS, [summary()])

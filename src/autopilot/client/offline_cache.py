@@ -154,7 +154,8 @@ class OfflineCache:
         return instant(self._clock.now())
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._owner, work)
+        """`work` in the thread of the file; done also where nobody waits for it any more: what is to go has to go."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._owner, work))
 
     async def _do(self, what: str, work: Callable[[SealedFile], U]) -> U | None:
         """`work` in the thread of the file; None where that fails, or the cache is over."""
