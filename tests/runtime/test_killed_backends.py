@@ -7,6 +7,7 @@ import itertools
 import json
 
 import asyncpg
+import pytest
 
 from autopilot.testing.runtime import Answer, call, insert_worker
 
@@ -48,6 +49,7 @@ class Callers:
         return False
 
 
+@pytest.mark.timeout(300)
 async def test_a_call_whose_connection_is_ended_is_unavailable_and_says_whether_it_was_recorded(runtime, database):
     await insert_worker(runtime, "w")
     killer = await asyncpg.connect(database)
