@@ -97,7 +97,7 @@ class Doors:
         else:
             names = await self.names.of(visitor)
             pane = await self.pane(visitor, names, screen.attributes.get("worker"))
-            frame = Frame(self.assets, visitor.csrf, person_key(visitor, names), pane, Looks.of(request))
+            frame = Frame(self.assets, visitor.csrf, visitor.key, person_key(visitor, names), pane, Looks.of(request))
             response = html(page(screen, frame), status=screen.status)
         response.headers[USER_HEADER] = visitor.key
         response.headers[HEADER] = Looks.of(request).written

@@ -94,7 +94,9 @@ class Tab:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED)
-        await queue.put(b"retry: %d\n\n" % RETRY_MS + frame("hello", {"version": self.version}))
+        await queue.put(
+            b"retry: %d\n\n" % RETRY_MS + frame("hello", {"version": self.version, "session": self.visitor.key})
+        )
         async with asyncio.TaskGroup() as tasks:
             works = [tasks.create_task(work) for work in self._works(queue, send)]
             ends = [tasks.create_task(_left(receive)), tasks.create_task(self.stopping.wait())]

@@ -52,6 +52,8 @@ class Frame:
 
     assets: Assets
     csrf: str
+    session: str
+    """Names this browser's session, and tells nothing: scripts see by it that another has begun."""
     user_key: str
     """Names what a browser may keep of this person."""
     list_pane: h.Node = None
@@ -71,7 +73,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
     headers = f'{{"x-csrf":"{frame.csrf}"}}'
     return h.html({"lang": "en", **frame.looks.attributes()})[
         head(screen.title, frame.assets, frame.looks),
-        h.body({"hx-headers": headers, "data-user": frame.user_key, "data-version": frame.assets.version})[
+        h.body({"hx-headers": headers, **_of(frame)})[
             h.a(".skip", href="#screen")["Skip to content"],
             h.div("#app")[
                 _state_line(),
@@ -86,6 +88,11 @@ def page(screen: Screen, frame: Frame) -> h.Element:
             h.dialog("#proof", aria_label="Is it you?"),
         ],
     ]
+
+
+def _of(frame: Frame) -> dict[str, str]:
+    """Whose page it is, and of which version."""
+    return {"data-session": frame.session, "data-user": frame.user_key, "data-version": frame.assets.version}
 
 
 def bare_page(title: str, assets: Assets, body: Iterable[h.Node] | h.Node, *, looks: Looks) -> h.Element:

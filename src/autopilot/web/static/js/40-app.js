@@ -37,9 +37,26 @@ const App = (() => {
     if (leaving) return;
     if (document.querySelector("form.htmx-request")) setTimeout(goTo, 200, path); else location.assign(path);
   };
+  /* Of screens that are on their way only the one that was asked for last comes: all have one place. */
+  let coming = null;
+  const drop = () => { if (coming?.requestConfig.verb === "get") coming.xhr.abort(); };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { detail } = event, { xhr } = detail, { pathname } = location;
+    if (event.defaultPrevented) return;
+    if (detail.target.id === "screen") {
+      drop();
+      coming = detail;
+      xhr.addEventListener("loadend", () => { if (coming === detail) coming = null; });
+    }
+    /* The stream may put another element in the place of the one that an answer is for. */
+    xhr.addEventListener("readystatechange", () => {
+      if (xhr.readyState !== XMLHttpRequest.DONE || detail.target.isConnected || location.pathname !== pathname) return;
+      detail.target = (detail.target.id && document.getElementById(detail.target.id)) || detail.target;
+    });
+  });
   /* A notification was tapped, and may lead this page away; not from what somebody has written. */
   navigator.serviceWorker?.addEventListener("message", (event) => {
     if (event.data === "may-leave") event.ports[0]?.postMessage(!Typed.isAny());
   });
-  return { version, goTo };
+  return { version, goTo, drop, isGoing: () => coming !== null };
 })();

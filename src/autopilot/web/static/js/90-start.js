@@ -22,6 +22,7 @@
   document.addEventListener("htmx:historyCacheMiss", (event) => {
     event.preventDefault();
     const { path } = event.detail;
+    App.drop();
     htmx.ajax("GET", path, { target: "#screen", select: "#screen", swap: "outerHTML show:none", headers: { "hx-boosted": "true" } });
   });
   begin();
