@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import flet as ft
 import pytest
 from tests.api.contract.world import Person, World
 from tests.ios.apps import running, signed_in
@@ -87,6 +88,14 @@ async def test_a_pad_says_it_once_above_both_panes(world: World, ada: Person, tm
         await held.tap("held-more")
         await held.waits_for("Held until")
         assert not held.has("held")
+
+
+async def test_what_is_told_in_passing_leads_there(world: World, ada: Person, tmp_path: Path):
+    async with app(world, ada, tmp_path) as held:
+        await comes(world, ada.email, "A laptop in another town")
+        await held.waits_for("Somebody signed in without a passkey: A laptop in another town")
+        await held.fire(next(one for one in held.controls() if isinstance(one, ft.SnackBarAction)), "click")
+        await held.waits_for("Held until")
 
 
 async def test_a_screen_that_is_open_follows_and_what_was_refused_elsewhere_is_said(

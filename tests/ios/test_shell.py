@@ -19,7 +19,7 @@ from autopilot_ios.look import blocks, figures
 from autopilot_ios.look.forms import Form
 from autopilot_ios.screen import Screen
 from autopilot_ios.screens.sure import sure
-from autopilot_ios.shell import Shell, Tab
+from autopilot_ios.shell import Shell, Tab, Warned
 
 
 class Named(Screen):
@@ -217,6 +217,40 @@ async def test_the_line_on_top_says_how_things_stand_and_is_gone_when_all_is_wel
         assert held.shows("Offline since 08:00")
         made.state(None)
         assert not held.shows("Offline since 08:00")
+
+
+async def test_a_warning_stands_on_every_screen_but_the_one_that_tells_it_and_is_drawn_anew_only_when_it_is_another():
+    drawn: list[str] = []
+
+    def warned(words: str) -> Warned:
+        def make() -> ft.Control:
+            drawn.append(words)
+            return blocks.words(words)
+
+        return Warned(words, make, "/told")
+
+    async with shell() as (made, held):
+        made.warn(warned("Somebody is here"))
+        assert held.shows("Somebody is here")
+        made.warn(warned("Somebody is here"))
+        assert drawn == ["Somebody is here"]
+        made.push(Named("worker"))
+        assert held.shows("Somebody is here")
+        made.push(Named("told"))
+        assert not held.shows("Somebody is here")
+        made.warn(None)
+        made.view_popped()
+        assert not held.shows("Somebody is here")
+
+
+async def test_a_pad_that_is_turned_keeps_its_warning_once():
+    async with shell(PAD) as (made, held):
+        made.warn(Warned("x", lambda: blocks.words("Somebody is here"), "/told"))
+        made.push(Named("worker"))
+        assert held.texts().count("Somebody is here") == 1
+        held.page.width = PHONE[0]
+        made.resized()
+        assert held.texts().count("Somebody is here") == 1
 
 
 async def test_the_inbox_says_how_many_questions_wait():
