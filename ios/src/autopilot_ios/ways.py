@@ -16,6 +16,7 @@ from autopilot_ios.screens.devices import DevicesScreen
 from autopilot_ios.screens.emergency import EmergencyScreen
 from autopilot_ios.screens.guests import GuestsScreen
 from autopilot_ios.screens.inbox import InboxScreen
+from autopilot_ios.screens.letting_in import LettingInScreen
 from autopilot_ios.screens.machine import MachineScreen
 from autopilot_ios.screens.machine import Ways as MachineWays
 from autopilot_ios.screens.machines import MachinesScreen
@@ -102,6 +103,10 @@ class Ways:
     def guests(self) -> None:
         """To who looks on."""
         self.shell.push(GuestsScreen(self._core, self._device))
+
+    def let_in(self) -> None:
+        """To letting a device in."""
+        self.shell.push(LettingInScreen(self._core, self._device))
 
     def held(self) -> Warned | None:
         """What stands on every screen while somebody is held who came in without a passkey."""

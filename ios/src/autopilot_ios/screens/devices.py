@@ -29,6 +29,10 @@ class Ways(Protocol):
         """To who looks on."""
         ...
 
+    def let_in(self) -> None:
+        """To letting a device in."""
+        ...
+
 
 class DevicesScreen(ActingScreen):
     """One's own."""
@@ -47,6 +51,13 @@ class DevicesScreen(ActingScreen):
             return None
         others = [self._row(one) for one in self._devices.others]
         nowhere = [blocks.padded(blocks.footnote(said.NOWHERE_ELSE))]
+        letting_in = blocks.row(
+            "Let a device in",
+            key="let-in",
+            subtitle="A phone, a browser or a machine, by having it before you",
+            icon=ft.CupertinoIcons.LINK,
+            on_click=self._ways.let_in,
+        )
         guests = blocks.row(
             "Guests",
             key="guests",
@@ -67,7 +78,7 @@ class DevicesScreen(ActingScreen):
             blocks.section("This device", [self._row(one) for one in self._devices.here]),
             blocks.section("Other devices", others or nowhere),
             *([all_others] if others else []),
-            blocks.section("", [guests]),
+            blocks.section("", [letting_in, guests]),
         ]
 
     def _held(self, devices: Sequence[Device]) -> list[ft.Control]:

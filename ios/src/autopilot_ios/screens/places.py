@@ -41,6 +41,10 @@ class Ways(Protocol):
         """To who looks on."""
         ...
 
+    def let_in(self) -> None:
+        """To letting a device in."""
+        ...
+
 
 def places(core: AppCore, device: Device, ways: Ways) -> list[list[Place]]:
     """In groups."""

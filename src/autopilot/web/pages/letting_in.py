@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from autopilot.client.pairing import OVER, Approver, web_link
 from autopilot.client.pairing_words import PairingTampered, words_of
+from autopilot.client.presenters import pairings
 from autopilot.contract import Pairing
 from autopilot.contract.errors import Conflict, InvalidRequest, NotFound
 from autopilot.web.answers import html
@@ -29,16 +30,10 @@ from autopilot.web.visitors import LOOPBACK, Visitor, origin_of
 PATH = "/devices/pair"
 TAB = "/more"
 MACHINE = "machine"
-ENDS = {
-    "done": "It is in.",
-    "declined": "It was not let in.",
-    "expired": "Five minutes are over, and nothing came in. Begin anew.",
-}
 HERE_ONLY = (
     "The address of this page is of this computer only: nothing else can open it. Start the server with --listen, or "
     "give it a public URL, and come here by that."
 )
-TAMPERED = "What the server says of this pairing does not add up. Nothing was let in. Begin anew."
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -88,11 +83,11 @@ async def _step(request: Request, visitor: Visitor) -> Response:
         pairing = await approver.step()
         words = words_of(pairing)
     except PairingTampered:
-        return html(_over(TAMPERED))
+        return html(_over(pairings.TAMPERED))
     except NotFound as error:
         return html(_over(sentence_of(error)))
     if pairing.state in OVER:
-        return html(_over(ENDS[pairing.state], is_in=pairing.state == "done"))
+        return html(_over(pairings.ENDS[pairing.state], is_in=pairing.state == "done"))
     if pairing.state == "confirmed" or words is None:
         return html(_waiting(approver, pairing))
     return html(_asking(approver, pairing, words))
@@ -104,7 +99,7 @@ async def _decide(request: Request, visitor: Visitor) -> Response:
     try:
         if form.get("accept") != "yes":
             await approver.decline()
-            return html(_over(ENDS["declined"]))
+            return html(_over(pairings.ENDS["declined"]))
         pairing = await approver.accept(tuple(form.get("words", "").split()))
     except (Conflict, NotFound) as error:
         return html(_over(sentence_of(error)))
@@ -166,7 +161,7 @@ def _offering(csrf: str) -> h.Element:
     return section(
         "Show a code here",
         posting(f"{PATH}/offer", csrf, h.div(".buttons")[h.button(".primary", type="submit")["Show a code"]]),
-        about="It is good once, for five minutes. Both screens then show the same four words.",
+        about=pairings.OFFERING,
     )
 
 
@@ -182,24 +177,18 @@ def _at_the_machine(request: Request) -> h.Element:
 
 def _waiting(approver: Approver, pairing: Pairing | None = None) -> h.Element:
     is_confirmed = pairing is not None and pairing.state == "confirmed"
-    words = "You said yes. It comes in…" if is_confirmed else "Waiting for the other side…"
+    words = pairings.CONFIRMED if is_confirmed else pairings.WAITING
     return polling(f"{PATH}/step", approver.saved(), h.p(".pausing", role="status")[words])
 
 
 def _asking(approver: Approver, pairing: Pairing, words: tuple[str, ...]) -> h.Element:
     """The words; looks on now and then, and asks for the yes."""
-    device = pairing.device
-    name = (device.device_name if device else None) or "A device"
-    about = [device.device_platform if device else None, pairing.device_address]
     into = {"hx-target": "#pairing", "hx-swap": "outerHTML", "hx-select": "unset"}
     return h.div("#pairing")[
-        h.p[h.b(dir="auto")[name], " wants to come in", f" ({', '.join(one for one in about if one)})", "."],
+        h.p[h.b(dir="auto")[pairings.who(pairing)], " wants to come in", f" ({pairings.about(pairing)})", "."],
         words_element(words),
-        h.p["Does its screen show the same words, in this order?"],
-        h.p(".warning")["Somebody else came with the same secret, too late. Look twice at the words."]
-        if pairing.contested
-        else None,
-        h.p(".warning")[f"Somebody tried {pairing.wrong_codes} wrong codes."] if pairing.wrong_codes else None,
+        h.p[pairings.QUESTION],
+        [h.p(".warning")[warning] for warning in pairings.warnings(pairing)],
         h.form({**posts(f"{PATH}/decide"), **into, "hx-disabled-elt": "find button"})[
             h.input(type="hidden", name="state", value=approver.saved()),
             h.input(type="hidden", name="words", value=" ".join(words)),
