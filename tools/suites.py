@@ -187,8 +187,8 @@ SUITES = (
     Suite("oidc", ("api/test_oidc_sign_in.py",), 45, processes=1, leg=oidc),
     Suite("web", ("web",), 120),
     Suite("browser", ("browser",), 450, options=("--dist", "worksteal"), leg=chromium),
-    Suite("ios", ("ios",), 100),
-    Suite("phone", ("phone",), 280, options=("--dist", "worksteal"), leg=chromium),
+    Suite("ios", ("ios",), 180),
+    Suite("phone", ("phone",), 320, options=("--dist", "worksteal"), leg=chromium),
     Suite("webkit", ("webkit",), 45, processes=1, leg=webkit),
 )
 

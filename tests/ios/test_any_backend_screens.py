@@ -130,14 +130,18 @@ def is_ready(at: Desk, key: str) -> bool:
 
 
 async def moves(at: Desk, way: Elsewhere, kind: str) -> None:
-    """From now on the phone is told that its workers run on this."""
+    """From now on the phone is told that its workers run on this; their machine was heard just now."""
+    path = f"/machines/{at.machine.worker_id}/heartbeat"
+    assert (await at.machine.post(path, {"desktop_session_id": "d", "workers": []})).status_code == 200
     way.kind = kind
     at.core.network_changed(online=True)
 
     def is_told() -> bool:
-        detail = at.core.opened[at.person.worker_id].store.view.worker
-        listed = at.core.overview.view.overview.worker(at.person.worker_id)
-        return all(one is not None and one.backend is not None and one.backend.kind == kind for one in (detail, listed))
+        store, overview = at.core.opened[at.person.worker_id].store.view, at.core.overview.view
+        if not store.connection.kind == overview.connection.kind == "live":
+            return False
+        told = (store.worker, overview.overview.worker(at.person.worker_id))
+        return all(one is not None and one.backend is not None and one.backend.kind == kind for one in told)
 
     await until(is_told)
 
@@ -149,8 +153,9 @@ async def test_a_screen_differs_in_the_name_of_its_backend_only(ada: Person, tmp
     async with desk(ada, tmp_path, way=way) as at:
         asked = await ask(at.machine, ada.worker_id)
         await until(lambda: at.core.overview.view.overview.approval(asked) and at.phone.has("send"))
+        await until(lambda: _pending(at))
         first: list[str] = []
-        for kind in KINDS:
+        for kind in ("desktop", "gke", KINDS[-1]):
             await moves(at, way, kind)
             if screen is not None:
                 at.shell.push(screen(at, asked))
@@ -170,6 +175,12 @@ async def _looks(at: Desk, badge: str, first: list[str]) -> None:
     except TimeoutError:
         now = drawn(at, badge)
         raise AssertionError([*(set(now) - set(first)), "instead of", *(set(first) - set(now))]) from None
+
+
+def _pending(at: Desk) -> int:
+    """How many questions its worker is known to have."""
+    worker = at.core.overview.view.overview.worker(at.person.worker_id)
+    return 0 if worker is None else worker.pending_approvals
 
 
 def _is_still(at: Desk, badge: str, first: list[str]) -> bool:
