@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from tests.api.contract.world import World
 from tests.browser.served import server
 from tests.browser.test_places import QUESTION, Desk, desk
+from tests.waiting import until
 
 from autopilot.testing.postgres import TestCluster
 
@@ -99,3 +101,52 @@ async def test_words_for_one_of_two_questions_stay_with_it_when_the_screen_comes
     await expect(page.locator("#screen:not([data-before])")).to_be_visible()
     await expect(second.locator("textarea")).to_have_value("Not the second one.")
     await expect(first.locator("textarea")).to_have_value("")
+
+
+async def test_a_message_whose_screen_was_left_before_it_was_answered_is_no_draft_any_more(ada: Desk):
+    page, left = await ada.visit.open(f"/w/{ada.person.worker_id}"), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await left.wait()
+        await route.continue_()
+
+    await page.route("**/say", late)
+    await page.locator("#say").fill("Mend the clock.")
+    async with page.expect_response("**/say"):
+        await page.locator("#message button.primary:visible").click()
+        await page.get_by_role("navigation", name="Main").get_by_role("link", name="Spend").click()
+        await expect(page.get_by_role("heading", name="Spend")).to_be_visible()
+        left.set()
+    await until(lambda: page.evaluate("Object.keys(localStorage).every((one) => !one.startsWith('draft.'))"))
+    await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await expect(page.locator("#say")).to_have_value("")
+
+
+async def test_what_reached_no_server_says_so_and_stays_written(ada: Desk):
+    asked = await ada.ask(1, **QUESTION)
+    page = await ada.visit.open("/inbox")
+    card = page.locator(f"[id='ap-{asked}']")
+    await card.get_by_text("Decline with words").click()
+    await card.get_by_label("What Codex should do instead").fill("Not on a Friday.")
+    await page.route("**/inbox/**", lambda route: route.abort())
+    await card.get_by_role("button", name="No", exact=True).click()
+    await expect(page.locator("#notices")).to_contain_text("The server can't be reached.")
+    await page.unroute("**/inbox/**")
+    await card.get_by_role("button", name="No", exact=True).click()
+    await expect(card).to_contain_text("Not on a Friday.")
+
+
+async def test_who_marks_words_in_a_dialog_and_lets_go_beside_it_stays_in_it(ada: Desk):
+    page = await ada.visit.open("/")
+    await page.get_by_role("button", name="Emergency stop").click()
+    words = page.get_by_role("dialog").get_by_role("textbox")
+    await words.fill("Too much at once")
+    box = await words.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 20, box["y"] + 10)
+    await page.mouse.down()
+    await page.mouse.move(5, 5)
+    await page.mouse.up()
+    await expect(words).to_have_value("Too much at once")
+    await page.mouse.click(5, 5)
+    await expect(words).to_be_hidden()

@@ -6,6 +6,7 @@ sign in, and from there back to where it was.
 
 from __future__ import annotations
 
+import math
 from urllib.parse import quote, urlsplit
 
 import htpy as h
@@ -18,8 +19,8 @@ from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.web.answers import html
 from autopilot.web.assets import Assets
 from autopilot.web.looks import Looks
-from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import bare_page
+from autopilot.web.parts.notices import notice_of
 
 UNAVAILABLE = 503
 _POINTLESS = frozenset({"none", "back"})
@@ -38,6 +39,13 @@ def answer(request: Request, error: AutopilotError, assets: Assets) -> Response:
         return _sign_in(request)
     if error.reason_code == STEP_UP:
         return _prove_first(request)
+    told = _told(request, error, assets)
+    if error.retry_after_seconds is not None:
+        told.headers["retry-after"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return told
+
+
+def _told(request: Request, error: AutopilotError, assets: Assets) -> Response:
     status = getattr(error, "status", None) or UNAVAILABLE
     if is_partial(request):
         notice = html(notice_of(error), status=status)
@@ -60,18 +68,6 @@ def sentence_of(error: AutopilotError) -> str:
     return errors.trouble(error).sentence
 
 
-def notice_of(error: AutopilotError) -> h.Element:
-    """One line about it, beside what is on the screen."""
-    told = errors.trouble(error)
-    return h.div(".notice.problem", role="alert")[
-        h.p[told.sentence],
-        h.p[told.hint],
-        [h.p[f"{name}: {why}"] for name, why in told.fields],
-        h.small[f"Request {told.reference}"] if told.reference else None,
-        h.button(".dismiss", {"type": "button", "data-dismiss": True, "aria-label": "Dismiss"})[icon("close")],
-    ]
-
-
 def _prove_first(request: Request) -> Response:
     """Who asks has to prove anew who they are: scripts ask for that in a dialog, and then repeat what was asked."""
     if "hx-request" in request.headers:
@@ -83,9 +79,8 @@ def _prove_first(request: Request) -> Response:
 
 def _sign_in(request: Request) -> Response:
     if "hx-request" in request.headers:
-        here = urlsplit(request.headers.get("hx-current-url", "/"))
         response = Response(status_code=200)
-        response.headers["hx-redirect"] = sign_in_path(here.path + (f"?{here.query}" if here.query else ""))
+        response.headers["hx-redirect"] = sign_in_path(_path_of(request.headers.get("hx-current-url", "/")))
         return response
     return RedirectResponse(sign_in_path(_path(request) if request.method == "GET" else "/"), status_code=303)
 
@@ -93,6 +88,14 @@ def _sign_in(request: Request) -> Response:
 def _path(request: Request) -> str:
     """What was asked for, whole."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _path_of(url: str) -> str:
+    try:
+        here = urlsplit(url)
+    except ValueError:  # a browser writes none that can't be read
+        return "/"
+    return here.path + (f"?{here.query}" if here.query else "")
 
 
 def sign_in_path(after: str) -> str:

@@ -27,7 +27,8 @@ from autopilot.web.live import Put
 from autopilot.web.parts.approval import INBOX, card, confirmation, put_card, said_id
 from autopilot.web.parts.fields import PREFIX
 from autopilot.web.parts.layout import Screen, bar
-from autopilot.web.problems import STEP_UP, UNAVAILABLE, notice_of
+from autopilot.web.parts.notices import notice_of
+from autopilot.web.problems import STEP_UP, UNAVAILABLE
 from autopilot.web.visitors import Visitor
 
 MOST = 100

@@ -15,6 +15,7 @@ from autopilot.web.assets import Assets
 from autopilot.web.looks import UNCHOSEN, Looks
 from autopilot.web.parts.head import head
 from autopilot.web.parts.icons import icon
+from autopilot.web.parts.notices import unreached
 
 BOOST = {"hx-boost": "true", "hx-target": "#screen", "hx-select": "#screen", "hx-swap": "outerHTML show:none"}
 """Links within change the screen only: the stream and the list stay."""
@@ -84,6 +85,7 @@ def page(screen: Screen, frame: Frame) -> h.Element:
                 ],
             ],
             h.div("#notices", role="status", aria_live="polite"),
+            unreached(),
             h.dialog("#dialog", aria_label="Dialog"),
             h.dialog("#proof", aria_label="Is it you?"),
         ],

@@ -12,12 +12,13 @@
     const words = Object.fromEntries(fields(form).map((field) => [field.name, field.value]));
     try { sessionStorage.setItem(key(form), JSON.stringify(words)); } catch { /* kept nowhere else */ }
   };
+  const kept = (form) => { try { return sessionStorage.getItem(key(form)); } catch { return null; } };
   const forget = (form) => { try { sessionStorage.removeItem(key(form)); } catch { /* nothing was kept */ } };
   const restore = (form) => {
     if (form.dataset.drafted) return;
     form.dataset.drafted = "yes";
     let words = {};
-    try { words = JSON.parse(sessionStorage.getItem(key(form))) ?? {}; } catch { /* nothing was kept */ }
+    try { words = JSON.parse(kept(form)) ?? {}; } catch { /* nothing was kept */ }
     const others = fields(form).filter((field) => words[field.name] !== undefined && words[field.name] !== field.value);
     if (!others.some((field) => field.type !== "hidden")) return;
     for (const field of others) {
@@ -36,11 +37,15 @@
     forget(form);
     note.hidden = true;
   });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    const { xhr, requestConfig } = event.detail, { elt } = requestConfig;  /* also where it was replaced meanwhile */
-    const isSent = xhr.status >= 200 && xhr.status < 300 && !(xhr.getResponseHeader("hx-redirect") ?? "").startsWith("/sign-in");
-    const keeps = elt.dataset.keepsDraft !== undefined || requestConfig.triggeringEvent?.submitter?.dataset.keepsDraft !== undefined;
-    if (isSent && elt === formOf(elt) && !keeps) forget(elt);
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, xhr, requestConfig } = event.detail, { submitter } = requestConfig.triggeringEvent ?? {};
+    if (elt !== formOf(elt) || elt.dataset.keepsDraft !== undefined || submitter?.dataset.keepsDraft !== undefined) return;
+    const sent = kept(elt);
+    /* Not an event of htmx: of a form whose screen is gone nobody hears one. */
+    xhr.addEventListener("load", () => {
+      const isTaken = xhr.status >= 200 && xhr.status < 300 && !(xhr.getResponseHeader("hx-redirect") ?? "").startsWith("/sign-in");
+      if (isTaken && kept(elt) === sent) forget(elt);
+    });
   });
   /* Where the words arrive later than the form (a new session's), the server says when. */
   document.addEventListener("arrived", () => { const form = document.querySelector("form[data-draft][data-keeps-draft]"); if (form) forget(form); });

@@ -10,13 +10,14 @@ const Put = (() => {
     const at = element.dataset.at ?? "";
     return at !== "" && !isNaN(at) ? Number(at) : at;
   };
+  const END = 1e7;
   /* What a person opened or typed in an element that is replaced stays so. */
   const carryOver = (before, after) => {
     const open = [...before.querySelectorAll("details")].map((one) => one.open);
     after.querySelectorAll("details").forEach((one, index) => { if (index < open.length) one.open = open[index]; });
     before.querySelectorAll("pre").forEach((one, index) => {
       const same = after.querySelectorAll("pre")[index];
-      if (same && one.scrollTop + one.clientHeight < one.scrollHeight - 4) same.dataset.scroll = one.scrollTop;
+      if (same && one.scrollTop) same.dataset.scroll = one.scrollTop + one.clientHeight < one.scrollHeight - 4 ? one.scrollTop : END;
     });
   };
   const place = (element, box, newestFirst) => {

@@ -19,9 +19,13 @@ const Dialog = (() => {
   const fill = (content) => { dialog()?.replaceChildren(content); show(); };
   const close = () => { if (dialog()?.open) dialog().close(); };
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target?.id === "dialog") { if (event.detail.target.childElementCount) show(); else close(); } });
+  /* Who marks words and lets go beside the dialog has not tapped its backdrop; who goes back leaves it. */
+  let pressed = null;
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+  addEventListener("popstate", close);
   document.addEventListener("click", (event) => {
     const one = dialog();
-    if (event.target === one || event.target.closest?.("#dialog [data-close]")) close();
+    if ((event.target === one && pressed === one) || event.target.closest?.("#dialog [data-close]")) close();
   });
   document.addEventListener("close", (event) => { if (event.target.id === "dialog") { document.dispatchEvent(new Event("dialog:closed")); event.target.replaceChildren(); } }, true);
   return { show, fill, close };

@@ -7,8 +7,8 @@ const Proof = (() => {
   const show = async () => {
     const one = dialog();
     if (!one || one.open) return;
-    await htmx.ajax("GET", "/step-up", { target: one, swap: "innerHTML" });
-    if (!one.childElementCount) return;
+    try { await htmx.ajax("GET", "/step-up", { target: one, swap: "innerHTML" }); } catch { /* told beside the screen */ }
+    if (!one.childElementCount) return settle(false);
     one.setAttribute("aria-labelledby", "proof-title");
     one.showModal();
     one.querySelector("[autofocus], button, input")?.focus();

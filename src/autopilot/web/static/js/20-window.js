@@ -7,7 +7,7 @@ const Window = (() => {
   const AHEAD = 900;
   const FURTHEST = 12;
   let pinned = true;
-  let loading = false;
+  let loading = null;
   const box = () => document.getElementById("timeline");
   const atEnd = (one) => !one.dataset.cut && one.scrollHeight - one.scrollTop - one.clientHeight < NEAR;
   const pill = (is) => { const one = document.getElementById("newer"); if (one) one.hidden = !is; };
@@ -37,10 +37,10 @@ const Window = (() => {
     if (isNew && (one.dataset.cut || isOlder)) { element.remove(); if (!isOlder) pill(true); return; }
     if (pinned) { toEnd(); trim(one); } else if (isNew) pill(true);
   };
-  /* The page before the first item; whether it came. */
-  const older = async (one) => {
-    if (loading || !one.dataset.oldest || one.dataset.oldest === "1") return false;
-    loading = true;
+  /* The page before the first item; whether it came. Who asks while one is on its way waits for that one. */
+  const older = (one) => { loading ??= load(one).finally(() => { loading = null; }); return loading; };
+  const load = async (one) => {
+    if (!one.dataset.oldest || one.dataset.oldest === "1") return false;
     one.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(`/w/${encodeURIComponent(one.dataset.worker)}/older?before=${one.dataset.oldest}`, { headers: { "hx-request": "true" } });
@@ -57,14 +57,13 @@ const Window = (() => {
       if (oldest) one.dataset.oldest = oldest; else delete one.dataset.oldest;
       return true;
     } catch { /* the state line says that we are offline; scrolling again asks again */ return false; } finally {
-      loading = false;
       one.removeAttribute("aria-busy");
     }
   };
   /* What a link leads to: an item by its element's id or its key; further up it is looked for. */
   const linked = (one, name) => [...one.children].find((item) => item.id === name || item.dataset.key === name);
   const seek = async (one) => {
-    const name = decodeURIComponent(location.hash.slice(1));
+    const name = fragment();
     if (!name || name === "screen") return;
     pinned = false;
     let item = linked(one, name);

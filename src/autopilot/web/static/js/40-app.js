@@ -54,6 +54,12 @@ const App = (() => {
       detail.target = (detail.target.id && document.getElementById(detail.target.id)) || detail.target;
     });
   });
+  /* No server was reached: said beside the screen, but of a message, which says so itself. */
+  document.addEventListener("htmx:sendError", (event) => {
+    const said = document.getElementById("unreached");
+    if (!said || event.detail.requestConfig.elt.id === "message") return;
+    document.getElementById("notices").replaceChildren(said.content.cloneNode(true));
+  });
   /* A notification was tapped, and may lead this page away; not from what somebody has written. */
   navigator.serviceWorker?.addEventListener("message", (event) => {
     if (event.data === "may-leave") event.ports[0]?.postMessage(!Typed.isAny());

@@ -7,7 +7,7 @@ const List = (() => {
   const PAUSE = 250;
   const FIELDS = { words: "q", state: "state", machine: "machine", backend: "backend" };
   const CHOICES = ["state", "machine", "backend"];
-  const KEPT = "list.wanted";
+  const KEPT = `list.wanted.${document.body.dataset.user}`;
   const wanted = { words: "", state: "", machine: "", backend: "" };
   let loading = false, failed = false, begun = null, queued = false;
   /* Of the search: which of the elements here the server has named, where it goes on, what waits to be asked. */

@@ -5,7 +5,7 @@
   const form = document.querySelector("[data-link-form]"), later = document.querySelector("[data-link-later]");
   if (!form && !later) return;
   const KEPT = `link ${location.pathname}`;
-  const secret = decodeURIComponent(location.hash.slice(1)) || sessionStorage.getItem(KEPT);
+  const secret = fragment() || sessionStorage.getItem(KEPT);
   if (!secret) return;
   if (form) { sessionStorage.removeItem(KEPT); form.elements.credential.value = secret; }
   else sessionStorage.setItem(KEPT, secret);

@@ -3,7 +3,7 @@
 const Composer = (() => {
   const STAYS = 6000;
   const one = (id) => document.getElementById(id);
-  const key = () => `draft.${document.body.dataset.user}.${one("composer")?.dataset.worker}`;
+  const key = () => one("composer") && `draft.${document.body.dataset.user}.${one("composer").dataset.worker}`;
   const read = () => { try { return localStorage.getItem(key()) ?? ""; } catch { return ""; } };
   const keep = (words) => { try { if (words) localStorage.setItem(key(), words); else localStorage.removeItem(key()); } catch { /* a browser that keeps nothing: the words are still in the field */ } };
   const grow = () => {
@@ -29,17 +29,25 @@ const Composer = (() => {
     if (event.key === "Escape") event.target.blur();
   });
   document.addEventListener("submit", (event) => { if (event.target.id === "message" && !one("say").value.trim()) { event.preventDefault(); event.stopPropagation(); one("say").focus(); } }, true);
-  let sent = "";
-  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt.id === "message") { sent = one("say").value; unsent(false); } });
+  /* What was sent is no draft any more, where nothing else was written since: there, here or in another tab. */
+  const taken = (place, words) => {
+    try { if (localStorage.getItem(place) === words) localStorage.removeItem(place); } catch { /* nothing was kept */ }
+    if (place !== key() || one("say").value !== words) return;
+    one("say").value = "";
+    grow();
+  };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id !== "message") return;
+    const place = key(), words = one("say").value;
+    unsent(false);
+    /* Not an event of htmx: of a form whose screen is gone nobody hears one. */
+    xhr.addEventListener("load", () => { if (xhr.status >= 200 && xhr.status < 300 && !xhr.getResponseHeader("hx-redirect")) taken(place, words); });
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     const { elt, xhr } = event.detail;
     if (elt.id !== "message" && elt.id !== "interrupt") return;
     unsent(xhr.status === 0 || xhr.status >= 500);
-    if (elt.id === "message" && xhr.status >= 200 && xhr.status < 300 && !xhr.getResponseHeader("hx-redirect") && one("say").value === sent) {
-      one("say").value = "";
-      keep("");
-      grow();
-    }
     /* Refused for good: what is changed now is another request. Of one that may have arrived the id stays. */
     if (xhr.status >= 400 && xhr.status < 500) { const field = elt.querySelector("[name=request_id]"); field.value = `request_${[...crypto.getRandomValues(new Uint8Array(16))].map((part) => part.toString(16).padStart(2, "0")).join("")}`; }
   });
