@@ -16,16 +16,18 @@ from tests.soak.busy import MACHINE, WORKER, Machine
 from tests.waiting import until
 
 from autopilot.api.tokens import mint
-from autopilot.client import FollowPolicy, MemoryTokenStore, RuntimeCodexClient, Session, Timeline
+from autopilot.client import FollowPolicy, MemoryTokenStore, RuntimeCodexClient, Session, Timeline, answering
+from autopilot.client.answering import Answer
 from autopilot.client.app_core import AppCore, AppView
 from autopilot.client.backoff import BackoffPolicy
 from autopilot.client.clock import SYSTEM_CLOCK
 from autopilot.client.connection import ConnectionState
 from autopilot.client.overview import Overview
+from autopilot.client.presenters.people import Names
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import Credentials
 from autopilot.client.worker_state import fold
-from autopilot.contract import Envelope, RegisterMachine, WorkerSummary, encode
+from autopilot.contract import Approval, Envelope, RegisterMachine, WorkerSummary, encode
 from autopilot.contract.worker_facts import NAMES
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
 from autopilot.testing.streaming_server import blank_snapshot
@@ -93,8 +95,12 @@ async def use(core: AppCore, seen: Seen, acts: list, rng: random.Random) -> None
             case 2 | 3 | 4:
                 acts.append(core.acts.say(WORKER, f"message {len(acts)}"))
             case _:
-                pending = core.view.overview.overview.pending[:1]
-                acts += [core.acts.decide(one.approval_id, "accept") for one in pending]
+                for approval in core.view.overview.overview.pending[:1]:
+                    await answering.send(core.client, approval, _yes(approval), Names())
+
+
+def _yes(approval: Approval) -> Answer:
+    return Answer(next(option for option in approval.options if option.option_id == "accept"))
 
 
 def _watch(seen: Seen, view: Any, rng: random.Random) -> None:

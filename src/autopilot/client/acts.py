@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from autopilot.client import log
-from autopilot.client.approvals import has_approval_ended
 from autopilot.client.calls import new_id
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.doubt import leaves_doubt, stays_in_doubt
@@ -22,7 +21,7 @@ from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTime
 from autopilot.client.observable import Observable
 from autopilot.client.overview import Overview, receipt_key
 from autopilot.client.workers import has_ended
-from autopilot.contract import Approval, Receipt, RequestOutcome, StoppedAll, StoppedWorker
+from autopilot.contract import Receipt, RequestOutcome, StoppedWorker
 from autopilot.contract.errors import AutopilotError, NetworkError
 
 Phase = Literal["idle", "sending", "waiting", "done", "failed", "indeterminate", "refused", "unknown"]
@@ -36,7 +35,7 @@ indeterminate  it ended, and nobody can know whether Codex acted: a person decid
 refused        the server says no (`error`), and nothing was stored, by no attempt: it may be sent again
 unknown        no answer came (`error`): whether it is stored is found out by sending it again, which does nothing twice
 """
-Result: TypeAlias = Receipt | RequestOutcome | Approval | StoppedWorker | StoppedAll | Connected
+Result: TypeAlias = Receipt | RequestOutcome | StoppedWorker | Connected
 ENDS: frozenset[Phase] = frozenset({"done", "failed", "indeterminate"})
 SENDABLE: frozenset[Phase] = frozenset({"idle", "refused", "unknown"})
 STOP = "worker/stop"
@@ -66,14 +65,11 @@ class ActView:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What is done, to whom. It never changes: other words are another act."""
+    """What is asked of a worker. It never changes: other words are another act."""
 
     method: str
-    """As receipts have it: `turn/start`, `worker/stop`, `approval/decide`, `handshake`, …."""
-    target: str
-    """`worker`, `machine`, `approval` or `all`."""
-    name: str = ""
-    """Which one."""
+    """As receipts have it: `turn/start`, `worker/stop`, `handshake`, …."""
+    worker_id: str
     params: dict[str, Any] = field(default_factory=dict)
     """What was typed and chosen: it is here for as long as the act is."""
 
@@ -167,18 +163,19 @@ class Act(Observable[ActView]):
 
 
 class RequestAct(Act):
-    """A request to a worker or a machine: a message, an interruption, any method."""
+    """A request to a worker: a message, an interruption, any method."""
 
     async def _do(self) -> Result:
-        ask = self._client.request if self.deed.target == "worker" else self._client.machine_request
-        return await ask(self.deed.name, self.deed.method, self.deed.params, request_id=self.request_id, wait_ms=0)
+        deed = self.deed
+        return await self._client.request(
+            deed.worker_id, deed.method, deed.params, request_id=self.request_id, wait_ms=0
+        )
 
     async def _found(self) -> Result | None:
-        look = self._client.receipt if self.deed.target == "worker" else self._client.machine_receipt
-        return await look(self.deed.name, self.request_id)
+        return await self._client.receipt(self.deed.worker_id, self.request_id)
 
     def _named(self, overview: Overview) -> Result | None:
-        key = (self.deed.target, self.deed.name, self.request_id)
+        key = ("worker", self.deed.worker_id, self.request_id)
         return next((one for one in overview.receipts if receipt_key(one) == key), None)
 
     def _phase(self, result: Any) -> Phase:
@@ -191,7 +188,7 @@ class StopAct(Act):
     async def _do(self) -> Result:
         said = self.deed.params
         stopped = await self._client.stop_worker(
-            self.deed.name, reason=said.get("reason"), force=bool(said.get("force"))
+            self.deed.worker_id, reason=said.get("reason"), force=bool(said.get("force"))
         )
         if stopped.request_id is not None:
             self.request_id = stopped.request_id
@@ -200,62 +197,16 @@ class StopAct(Act):
     async def _found(self) -> Result | None:
         if not isinstance(self._now.result, StoppedWorker | Receipt) or not self.request_id:
             return None
-        return await self._client.receipt(self.deed.name, self.request_id)
+        return await self._client.receipt(self.deed.worker_id, self.request_id)
 
     def _named(self, overview: Overview) -> Result | None:
-        key = ("worker", self.deed.name, self.request_id)
+        key = ("worker", self.deed.worker_id, self.request_id)
         return next((one for one in overview.receipts if receipt_key(one) == key), None)
 
     def _phase(self, result: Any) -> Phase:
         if isinstance(result, StoppedWorker):
             return "done" if result.status == "stopped" else "waiting"
         return phase_of(result)
-
-
-class StopAllAct(Act):
-    """A stop of everything; what becomes of each is its own receipt."""
-
-    async def _do(self) -> Result:
-        said = self.deed.params
-        return await self._client.stop_all(reason=said.get("reason"), force=bool(said.get("force")))
-
-    async def _found(self) -> Result | None:
-        return None
-
-    def _named(self, overview: Overview) -> Result | None:
-        del overview
-        return None
-
-    def _phase(self, result: Any) -> Phase:
-        """Asked of all of them; some may have refused, and each says so itself."""
-        del result
-        return "done"
-
-
-class DecideAct(Act):
-    """An answer to a question; its id is the question's."""
-
-    async def _do(self) -> Result:
-        said = self.deed.params
-        return await self._client.decide(
-            self.deed.name, said["option_id"], content=said.get("content"), message=said.get("message")
-        )
-
-    async def _found(self) -> Result | None:
-        return await self._client.approval(self.deed.name)
-
-    def _named(self, overview: Overview) -> Result | None:
-        found = overview.approval(self.deed.name)
-        return None if found is None or found.state == "pending" else found
-
-    def _phase(self, result: Any) -> Phase:
-        """Of this answer: where another one was taken, this one was not."""
-        decision = result.decision
-        if decision is not None and decision.option_id != self.deed.params["option_id"]:
-            return "failed"
-        if not has_approval_ended(result):
-            return "waiting"
-        return "done" if result.state == "applied" else "failed"
 
 
 class HandshakeAct(Act):
@@ -275,7 +226,7 @@ class HandshakeAct(Act):
         self.asked_seq = self.asked_at = None
         machine_id = self.deed.params.get("machine_id")
         return await self._handshakes.run(
-            self.deed.name,
+            self.deed.worker_id,
             machine_id=machine_id,
             on_asked=self._asked,
             handshake_id=self.request_id,

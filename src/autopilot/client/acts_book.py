@@ -11,16 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from autopilot.client.acts import (
-    STOP,
-    Act,
-    DecideAct,
-    Deed,
-    HandshakeAct,
-    RequestAct,
-    StopAct,
-    StopAllAct,
-)
+from autopilot.client.acts import STOP, Act, Deed, HandshakeAct, RequestAct, StopAct
 from autopilot.client.calls import new_id
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import within
@@ -89,46 +80,17 @@ class Acts(Observable[tuple[Act, ...]]):
         return self.request(worker_id, *interrupted(turn_id or ""))
 
     def request(self, worker_id: str, method: str, params: dict[str, Any] | None = None) -> Act:
-        """Any method, of a worker."""
-        return self.begin(RequestAct(self._client, Deed(method, "worker", worker_id, params or {}), new_id("request")))
-
-    def request_of_machine(self, machine_id: str, method: str, params: dict[str, Any] | None = None) -> Act:
-        """Any method, of a machine."""
-        deed = Deed(method, "machine", machine_id, params or {})
-        return self.begin(RequestAct(self._client, deed, new_id("request")))
-
-    def new_session(self, machine_id: str, **params: Any) -> Act:
-        """A new session on a machine: `cwd`, `model`, `sandbox`, `approvalPolicy`; what is empty is the machine's."""
-        return self.request_of_machine(machine_id, "thread/start", {name: one for name, one in params.items() if one})
-
-    def adopt(self, machine_id: str, thread_id: str) -> Act:
-        """Take up a thread that a machine's Codex knows."""
-        return self.request_of_machine(machine_id, "thread/resume", {"threadId": thread_id})
+        """Any method."""
+        return self.begin(RequestAct(self._client, Deed(method, worker_id, params or {}), new_id("request")))
 
     def stop(self, worker_id: str, *, reason: str | None = None, force: bool = False) -> Act:
         """Stop a worker."""
-        deed = Deed(STOP, "worker", worker_id, {"reason": reason, "force": force})
+        deed = Deed(STOP, worker_id, {"reason": reason, "force": force})
         return self.begin(StopAct(self._client, deed, new_id("stop")))
-
-    def stop_all(self, *, reason: str | None = None, force: bool = False) -> Act:
-        """Stop everything that one may stop."""
-        deed = Deed("stop-all", "all", "", {"reason": reason, "force": force})
-        return self.begin(StopAllAct(self._client, deed, new_id("stop")))
-
-    def decide(
-        self, approval_id: str, option_id: str, *, content: dict[str, Any] | None = None, message: str | None = None
-    ) -> Act:
-        """Answer a question with one of its options."""
-        answer = {"option_id": option_id, "content": content, "message": message}
-        return self.begin(
-            DecideAct(self._client, Deed("approval/decide", "approval", approval_id, answer), approval_id)
-        )
 
     def handshake(self, worker_id: str, *, machine_id: str | None = None) -> HandshakeAct:
         """Prove that this device and the worker's companion are connected."""
-        act = HandshakeAct(
-            self._client, Deed("handshake", "worker", worker_id, {"machine_id": machine_id}), self._handshakes
-        )
+        act = HandshakeAct(self._client, Deed("handshake", worker_id, {"machine_id": machine_id}), self._handshakes)
         self.begin(act)
         return act
 
@@ -144,9 +106,9 @@ class Acts(Observable[tuple[Act, ...]]):
         self._change()
         return act
 
-    def of(self, target: str, name: str) -> tuple[Act, ...]:
-        """The acts that concern this one, the newest last."""
-        return tuple(act for act in self._acts if (act.deed.target, act.deed.name) == (target, name))
+    def of(self, worker_id: str) -> tuple[Act, ...]:
+        """The acts that concern this worker, the newest last."""
+        return tuple(act for act in self._acts if act.deed.worker_id == worker_id)
 
     # Seeing to them.
 

@@ -92,7 +92,7 @@ class Composer:
         return self._sent is not None and self._sent.view.phase in ("idle", "sending")
 
     def _mine(self) -> list[Act]:
-        acts = [act for act in self._core.acts.of("worker", self._worker_id) if act not in self._hidden]
+        acts = [act for act in self._core.acts.of(self._worker_id) if act not in self._hidden]
         sent = [act for act in acts if act.deed.method != "handshake"]
         return [act for act in sent if act is sent[-1] or not act.view.has_ended][-SHOWN:]
 

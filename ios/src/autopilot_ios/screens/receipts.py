@@ -76,7 +76,7 @@ def receipt(
 
 def _can_take_back(act: Act) -> bool:
     result = act.view.result
-    return isinstance(result, Receipt | RequestOutcome) and result.state == "accepted" and act.deed.target == "worker"
+    return isinstance(result, Receipt | RequestOutcome) and result.state == "accepted"
 
 
 def _done(what: Callable[[Act], Awaitable[None]], act: Act) -> blocks.Click:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from autopilot.client.acts import ActView
 from autopilot.client.handshake import HandshakeTimeout
-from autopilot.client.presenters import approvals, errors, handshakes, receipts
+from autopilot.client.presenters import errors, handshakes, receipts
 from autopilot.client.presenters.labels import Label, sentence, spelled
-from autopilot.contract import Approval, Receipt, RequestOutcome, StoppedAll, StoppedWorker
+from autopilot.contract import Receipt, RequestOutcome, StoppedWorker
 
 SENDING = Label("Sending…", "busy")
 UNKNOWN = Label("Not known whether it arrived: it is sent again, and nothing is done twice", "warn")
@@ -41,16 +41,12 @@ def _said(view: ActView) -> Label:
             return receipts.receipt_state(view.result)
         case RequestOutcome():
             return receipts.state_of(view.result.state, machine_unreachable=view.result.machine_unreachable is True)
-        case Approval():
-            return approvals.in_short(approvals.course(view.result))
-        case StoppedWorker() | StoppedAll():
+        case StoppedWorker():
             return _stopped(view.result)
     return handshakes.ANSWERED if view.phase == "done" else handshakes.WAITING
 
 
-def _stopped(said: StoppedWorker | StoppedAll) -> Label:
-    if isinstance(said, StoppedAll):
-        return Label(f"{said.stopped} stopped, {said.stopping} stopping", "good")
+def _stopped(said: StoppedWorker) -> Label:
     if said.machine_unreachable:
         return Label("The machine is away: it stops this first of all when it is back", "warn")
     return Label(sentence(spelled(said.status)), "good" if said.status == "stopped" else "busy")

@@ -93,7 +93,7 @@ class _Connecting(Response):
                 await _tell(send, self._as_of(ActView("refused", error=error)))
                 return
             shaker = HandshakeClient(client, device_id=me.device.device_id if me.device else SOURCE, source=SOURCE)
-            act = HandshakeAct(client, Deed("handshake", "worker", self._worker_id), shaker)
+            act = HandshakeAct(client, Deed("handshake", self._worker_id), shaker)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(act.send())
                 await self._tell_all(send, act)
