@@ -18,6 +18,7 @@ from playwright.async_api import Browser, expect
 from tests.browser import screens
 from tests.browser.screens import visiting
 from tests.e2e.installation import Up, running_up
+from tests.e2e.test_health import processes_of
 from tests.phone.glass import Glass, glass, served
 from tests.waiting import until
 
@@ -118,7 +119,7 @@ async def test_what_the_phone_does_is_seen_in_a_browser_that_was_open_and_the_ot
     assert all(path.startswith("/api/") for path in paths), paths
 
 
-async def test_a_network_that_goes_away_leaves_what_was_known_on_the_screen_and_says_so(up: Up, phone: Glass):
+async def test_a_network_that_goes_away_or_stands_still_leaves_what_was_known_on_the_screen(up: Up, phone: Glass):
     at = urlsplit(up.url)
     fault = HEALTHY
     async with FaultProxy(at.hostname or "", at.port or 0, lambda _number: fault) as proxy:
@@ -129,6 +130,48 @@ async def test_a_network_that_goes_away_leaves_what_was_known_on_the_screen_and_
         await phone.sees("showing what was known")
         await phone.picture("whole-offline")
         await expect(phone.button("Needs approval").first).to_be_attached()
-        fault = HEALTHY
-        await expect(phone.page.get_by_text("showing what was known")).to_have_count(0)
+        for next_fault in (HEALTHY, Fault("stall"), HEALTHY):
+            fault = next_fault
+            proxy.cut_all()
+            unwell = phone.page.get_by_text(re.compile("Reconnecting|Connecting|showing what was known|stalled"))
+            await (expect(unwell).to_have_count(0) if fault is HEALTHY else expect(unwell.first).to_be_attached())
+        await expect(phone.button("Needs approval").first).to_be_attached()
         assert phone.complaints == []
+
+
+async def test_a_turn_is_steered_and_interrupted_a_killed_server_comes_back_and_the_worker_is_stopped(
+    up: Up, phone: Glass, paths: set[str]
+):
+    worker_id = (await up.cli("workers", "--json")).json[0]["worker_id"]
+    answer = phone.page.get_by_role("button", name="Answer", exact=True).first
+    await sign_in(phone, up)
+    await phone.button("Needs approval").first.click()
+    await phone.type("Message", "And say what you did.")
+    await phone.button("Steer").click()
+    await answer.click()
+    await phone.button("Yes").click()
+    await phone.button("Yes, I am sure").click()
+    await phone.sees("Approved by you")
+    await phone.button("Back").first.click()
+    await phone.button("Workers").last.click()
+    await phone.sees("And say what you did.")
+    await answer.wait_for()  # what it was steered to takes another yes
+    await phone.button("Interrupt").click()
+    await phone.sees("Interrupted")
+
+    (server,) = processes_of(up, "server")
+    server.kill()
+    await phone.type("Message", "Once more from the start.")
+    await phone.button("Send").click()
+    await answer.wait_for()  # asked in a turn that the new server took up, and told by its stream
+    await phone.picture("whole-again")
+
+    await phone.button("More about this session").click()
+    await phone.button("Stop").last.click()
+    await phone.type("Why (optional, for the record)", "Enough for today")
+    await phone.button("Stop it").click()
+    await phone.sees("Stopped")
+    stopped = (await up.cli("show", worker_id, "--json")).json
+    assert stopped["status"] == "stopped"
+    assert phone.complaints == []
+    assert all(path.startswith("/api/") for path in paths), paths
