@@ -174,21 +174,21 @@ test-codex169` runs that too."""
 # The soak waits for its minutes to pass: it does so beside the companion's tests, which wait for Codex.
 SUITES = (
     Suite("contract", ("contract",), 50),
-    Suite("ops db", ("ops", "db"), 110),
+    Suite("ops db", ("ops", "db"), 120),
     Suite("client", ("client",), 150),
     Suite("runtime", ("runtime",), 480),
     Suite("api", ("api",), 480),
-    Suite("companion", ("soak", "companion"), 330, processes=3, options=("--dist", "worksteal")),
+    Suite("companion", ("soak", "companion"), 360, processes=3, options=("--dist", "worksteal")),
     Suite("cli", ("cli",), 110),
-    Suite("e2e", ("e2e",), 480, options=("--dist", "worksteal")),
-    Suite("postgres15", ("db", *RUNTIME_CORE), 300, leg=postgres15),
+    Suite("e2e", ("e2e",), 400, options=("--dist", "worksteal")),
+    Suite("postgres15", ("db", *RUNTIME_CORE), 220, leg=postgres15),
     Suite("py313", ("client", "contract/test_codec.py", "contract/test_errors.py"), 180, leg=python313),
     Suite("codex169", CODEX_CORE, 150, processes=3, options=("-m", "e2e"), leg=codex169),
     Suite("oidc", ("api/test_oidc_sign_in.py",), 45, processes=1, leg=oidc),
     Suite("web", ("web",), 120),
     Suite("browser", ("browser",), 450, options=("--dist", "worksteal"), leg=chromium),
-    Suite("ios", ("ios",), 180),
-    Suite("phone", ("phone",), 320, options=("--dist", "worksteal"), leg=chromium),
+    Suite("ios", ("ios",), 200),
+    Suite("phone", ("phone",), 420, options=("--dist", "worksteal"), leg=chromium),
     Suite("webkit", ("webkit",), 45, processes=1, leg=webkit),
 )
 

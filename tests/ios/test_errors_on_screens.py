@@ -54,6 +54,9 @@ class Nowhere:
     def guests(self) -> None:
         """To nobody."""
 
+    def let_in(self) -> None:
+        """Nor this."""
+
 
 @dataclass(frozen=True)
 class Acting:

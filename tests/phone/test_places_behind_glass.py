@@ -204,7 +204,7 @@ async def test_signing_another_device_out_is_asked_about_twice(
     async with served(app(world, secrets, tmp_path, inside), tmp_path) as url, glass(launched) as held:
         await held.switch_on(url)
         await place(held, inside, "Devices", "Other devices")
-        await held.button("Phone").last.click()
+        await held.page.get_by_role("button", name=re.compile("^Phone")).last.click()
         await held.sees("Rename")
         await held.picture("device")
         await held.button("Sign out").last.click()

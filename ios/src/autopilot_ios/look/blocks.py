@@ -87,7 +87,7 @@ def section(title: str, rows: Sequence[ft.Control], *, note: str | None = None) 
     lined: list[ft.Control] = []
     for row in rows:
         if lined:
-            lined.append(ft.Container(height=0.5, bgcolor=palette.LINE, margin=ft.Margin(16, 0, 0, 0)))
+            lined.append(divider())
         lined.append(row)
     head = [ft.Container(footnote(title), padding=ft.Padding(16, 6, 16, 0))] if title else []
     foot = [ft.Container(footnote(note), padding=ft.Padding(16, 0, 16, 6))] if note else []
@@ -95,6 +95,11 @@ def section(title: str, rows: Sequence[ft.Control], *, note: str | None = None) 
         column(lined, gap=0), border_radius=RADIUS, bgcolor=palette.CARD, clip_behavior=ft.ClipBehavior.ANTI_ALIAS
     )
     return column([*head, body, *foot], gap=6)
+
+
+def divider() -> ft.Control:
+    """What stands between two rows of a card."""
+    return ft.Container(height=0.5, bgcolor=palette.LINE, margin=ft.Margin(16, 0, 0, 0))
 
 
 def row(

@@ -56,7 +56,18 @@ class Composer:
         )
         self._field.expand = True
         self._receipts = ft.Column(spacing=6, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
-        self._row = ft.Column(spacing=4, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+        self._beside, self._below = ft.Row(spacing=8, tight=True), _buttons_below()
+        self._why_not = ft.Column(spacing=4, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
+        # The field never changes its place: Flutter would make another of it, and forget what is being typed.
+        self._line = ft.Row(
+            [self._field, self._beside], spacing=8, vertical_alignment=ft.CrossAxisAlignment.END, visible=False
+        )
+        self._row = ft.Column(
+            [self._line, self._below, self._why_not],
+            spacing=4,
+            tight=True,
+            horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
+        )
         inside = ft.Column(
             [self._receipts, self._row], spacing=6, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH
         )
@@ -80,7 +91,7 @@ class Composer:
             return False
         self._shown = shown
         self._receipts.controls = [self._receipt(act) for act in mine]
-        self._row.controls = [] if may is None else self._may_not(may) if not may.can_write else self._write(turn_id)
+        self._place(may, turn_id)
         self.control.visible = may is not None
         update(self.control)
         return True
@@ -96,8 +107,17 @@ class Composer:
         sent = [act for act in acts if act.deed.method != "handshake"]
         return [act for act in sent if act is sent[-1] or not act.view.has_ended][-SHOWN:]
 
-    def _write(self, turn_id: str | None) -> list[ft.Control]:
-        buttons = [
+    def _place(self, may: composing.May | None, turn_id: str | None) -> None:
+        can_write = may is not None and may.can_write
+        self._line.visible = can_write
+        self._beside.controls = self._buttons(turn_id) if can_write and turn_id is None else []
+        self._below.controls = self._buttons(turn_id) if can_write and turn_id is not None else []
+        self._why_not.controls = [] if may is None or can_write else self._may_not(may)
+        for part in (self._beside, self._below, self._why_not):
+            part.visible = bool(part.controls)
+
+    def _buttons(self, turn_id: str | None) -> list[ft.Control]:
+        return [
             blocks.button(
                 act.label,
                 key=act.name,
@@ -106,12 +126,6 @@ class Composer:
                 disabled=self._is_sending and act.name != "interrupt",
             )
             for act in composing.acts(turn_id)
-        ]
-        if turn_id is None:
-            return [ft.Row([self._field, *buttons], spacing=8, vertical_alignment=ft.CrossAxisAlignment.END)]
-        return [
-            self._field,
-            ft.Row(buttons, spacing=8, alignment=ft.MainAxisAlignment.SPACE_BETWEEN, wrap=True, run_spacing=4),
         ]
 
     def _may_not(self, may: composing.May) -> list[ft.Control]:
@@ -217,6 +231,10 @@ class Composer:
             await work
         except AutopilotError as error:
             self._say(Label(errors.words(error), "bad"))
+
+
+def _buttons_below() -> ft.Row:
+    return ft.Row(spacing=8, alignment=ft.MainAxisAlignment.SPACE_BETWEEN, wrap=True, run_spacing=4)
 
 
 def _words(act: Act) -> str:

@@ -61,13 +61,16 @@ class NewSessionScreen(Screen):
         self._folder = blocks.field(
             words.FOLDER_EXAMPLE, key="folder", value=draft.folder, code=True, on_change=self._typed
         )
-        self._settings = ft.Container()
+        self._not_shared, self._machine, self._model = ft.Container(), ft.Container(), ft.Container()
+        self._recent, self._reach = ft.Container(), ft.Container()
         self._foot = ft.Container(padding=ft.Padding(16, 10, 16, 12), bgcolor=palette.BACKGROUND)
         self._body = ft.Container(expand=True)
         self._form = ft.ListView(
             [
                 blocks.labelled(self._prompt, words.PROMPT),
-                self._settings,
+                self._not_shared,
+                blocks.section("Where", [self._machine, self._folder_row(), self._model]),
+                self._reach,
             ],
             expand=True,
             padding=16,
@@ -119,7 +122,7 @@ class NewSessionScreen(Screen):
         self._foot.visible = True
         if self._folder.value != view.draft.folder:
             self._folder.value = view.draft.folder
-        self._settings.content = self._sections(view)
+        self._draw_settings(view)
         self._body.content = self._form
         self._foot.content = blocks.column(self._state(view), gap=10)
 
@@ -131,36 +134,39 @@ class NewSessionScreen(Screen):
         detail = "Install Autopilot beside Codex on a computer and pair it; it is offered here at once."
         return blocks.empty(ft.CupertinoIcons.DESKTOPCOMPUTER, words.NO_MACHINE, detail)
 
-    def _sections(self, view: NewSessionView) -> ft.Control:
-        draft, now = view.draft, self._core.client.clock.now()
-        parts: list[ft.Control] = []
-        if view.machine is None:
-            parts.append(blocks.notice(Label(words.NOT_SHARED, "warn"), key="not-shared"))
+    def _folder_row(self) -> ft.Control:
+        """Made once: a field that changes its place is another one to Flutter, which forgets what is being typed."""
         folder = ft.Container(
             blocks.column([blocks.footnote(words.FOLDER), blocks.labelled(self._folder, words.FOLDER)], gap=4),
             padding=ft.Padding(16, 8, 12, 10),
         )
-        recent = [one for one in view.folders if one != draft.folder]
-        machine = view.machine
-        where = [
-            self._setting(
-                "Machine",
-                machine_words.name_of(machine) if machine else "Choose one",
-                "machine",
-                subtitle=machine_words.presence(machine, now).text if machine else None,
-                on_click=self._choose_machine,
-            ),
-            folder,
-        ]
-        if recent:
-            where.append(self._setting("Recent folders", str(len(recent)), "folders", on_click=self._choose_folder))
-        where.append(self._model(view))
-        parts.append(blocks.section("Where", where))
-        parts.append(self._ways(words.HOW_FAR, "sandbox", view.ways.sandboxes, draft.sandbox))
-        parts.append(self._ways(words.WHEN_ASKED, "approvals", view.ways.approvals, draft.approvals))
-        return blocks.column(parts, gap=16)
+        return blocks.column([folder, self._recent], gap=0)
 
-    def _model(self, view: NewSessionView) -> ft.Control:
+    def _draw_settings(self, view: NewSessionView) -> None:
+        draft, machine, now = view.draft, view.machine, self._core.client.clock.now()
+        self._not_shared.visible = machine is None
+        self._not_shared.content = blocks.notice(Label(words.NOT_SHARED, "warn"), key="not-shared")
+        self._machine.content = self._setting(
+            "Machine",
+            machine_words.name_of(machine) if machine else "Choose one",
+            "machine",
+            subtitle=machine_words.presence(machine, now).text if machine else None,
+            on_click=self._choose_machine,
+        )
+        recent = [one for one in view.folders if one != draft.folder]
+        self._recent.visible = bool(recent)
+        folders = self._setting("Recent folders", str(len(recent)), "folders", on_click=self._choose_folder)
+        self._recent.content = blocks.column([blocks.divider(), folders], gap=0)
+        self._model.content = self._model_row(view)
+        self._reach.content = blocks.column(
+            [
+                self._ways(words.HOW_FAR, "sandbox", view.ways.sandboxes, draft.sandbox),
+                self._ways(words.WHEN_ASKED, "approvals", view.ways.approvals, draft.approvals),
+            ],
+            gap=16,
+        )
+
+    def _model_row(self, view: NewSessionView) -> ft.Control:
         models, chosen = view.models, view.draft.model
         if models is None:
             name = machine_words.name_of(view.machine) if view.machine else ""

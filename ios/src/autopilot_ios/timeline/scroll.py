@@ -8,6 +8,7 @@ news. Older items come in above when one scrolls there. Never asks for anything 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,8 @@ TOP_POINTS = 40
 SCROLL_EVENTS_MS = 100
 LAID_OUT_POINTS = 100_000
 """More than all that is held: its height is then known and not guessed, and what is not in sight is not painted."""
+MOVED_SECONDS = 3.0
+"""A move without an animation is answered at once, where anybody is there to answer."""
 GAP = 12
 Older = Callable[[int], Awaitable[Window | None]]
 """The items that began before a seq, and where older ones end; None: they can't be had now, which was said."""
@@ -137,8 +140,11 @@ class TimelineScroll:
         self._list.auto_scroll = False
         _update(self._list)
         try:
-            await there
-        except (RuntimeError, TimeoutError):  # what is asked of a control that is gone has no answer
+            async with asyncio.timeout(MOVED_SECONDS):
+                await there
+        except TimeoutError:  # asked of a control that is gone, and not yet known to be: nobody ever answers
+            pass
+        except RuntimeError:  # known to be gone
             if is_mounted(self._list):
                 raise
         self._list.auto_scroll = True
