@@ -27,12 +27,13 @@ AT_END = """() => {
     const one = document.getElementById("timeline");
     return one.scrollHeight - one.scrollTop - one.clientHeight < 80;
 }"""
-UP_A_LITTLE = """async () => {
+SOME_SCREENS_UP = """async () => {
     const one = document.getElementById("timeline");
     const told = new Promise((resolve) => one.addEventListener("scroll", resolve, {once: true}));
-    one.scrollTop -= 600;
+    one.scrollTop -= 4000;
     await told;
 }"""
+"""Far: an item that was never in sight counts as high as is guessed, and becomes less when it is drawn."""
 UP = "() => { document.getElementById('timeline').scrollTop = 0; }"
 
 
@@ -67,7 +68,7 @@ async def test_what_comes_is_followed_by_who_is_at_the_end_and_told_to_who_is_no
     page = await ada.visit.open(f"/w/{ada.person.worker_id}")
     await ada.say("Said #1001 and seen", 1001)
     await expect(page.get_by_text("Said #1001 and seen")).to_be_in_viewport()
-    await page.evaluate(UP_A_LITTLE)
+    await page.evaluate(SOME_SCREENS_UP)
     await ada.say("Said #1002 below", 1002)
     await expect(page.get_by_role("button", name="New events")).to_be_visible()
     await expect(page.get_by_text("Said #1002 below")).not_to_be_in_viewport()
