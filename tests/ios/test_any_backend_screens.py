@@ -162,6 +162,7 @@ async def test_a_screen_differs_in_the_name_of_its_backend_only(ada: Person, tmp
             await until(lambda: is_ready(at, ready))
             badge = BACKENDS.get(kind, "A kind of tomorrow")
             if kind == "desktop":
+                await until(lambda: not at.phone.shows("onnecting…"))  # the first one is of a phone that is at rest
                 await until(lambda badge=badge: _is_still(at, badge, first))
             await _looks(at, badge, first)
             if screen is not None:
