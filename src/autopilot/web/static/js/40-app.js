@@ -54,11 +54,14 @@ const App = (() => {
       detail.target = (detail.target.id && document.getElementById(detail.target.id)) || detail.target;
     });
   });
-  /* No server was reached: said beside the screen, but of a message, which says so itself. */
+  /* No server was reached: said once beside the screen and what else stands there, but of a message, which says so itself. */
   document.addEventListener("htmx:sendError", (event) => {
     const said = document.getElementById("unreached");
     if (!said || event.detail.requestConfig.elt.id === "message") return;
-    document.getElementById("notices").replaceChildren(said.content.cloneNode(true));
+    const box = document.getElementById("notices");
+    box.querySelector("[data-unreached]")?.remove();
+    box.append(said.content.cloneNode(true));
+    box.lastElementChild.dataset.unreached = "yes";
   });
   /* A notification was tapped, and may lead this page away; not from what somebody has written. */
   navigator.serviceWorker?.addEventListener("message", (event) => {
