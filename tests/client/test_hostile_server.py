@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
+import zlib
 from datetime import UTC, datetime
 
 import httpx2
 import pytest
 
-from autopilot.client import Credentials, Follower, Joiner, MemoryTokenStore, RuntimeCodexClient, Session
+from autopilot.client import (
+    AnswerBounds,
+    AnswerTooLarge,
+    Credentials,
+    Follower,
+    Joiner,
+    MemoryTokenStore,
+    RuntimeCodexClient,
+    Session,
+)
+from autopilot.client.doubt import leaves_doubt
 from autopilot.client.http import Http
 from autopilot.contract import PairingDevice
-from autopilot.contract.errors import AutopilotError, UnknownError
+from autopilot.contract.errors import AutopilotError, NetworkError, UnknownError
 from autopilot.testing.clock import FakeClock
 
 DEEP = b"[" * 200_000
@@ -154,3 +166,97 @@ async def test_a_session_of_no_sensible_life_is_refused_and_not_kept(expires_in)
         with pytest.raises(UnknownError):
             await Joiner(http, PairingDevice(), clock=QuickClock()).collect(store)
     assert store.load() == held
+
+
+class Endless(httpx2.AsyncByteStream):
+    """A body that never ends: `piece` after `piece`, each after `pause_seconds`."""
+
+    def __init__(self, piece, pause_seconds=0.0):
+        self.piece, self.pause_seconds = piece, pause_seconds
+        self.given_bytes, self.is_closed = 0, False
+
+    async def __aiter__(self):
+        while True:
+            await asyncio.sleep(self.pause_seconds)
+            self.given_bytes += len(self.piece)
+            yield self.piece
+
+    async def aclose(self):
+        self.is_closed = True
+
+
+SMALL = AnswerBounds(most_bytes=1_000_000, whole_seconds=0.2)
+
+
+def bounded_client(body, status=200, headers=()):
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(status, stream=body, headers=list(headers)))
+    return RuntimeCodexClient("http://api.test", "token", transport=transport, clock=QuickClock(), bounds=SMALL)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+async def test_of_an_answer_without_end_no_more_is_read_than_the_bound(zipped):
+    piece = zlib.compress(b" " * 2**24) if zipped else b" " * 2**16
+    body = Endless(piece)
+    async with (
+        asyncio.timeout(10),
+        bounded_client(body, headers=[(b"content-encoding", b"deflate")] * zipped) as client,
+    ):
+        with pytest.raises(AnswerTooLarge) as caught:
+            await client.request("w", "turn/start", request_id="r")
+    assert (caught.value.status, caught.value.reason_code) == (200, "answer_too_large")
+    assert leaves_doubt(caught.value)
+    assert body.is_closed
+    assert body.given_bytes <= SMALL.most_bytes + len(piece)
+
+
+async def test_a_refusal_without_end_is_the_refusal_that_its_status_says():
+    async with asyncio.timeout(10), bounded_client(Endless(b" " * 2**16), status=422) as client:
+        with pytest.raises(UnknownError) as caught:
+            await client.worker("w")
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize("ask", [*CALLS[:3], *CALLS[4:], lambda client: client.request("w", "m", wait_ms=0)])
+@pytest.mark.parametrize("status", [200, 409])
+async def test_an_answer_that_drips_is_given_up(ask, status):
+    body = Endless(b" ", pause_seconds=0.01)
+    async with asyncio.timeout(10), bounded_client(body, status=status) as client:
+        with pytest.raises((NetworkError, UnknownError)) as caught:
+            await ask(client)
+    is_no_stream = caught.value.reason_code == "malformed_answer"  # what stands in a stream's place is not read on
+    assert is_no_stream or (caught.value.reason_code, caught.value.fact("outcome")) == ("timeout", "unknown")
+    assert body.is_closed
+
+
+async def test_a_head_that_drips_is_given_up():
+    given_up = asyncio.Semaphore(0)
+
+    async def drip(_reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x-a: b\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        given_up.release()
+
+    async with asyncio.timeout(10), await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bounds = AnswerBounds(whole_seconds=0.2)
+        async with RuntimeCodexClient(f"http://127.0.0.1:{port}", "token", clock=QuickClock(), bounds=bounds) as client:
+            for ask in (CALLS[0], CALLS[-1]):
+                with pytest.raises(NetworkError) as caught:
+                    await ask(client)
+                assert caught.value.reason_code == "timeout"
+                await given_up.acquire()  # the connection is closed
+
+
+async def test_who_asks_whether_anybody_answers_waits_no_longer_for_one_that_drips():
+    body = Endless(b" ", pause_seconds=0.01)
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=body))
+    async with asyncio.timeout(10), RuntimeCodexClient("http://api.test", "token", transport=transport) as client:
+        with pytest.raises(NetworkError):
+            await client.worker("w", within_seconds=0.1)

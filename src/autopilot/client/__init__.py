@@ -10,6 +10,7 @@ from __future__ import annotations
 from autopilot.client.acts import Act, ActView
 from autopilot.client.acts_book import Acts
 from autopilot.client.alerts import Alert
+from autopilot.client.answers import AnswerBounds, AnswerTooLarge
 from autopilot.client.app_core import AppCore, AppView
 from autopilot.client.approvals import ApprovalPage, has_approval_ended
 from autopilot.client.audit import AuditPage
@@ -46,6 +47,8 @@ __all__ = [
     "ActView",
     "Acts",
     "Alert",
+    "AnswerBounds",
+    "AnswerTooLarge",
     "AppCore",
     "AppView",
     "ApprovalPage",

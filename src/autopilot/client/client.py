@@ -9,6 +9,7 @@ from typing import Self
 
 import httpx2
 
+from autopilot.client.answers import DEFAULT_BOUNDS, AnswerBounds
 from autopilot.client.approvals import ApprovalCalls
 from autopilot.client.artifacts import ArtifactCalls
 from autopilot.client.audit import AuditCalls
@@ -64,11 +65,24 @@ class RuntimeCodexClient(
         clock: Clock = SYSTEM_CLOCK,
         rng: Callable[[], float] = random.random,
         trace: Trace | None = None,
+        bounds: AnswerBounds = DEFAULT_BOUNDS,
     ) -> None:
-        """`tokens`: a Session, or one token as text. `trace` is asked for `traceparent` headers at every call."""
+        """`tokens`: a Session, or one token as text. `trace` is asked for `traceparent` headers at every call.
+
+        `bounds`: how large an answer may be, and how long it may take.
+        """
         source = FixedToken(tokens) if isinstance(tokens, str) else tokens
         super().__init__(
-            Http(base_url, tokens=source, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace)
+            Http(
+                base_url,
+                tokens=source,
+                surface=surface,
+                transport=transport,
+                clock=clock,
+                rng=rng,
+                trace=trace,
+                bounds=bounds,
+            )
         )
 
     @property

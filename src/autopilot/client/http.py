@@ -21,6 +21,14 @@ import httpx2
 
 from autopilot import __version__
 from autopilot.client import log
+from autopilot.client.answers import (
+    DEFAULT_BOUNDS,
+    ERROR_BODY_LIMIT_BYTES,
+    AnswerBounds,
+    AnswerTooLarge,
+    bounded,
+    whole_within,
+)
 from autopilot.client.backoff import Backoff, BackoffPolicy, is_transient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.doubt import doubted, ends_doubt, leaves_doubt
@@ -43,7 +51,6 @@ EVENT_STREAM = "text/event-stream"
 ATTEMPTS = 4
 RETRY_BUDGET_SECONDS = 30.0
 """A call that would have to wait beyond this says why instead."""
-ERROR_BODY_LIMIT_BYTES = 64 * 1024
 RETRY_POLICY = BackoffPolicy(base_seconds=0.2, factor=3.0, cap_seconds=10.0)
 
 HALF_A_SECOND = 0.5
@@ -96,6 +103,17 @@ class ByteStream:
         except (httpx2.TransportError, httpx2.StreamError) as error:
             raise _network_error(error, self.request_id) from error
 
+    async def beginning(self, most_bytes: int) -> bytes:
+        """All that is left, but no more than this.
+
+        Raises:
+            NetworkError: the connection broke.
+        """
+        try:
+            return (await bounded(self._chunks, most_bytes))[0]
+        except (httpx2.TransportError, httpx2.StreamError) as error:
+            raise _network_error(error, self.request_id) from error
+
     async def aclose(self) -> None:
         """Let go of the connection."""
         await self._chunks.aclose()
@@ -116,10 +134,11 @@ class Http:
         rng: Callable[[], float] = random.random,
         trace: Trace | None = None,
         signs: SignsWrites | None = None,
+        bounds: AnswerBounds = DEFAULT_BOUNDS,
     ) -> None:
         """`transport` replaces the network (an ASGI app in tests); `tokens` None: nothing here needs one.
 
-        `signs`: whose key signs writes, where it is not `tokens`.
+        `signs`: whose key signs writes, where it is not `tokens`. `bounds`: of every answer that is no stream.
 
         Raises:
             NetworkError: the environment names a proxy that can't be used.
@@ -129,6 +148,7 @@ class Http:
         self.rng = rng
         self._tokens = tokens
         self._trace = trace
+        self._bounds = bounds
         self.server_ahead_seconds: float | None = None
         """By how much the server's clock is ahead of this device's, to a second or so; None: it never said."""
         self._signs = signs or (tokens if isinstance(tokens, SignsWrites) else None)
@@ -169,9 +189,13 @@ class Http:
         encoded: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = UNARY_TIMEOUT_SECONDS,
+        whole_seconds: float | None = None,
         retry: bool = True,
     ) -> Reply:
         """Do one call; `body` is encoded as JSON, `encoded` is sent as it is. With `retry`, repeating must be safe.
+
+        An attempt may be silent for `timeout_seconds`, and takes `whole_seconds` at most: by default what the bounds
+        say, and what it may be silent for beyond the usual.
 
         Raises:
             AutopilotError: of autopilot.contract.errors, with `status`, `code`, `request_id`; of the last attempt, and
@@ -181,10 +205,12 @@ class Http:
         timeout = httpx2.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
         backoff = Backoff(RETRY_POLICY, rng=self.rng)
         give_up_at = self.clock.monotonic() + RETRY_BUDGET_SECONDS
+        waited_seconds = max(0.0, timeout_seconds - UNARY_TIMEOUT_SECONDS)
+        within = self._bounds.whole_seconds + waited_seconds if whole_seconds is None else whole_seconds
 
         async def attempt(token: str | None) -> Reply:
             request = self._request(method, path, query, content, token, timeout=timeout, headers=headers)
-            return await self._answer(operation, request, attempt=backoff.attempt + 1)
+            return await self._answer(operation, request, within, attempt=backoff.attempt + 1)
 
         in_doubt = False
         while True:
@@ -290,39 +316,51 @@ class Http:
                 request.headers[HEADER] = signature
         return request
 
-    async def _answer(self, operation: str, request: httpx2.Request, *, attempt: int) -> Reply:
+    async def _answer(self, operation: str, request: httpx2.Request, seconds: float, *, attempt: int) -> Reply:
         with _Operation(self.clock, operation, request, attempt) as running:
-            try:
-                response = await self._client.send(request)
-            except (httpx2.TransportError, httpx2.StreamError, httpx2.DecodingError) as error:
-                raise _network_error(error, running.request_id) from error
-            running.answered(response)
+            async with whole_within(seconds, request):
+                try:
+                    response = await self._client.send(request, stream=True)
+                    running.answered(response)
+                    content, is_whole = await self._body(response)
+                except (httpx2.TransportError, httpx2.StreamError, httpx2.DecodingError) as error:
+                    raise _network_error(error, running.request_id) from error
             self._compare(response)
             if not response.is_success:
-                raise self._error(response, response.content, running.request_id)
+                raise self._error(response, content if is_whole else b"", running.request_id)
+            if not is_whole:
+                raise _too_large(response, self._bounds.most_bytes, running.request_id)
             try:
-                return Reply(response.status_code, json.loads(response.content), running.request_id)
+                return Reply(response.status_code, json.loads(content), running.request_id)
             except (ValueError, RecursionError) as error:  # the latter: nested deeper than anything of ours
                 raise _not_ours(response, "the answer is not JSON", running.request_id) from error
 
+    async def _body(self, response: httpx2.Response) -> tuple[bytes, bool]:
+        try:
+            return await bounded(response.aiter_bytes(), self._bounds.most_bytes)
+        finally:
+            await response.aclose()
+
     async def _opened(self, operation: str, request: httpx2.Request, media_type: str) -> ByteStream:
         with _Operation(self.clock, operation, request, 1) as running:
-            try:
-                response = await self._client.send(request, stream=True)
-            except (httpx2.TransportError, httpx2.StreamError) as error:
-                raise _network_error(error, running.request_id) from error
-            running.answered(response)
-            self._compare(response)
-            stream = ByteStream(response, running.request_id)
-            if response.is_success and _is_media(response, media_type):
-                return stream
-            try:
-                if response.is_success:
-                    wanted = "event stream" if media_type == EVENT_STREAM else media_type
-                    raise _not_ours(response, f"the answer is no {wanted}", running.request_id)
-                raise self._error(response, await _bounded_body(stream), running.request_id)
-            finally:
-                await stream.aclose()
+            async with whole_within(self._bounds.whole_seconds, request):
+                try:
+                    response = await self._client.send(request, stream=True)
+                except (httpx2.TransportError, httpx2.StreamError) as error:
+                    raise _network_error(error, running.request_id) from error
+                running.answered(response)
+                self._compare(response)
+                stream = ByteStream(response, running.request_id)
+                if response.is_success and _is_media(response, media_type):
+                    return stream
+                try:
+                    if response.is_success:
+                        wanted = "event stream" if media_type == EVENT_STREAM else media_type
+                        raise _not_ours(response, f"the answer is no {wanted}", running.request_id)
+                    said = await stream.beginning(ERROR_BODY_LIMIT_BYTES)
+                    raise self._error(response, said, running.request_id)
+                finally:
+                    await stream.aclose()
 
     def _error(self, response: httpx2.Response, content: bytes, request_id: str) -> AutopilotError:
         try:
@@ -401,13 +439,6 @@ def is_loopback(base_url: str) -> bool:
     return httpx2.URL(base_url).host in {"localhost", "127.0.0.1", "::1"}
 
 
-async def _bounded_body(stream: ByteStream) -> bytes:
-    content = b""
-    while len(content) < ERROR_BODY_LIMIT_BYTES and (chunk := await stream.read()) is not None:
-        content += chunk
-    return content
-
-
 def _is_media(response: httpx2.Response, media_type: str) -> bool:
     return response.headers.get("content-type", "").partition(";")[0].strip().lower() == media_type
 
@@ -447,6 +478,13 @@ def _asked(error: httpx2.RequestError) -> str:
 
 def _not_ours(response: httpx2.Response, message: str, request_id: str) -> UnknownError:
     error = UnknownError(message, request_id=request_id, reason_code="malformed_answer")
+    error.status = response.status_code
+    return error
+
+
+def _too_large(response: httpx2.Response, most_bytes: int, request_id: str) -> AnswerTooLarge:
+    message = f"the answer is larger than {most_bytes} bytes"
+    error = AnswerTooLarge(message, request_id=request_id, reason_code="answer_too_large", limit_bytes=most_bytes)
     error.status = response.status_code
     return error
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, Self
 import httpx2
 
 from autopilot.client import ed25519, log, session_answers
+from autopilot.client.answers import DEFAULT_BOUNDS, AnswerBounds
 from autopilot.client.calls import as_message, one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Reply, Trace
@@ -51,6 +52,8 @@ REFRESH_AHEAD_SECONDS = 60.0
 REFRESH_AHEAD_SHARE = 0.25
 """One that lives shorter than most is used for this much less than its life: not every call is to be a refresh."""
 AUTH_TIMEOUT_SECONDS = 15.0
+AUTH_WHOLE_SECONDS = 25.0
+"""Whoever shares the store waits while a refresh holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,20 @@ class Session:
         clock: Clock = SYSTEM_CLOCK,
         rng: Callable[[], float] = random.random,
         trace: Trace | None = None,
+        bounds: AnswerBounds = DEFAULT_BOUNDS,
     ) -> None:
         self._store = store
         self._clock = clock
         self._http = Http(
-            base_url, tokens=None, surface=surface, transport=transport, clock=clock, rng=rng, trace=trace, signs=self
+            base_url,
+            tokens=None,
+            surface=surface,
+            transport=transport,
+            clock=clock,
+            rng=rng,
+            trace=trace,
+            signs=self,
+            bounds=bounds,
         )
         self._signer: WriteSigner | None = None
         self._listeners: list[Listener] = []
@@ -288,6 +300,7 @@ class Session:
             body=encode(body),
             headers={"authorization": f"Bearer {token}"},
             timeout_seconds=AUTH_TIMEOUT_SECONDS,
+            whole_seconds=AUTH_WHOLE_SECONDS,
             retry=False,
         )
 
@@ -381,7 +394,13 @@ class Session:
         verifier = fresh_nonce()
         body = encode(BeginSso(challenge=commitment_of(verifier)))
         reply = await self._http.call(
-            "auth.begin_sso", "POST", "/api/auth/oidc", body=body, timeout_seconds=AUTH_TIMEOUT_SECONDS, retry=False
+            "auth.begin_sso",
+            "POST",
+            "/api/auth/oidc",
+            body=body,
+            timeout_seconds=AUTH_TIMEOUT_SECONDS,
+            whole_seconds=AUTH_WHOLE_SECONDS,
+            retry=False,
         )
         begun = one(BegunSso, reply)
         return SsoSignIn(url=begun.url, name=begun.name, expires_in=begun.expires_in, verifier=verifier)
@@ -483,7 +502,12 @@ class Session:
     async def _end_by(self, token: str) -> None:
         bearer = {"authorization": f"Bearer {token}"}
         await self._http.call(
-            "auth.sign_out", "POST", "/api/auth/signout", headers=bearer, timeout_seconds=AUTH_TIMEOUT_SECONDS
+            "auth.sign_out",
+            "POST",
+            "/api/auth/signout",
+            headers=bearer,
+            timeout_seconds=AUTH_TIMEOUT_SECONDS,
+            whole_seconds=AUTH_WHOLE_SECONDS,
         )
 
     # Inside.
@@ -504,7 +528,13 @@ class Session:
 
     async def _call(self, operation: str, path: str, body: Any, *, retry: bool = False) -> Any:
         reply = await self._http.call(
-            operation, "POST", path, body=body, retry=retry, timeout_seconds=AUTH_TIMEOUT_SECONDS
+            operation,
+            "POST",
+            path,
+            body=body,
+            retry=retry,
+            timeout_seconds=AUTH_TIMEOUT_SECONDS,
+            whole_seconds=AUTH_WHOLE_SECONDS,
         )
         return reply.body
 

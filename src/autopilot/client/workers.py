@@ -141,6 +141,7 @@ class WorkerCalls(Calls):
             "GET",
             path_of("workers", worker_id),
             timeout_seconds=UNARY_TIMEOUT_SECONDS if within_seconds is None else within_seconds,
+            whole_seconds=within_seconds,
             retry=within_seconds is None,
         )
         return one(WorkerSnapshot, reply)

@@ -103,6 +103,11 @@ BY_REASON: dict[str, Said] = {
         "The server was told; delete the app to be sure.",
         "retry",
     ),
+    "answer_too_large": (
+        "The answer is larger than this app takes.",
+        "Look at the address, and at what stands between.",
+        "retry",
+    ),
     # 403
     "too_powerful": (
         "This sign-in may do more than a phone is to hold.",
