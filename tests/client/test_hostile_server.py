@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import zlib
@@ -24,7 +23,7 @@ from autopilot.client import (
 )
 from autopilot.client.doubt import leaves_doubt
 from autopilot.client.http import Http
-from autopilot.contract import PairingDevice
+from autopilot.contract import ArtifactRef, PairingDevice, RequestOutcome
 from autopilot.contract.errors import AutopilotError, NetworkError, UnknownError
 from autopilot.testing.clock import FakeClock
 
@@ -228,30 +227,35 @@ async def test_an_answer_that_drips_is_given_up(ask, status):
     assert body.is_closed
 
 
-async def test_a_head_that_drips_is_given_up():
-    given_up = asyncio.Semaphore(0)
+class DrippingHead(asyncio.Protocol):
+    """Begins an answer whose head never ends."""
 
-    async def drip(_reader, writer):
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        with contextlib.suppress(ConnectionError):
-            while True:
-                writer.write(b"x-a: b\r\n")
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        given_up.release()
+    def __init__(self, left):
+        self.left = left
 
-    async with asyncio.timeout(10), await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        bounds = AnswerBounds(whole_seconds=0.2)
-        async with RuntimeCodexClient(f"http://127.0.0.1:{port}", "token", clock=QuickClock(), bounds=bounds) as client:
-            for ask in (CALLS[0], CALLS[-1]):
-                with pytest.raises(NetworkError) as caught:
-                    await ask(client)
-                assert caught.value.reason_code == "timeout"
-                await given_up.acquire()  # the connection is closed
+    def connection_made(self, transport):
+        transport.write(b"HTTP/1.1 200 OK\r\n")
+        self.drip(transport)
+
+    def drip(self, transport):
+        if not transport.is_closing():
+            transport.write(b"x-a: b\r\n")
+            asyncio.get_running_loop().call_later(0.01, self.drip, transport)
+
+    def connection_lost(self, _error):
+        self.left.release()
+
+
+@pytest.mark.parametrize("ask", [CALLS[0], CALLS[-1]], ids=["call", "stream"])
+async def test_a_head_that_drips_is_given_up(ask):
+    left, bounds = asyncio.Semaphore(0), AnswerBounds(whole_seconds=0.2)
+    server = await asyncio.get_running_loop().create_server(lambda: DrippingHead(left), "127.0.0.1", 0)
+    url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(10), server, RuntimeCodexClient(url, "t", clock=QuickClock(), bounds=bounds) as client:
+        with pytest.raises(NetworkError) as caught:
+            await ask(client)
+        await left.acquire()
+    assert caught.value.reason_code == "timeout"
 
 
 async def test_who_asks_whether_anybody_answers_waits_no_longer_for_one_that_drips():
@@ -260,3 +264,46 @@ async def test_who_asks_whether_anybody_answers_waits_no_longer_for_one_that_dri
     async with asyncio.timeout(10), RuntimeCodexClient("http://api.test", "token", transport=transport) as client:
         with pytest.raises(NetworkError):
             await client.worker("w", within_seconds=0.1)
+
+
+def outcome_of(size_bytes):
+    part = ArtifactRef(
+        artifact_id="a",
+        path="/response",
+        bytes=size_bytes,
+        sha256="0" * 64,
+        media_type="text/plain",
+        head_bytes=0,
+        tail_bytes=0,
+    )
+    return RequestOutcome(worker_id="w", request_id="r", state="succeeded", response="", artifacts=(part,))
+
+
+@pytest.mark.parametrize("said_bytes", [1000, 2**40])
+async def test_a_part_without_end_is_not_read_beyond_what_it_was_said_to_be(said_bytes):
+    body = Endless(b"x" * 400)
+    async with asyncio.timeout(10), bounded_client(body, headers=[(b"content-type", b"text/plain")]) as client:
+        with pytest.raises(AnswerTooLarge):
+            await client.whole_response(outcome_of(said_bytes))
+    assert body.given_bytes <= 1200
+
+
+async def test_a_part_that_drips_is_given_up():
+    clock = QuickClock()
+
+    class Slow(Endless):
+        async def __aiter__(self):
+            async for piece in super().__aiter__():
+                await clock.sleep(20.0)
+                yield piece
+
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, stream=Slow(b"x"), headers={"content-type": "text/plain"})
+    )
+    async with (
+        asyncio.timeout(10),
+        RuntimeCodexClient("http://api.test", "t", transport=transport, clock=clock) as client,
+    ):
+        with pytest.raises(NetworkError):
+            await client.whole_response(outcome_of(10_000))
+    assert clock.monotonic() < 1000

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autopilot.client.answers import AnswerTooLarge
 from autopilot.client.backoff import Backoff, is_transient
 from autopilot.client.calls import Calls, many, path_of
 from autopilot.client.http import ATTEMPTS, RETRY_POLICY, ByteStream
@@ -23,13 +24,17 @@ from autopilot.contract import (
     StoredPart,
     encode,
 )
-from autopilot.contract.errors import AutopilotError, NotFound, UnknownError, Unprocessable
+from autopilot.contract.errors import AutopilotError, NetworkError, NotFound, UnknownError, Unprocessable
 
 MEDIA_TYPE = "text/plain"
 PARTIAL, BEYOND = 206, 416
 ARRIVES_WITHIN_SECONDS = 30.0
 """A machine stores what an answer leaves out right after the answer."""
 ARRIVING_SECONDS = 0.2
+WHOLE_RESPONSE_BYTES = 128 * 1024 * 1024
+"""Put together at most: twice what Codex may say at once."""
+WHOLE_TEXT_SECONDS = 900.0
+"""Of one of its parts, however it drips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +99,38 @@ class ArtifactCalls(Calls):
 
         Raises:
             NotFound: `artifact_pending` after so long, or another reason why it can't be read.
+            AnswerTooLarge: it is larger than anything that Codex says, or a part larger than it was said to be.
+            NetworkError: a part did not end in a quarter of an hour.
         """
+        if sum(ref.bytes for ref in outcome.artifacts) > WHOLE_RESPONSE_BYTES:
+            raise _too_large(WHOLE_RESPONSE_BYTES)
         whole: dict[str, Any] = {"response": copy.deepcopy(outcome.response)}
         for ref in outcome.artifacts:
-            text = await self._text(str(outcome.worker_id), ref.artifact_id, within_seconds)
+            text = await self._text(str(outcome.worker_id), ref, within_seconds)
             _put(whole, ref, json.loads(text) if ref.media_type == ArtifactMedia.JSON else text)
         return whole["response"]
 
-    async def _text(self, worker_id: str, artifact_id: str, within_seconds: float) -> str:
+    async def _text(self, worker_id: str, ref: ArtifactRef, within_seconds: float) -> str:
         give_up_at = self._http.clock.monotonic() + within_seconds
         while True:
             try:
-                async with contextlib.aclosing(self.read_artifact(worker_id, artifact_id)) as chunks:
-                    return b"".join([chunk async for chunk in chunks]).decode()
+                async with contextlib.aclosing(self.read_artifact(worker_id, ref.artifact_id)) as chunks:
+                    return (await self._whole(chunks, ref.bytes)).decode()
             except NotFound as missing:
                 if missing.reason_code != "artifact_pending" or self._http.clock.monotonic() >= give_up_at:
                     raise
             await self._http.clock.sleep(ARRIVING_SECONDS)
+
+    async def _whole(self, chunks: AsyncGenerator[bytes], most_bytes: int) -> bytes:
+        give_up_at = self._http.clock.monotonic() + WHOLE_TEXT_SECONDS
+        held = bytearray()
+        async for chunk in chunks:  # each of them comes in time, or is an error
+            held += chunk
+            if len(held) > most_bytes:
+                raise _too_large(most_bytes)
+            if self._http.clock.monotonic() > give_up_at:
+                raise NetworkError("an artifact did not end in time", reason_code="timeout")
+        return bytes(held)
 
     async def store_artifacts(
         self, worker_id: str, parts: Iterable[ArtifactPart], *, generation: int | None = None
@@ -158,6 +178,10 @@ class ArtifactCalls(Calls):
             await stream.aclose()
             raise UnknownError("the answer is not the range asked for", request_id=stream.request_id)
         return stream
+
+
+def _too_large(most_bytes: int) -> AnswerTooLarge:
+    return AnswerTooLarge(f"more than {most_bytes} bytes", reason_code="answer_too_large", limit_bytes=most_bytes)
 
 
 def _put(whole: dict[str, Any], ref: ArtifactRef, value: Any) -> None:
