@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -25,6 +24,7 @@ from autopilot.client.calls import as_message, one
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing
 from autopilot.client.http import Http, Reply, Trace
 from autopilot.client.pairing_words import commitment_of, fresh_nonce
+from autopilot.client.session_signing import SessionSigning, signing_as
 from autopilot.client.tokens import Credentials, SignInAgain, TokenStore
 from autopilot.client.write_signer import WriteSigner
 from autopilot.contract import (
@@ -54,17 +54,6 @@ REFRESH_AHEAD_SHARE = 0.25
 AUTH_TIMEOUT_SECONDS = 15.0
 AUTH_WHOLE_SECONDS = 25.0
 """Whoever shares the store waits while a refresh holds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Signing:
-    """What a sign-in or sign-out writes with; without a signer nothing is signed."""
-
-    signer: WriteSigner | None
-
-
-_SIGNING: ContextVar[_Signing | None] = ContextVar("signing", default=None)
-"""Of a sign-in or sign-out that this task makes: what is held is another, and signs what other tasks write."""
 CANCEL_GRACE_SECONDS = 1.0
 """A refresh whose caller is cancelled gets so long to be stored; the server forgives a repeated one for a minute."""
 
@@ -125,7 +114,7 @@ class Session:
             signs=self,
             bounds=bounds,
         )
-        self._signer: WriteSigner | None = None
+        self._signing = SessionSigning(clock.now)
         self._listeners: list[Listener] = []
         self._state: SessionState | None = None
         self._refused: str | None = None  # a refresh token that the server will not take again
@@ -220,23 +209,11 @@ class Session:
 
     def sign(self, method: str, target: bytes, body: bytes) -> str | None:
         """See SignsWrites."""
-        signing = _SIGNING.get()
-        signer = self._signer_of(self._current) if signing is None else signing.signer
-        return None if signer is None else signer.sign(method, target, body)
+        return self._signing.sign(self._current, method, target, body)
 
     def keep_to(self, server_time: str) -> bool:
         """See SignsWrites."""
-        signing = _SIGNING.get()
-        signer = self._signer if signing is None else signing.signer
-        return signer is not None and signer.keep_to(server_time)
-
-    def _signer_of(self, held: Credentials | None) -> WriteSigner | None:
-        """The signer of the key that is held, made once."""
-        if held is None or held.device_key is None:
-            return None
-        if self._signer is None or self._signer.seed_hex != held.device_key:
-            self._signer = WriteSigner(bytes.fromhex(held.device_key), self._clock.now)
-        return self._signer
+        return self._signing.keep_to(server_time)
 
     # Step-up (a StepUpSource).
 
@@ -438,7 +415,7 @@ class Session:
         """The session that a proof opens, kept; `said`: the proof, with the public half of the device's key."""
         async with self._alone():
             signer = WriteSigner(ed25519.new_seed(), self._clock.now) if with_key else None
-            with _signing_as(signer):
+            with signing_as(signer):
                 reply = await self._call(operation, path, encode(said(signer.public_hex if signer else None)))
             signed_in = session_answers.signed_in(reply)
             device_key = signer.seed_hex if signer else None
@@ -485,7 +462,7 @@ class Session:
 
     async def _end_at_server(self, held: Credentials) -> None:
         """End the session: by what is held, or where that token is over and the session may not be, by another."""
-        with _signing_as(self._signer_of(held)):
+        with signing_as(self._signing.signer_of(held)):
             try:
                 await self._end_by(held.access_token)
             except Unauthorized:
@@ -598,15 +575,6 @@ class Session:
         log.record("session.state", state=state.kind, reason_code=state.reason.reason_code if state.reason else None)
         for listener in tuple(self._listeners):
             listener(state)
-
-
-@contextlib.contextmanager
-def _signing_as(signer: WriteSigner | None) -> Iterator[None]:
-    token = _SIGNING.set(_Signing(signer))
-    try:
-        yield
-    finally:
-        _SIGNING.reset(token)
 
 
 def _signed_in(held: Credentials) -> SessionState:
