@@ -250,7 +250,7 @@ class DrippingHead(asyncio.Protocol):
 async def test_a_head_that_drips_is_given_up(ask):
     left, bounds = asyncio.Semaphore(0), AnswerBounds(whole_seconds=0.2)
     server = await asyncio.get_running_loop().create_server(lambda: DrippingHead(left), "127.0.0.1", 0)
-    url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with asyncio.timeout(10), server, RuntimeCodexClient(url, "t", clock=QuickClock(), bounds=bounds) as client:
         with pytest.raises(NetworkError) as caught:
             await ask(client)
