@@ -72,3 +72,45 @@ async def test_what_comes_is_followed_by_who_is_at_the_end_and_told_to_who_is_no
     await ada.say("Said #1002 below", 1002)
     await expect(page.get_by_role("button", name="New events")).to_be_visible()
     await expect(page.get_by_text("Said #1002 below")).not_to_be_in_viewport()
+
+
+FROM_THE_END = """() => {
+    const one = document.getElementById("timeline");
+    return Math.round(one.scrollHeight - one.scrollTop - one.clientHeight);
+}"""
+FRAMES = """(count) => new Promise((resolve) => {
+    const next = () => { count -= 1; if (count) requestAnimationFrame(next); else resolve(); };
+    requestAnimationFrame(next);
+})"""
+"""So many frames are drawn."""
+
+
+async def test_a_session_is_opened_at_its_very_end_however_high_its_items_turn_out_to_be(ada: Desk):
+    for number in range(2001, 2041):
+        await ada.say(f"Said #{number}.\n\n" + "One more paragraph of it.\n\n" * (number % 7 * 3), number)
+    for size in ((390, 844), (390, 320), (1280, 800)):
+        await ada.visit.page.set_viewport_size({"width": size[0], "height": size[1]})
+        page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+        await expect(page.get_by_text("Said #2040.")).to_be_visible()
+        await page.evaluate(FRAMES, 30)
+        assert await page.evaluate(FROM_THE_END) <= 1
+
+
+async def test_what_is_folded_open_at_the_end_stays_where_it_is_and_grows_downwards(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    item = {"type": "reasoning", "id": "thought", "summary": ["One more thought of many.\n\n" * 60], "content": []}
+    await ada.person.append(
+        ada.person.worker_id, method="item/completed", params={"threadId": "t", "turnId": "turn", "item": item}
+    )
+    fold = page.locator("#timeline article:last-child summary").first
+    await expect(fold).to_be_in_viewport()
+    await page.evaluate(FRAMES, 10)
+    before = await fold.bounding_box()
+    await fold.click()
+    await expect(page.locator("#timeline article:last-child details[open]")).to_be_visible()
+    await page.evaluate(FRAMES, 10)
+    assert await fold.bounding_box() == before
+    await fold.click()
+    await page.evaluate(FRAMES, 10)
+    await ada.say("Said #3001 after that", 3001)
+    await expect(page.get_by_text("Said #3001 after that")).to_be_in_viewport()

@@ -8,14 +8,32 @@ const Window = (() => {
   const FURTHEST = 12;
   let pinned = true;
   let loading = null;
+  let top = 0;
+  let sizes = null;
   const box = () => document.getElementById("timeline");
   const atEnd = (one) => !one.dataset.cut && one.scrollHeight - one.scrollTop - one.clientHeight < NEAR;
   const pill = (is) => { const one = document.getElementById("newer"); if (one) one.hidden = !is; };
+  const settle = (one) => { one.scrollTop = one.scrollHeight; top = one.scrollTop; };
+  /* The end moves while nobody scrolls: an item counts as high as is guessed until it is drawn, a picture comes late, a
+     question takes room from the box. Only who goes up leaves the end; what they fold open grows where they look. */
+  const scrolled = (one) => {
+    const isUp = one.scrollTop < top;
+    top = one.scrollTop;
+    if (atEnd(one)) pinned = true; else if (isUp) pinned = false; else if (pinned) settle(one);
+    if (pinned) pill(false);
+  };
+  const watch = (one) => {
+    sizes?.disconnect();
+    sizes = new ResizeObserver(() => { if (pinned) settle(one); });
+    [one, ...one.children].forEach((each) => sizes.observe(each));
+    one.addEventListener("click", (event) => { if (event.target.closest("summary")) pinned = false; }, { capture: true });
+    one.addEventListener("toggle", () => { pinned = atEnd(one); }, { capture: true });
+  };
   const toEnd = () => {
     const one = box();
     if (!one) return;
     if (one.dataset.cut) { history.replaceState(history.state, "", location.pathname + location.search); Live.resync(); return; }
-    one.scrollTop = one.scrollHeight;
+    settle(one);
     pinned = true;
     pill(false);
   };
@@ -33,6 +51,7 @@ const Window = (() => {
   const added = (element, isNew) => {
     const one = box();
     if (!one || !one.contains(element)) return;
+    if (element.parentElement === one) sizes?.observe(element);
     const isOlder = one.dataset.oldest && Number(element.dataset.at) < Number(one.dataset.oldest);
     if (isNew && (one.dataset.cut || isOlder)) { element.remove(); if (!isOlder) pill(true); return; }
     if (pinned) { toEnd(); trim(one); } else if (isNew) pill(true);
@@ -50,7 +69,7 @@ const Window = (() => {
       const height = one.scrollHeight;
       const news = [...template.content.querySelectorAll("article")].filter((item) => !document.getElementById(item.id));
       one.prepend(...news);
-      news.forEach((item) => { window.htmx?.process(item); Times.show(item); });
+      news.forEach((item) => { window.htmx?.process(item); Times.show(item); sizes?.observe(item); });
       one.scrollTop += one.scrollHeight - height;
       trimEnd(one);
       const oldest = template.content.querySelector("[data-oldest]")?.dataset.oldest;
@@ -82,11 +101,10 @@ const Window = (() => {
     pinned = true;
     toEnd();
     one.addEventListener("scroll", () => {
-      pinned = atEnd(one);
-      if (pinned) pill(false);
+      scrolled(one);
       if (one.scrollTop < AHEAD) older(one);
     }, { passive: true });
-    new ResizeObserver(() => { if (pinned) one.scrollTop = one.scrollHeight; }).observe(one);
+    watch(one);
     seek(one);
   };
   addEventListener("hashchange", () => { const one = box(); if (one) seek(one); });
