@@ -255,15 +255,39 @@ async def test_a_handshake_is_acknowledged_once_by_the_machine_itself(installati
         assert ack.payload["source"] == "autopilot-desktop"
 
 
-async def ask_handshake(installation: Installation, worker: str, handshake_id: str) -> None:
+async def ask_handshake(installation: Installation, worker: str, handshake_id: str, **changed: str) -> None:
     payload = {
         "source": "autopilot-ios",
         "method": "ios/handshake",
         "handshake_id": handshake_id,
         "device_id": "phone-1",
         "occurred_at": "2026-11-22T07:16:00Z",
+        **changed,
     }
     await installation.owner.append_event(worker, "worker.event", payload)
+
+
+async def test_whatever_the_ledger_takes_for_a_handshake_s_id_is_acknowledged(installation: Installation) -> None:
+    asked = ["x" * 255, "from the café, table 7", "é" * 255]
+    async with installation.companion():
+        worker = await installation.start_thread()
+        for handshake_id in asked:
+            await ask_handshake(installation, worker, handshake_id)
+        acks = [method("desktop/handshake_ack"), lambda one: one.payload.get("handshake_id") == asked[-1]]
+        log = await installation.log_until(worker, lambda one: all(fits(one) for fits in acks))
+
+    assert [one.payload["handshake_id"] for one in log if method("desktop/handshake_ack")(one)] == asked
+
+
+async def test_what_the_ledger_takes_for_no_handshake_is_not_answered_as_one(installation: Installation) -> None:
+    async with installation.companion():
+        worker = await installation.start_thread()
+        await ask_handshake(installation, worker, "hand-1", method="web/handshake")
+        await ask_handshake(installation, worker, "hand-2")
+        log = await installation.log_until(worker, method("desktop/handshake_ack"))
+
+    assert [one.payload["handshake_id"] for one in log if method("desktop/handshake_ack")(one)] == ["hand-2"]
+    assert "desktop/event_refused" not in methods(log)
 
 
 async def test_a_handshake_asked_while_nobody_is_there_is_acknowledged_by_the_next_companion_once(

@@ -6,17 +6,20 @@ it once. Source: docs/protocol.md, "Handshake".
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from autopilot.companion.codex import translate
-from autopilot.companion.codex.translate import Event
+from autopilot.companion.codex.translate import EVENT_ID_CHARACTERS, Event
 from autopilot.companion.threads import Thread
 
-ASKS = frozenset({"ios/handshake", "web/handshake", "cli/handshake"})
+ASK = "ios/handshake"
+"""Whoever asks: the ledger takes no other method for a handshake, and no answer to what it takes for none."""
 ACK = "desktop/handshake_ack"
+ACK_ID = "handshake_ack"
 WINDOW = timedelta(seconds=30)
 """From the ledger's time of recording; whoever asked has given up after it."""
 
@@ -27,7 +30,7 @@ def ack(thread: Thread, envelope: dict[str, Any], *, session_id: str, now: datet
     `now` is the server's time.
     """
     payload = envelope.get("payload")
-    if not isinstance(payload, dict) or payload.get("method") not in ASKS:
+    if not isinstance(payload, dict) or payload.get("method") != ASK:
         return None
     handshake_id = payload.get("handshake_id")
     if not isinstance(handshake_id, str) or not _in_time(envelope.get("occurredAt"), now):
@@ -43,9 +46,17 @@ def ack(thread: Thread, envelope: dict[str, Any], *, session_id: str, now: datet
         thread_id=thread.thread_id,
         event_type="worker.event",
         method=ACK,
-        event_id=f"handshake_ack:{handshake_id}",
+        event_id=_event_id(handshake_id),
         payload=msgspec.json.encode(body),
     )
+
+
+def _event_id(handshake_id: str) -> str:
+    """Of the answer. The ledger takes more for a handshake's id than for an event's: one that is no such id is hashed."""
+    plain = f"{ACK_ID}:{handshake_id}"
+    if len(plain) <= EVENT_ID_CHARACTERS and plain.isascii() and plain.isprintable() and " " not in plain:
+        return plain
+    return f"{ACK_ID}:~{hashlib.sha256(handshake_id.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _in_time(recorded_at: Any, now: datetime) -> bool:
