@@ -6,9 +6,12 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.companion.installation import Installation, assert_sound, item, method, methods
+from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, item, method, methods
 from tests.waiting import until
 
 from autopilot.companion.app import Companion
@@ -200,3 +203,26 @@ async def test_a_request_s_id_is_in_every_line_about_it(installation: Installati
     about = [line for line in lines if line.get("request_id") == outcome.request_id]
     assert [line["event"] for line in about] == ["request.received", "request.done"]
     assert {line["x_request_id"] for line in about} == {receipt.x_request_id}
+
+
+async def never(*_arguments: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def fails(*_arguments: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize("trouble", [never, fails])
+async def test_a_companion_whose_file_takes_nothing_any_more_ends_in_time_and_gives_its_leases_back(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., Awaitable[None]]
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await companion.mirror.drained(20)
+        for part, name in ((companion.recorder, "settle"), (companion.recorder, "record"), (companion.answers, "_end")):
+            monkeypatch.setattr(part, name, trouble)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < PATIENCE_SECONDS / 4
+    assert (await installation.owner.worker(worker)).lease.state == "released"

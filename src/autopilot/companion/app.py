@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import uuid
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,8 @@ from autopilot.ops.lifecycle import supervise
 HOME = "machine/home"
 """The fact that tells the home folder of the machine's user: what policies mean by `~`."""
 APPROVAL_TTL_MS = 86_400_000
+SETTLE_SECONDS = 0.5
+"""For what is still to be written down at a clean end; each takes milliseconds where the file takes anything."""
 DRAIN_SECONDS = 0.7
 RELEASE_SECONDS = 0.4
 
@@ -270,8 +274,8 @@ class Companion:
     async def _end(self, running: list[Thread]) -> None:
         """End Codex, say so, send what can be sent, give the leases back."""
         await self.codex.stop()
-        await self.recorder.settle()
-        await self.answers.codex_ended()
+        await _in_time("settle", SETTLE_SECONDS, self.recorder.settle())
+        await _in_time("questions", SETTLE_SECONDS, self.answers.codex_ended())
         ended = [
             self.recorder.fact(
                 thread,
@@ -282,11 +286,9 @@ class Companion:
             )
             for thread in running
         ]
-        await self.recorder.record(ended)
+        await _in_time("last_words", SETTLE_SECONDS, self.recorder.record(ended))
         drained = await self.mirror.drained(DRAIN_SECONDS)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_SECONDS):
-                await self.leases.release_all()
+        await _in_time("release", RELEASE_SECONDS, self.leases.release_all())
         log.info("companion.ended", drained=drained)
 
     def _cut_off_by_us(self) -> list[Thread]:
@@ -361,3 +363,12 @@ class Companion:
     def _holder(self, thread_id: str) -> Holder | None:
         thread = self.threads.get(thread_id)
         return None if thread is None else self.leases.elsewhere.get(thread.worker_id)
+
+
+async def _in_time(what: str, seconds: float, doing: Awaitable[object]) -> None:
+    """One step of the end: one that hangs, or that finds no room on the disk, holds up none of the others."""
+    try:
+        async with asyncio.timeout(seconds):
+            await doing
+    except (TimeoutError, sqlite3.Error) as error:
+        log.warning("companion.end_cut_short", step=what, error=str(error) or f"took over {seconds:g} s")

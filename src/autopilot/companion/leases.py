@@ -34,6 +34,9 @@ TTL_MS = 60_000
 RETRY_SECONDS = 3.0
 HELD_ELSEWHERE_SECONDS = 15.0
 """How often a lease that another machine holds is asked for: soon enough after that machine is gone."""
+LOST_AT_ONCE = 2
+"""Who loses a lease so often within `RETRY_SECONDS` of claiming it waits before the next claim: somebody else claims
+it back each time, for example a copy of this machine that goes by the same identity."""
 NOT_OURS_SECONDS = 60.0
 """A thread that Codex does not let us write is asked for again after so long: each attempt is in its log."""
 RELEASES_AT_ONCE = 8
@@ -80,6 +83,9 @@ class Leases:
         self.elsewhere: dict[str, Holder] = {}
         """Workers of threads that we know, for which another machine's companion speaks."""
         self._not_before: dict[str, float] = {}
+        self._claimed_at: dict[str, float] = {}
+        self._lost_at_once: dict[str, int] = {}
+        """How often in a row."""
         self._wake = asyncio.Event()
         self._claimed = asyncio.Condition()
         self.forgotten: Callable[[Thread], None] = lambda _thread: None
@@ -188,7 +194,19 @@ class Leases:
             thread.registered = False
             await self._save(thread)
             self.forgotten(thread)
+        self._note_loss(worker_id)
         self._wake.set()
+
+    def _note_loss(self, worker_id: str) -> None:
+        """Claim it again at once, unless that has just been tried, and tried again."""
+        now = self._clock.monotonic()
+        if now - self._claimed_at.get(worker_id, -RETRY_SECONDS) >= RETRY_SECONDS:
+            self._lost_at_once.pop(worker_id, None)
+            return
+        self._lost_at_once[worker_id] = lost = self._lost_at_once.get(worker_id, 0) + 1
+        if lost >= LOST_AT_ONCE:
+            log.warning("lease.lost_at_once", worker_id=worker_id, times=lost)
+            self._not_before[worker_id] = now + RETRY_SECONDS
 
     async def stopped(self, thread: Thread) -> None:
         """The worker's log is closed: what comes now waits for a reattach."""
@@ -273,6 +291,7 @@ class Leases:
         if taken_over and not await self.write(thread):
             return await self._give_back(thread, grant.generation)
         self._held[thread.worker_id] = thread.generation = grant.generation
+        self._claimed_at[thread.worker_id] = self._clock.monotonic()
         if self.elsewhere.pop(thread.worker_id, None) is not None:
             self.others_changed()
         expires = datetime.fromisoformat(grant.expires_at)

@@ -40,6 +40,8 @@ class _Course:
 
     batch_events: int | None = None
     """At most so many at once; None: as many as the outbox gives."""
+    gaps: int = 0
+    """So often the ledger expected another number since it took anything."""
 
 
 class Mirror:
@@ -124,7 +126,7 @@ class Mirror:
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 else:
                     pause, self.trouble = FIRST_PAUSE_SECONDS, None
-                    course.batch_events = None
+                    course = _Course()
         finally:
             self._sending.discard(worker_id)
             self._wake.set()
@@ -146,7 +148,8 @@ class Mirror:
             return False
         log.info("mirror.refused", worker_id=worker_id, code=error.code, reason=error.reason_code, events=len(batch))
         if isinstance(error, Conflict) and await self._conflict(worker_id, batch, error, generation):
-            return True
+            course.gaps += error.reason_code == "gap"
+            return course.gaps <= 1  # numbered as it asked, and a gap again: who else counts for this machine?
         if isinstance(error, NotFound):
             await self._leases.lost(worker_id, "unknown", generation)
         elif isinstance(error, Forbidden) and error.reason_code in {"lease", "machine"}:
