@@ -14,10 +14,13 @@ from tests.companion.installation import Installation, assert_sound, method, met
 from tests.companion.older_files import bring_back
 from tests.companion.test_companion_ends import HALF, completed, ended_without_us, in_history
 from tests.companion.test_companion_threads import ignore, text
+from tests.waiting import until
 
 from autopilot.companion import recovery
 from autopilot.companion.codex.connection import Connection, open_connection
+from autopilot.companion.codex.messages import CodexSilent
 from autopilot.companion.database import open_file
+from autopilot.companion.threads import Thread
 from autopilot.contract import Envelope
 from autopilot.ops.clock import SystemClock
 
@@ -160,3 +163,25 @@ def test_a_file_of_the_second_version_knows_which_codex_its_threads_were_of(tmp_
     assert again.execute("select incarnation from thread").fetchone()["incarnation"] == "the-first"
     assert again.execute("select count(*) from setting").fetchone()[0] == 0
     again.close()
+
+
+@pytest.mark.parametrize("trouble", [ValueError("year 58000 is out of range"), CodexSilent("no answer in time")])
+async def test_a_history_that_can_not_be_compared_keeps_no_other_from_being(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    async with installation.companion():
+        workers = [await installation.start_thread() for _ in range(4)]
+        for worker in workers:
+            await installation.turn(worker, {"say": "one"})
+            await installation.log_until(worker, method("turn/completed"))
+    compare = recovery.Recovery._compare
+
+    async def fails_for_one(self: recovery.Recovery, thread: Thread) -> None:
+        if thread.worker_id == workers[2]:
+            raise trouble
+        await compare(self, thread)
+
+    monkeypatch.setattr(recovery.Recovery, "_compare", fails_for_one)
+    async with installation.companion() as companion:
+        others = [companion.threads.of_worker(worker) for worker in workers if worker != workers[2]]
+        await until(lambda: all(one is not None and one.compared for one in others))

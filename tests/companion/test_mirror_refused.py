@@ -85,7 +85,7 @@ async def test_a_lease_that_is_lost_as_soon_as_it_is_claimed_is_claimed_again_on
     ledger = Ledger(Conflict("another generation", reason_code="fenced"))
     async with bench(tmp_path, "t") as made, mirrored(made, ledger) as (_, leases), asyncio.timeout(20):
         for _round in range(6):
-            while leases.generation(WORKER) is not None:
+            while leases.generation(WORKER) is not None:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0)
             await leases._claim_all()
         at_once = ledger.claims

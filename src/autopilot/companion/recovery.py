@@ -13,6 +13,7 @@ user's own programs are only taken up where those have them loaded, or when some
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ import structlog
 from autopilot.companion import threads as registry
 from autopilot.companion.codex import history, translate
 from autopilot.companion.codex.history import IN_PROGRESS, INTERRUPTED, HistoryTurn
-from autopilot.companion.codex.messages import CodexError, CodexRefused
+from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexUnavailable
 from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
@@ -38,6 +39,8 @@ from autopilot.ops.clock import Clock
 
 RESUMED_AT_ONCE = 64
 """So many threads, the latest active first, are taken up when Codex starts, and all in which something ran."""
+SETTLE_SECONDS = 1.0
+"""So long a Codex that is gone is heard to its end: also when the companion is about to end."""
 COMPARED_A_SECOND = 20
 """The others are compared no faster than this: who has thousands shall not notice."""
 
@@ -109,7 +112,9 @@ class Recovery:
         for thread in self._threads:
             thread.subscribed = thread.compared = False
         if self.ended is not None and self.codex is not None and self.codex.gone:
-            await self._recorder.settle()
+            with contextlib.suppress(TimeoutError):  # its recorder may be waiting for room on the disk
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._recorder.settle()
             await self.ended()
 
     async def compare_the_rest(self) -> None:
@@ -119,13 +124,32 @@ class Recovery:
             self._caught_up.clear()
             rest = [one for one in self._latest_first() if not one.compared]
             try:
+                compared = 0
                 for thread in rest:
-                    await self._compare(thread)
+                    compared += await self._compared(thread)
                     await self._clock.sleep(1 / COMPARED_A_SECOND)
-            except CodexError as error:  # the next session begins with all that is left
+            except (CodexGone, CodexUnavailable) as error:  # the next session begins with all that is left
                 log.info("threads.not_all_compared", error=str(error))
             else:
-                log.info("threads.compared", threads=len(rest))
+                log.info("threads.compared", threads=compared, not_compared=len(rest) - compared)
+
+    async def _compared(self, thread: Thread) -> bool:
+        """Compare this one, in its time; False: it can't be now, which is no reason to leave out the others.
+
+        Raises:
+            CodexGone, CodexUnavailable: no other can be either.
+        """
+        try:
+            await self._compare(thread)
+        except (CodexGone, CodexUnavailable):
+            raise
+        except CodexError as error:
+            log.warning("thread.not_compared", thread_id=thread.thread_id, error=str(error))
+        except Exception:  # whatever is odd about one history is only its own; the next session tries it again
+            log.exception("thread.not_compared", thread_id=thread.thread_id)
+        else:
+            return True
+        return False
 
     async def resume(self, thread: Thread) -> None:
         """Hear of the thread from now on, and fill in what was missed. Refusals of Codex's are said in the log.
@@ -332,7 +356,7 @@ class Recovery:
 
     def _turn_event(self, named: Names, method: str, turn: HistoryTurn, at: float | None) -> Event:
         params = {"threadId": named.thread_id, "turn": turn.raw}
-        occurred = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+        occurred = (None if at is None else translate.moment(at * 1000)) or datetime.now(UTC)
         event_id = translate.identity(method, named) or ""
         return translate.make(named, method, params, event_id=event_id, occurred_at=occurred, backfilled=True)
 

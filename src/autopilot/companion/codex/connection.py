@@ -155,7 +155,7 @@ class Connection:
             raise CodexSilent(f"Codex did not answer {method} within {within_seconds:g} s") from None
         finally:
             self._waiting.pop(identity, None)
-        if reply.error:
+        if reply.failed:
             raise messages.refusal(reply.error)
         return reply.result or messages.EMPTY
 

@@ -27,6 +27,11 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     emittedAtMs: int | None = None  # noqa: N815  # the wire's name
     """When Codex emitted it, in milliseconds since the epoch."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether this answer says no; `"error": null` beside a result is none."""
+        return bytes(self.error) not in {b"", b"null"}
+
 
 class CodexError(Exception):
     """Codex, or the way to it, did not do what was asked.
@@ -66,8 +71,8 @@ class CodexUnavailable(CodexError):
 
 
 class _ErrorObject(msgspec.Struct, frozen=True):
-    code: int = 0
-    message: str = "an error without words"
+    code: Any = 0
+    message: Any = "an error without words"
 
 
 _message = msgspec.json.Decoder(Message)
@@ -84,9 +89,13 @@ def decode(frame: bytes) -> Message:
 
 
 def refusal(error: msgspec.Raw) -> CodexRefused:
-    """The error that an answer carries."""
-    told = _error.decode(error)
-    return CodexRefused(told.code, told.message)
+    """The error that an answer carries, whatever its shape."""
+    try:
+        told = _error.decode(error)
+    except msgspec.DecodeError:  # no object
+        told = _ErrorObject(message=bytes(error).decode(errors="replace"))
+    words = told.message if isinstance(told.message, str) else msgspec.json.encode(told.message).decode()
+    return CodexRefused(told.code if isinstance(told.code, int) else 0, words)
 
 
 def request(identity: int, method: str, params: Any) -> bytes:

@@ -193,9 +193,14 @@ def timestamp(moment_: datetime) -> str:
     return moment_.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def moment(milliseconds: int | None) -> datetime | None:
-    """A time from milliseconds since the epoch."""
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+def moment(milliseconds: float | None) -> datetime | None:
+    """A time from milliseconds since the epoch; None also for what is no time that can be written."""
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _about(named: Names) -> dict[str, Any]:
