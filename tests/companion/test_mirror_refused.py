@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.companion.test_approvals_file import Bench, bench
+from tests.waiting import until
 
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.leases import Leases
@@ -66,15 +67,13 @@ def _any(one: Any) -> Any:
 async def test_a_gap_that_renumbering_does_not_close_is_asked_about_again_only_after_a_pause(tmp_path: Path) -> None:
     ledger = Ledger(Conflict("a gap", reason_code="gap", expected=1))
     async with bench(tmp_path, "t") as made, mirrored(made, ledger) as (mirror, _), asyncio.timeout(20):
-        while not made.clock.sleeping:  # noqa: ASYNC110 - what is awaited has no event of its own
-            assert ledger.appends <= 2
-            await asyncio.sleep(0)
+        await made.clock.until_sleeping()
+        before = ledger.appends
         trouble, ledger.refusal = mirror.trouble, None
         await made.clock.advance(60)
-        while await made.database.run(mirror._outbox.workers):
-            await asyncio.sleep(0)
+        await until(lambda: ledger.appends == 3)
 
-    assert ledger.appends == 3
+    assert before == 2
     assert trouble is not None
 
 
@@ -85,8 +84,7 @@ async def test_a_lease_that_is_lost_as_soon_as_it_is_claimed_is_claimed_again_on
     ledger = Ledger(Conflict("another generation", reason_code="fenced"))
     async with bench(tmp_path, "t") as made, mirrored(made, ledger) as (_, leases), asyncio.timeout(20):
         for _round in range(6):
-            while leases.generation(WORKER) is not None:  # noqa: ASYNC110 - the same
-                await asyncio.sleep(0)
+            await until(lambda: leases.generation(WORKER) is None, between_seconds=0)
             await leases._claim_all()
         at_once = ledger.claims
         await made.clock.advance(60)

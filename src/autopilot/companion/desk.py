@@ -9,8 +9,10 @@ waits nothing else of its worker is begun, and after it nothing that was asked b
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -30,12 +32,22 @@ from autopilot.companion.recorder import Recorder
 from autopilot.companion.stop import Stopped, Stops
 from autopilot.companion.threads import Thread, Threads
 from autopilot.contract import ReceiptReport
-from autopilot.contract.errors import AutopilotError
+from autopilot.contract.errors import (
+    AutopilotError,
+    InvalidRequest,
+    NetworkError,
+    PayloadTooLarge,
+    Unavailable,
+    Unprocessable,
+    UnsupportedMediaType,
+)
 from autopilot.ops.clock import Clock
 from autopilot.ops.log import correlated
 
 AT_ONCE = 16
 PAUSE_SECONDS = 1.0
+LONGEST_AWAY_SECONDS, LONGEST_REFUSED_SECONDS = 5.0, 30.0
+"""Between two attempts to tell the runtime something: where nobody is reached, and where somebody says no."""
 URGENT_SECONDS = 2.0
 """A stop or interrupt does not wait longer than this for the runtime to take note."""
 STOP = "worker/stop"
@@ -43,8 +55,11 @@ WORKER_SECONDS = 20.0
 """An answer that names a new worker waits this long for the runtime to know it."""
 TOO_LATE = {"code": "expired", "message": "its time was over before the machine could begin; nothing was done"}
 STOPPED = {"code": "worker_stopped", "message": "the worker was stopped before the machine began; nothing was done"}
+REFUSED = "response_refused"
 NOT_BEGUN = {"code": "not_begun", "message": "the machine had not begun it; nothing was done"}
 GOING_ON = frozenset({"accepted", "delivered", "acknowledged"})
+NEVER = (InvalidRequest, PayloadTooLarge, Unprocessable, UnsupportedMediaType)
+"""Refusals of the words themselves: the same words are refused again, whenever they are said."""
 
 log = structlog.get_logger(__name__)
 
@@ -178,9 +193,12 @@ class Desk:
         """Have the runtime note that it is being done; False: it is over there."""
         try:
             async with asyncio.timeout(URGENT_SECONDS if request.urgent else None):
-                state = await self._told(lambda: self._tell(request, "acknowledged"))
+                state = await self._told(request, "acknowledged")
         except TimeoutError:
             return True
+        except NEVER:
+            await self._ended(request)
+            return False
         if state in GOING_ON:
             return True
         log.info("request.is_over", request_id=request.request_id, method=request.method, state=state)
@@ -195,7 +213,8 @@ class Desk:
         thread = self._threads.of_worker(request.worker_id)
         if thread is None:
             error = failed("unknown_thread", "this machine has no thread of that worker; stop it by force").error
-            await self._told(lambda: self._tell(request, "rejected", error=error))
+            with contextlib.suppress(*NEVER):
+                await self._told(request, "rejected", error=error)
         if thread is None or not thread.is_open:
             await self._ended(request)  # where it is not open, its `worker.stopped` is on its way
             return
@@ -266,7 +285,11 @@ class Desk:
     async def _report(self, request: Request, kept: dict[str, Any]) -> None:
         """Tell the runtime the end of what has no log of its own, or no answer."""
         state = kept.get("state", "indeterminate")
-        await self._told(lambda: self._tell(request, state, kept.get("response"), kept.get("error")))
+        with contextlib.suppress(*NEVER):
+            try:
+                await self._told(request, state, kept.get("response"), kept.get("error"))
+            except NEVER as refused:
+                await self._told(request, *_without_words(state, refused))
         await self._ended(request)
 
     async def _ended(self, request: Request) -> None:
@@ -285,14 +308,34 @@ class Desk:
         (told,) = await self._client.report_receipts(self._machine.machine_id, [report])
         return told.state
 
-    async def _told(self, telling: Callable[[], Awaitable[str | None]]) -> str | None:
-        """Tell until the runtime has it: the receipt's state then."""
+    async def _told(
+        self, request: Request, state: str, response: Any = None, error: dict[str, Any] | None = None
+    ) -> str | None:
+        """Tell until the runtime has it: the receipt's state then.
+
+        Raises:
+            InvalidRequest, PayloadTooLarge, Unprocessable, UnsupportedMediaType: it will never take these words.
+        """
+        pause = PAUSE_SECONDS
         while True:
             try:
-                return await telling()
-            except AutopilotError as error:
-                log.warning("receipt.not_told", error=str(error), code=error.code)
-                await self._clock.sleep(PAUSE_SECONDS)
+                return await self._tell(request, state, response, error)
+            except NEVER as refused:
+                log.error("receipt.refused", request_id=request.request_id, state=state, error=str(refused))  # noqa: TRY400  # the words tell
+                raise
+            except AutopilotError as trouble:
+                log.warning("receipt.not_told", request_id=request.request_id, error=str(trouble), code=trouble.code)
+                away = isinstance(trouble, (NetworkError, Unavailable))
+                pause = min(pause, LONGEST_AWAY_SECONDS if away else LONGEST_REFUSED_SECONDS)
+                await self._clock.sleep(max(pause * random.uniform(0.5, 1), trouble.retry_after_seconds or 0.0))
+                pause *= 2
+
+
+def _without_words(state: str, refused: AutopilotError) -> tuple[str, None, dict[str, Any]]:
+    """The end of a request whose answer the runtime does not take: what is asked of it is that answer."""
+    words = f"the machine ended it as {state}, and the runtime does not take what it says of that: {refused.message}"
+    error = {"code": REFUSED, "message": words, "was": state}
+    return "failed" if state == "completed" else state, None, error
 
 
 def _lane(request: Request) -> str:

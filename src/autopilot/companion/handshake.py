@@ -52,7 +52,7 @@ def ack(thread: Thread, envelope: dict[str, Any], *, session_id: str, now: datet
 
 
 def _event_id(handshake_id: str) -> str:
-    """Of the answer. The ledger takes more for a handshake's id than for an event's: one that is no such id is hashed."""
+    """Of the answer. The ledger takes more for a handshake's id than for an event's: such a one is hashed."""
     plain = f"{ACK_ID}:{handshake_id}"
     if len(plain) <= EVENT_ID_CHARACTERS and plain.isascii() and plain.isprintable() and " " not in plain:
         return plain
