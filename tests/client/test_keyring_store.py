@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import httpx2
 import keyring
 import keyring.errors
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
-from autopilot.client import Credentials, FileTokenStore, KeyringTokenStore
+from autopilot.client import Credentials, FileTokenStore, KeyringTokenStore, Session, SignInAgain
+from autopilot.client.tokens import StorageFailed
 
 CREDENTIALS = Credentials(access_token="a", refresh_token="r")
 
@@ -105,3 +107,89 @@ async def test_refreshes_of_a_keyring_are_exclusive_too(use, file):
     use(Safe())
     async with KeyringTokenStore(file).exclusive():
         assert (file.path.parent / ".credentials.json.lock").exists()
+
+
+@pytest.fixture
+def left_in_the_keyring(use, file):
+    """A store whose keyring failed when it held something: the younger credentials are in the file."""
+    use(safe := Safe())
+    store = KeyringTokenStore(file)
+    store.save(CREDENTIALS)
+    safe.locked = True
+    store.save(replace(CREDENTIALS, access_token="b"))
+    return safe, store
+
+
+def test_signing_out_empties_a_keyring_that_failed_before(left_in_the_keyring, file):
+    safe, store = left_in_the_keyring
+    safe.locked = False
+    store.clear()
+    assert (safe.held, file.load(), store.load(), KeyringTokenStore(file).load()) == ({}, None, None, None)
+
+
+def test_what_a_locked_keyring_keeps_is_told_and_never_used_again(left_in_the_keyring, file):
+    safe, store = left_in_the_keyring
+    with pytest.raises(StorageFailed) as caught:
+        store.clear()
+    assert caught.value.reason_code == "keyring_remove"
+    assert (store.load(), file.load()) == (None, None)
+
+    assert KeyringTokenStore(file).load() is None  # locked still
+    safe.locked = False
+    assert (KeyringTokenStore(file).load(), safe.held) == (None, {})
+    assert list(file.path.parent.iterdir()) == []
+
+
+def test_a_sign_in_after_that_is_kept_wherever_it_can_be(left_in_the_keyring, file):
+    safe, store = left_in_the_keyring
+    with pytest.raises(StorageFailed):
+        store.clear()
+    in_file, in_keyring = (replace(CREDENTIALS, access_token=where) for where in ("file", "keyring"))
+    store.save(in_file)
+    safe.locked = False
+    assert KeyringTokenStore(file).load() == in_file
+    KeyringTokenStore(file).save(in_keyring)
+    assert (KeyringTokenStore(file).load(), file.load()) == (in_keyring, None)
+
+
+def test_signing_out_where_no_keyring_is_reached_leaves_none_to_come_back_to(use, file):
+    use(safe := Safe())
+    KeyringTokenStore(file).save(CREDENTIALS)
+    use(fail.Keyring())  # the same person, by ssh
+    KeyringTokenStore(file).clear()
+    use(safe)
+    assert (KeyringTokenStore(file).load(), safe.held) == (None, {})
+
+
+def test_a_keyring_that_removes_one_copy_at_a_time_is_emptied_too(use, file):
+    use(safe := Safe())
+    store = KeyringTokenStore(file)
+    store.save(CREDENTIALS)
+    copies, remove = [2], safe.delete_password
+
+    def remove_one(service, username):
+        copies[0] -= 1
+        if not copies[0]:
+            remove(service, username)
+
+    safe.delete_password = remove_one
+    store.clear()
+    assert safe.held == {}
+
+
+async def test_a_session_over_such_a_keyring_is_signed_out_and_its_end_is_told(left_in_the_keyring):
+    safe, store = left_in_the_keyring
+    asked = []
+
+    def answer(request):
+        asked.append((request.url.path, request.headers["authorization"]))
+        return httpx2.Response(200, json={"ok": True})
+
+    async with Session("http://api.test", store, transport=httpx2.MockTransport(answer)) as session:
+        with pytest.raises(StorageFailed):
+            await session.sign_out()
+        assert session.state.kind == "signed_out"
+        safe.locked = False
+        with pytest.raises(SignInAgain):
+            await session.access_token()
+    assert asked == [("/api/auth/signout", "Bearer b")]

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 
 from autopilot.cli.home import home_for_up, write_private
+from autopilot.client.keyring_store import KeyringTokenStore
 from autopilot.client.session import Session
-from autopilot.client.tokens import FileTokenStore, KeyringTokenStore
+from autopilot.client.tokens import FileTokenStore
 
 
 def store_of(url: str, environ: Mapping[str, str]) -> KeyringTokenStore:

@@ -21,6 +21,7 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import EverythingFollower
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.handshake import Connected, HandshakeClient, HandshakeTimeout
+from autopilot.client.keyring_store import KeyringTokenStore
 from autopilot.client.overview import Overview, OverviewLimits
 from autopilot.client.overview_store import OverviewStore, OverviewView
 from autopilot.client.pairing import Approver, Invitation, Joiner
@@ -33,7 +34,6 @@ from autopilot.client.tokens import (
     Credentials,
     FileTokenStore,
     FixedToken,
-    KeyringTokenStore,
     MemoryTokenStore,
     SignInAgain,
     StepUpSource,

@@ -20,8 +20,8 @@ from typing import Protocol, Self, TypeVar
 
 from autopilot.client import log
 from autopilot.client.clock import SYSTEM_CLOCK, Clock, finishing, within
-from autopilot.client.tokens import Credentials
-from autopilot.contract.errors import AutopilotError, Forbidden
+from autopilot.client.tokens import Credentials, StorageFailed
+from autopilot.contract.errors import Forbidden
 
 CACHE_KEY_BYTES = 32
 STORAGE_WAIT_SECONDS = 10.0
@@ -62,12 +62,6 @@ class SecretStorage(Protocol):
     async def remove(self, key: str) -> None:
         """Forget; nothing to forget is no error."""
         ...
-
-
-class StorageFailed(AutopilotError):
-    """The storage refused, or did not answer. `reason_code`: `keychain_read`, `keychain_write` or `keychain_remove`."""
-
-    code = "storage_failed"
 
 
 def check_scopes(scopes: Iterable[str]) -> None:

@@ -450,9 +450,10 @@ class Session:
         try:
             async with self._alone():
                 held = self._load()
-                self._store.clear()
-                self._current = None
-                self._became(SessionState("signed_out"))
+                with contextlib.ExitStack() as forgotten:
+                    forgotten.callback(self._became, SessionState("signed_out"))
+                    self._current = None
+                    self._store.clear()
         except AutopilotError as error:
             failed = error
         if held is not None:  # the more so where the store may still hold it

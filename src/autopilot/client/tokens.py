@@ -1,8 +1,7 @@
 """Where credentials are kept, and what a client needs of whoever has them.
 
-Owns the `TokenStore` protocol and its three implementations: memory, a file of the user's own (0600, replaced
-atomically), the system's keyring with that file as a fallback that says so. Never refreshes anything: that is
-`session.Session`.
+Owns the `TokenStore` protocol and two implementations: memory, and a file of the user's own (0600, replaced
+atomically); `keyring_store` and `keychain` have the others. Never refreshes anything: that is `session.Session`.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import os
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from autopilot.client import log
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
-from autopilot.contract.errors import Unauthorized
+from autopilot.contract.errors import AutopilotError, Unauthorized
 
 try:
     import fcntl
@@ -29,7 +27,6 @@ except ImportError:  # not on Windows: there one process owns the file
 
 LOCK_POLL_SECONDS = 0.025
 LOCK_WAIT_SECONDS = 30.0
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SignInAgain(Unauthorized):
@@ -75,6 +72,15 @@ class Credentials:
             return cls(**known) if isinstance(known["access_token"], str) else None
         except (ValueError, TypeError, AttributeError, RecursionError):
             return None
+
+
+class StorageFailed(AutopilotError):
+    """A place for secrets refused, or did not answer.
+
+    `reason_code`: `keychain_read`, `keychain_write` or `keychain_remove` of a phone, `keyring_remove` of a desktop.
+    """
+
+    code = "storage_failed"
 
 
 class TokenSource(Protocol):
@@ -142,7 +148,11 @@ class TokenStore(Protocol):
         ...
 
     def clear(self) -> None:
-        """Forget."""
+        """Forget.
+
+        Raises:
+            StorageFailed: something is left that is not used any more, and removed as soon as that can be done.
+        """
         ...
 
     def exclusive(self) -> contextlib.AbstractAsyncContextManager[None]:
@@ -253,74 +263,3 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-class KeyringTokenStore:
-    """The system's keyring; where there is none that works, a file, and `where` says which it is."""
-
-    def __init__(self, fallback: FileTokenStore, *, service: str = "autopilot", account: str = "default") -> None:
-        self._fallback = fallback
-        self._service = service
-        self._account = account
-        self._keyring = _working_keyring()
-
-    @property
-    def where(self) -> str:
-        """For people: where the credentials are kept."""
-        if self._keyring is not None:
-            return f"keyring ({type(self._keyring.get_keyring()).__name__})"
-        return f"file {self._fallback.path} (no usable keyring on this system)"
-
-    def load(self) -> Credentials | None:
-        """What the keyring or the file holds; where both do (the keyring was locked for a while), the younger."""
-        held = [one for one in (self._in_keyring(), self._fallback.load()) if one is not None]
-        return max(held, key=lambda one: one.expires_at or _NEVER, default=None)
-
-    def _in_keyring(self) -> Credentials | None:
-        if self._keyring is None:
-            return None
-        try:
-            text = self._keyring.get_password(self._service, self._account)
-        except self._keyring.errors.KeyringError as error:
-            self._give_up(error)
-            return None
-        return Credentials.from_json(text) if text else None
-
-    def save(self, credentials: Credentials) -> None:
-        """Keep in the keyring; the file only where that fails."""
-        if self._keyring is not None:
-            try:
-                self._keyring.set_password(self._service, self._account, credentials.to_json())
-            except self._keyring.errors.KeyringError as error:
-                self._give_up(error)
-            else:
-                self._fallback.clear()
-                return
-        self._fallback.save(credentials)
-
-    def clear(self) -> None:
-        """Forget in both places."""
-        if self._keyring is not None:
-            with contextlib.suppress(self._keyring.errors.KeyringError):
-                self._keyring.delete_password(self._service, self._account)
-        self._fallback.clear()
-
-    def exclusive(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Hold off others, by the lock file beside the fallback."""
-        return self._fallback.exclusive()
-
-    def _give_up(self, error: Exception) -> None:
-        self._keyring = None
-        log.record("tokens.keyring_unusable", level=30, error=type(error).__name__, instead=str(self._fallback.path))
-
-
-def _working_keyring() -> Any:
-    """The keyring module, if it is installed and has a backend that stores anything."""
-    try:
-        import keyring  # noqa: PLC0415 - optional: not on a phone
-        import keyring.errors  # noqa: PLC0415 - as above
-        from keyring.backends import fail, null  # noqa: PLC0415 - as above
-    except ImportError:
-        return None
-    backend = keyring.get_keyring()
-    return None if isinstance(backend, (fail.Keyring, null.Keyring)) else keyring

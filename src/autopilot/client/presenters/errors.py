@@ -108,6 +108,11 @@ BY_REASON: dict[str, Said] = {
         "Look at the address, and at what stands between.",
         "retry",
     ),
+    "keyring_remove": (
+        "This system's keyring can't be emptied now.",
+        "You are signed out, what it holds is not used any more, and is removed as soon as it answers.",
+        "none",
+    ),
     # 403
     "too_powerful": (
         "This sign-in may do more than a phone is to hold.",
