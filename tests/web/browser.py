@@ -99,6 +99,10 @@ class Browser:
         assert answer.status_code == status, f"{answer.status_code}: {answer.text[:2000]}"
         return parsed(answer.text)
 
+    async def dialog(self, path: str) -> Element:
+        """What opens over a screen, as htmx asks for it."""
+        return await self.get(path, **{"hx-request": "true"})
+
     async def proof(self) -> str:
         """What forms of this browser carry."""
         page = await self.get("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -86,9 +87,24 @@ async def test_no_form_counts_without_its_proof(ada: Browser, path: str):
 )
 async def test_no_form_puts_what_was_typed_into_an_address(asked: Browser, path: str):
     assert asked.person is not None
-    answer = await asked.http.get(path.format(worker=asked.person.worker_id))
+    path = path.format(worker=asked.person.worker_id)
+    answer = await asked.http.get(path, headers={"hx-request": "true"} if path.endswith(("/stop", "/stop-all")) else {})
     assert answer.status_code == 200
     for form in parsed(answer.text).all("form"):
         method, action = (form.attributes.get(name) for name in ("method", "action"))
         assert method == "post" or (method == "get" and action in SEARCHES), form.attributes
         assert action, form.attributes
+
+
+@pytest.mark.parametrize(
+    ("dialog", "screen"),
+    [("/stop-all", "/"), ("/w/{worker}/stop", "/w/{worker}"), ("/w/{worker}/connect", "/w/{worker}")],
+)
+async def test_who_goes_to_a_dialog_by_its_address_is_led_to_the_screen_under_it(
+    ada: Browser, dialog: str, screen: str
+):
+    assert ada.person is not None
+    worker = quote(ada.person.worker_id, safe="")
+    answer = await ada.http.get(dialog.format(worker=worker))
+    assert (answer.status_code, answer.headers["location"]) == (303, screen.format(worker=worker))
+    assert (await ada.http.get(answer.headers["location"])).text.startswith("<!doctype html>")

@@ -8,7 +8,7 @@ from tests.web.desk import person_of
 
 
 async def test_it_says_what_it_stops_before_it_does(ada: Browser):
-    page = await ada.get("/stop-all")
+    page = await ada.dialog("/stop-all")
     assert page.one("h2").text == "Stop everything?"
     assert page.text.startswith("Stop everything? 1 session")
     form = page.one("form")
@@ -40,7 +40,7 @@ async def test_forced_it_closes_all_at_once(ada: Browser):
     await lease(await person.machine(), person.worker_id)
     page = parsed((await ada.post("/stop-all", {"force": "1"})).text)
     assert page.one("h2").text == "Stopped"
-    again = await ada.get("/stop-all")
+    again = await ada.dialog("/stop-all")
     assert "Nothing is open" in again.text
 
 

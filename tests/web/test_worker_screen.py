@@ -199,7 +199,7 @@ async def test_older_items_come_page_by_page_without_gap_or_double(desk: Desk):
 
 
 async def test_a_stop_asks_for_a_reason_and_says_what_force_means(desk: Desk):
-    dialog = await desk.browser.get(f"/w/{desk.worker_id}/stop")
+    dialog = await desk.browser.dialog(f"/w/{desk.worker_id}/stop")
     assert "without its machine's word" in dialog.text
     told = await desk.post("stop", reason="enough")
     assert told.one("h2").text == "Being stopped"
@@ -250,7 +250,7 @@ async def test_who_leaves_while_connecting_waits_no_more(desk: Desk):
 
 async def test_connecting_to_a_stopped_worker_says_why_not(desk: Desk):
     await desk.post("stop", force="1")
-    dialog = await desk.browser.get(f"/w/{desk.worker_id}/connect")
+    dialog = await desk.browser.dialog(f"/w/{desk.worker_id}/connect")
     assert "not running" in dialog.text
     answer = await desk.browser.post(f"/w/{desk.worker_id}/connect")
     last = parsed(json.loads(answer.text.splitlines()[-1])).one("div")

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import quote
 
 import htpy as h
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -85,6 +86,20 @@ class Doors:
         if method in SAFE:
             self._shown.add(path)
         return Route(path, endpoint, methods=[method])
+
+    def dialog(self, path: str, handler: Handler, *, over: str) -> Route:
+        """What opens over the screen at `over`, a path with some of the same parameters: it is no page by itself.
+
+        Whoever goes there by its address is led to that screen.
+        """
+
+        async def opened(request: Request, visitor: Visitor) -> Response | Screen:
+            if "hx-request" in request.headers:
+                return await handler(request, visitor)
+            named = {name: quote(value, safe="") for name, value in request.path_params.items()}
+            return RedirectResponse(over.format_map(named), status_code=303)
+
+        return self.page(path, opened)
 
     def open(self, path: str, handler: OpenHandler, method: str = "GET") -> Route:
         """A path for everybody."""

@@ -23,7 +23,7 @@ from autopilot.web.visitors import Visitor
 
 def routes(doors: Doors) -> list[Route]:
     """Where it is."""
-    return [doors.page("/stop-all", _ask), doors.page("/stop-all", _stop, "POST")]
+    return [doors.dialog("/stop-all", _ask, over="/"), doors.page("/stop-all", _stop, "POST")]
 
 
 def puts(entry: Entry, _names: Names) -> list[Put]:

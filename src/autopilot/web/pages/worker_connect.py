@@ -40,7 +40,10 @@ def routes(doors: Doors) -> list[Route]:
         own = doors.visitors.visitor(request)  # the other one's connections are closed before the answer begins
         return _Connecting(own, request.path_params["worker_id"], await doors.names.of(visitor))
 
-    return [doors.page("/w/{worker_id}/connect", _dialog), doors.page("/w/{worker_id}/connect", connect, "POST")]
+    return [
+        doors.dialog("/w/{worker_id}/connect", _dialog, over="/w/{worker_id}"),
+        doors.page("/w/{worker_id}/connect", connect, "POST"),
+    ]
 
 
 async def _dialog(request: Request, visitor: Visitor) -> Response:

@@ -21,7 +21,10 @@ LONGEST_REASON = 255
 
 def routes(doors: Doors) -> list[Route]:
     """Where it is."""
-    return [doors.page("/w/{worker_id}/stop", _ask), doors.page("/w/{worker_id}/stop", _stop, "POST")]
+    return [
+        doors.dialog("/w/{worker_id}/stop", _ask, over="/w/{worker_id}"),
+        doors.page("/w/{worker_id}/stop", _stop, "POST"),
+    ]
 
 
 async def _ask(request: Request, visitor: Visitor) -> Response:
