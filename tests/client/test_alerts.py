@@ -17,7 +17,7 @@ class Watch:
         self.principal.work("w", "idle", title=SeqFact(value="Fix the build", seq=1))
         self.fold = OverviewFold()
         self.clock = FakeClock()
-        self.alerts = Alerts(self.clock, user_id=1)
+        self.alerts = Alerts(self.clock.now, user_id=1)
         self.place = 0
 
     def told(self, on_screen: str | None = None) -> list[tuple[str, str]]:
@@ -85,6 +85,18 @@ def test_a_turn_that_is_done_or_failed_is_told_and_one_that_was_ended_on_purpose
     watch.principal.request("w", "i", "turn/interrupt")
     watch.principal.work("w", "idle")
     assert watch.told() == []
+
+
+def test_a_turn_that_ends_long_after_an_interruption_is_told():
+    watch = Watch()
+    watch.reopen()
+    watch.principal.request("w", "i", "turn/interrupt")
+    watch.principal.move(("worker", "w", "i"), "completed")
+    watch.principal.work("w", "running")
+    assert watch.told() == []
+    watch.clock._elapsed += 120.0
+    watch.principal.work("w", "idle")
+    assert watch.told() == [("turn", "Done: Fix the build")]
 
 
 def test_of_ones_own_requests_a_stop_is_told_and_what_took_long():

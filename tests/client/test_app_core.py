@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.responses import JSONResponse
@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from autopilot.client import FollowPolicy, MemoryTokenStore, RuntimeCodexClient, Session
 from autopilot.client.app_core import AppCore
 from autopilot.client.backoff import BackoffPolicy
+from autopilot.client.clock import SYSTEM_CLOCK, SystemClock
 from autopilot.client.offline_cache import Kind, OfflineCache
 from autopilot.client.presenters.state_line import HEARTBEAT_SECONDS, state_line
 from autopilot.client.tokens import Credentials
@@ -43,7 +44,7 @@ def is_live(view) -> bool:
 
 
 @asynccontextmanager
-async def running(url: str, *, cache=None, **options):
+async def running(url: str, *, cache=None, clock=SYSTEM_CLOCK, **options):
     """An app of somebody who is signed in, on its way."""
 
     async def open_cache(state):
@@ -53,8 +54,8 @@ async def running(url: str, *, cache=None, **options):
     store = MemoryTokenStore()
     store.save(Credentials(access_token="token", user_id=1, base_url=url))
     async with (
-        Session(url, store) as session,
-        RuntimeCodexClient(url, session) as client,
+        Session(url, store, clock=clock) as session,
+        RuntimeCodexClient(url, session, clock=clock) as client,
         asyncio.TaskGroup() as group,
     ):
         core = AppCore(session, client, open_cache=open_cache if cache else None, **options)
@@ -226,6 +227,30 @@ async def test_an_alert_comes_once_and_not_of_the_worker_on_the_screen():
         core.foreground()
         await shown(core, is_live)
         assert [alert.approval_id for alert in told] == ["ap"]
+
+
+class Misset(SystemClock):
+    """A device's clock that is off."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+
+    def now(self):
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "behind"])
+async def test_what_is_news_is_judged_by_the_servers_time_however_the_device_is_set(ahead):
+    async with EverythingServer() as server, running(server.url, clock=Misset(ahead)) as core:
+        told = []
+        core.on_alert(told.append)
+        server.principal.work("w")
+        await shown(core, is_live)
+        for name, age in (("old", timedelta(hours=1)), ("new", timedelta(minutes=1))):
+            server.principal.ask(name, "w", requested_at=(datetime.now(UTC) - age).isoformat())
+        server.wake()
+        await shown(core, lambda view: len(view.overview.overview.pending) == 2)
+        assert [alert.approval_id for alert in told] == ["new"]
 
 
 async def test_cancelled_after_any_number_of_turns_it_leaves_nothing_behind():

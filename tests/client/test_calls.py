@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -352,6 +353,23 @@ async def test_retry_after_may_be_a_date():
         await client.machines()
 
     assert clock.slept == [5]
+
+
+async def test_the_servers_time_is_told_by_what_it_said_and_not_by_how_this_device_is_set_meanwhile():
+    class Set(QuickClock):
+        set_by = timedelta()
+
+        def now(self):
+            return super().now() + self.set_by
+
+    clock = Set()
+    answer = httpx2.Response(200, json={"data": []}, headers={"date": "Mon, 23 Nov 2026 08:00:00 GMT"})
+    async with client_of(Server(answer), clock=clock) as client:
+        assert client.server_now() == clock.now()
+        await client.machines()
+        clock.set_by = timedelta(hours=3)
+        await clock.sleep(60.0)
+        assert abs(client.server_now() - datetime(2026, 11, 23, 8, 1, tzinfo=UTC)) <= timedelta(seconds=1)
 
 
 async def test_a_delay_beyond_patience_is_told_instead_of_waited():

@@ -1,4 +1,4 @@
-"""What has happened that a person would want to be told of, found by comparing overviews. Pure, but for the clock.
+"""What has happened that a person would want to be told of, found by comparing overviews. Pure, but for the time.
 
 The rules of Web Push (docs/protocol.md, "Notifications"): each thing once; nothing of what was so at the first look,
 nor of what is older than a quarter of an hour; nothing of the worker on the screen, but a question that is still open
@@ -8,12 +8,11 @@ Known to less than the server: a turn that others interrupted looks like one tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
-from autopilot.client.clock import Clock
 from autopilot.client.overview import Overview, ReceiptKey, receipt_key
 from autopilot.client.presenters import alerts as words
 from autopilot.client.presenters.times import parsed, seconds_between
@@ -22,6 +21,7 @@ from autopilot.contract import Approval, Receipt, StateRecovery, WorkerSummary
 
 AlertKind = Literal["approval", "failure", "turn", "request", "recovery"]
 AGE = timedelta(minutes=15)
+JUST = timedelta(seconds=60)
 ANSWERED_SECONDS = 15.0
 """Who asks for something sees its end where they asked, where it comes so soon."""
 REMEMBERED = 2000
@@ -46,9 +46,9 @@ class Alert:
 class Alerts:
     """Compares each overview with what was known before."""
 
-    def __init__(self, clock: Clock, *, user_id: int | None = None) -> None:
-        """`user_id`: whose requests and workers these are."""
-        self._clock = clock
+    def __init__(self, now: Callable[[], datetime], *, user_id: int | None = None) -> None:
+        """`now`: the server's time, whose moments these are; `user_id`: whose requests and workers these are."""
+        self._now = now
         self._user_id = user_id
         self._activities: dict[str, tuple[str, int]] = {}
         self._open: set[ReceiptKey] = set()
@@ -102,11 +102,8 @@ class Alerts:
 
     def _was_ended(self, overview: Overview, worker_id: str) -> bool:
         """Whether somebody has just ended its turn on purpose."""
-        just = (self._clock.now() - timedelta(seconds=60)).isoformat()
-        return any(
-            one.worker_id == worker_id and one.method in ENDING and (one.ended_at is None or one.ended_at > just)
-            for one in overview.receipts
-        )
+        ending = (one for one in overview.receipts if one.worker_id == worker_id and one.method in ENDING)
+        return any(one.ended_at is None or self._is_within(JUST, one.ended_at) for one in ending)
 
     def _requests(self, overview: Overview) -> Iterator[Alert]:
         mine = [one for one in overview.receipts_of(self._user_id) if one.target == "worker"]
@@ -136,9 +133,12 @@ class Alerts:
 
     def _fresh(self, moment: str | None, alert: Alert) -> Iterator[Alert]:
         """It, unless it is of too long ago."""
-        when = parsed(moment)
-        if when is None or self._clock.now() - when <= AGE:
+        if moment is None or self._is_within(AGE, moment):
             yield alert
+
+    def _is_within(self, span: timedelta, moment: str) -> bool:
+        when = parsed(moment)
+        return when is None or self._now() - when <= span
 
     def _is_mine(self, worker: WorkerSummary | None) -> bool:
         """Of a team's machines only who asked for it is told, by Web Push."""

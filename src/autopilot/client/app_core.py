@@ -161,7 +161,7 @@ class AppCore(Observable[AppView]):
         self._cache: Cache | None = None
         self._overview: OverviewStore | None = None
         self._new_session: NewSessionStore | None = None
-        self._alerts = Alerts(client.clock)
+        self._alerts = Alerts(client.server_now)
         self._alert_listeners: list[Callable[[Alert], None]] = []
         self._details: dict[str, Detail] = {}
         self._on_screen: str | None = None
@@ -408,7 +408,7 @@ class AppCore(Observable[AppView]):
     async def _begin(self, state: SessionState) -> None:
         """Somebody is signed in: what was known of them, and what follows. Until all of it is there, nobody is."""
         known, as_of = await self._recall(state)
-        self._alerts = Alerts(self._clock, user_id=state.user_id)
+        self._alerts = Alerts(self.client.server_now, user_id=state.user_id)
         self._names.of(state.user_id)
         self._overview = OverviewStore(
             self.client, known=known, as_of=as_of, limits=self._limits, policy=self._policy, rng=self._rng

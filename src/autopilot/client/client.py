@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -99,6 +100,10 @@ class RuntimeCodexClient(
     def server_ahead_seconds(self) -> float | None:
         """By how much the server's clock is ahead of this device's, to a second or so; None: not known."""
         return self._http.server_ahead_seconds
+
+    def server_now(self) -> datetime:
+        """The server's time, to a second or so, for the age of what it says; this device's where it never said."""
+        return self._http.server_now()
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -151,6 +152,7 @@ class Http:
         self._bounds = bounds
         self.server_ahead_seconds: float | None = None
         """By how much the server's clock is ahead of this device's, to a second or so; None: it never said."""
+        self._told_time: tuple[datetime, float] | None = None  # the server's, and when that was by our monotonic clock
         self._signs = signs or (tokens if isinstance(tokens, SignsWrites) else None)
         with proxies_understood():
             self._client = httpx2.AsyncClient(
@@ -173,6 +175,13 @@ class Http:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+    def server_now(self) -> datetime:
+        """The server's time, to a second or so, however this device's clock is set; where it never said, that one."""
+        if self._told_time is None:
+            return self.clock.now()
+        said, at = self._told_time
+        return said + timedelta(seconds=self.clock.monotonic() - at)
 
     def sign_with(self, signs: SignsWrites) -> None:
         """Have every write from now on signed by this."""
@@ -382,7 +391,9 @@ class Http:
         """Note how the server's clock stands to this one: its `Date` is of the second in which it answered."""
         with suppress(ValueError, TypeError, OverflowError):
             said = parsedate_to_datetime(response.headers.get("date", ""))
-            self.server_ahead_seconds = (said - self.clock.now()).total_seconds() + HALF_A_SECOND
+            middle = said + timedelta(seconds=HALF_A_SECOND)
+            self.server_ahead_seconds = (middle - self.clock.now()).total_seconds()
+            self._told_time = middle, self.clock.monotonic()
 
     def _until(self, http_date: str) -> float:
         return max(0.0, (parsedate_to_datetime(http_date) - self.clock.now()).total_seconds())
