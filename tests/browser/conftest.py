@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser
+from tests.api.contract.world import World
 from tests.browser import screens
 from tests.browser.screens import Visit, visiting
+from tests.browser.served import Desk, desk, server
 from tests.e2e.installation import Up, running_up
+
+from autopilot.testing.postgres import TestCluster
 
 DAY_MS = "86400000"
 
@@ -31,6 +35,20 @@ class Installed:
 @pytest.fixture(scope="session")
 async def launched(anyio_backend: str) -> AsyncIterator[Browser]:
     async with screens.browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def world(cluster: TestCluster) -> AsyncIterator[World]:
+    """A server without Codex, of one module's tests."""
+    async with server(cluster) as made:
+        yield made
+
+
+@pytest.fixture
+async def ada(world: World, launched: Browser) -> AsyncIterator[Desk]:
+    """Somebody new at a browser of theirs."""
+    async with desk(world, launched) as made:
         yield made
 
 

@@ -8,21 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, expect
 from tests.api.contract.world import World
-from tests.browser.served import Desk, desk, server
+from tests.browser.served import Desk, desk
 from tests.waiting import until
 
 from autopilot.testing.fault_proxy import HEALTHY, Fault, FaultProxy
-from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.slow
 HELLO_BYTES = 700
 """About what a stream brings before it stalls: its head, and the first frames."""
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 from tests.api.contract.world import World, ask, lease
-from tests.browser.served import Desk, desk, server
+from tests.browser.served import Desk, desk
 from tests.web.hostile import strings
-
-from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.slow
 AT_ONCE = 40
@@ -69,12 +67,6 @@ def items(text: str, number: int) -> Iterator[dict[str, Any]]:
         "result": {"content": [{"type": "text", "text": short}]},
         "status": "completed",
     }
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

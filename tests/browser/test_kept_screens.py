@@ -9,20 +9,12 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from tests.api.contract.world import World
 from tests.browser.screens import PATIENCE_MS
-from tests.browser.served import Desk, desk, server
-
-from autopilot.testing.postgres import TestCluster
+from tests.browser.served import Desk, desk
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=PATIENCE_MS)
 DARK = "rgb(0, 0, 0)"
 KEPT = "async () => [...Object.keys(localStorage), ...(await caches.keys()).filter((one) => one.startsWith('pages-'))]"
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

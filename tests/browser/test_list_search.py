@@ -9,21 +9,14 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Locator, expect
 from tests.api.contract.world import World
-from tests.browser.served import Desk, desk, server
+from tests.browser.served import Desk, desk
 
 from autopilot.contract.port import Claims
-from autopilot.testing.postgres import TestCluster
 from autopilot.testing.runtime import insert_worker
 
 pytestmark = pytest.mark.slow
 MANY = 130
 """More than the first page (50) and the next (100) hold together with what the stream brings (60)."""
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

@@ -8,19 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Route, expect
 from tests.api.contract.world import World
-from tests.browser.served import server
 from tests.browser.test_places import QUESTION, Desk, desk
 from tests.waiting import until
 
-from autopilot.testing.postgres import TestCluster
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

@@ -7,10 +7,7 @@ from playwright.async_api import Browser, expect
 from tests.api.contract.test_team_roles import shared
 from tests.api.contract.world import Person, World, ask, lease, person
 from tests.browser.screens import Visit, sign_in, visiting
-from tests.browser.served import server
 from tests.browser.test_places import QUESTION
-
-from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
 TWO_LOOKS = [("phone", "light"), ("wide", "dark")]
@@ -18,12 +15,6 @@ WORDS = "Rewrite the whole authentication and session handling so that every ref
 WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
 REASON_CHARACTERS = 255
 EMPTY = ("/", "/inbox", "/new", "/machines", "/spend", "/teams", "/devices/guests", "/audit?text=nothing-fits")
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster):
-    async with server(cluster) as made:
-        yield made
 
 
 async def endless(ada: Person) -> str:

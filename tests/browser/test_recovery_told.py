@@ -9,18 +9,10 @@ import pytest
 from playwright.async_api import Browser, expect
 from tests.api.contract.world import Person, World
 from tests.browser.screens import LOOKS
-from tests.browser.served import Desk, desk, server
+from tests.browser.served import Desk, desk
 from tests.web.test_recovery_page import comes, guarded
 
-from autopilot.testing.postgres import TestCluster
-
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture(params=LOOKS, ids="-".join)

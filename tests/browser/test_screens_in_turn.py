@@ -9,9 +9,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 from tests.api.contract.world import World, person
 from tests.browser.screens import sign_in
-from tests.browser.served import Desk, desk, server
-
-from autopilot.testing.postgres import TestCluster
+from tests.browser.served import Desk, desk
 
 pytestmark = pytest.mark.slow
 OVERHEARD = """() => {
@@ -33,12 +31,6 @@ OTHER_WORKER = """() => {
     window.told = new Promise((resolve) => window.stream.addEventListener("seq", resolve, { once: true }));
 }"""
 """As if another worker's screen had just come, whose own stream is not open yet."""
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
 
 
 @pytest.fixture

@@ -7,13 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, Request, Route, expect
-from tests.api.contract.world import World
+from playwright.async_api import Page, Request, Route, expect
 from tests.browser.screens import PATIENCE_MS
-from tests.browser.served import Desk, desk, server
+from tests.browser.served import Desk
 from tests.waiting import until
-
-from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.e2e
 expect.set_options(timeout=PATIENCE_MS)
@@ -25,18 +22,6 @@ SHOWN = """(is) => {
 }"""
 """As if the tab went behind others, and came back."""
 CONTROLLED = "() => navigator.serviceWorker.controller !== null"
-
-
-@pytest.fixture(scope="module")
-async def world(cluster: TestCluster) -> AsyncIterator[World]:
-    async with server(cluster) as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(world: World, launched: Browser) -> AsyncIterator[Desk]:
-    async with desk(world, launched) as made:
-        yield made
 
 
 async def kept_page(ada: Desk) -> Page:
