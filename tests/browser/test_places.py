@@ -223,6 +223,25 @@ async def test_a_passkey_is_made_proves_anew_and_signs_in(ada: Desk):
     ada.visit.assert_quiet()
 
 
+async def test_a_form_that_came_anew_behind_the_proof_is_no_draft_once_it_was_sent(ada: Desk):
+    await expire_step_ups(ada.world.api)
+    page = await ada.visit.open("/devices/guests")
+    await page.get_by_label("Who is it for?").fill("Bob")
+    await page.get_by_role("checkbox").first.check()
+    await page.get_by_role("button", name="Make a link").click()
+    dialog = page.get_by_role("dialog", name="Is it you?")
+    await dialog.get_by_role("button", name="Mail me a code").click()
+    await expect(dialog.get_by_label("Code")).to_be_focused()
+    await page.evaluate("document.getElementById('screen').dataset.before = 'yes'")
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    await expect(page.locator("#screen:not([data-before])")).to_have_count(1)
+    await ada.world.api.app.state.api.postman.delivered()
+    await dialog.get_by_label("Code").fill(ada.world.api.post.mails[-1].code)
+    await dialog.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("heading", name="The link for Bob")).to_be_visible()
+    assert await page.evaluate("Object.keys(sessionStorage).filter((one) => one.startsWith('draft.'))") == []
+
+
 async def test_a_code_proves_anew_and_what_was_typed_is_still_there_after_giving_up(ada: Desk):
     await expire_step_ups(ada.world.api)
     page = await ada.visit.open("/devices/guests")

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from tests.web.browser import Element, parsed
 
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract.errors import Unavailable
+from autopilot.contract.errors import Forbidden, Unavailable
 from autopilot.web import problems
 from autopilot.web.assets import Assets
 
@@ -51,3 +51,10 @@ def test_a_piece_that_takes_a_sign_in_leads_back_to_the_page_it_is_of(assets: As
     again = SignInAgain("over", reason_code="session_over")
     answer = problems.answer(asked("GET", hx_request="true", hx_current_url=here), again, assets)
     assert answer.headers["hx-redirect"] == leads
+
+
+def test_what_is_told_beside_a_screen_leaves_its_address(assets: Assets):
+    refused = problems.answer(asked("POST", hx_request="true"), Unavailable("no", reason_code="database"), assets)
+    unproved = Forbidden("prove it", reason_code=problems.STEP_UP)
+    proof = problems.answer(asked("POST", hx_request="true"), unproved, assets)
+    assert [one.headers["hx-push-url"] for one in (refused, proof)] == ["false", "false"]

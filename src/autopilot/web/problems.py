@@ -50,6 +50,7 @@ def _told(request: Request, error: AutopilotError, assets: Assets) -> Response:
     if is_partial(request):
         notice = html(notice_of(error), status=status)
         notice.headers["hx-retarget"], notice.headers["hx-reswap"] = "#notices", "beforeend"
+        notice.headers["hx-push-url"] = "false"  # the screen is still the same, and a form's address is none
         return notice
     told = errors.trouble(error, reading=request.method == "GET")
     again = request.method == "GET" and told.way not in _POINTLESS  # a form's address can't be gone to
@@ -73,6 +74,7 @@ def _prove_first(request: Request) -> Response:
     if "hx-request" in request.headers:
         response = Response(status_code=403)
         response.headers["x-step-up"], response.headers["hx-reswap"] = "required", "none"
+        response.headers["hx-push-url"] = "false"
         return response
     return RedirectResponse(f"/step-up/page?next={quote(_path(request), safe='')}", status_code=303)
 

@@ -141,7 +141,7 @@ def _choose(request: Request, csrf: str, kind: str, problem: str | None = None) 
                 h.label(for_="credential")["Code"],
                 h.input(
                     "#credential",
-                    {"autocapitalize": "characters", "spellcheck": "false"},
+                    {"autocapitalize": "characters", "spellcheck": "false", "data-secret": True},
                     type="text",
                     name="credential",
                     required=True,

@@ -20,7 +20,7 @@ from autopilot.contract.errors import AutopilotError
 from autopilot.web.answers import said
 from autopilot.web.doors import Doors, OpenHandler
 from autopilot.web.forms import form_of, json_of
-from autopilot.web.parts.blocks import posting, section, when
+from autopilot.web.parts.blocks import drafted, posting, section, when
 from autopilot.web.visitors import Visitor
 
 PATH = "/settings/notifications"
@@ -139,6 +139,7 @@ def settings_section(state: PushState, visitor: Visitor) -> h.Element:
         posting(
             PATH,
             visitor.csrf,
+            drafted("What you had written and not saved is back."),
             h.fieldset(".switches")[
                 h.legend["What you want to hear"], (_switch(state.settings, *one) for one in KINDS)
             ],

@@ -100,7 +100,7 @@ def _row(passkey: Passkey, csrf: str) -> h.Element:
         h.div(".buttons")[
             h.details(".sure")[
                 h.summary(role="button", aria_label=f"Rename {passkey.name}")["Rename"],
-                h.form({**posts(f"{path}/rename"), **INTO})[
+                h.form({"data-draft": f"{path}/rename", **posts(f"{path}/rename"), **INTO})[
                     _proof(csrf),
                     h.div(".inline")[
                         h.div[

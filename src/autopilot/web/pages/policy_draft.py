@@ -13,7 +13,7 @@ from autopilot.client.presenters import errors, requesting
 from autopilot.client.presenters.policy_lines import KINDS, METHODS
 from autopilot.contract import PolicyDocument, SetPolicy, TestApproval
 from autopilot.contract.errors import AutopilotError, Conflict, InvalidRequest, Unprocessable
-from autopilot.web.parts.blocks import posting, section
+from autopilot.web.parts.blocks import drafted, posting, section
 from autopilot.web.parts.policy import approval_verdict, difference, faults, verdict
 
 FORMATS = {"toml": "TOML", "json": "JSON"}
@@ -135,9 +135,7 @@ def editor(
         path,
         csrf,
         (h.input(type="hidden", name=name, value=value) for name, value in fields.items()),
-        h.p(".about.drafted", role="status", hidden=True)[
-            "What you had written and not put in force is back. ", h.button(type="button")["Start over"]
-        ],
+        drafted("What you had written and not put in force is back."),
         h.input({"data-with-draft": True}, type="hidden", name="expected_version", value=str(draft.expected_version)),
         _written(draft, is_readonly=why is not None),
         _result(draft, document),

@@ -308,7 +308,8 @@ def _accept_form(visitor: Visitor) -> h.Element:
 
 def _secret() -> h.Element:
     return h.label[
-        "Invitation", h.input(type="text", name="credential", required=True, maxlength="100", autocomplete="off")
+        "Invitation",
+        h.input(type="text", name="credential", required=True, maxlength="100", autocomplete="off", data_secret=True),
     ]
 
 

@@ -91,8 +91,17 @@ def posts(path: str) -> dict[str, str]:
 
 
 def posting(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:
-    """A form that is posted; with scripts only the screen changes, without them the page."""
-    return h.form({**posts(path), **INTO_SCREEN}, **attributes)[proof(csrf), body]
+    """A form that is posted; with scripts only the screen changes, without them the page.
+
+    What is typed into it stays until it was sent (static/js/06-drafts.js), as the draft of where it goes: `data_draft`
+    names it otherwise where several forms go there. What nobody may find in a browser has `data-secret`.
+    """
+    return h.form({"data-draft": path, **posts(path), **INTO_SCREEN}, **attributes)[proof(csrf), body]
+
+
+def drafted(words: str) -> h.Element:
+    """Says that what a form shows is what was written, not what holds; for one that shows both in the same fields."""
+    return h.p(".about.drafted", role="status", hidden=True)[words, " ", h.button(type="button")["Start over"]]
 
 
 def plain_form(path: str, csrf: str, *body: h.Node, **attributes: str) -> h.Element:

@@ -1,14 +1,16 @@
 "use strict";
 /* What is written into a form with data-draft is kept in this tab until it was sent: over reloads, other screens, and a
-   sign-in in between. Words only: no choice comes back by itself, and nothing of a password field. What goes with the
-   words ([data-with-draft]: the version that they change) comes back with them. The composer and the request editor keep
-   their own, beyond the tab. */
+   sign-in in between. Only what is typed: no choice comes back by itself, and nothing of a field for a password, for a
+   code, or with data-secret. What goes with the words ([data-with-draft]: the version that they change) comes back with
+   them. The composer and the request editor keep their own, beyond the tab. */
 (() => {
-  const WORDS = "textarea[name], input[name][type=text], input[name]:not([type]), input[data-with-draft]";
+  const OTHERS = "[type=hidden], [type=checkbox], [type=radio], [type=file], [type=password], [autocomplete=one-time-code], [data-secret]";
+  const WORDS = `textarea[name], input[name]:not(${OTHERS}), input[data-with-draft]`;
   const key = (form) => `draft.${document.body.dataset.user}.${form.dataset.draft}`;
   const formOf = (one) => one?.closest?.("form[data-draft]");
   const fields = (form) => [...form.querySelectorAll(WORDS)].filter((field) => !field.readOnly);
   const keep = (form) => {
+    if (!fields(form).length) return;
     const words = Object.fromEntries(fields(form).map((field) => [field.name, field.value]));
     try { sessionStorage.setItem(key(form), JSON.stringify(words)); } catch { /* kept nowhere else */ }
   };
@@ -28,6 +30,11 @@
     const note = form.querySelector(".drafted");
     if (note) note.hidden = false;
   };
+  /* What is sent again once it was proved who asks may come from no form: another is in its place meanwhile. */
+  const formSent = (elt, { verb, path }) => {
+    if (elt.matches("form")) return formOf(elt);
+    return verb === "post" ? [...document.querySelectorAll("form[data-draft]")].find((one) => one.getAttribute("hx-post") === path) : null;
+  };
   const begin = () => document.querySelectorAll("form[data-draft]").forEach(restore);
   document.addEventListener("input", (event) => { const form = formOf(event.target); if (form) keep(form); });
   document.addEventListener("click", (event) => {
@@ -39,12 +46,13 @@
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { elt, xhr, requestConfig } = event.detail, { submitter } = requestConfig.triggeringEvent ?? {};
-    if (elt !== formOf(elt) || elt.dataset.keepsDraft !== undefined || submitter?.dataset.keepsDraft !== undefined) return;
-    const sent = kept(elt);
+    const form = formSent(elt, requestConfig);
+    if (!form || form.dataset.keepsDraft !== undefined || submitter?.dataset.keepsDraft !== undefined) return;
+    const sent = kept(form);
     /* Not an event of htmx: of a form whose screen is gone nobody hears one. */
     xhr.addEventListener("load", () => {
       const isTaken = xhr.status >= 200 && xhr.status < 300 && !(xhr.getResponseHeader("hx-redirect") ?? "").startsWith("/sign-in");
-      if (isTaken && kept(elt) === sent) forget(elt);
+      if (isTaken && kept(form) === sent) forget(form);
     });
   });
   /* Where the words arrive later than the form (a new session's), the server says when. */
