@@ -13,13 +13,16 @@ from autopilot.testing.postgres import TestCluster
 
 pytestmark = pytest.mark.slow
 MANY, MOST = 420, 300
+PARAGRAPH = "\n\nA paragraph that says a little more about what was done, so that no two are of one height."
+STEP, STEPS = 130, 40
+"""Of a hand that scrolls up in steps: far enough that older pages come meanwhile."""
 
 
 @pytest.fixture(scope="module")
 async def ada(cluster: TestCluster, launched: Browser) -> AsyncIterator[Desk]:
     async with server(cluster) as world, desk(world, launched) as made:
         for number in range(1, MANY + 1):
-            await made.say(f"Said #{number} of a long session", number)
+            await made.say(f"Said #{number} of a long session{PARAGRAPH * (number % 7)}", number)
         yield made
 
 
@@ -27,13 +30,35 @@ AT_END = """() => {
     const one = document.getElementById("timeline");
     return one.scrollHeight - one.scrollTop - one.clientHeight < 80;
 }"""
-SOME_SCREENS_UP = """async () => {
+UP_BY = """async (by) => {
     const one = document.getElementById("timeline");
     const told = new Promise((resolve) => one.addEventListener("scroll", resolve, {once: true}));
-    one.scrollTop -= 4000;
+    one.scrollTop -= by;
     await told;
 }"""
-"""Far: an item that was never in sight counts as high as is guessed, and becomes less when it is drawn."""
+UP_IN_STEPS = """async ({step, steps}) => {
+    const one = document.getElementById("timeline"), off = [], frame = () => new Promise(requestAnimationFrame);
+    const middle = () => [...one.children].find((item) => item.getBoundingClientRect().bottom > innerHeight / 2);
+    const oldest = () => one.firstElementChild.id, first = oldest();
+    one.scrollTop = 3000;
+    await frame();
+    for (let at = 0; at < steps; at += 1) {
+        const read = middle(), before = read.getBoundingClientRect().top;
+        one.scrollTop -= step;
+        await frame();
+        await frame();
+        while (one.hasAttribute("aria-busy")) await frame();
+        off.push(Math.round(read.getBoundingClientRect().top - before - step));
+    }
+    return {off: off.filter(Boolean), more: oldest() !== first};
+}"""
+"""By how much what was read moved otherwise than one scrolled, where it did; and whether older pages came."""
+READ = """() => {
+    const one = document.getElementById("timeline"), edge = one.getBoundingClientRect().top;
+    const read = [...one.children].findIndex((item) => item.getBoundingClientRect().bottom > edge);
+    return {above: one.children[read - 3].textContent, top: one.children[read].getBoundingClientRect().top};
+}"""
+"""What stands a little above what is read, and where that is."""
 UP = "() => { document.getElementById('timeline').scrollTop = 0; }"
 
 
@@ -68,10 +93,36 @@ async def test_what_comes_is_followed_by_who_is_at_the_end_and_told_to_who_is_no
     page = await ada.visit.open(f"/w/{ada.person.worker_id}")
     await ada.say("Said #1001 and seen", 1001)
     await expect(page.get_by_text("Said #1001 and seen")).to_be_in_viewport()
-    await page.evaluate(SOME_SCREENS_UP)
+    await page.evaluate(UP_BY, 4000)
     await ada.say("Said #1002 below", 1002)
     await expect(page.get_by_role("button", name="New events")).to_be_visible()
     await expect(page.get_by_text("Said #1002 below")).not_to_be_in_viewport()
+
+
+async def test_what_is_read_moves_as_far_as_one_scrolls_also_while_older_pages_come(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    moved = await page.evaluate(UP_IN_STEPS, {"step": STEP, "steps": STEPS})
+    assert moved == {"off": [], "more": True}
+
+
+async def test_a_small_way_up_is_enough_to_be_left_there_by_what_comes(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await page.evaluate(UP_BY, 200)
+    at = await page.locator("#timeline").evaluate("(one) => one.scrollTop")
+    await ada.say("Said #1003 below", 1003)
+    await expect(page.get_by_role("button", name="New events")).to_be_visible()
+    assert await page.locator("#timeline").evaluate("(one) => one.scrollTop") == at
+    await expect(page.get_by_text("Said #1003 below")).not_to_be_in_viewport()
+
+
+async def test_what_becomes_longer_above_moves_nothing_of_what_is_read(ada: Desk):
+    page = await ada.visit.open(f"/w/{ada.person.worker_id}")
+    await page.evaluate(UP_BY, 4000)
+    before = await page.evaluate(READ)
+    number = int(before["above"].split("#")[1].split()[0])
+    await ada.say(f"Said #{number} of a long session, and then{PARAGRAPH * 9}", number)
+    await expect(page.get_by_text(f"Said #{number} of a long session, and then")).to_be_attached()
+    assert (await page.evaluate(READ))["top"] == pytest.approx(before["top"], abs=1)
 
 
 FROM_THE_END = """() => {

@@ -14,27 +14,28 @@ const Window = (() => {
   const atEnd = (one) => !one.dataset.cut && one.scrollHeight - one.scrollTop - one.clientHeight < NEAR;
   const pill = (is) => { const one = document.getElementById("newer"); if (one) one.hidden = !is; };
   const settle = (one) => { one.scrollTop = one.scrollHeight; top = one.scrollTop; };
-  /* The end moves while nobody scrolls: an item counts as high as is guessed until it is drawn, a picture comes late, a
-     question takes room from the box. Only who goes up leaves the end; what they fold open grows where they look. */
+  /* Who is at the end is held there by us, who reads by the item they see: the browser may help only then. */
+  const pin = (is) => { pinned = is; box()?.classList.toggle("reading", !is); };
+  /* The end moves while nobody scrolls: fonts and pictures come late, a question takes room from the box. Only who goes up leaves the end; what they fold open grows where they look. */
   const scrolled = (one) => {
     const isUp = one.scrollTop < top;
     top = one.scrollTop;
-    if (atEnd(one)) pinned = true; else if (isUp) pinned = false; else if (pinned) settle(one);
+    if (atEnd(one)) pin(true); else if (isUp) pin(false); else if (pinned) settle(one);
     if (pinned) pill(false);
   };
   const watch = (one) => {
     sizes?.disconnect();
     sizes = new ResizeObserver(() => { if (pinned) settle(one); });
     [one, ...one.children].forEach((each) => sizes.observe(each));
-    one.addEventListener("click", (event) => { if (event.target.closest("summary")) pinned = false; }, { capture: true });
-    one.addEventListener("toggle", () => { pinned = atEnd(one); }, { capture: true });
+    one.addEventListener("click", (event) => { if (event.target.closest("summary")) pin(false); }, { capture: true });
+    one.addEventListener("toggle", () => { pin(atEnd(one)); }, { capture: true });
   };
   const toEnd = () => {
     const one = box();
     if (!one) return;
     if (one.dataset.cut) { history.replaceState(history.state, "", location.pathname + location.search); Live.resync(); return; }
     settle(one);
-    pinned = true;
+    pin(true);
     pill(false);
   };
   /* Items that no one looks at go, at the far end from where one is. */
@@ -56,6 +57,21 @@ const Window = (() => {
     if (isNew && (one.dataset.cut || isOlder)) { element.remove(); if (!isOlder) pill(true); return; }
     if (pinned) { toEnd(); trim(one); } else if (isNew) pill(true);
   };
+  /* What is read stays where it is, whatever is done to the timeline: WebKit has no scroll anchoring of its own, and of a
+     browser's and ours only one may act. */
+  const hold = (act) => {
+    const one = box();
+    if (!one || pinned) return act();
+    const edge = (item) => item.getBoundingClientRect().top, from = edge(one);
+    const read = [...one.children].find((item) => item.getBoundingClientRect().bottom > from);
+    const before = read && edge(read);
+    one.classList.remove("reading");
+    const done = act();
+    const now = read && document.getElementById(read.id);
+    if (now && one.contains(now)) { one.scrollTop += edge(now) - before; top = one.scrollTop; }
+    one.classList.add("reading");
+    return done;
+  };
   /* The page before the first item; whether it came. Who asks while one is on its way waits for that one. */
   const older = (one) => { loading ??= load(one).finally(() => { loading = null; }); return loading; };
   const load = async (one) => {
@@ -66,12 +82,13 @@ const Window = (() => {
       if (!answer.ok || answer.headers.get("hx-redirect")) return false;
       const template = document.createElement("template");
       template.innerHTML = await answer.text();
-      const height = one.scrollHeight;
       const news = [...template.content.querySelectorAll("article")].filter((item) => !document.getElementById(item.id));
-      one.prepend(...news);
-      news.forEach((item) => { window.htmx?.process(item); Times.show(item); sizes?.observe(item); });
-      one.scrollTop += one.scrollHeight - height;
-      trimEnd(one);
+      hold(() => {
+        one.prepend(...news);
+        news.forEach((item) => { window.htmx?.process(item); Times.show(item); sizes?.observe(item); });
+        trimEnd(one);
+      });
+      if (pinned) settle(one);
       const oldest = template.content.querySelector("[data-oldest]")?.dataset.oldest;
       if (oldest) one.dataset.oldest = oldest; else delete one.dataset.oldest;
       return true;
@@ -84,7 +101,7 @@ const Window = (() => {
   const seek = async (one) => {
     const name = fragment();
     if (!name || name === "screen") return;
-    pinned = false;
+    pin(false);
     let item = linked(one, name);
     for (let page = 0; !item && page < FURTHEST && await older(one); page += 1) item = linked(one, name);
     if (!item) { document.getElementById("not-found").hidden = false; toEnd(); return; }
@@ -98,7 +115,7 @@ const Window = (() => {
     const one = box();
     if (!one || one.dataset.begun) return;
     one.dataset.begun = "yes";
-    pinned = true;
+    pin(true);
     toEnd();
     one.addEventListener("scroll", () => {
       scrolled(one);
@@ -109,5 +126,5 @@ const Window = (() => {
   };
   addEventListener("hashchange", () => { const one = box(); if (one) seek(one); });
   document.addEventListener("click", (event) => { if (event.target.closest?.("#newer")) toEnd(); });
-  return { added, begin, toEnd };
+  return { added, begin, hold, toEnd };
 })();

@@ -62,7 +62,7 @@ const Live = (() => {
     on("put", (said) => {
       if (!isHere()) return;
       const isNew = !document.getElementById(said.id);
-      const element = Put.put(said);
+      const element = Window.hold(() => Put.put(said));
       if (element) Window.added(element, isNew);
     });
     on("seq", (said) => { if (isHere()) { seq = said.seq; const now = box(); if (now) now.dataset.seq = seq; } });
