@@ -60,6 +60,40 @@ async def test_memory_is_bounded_and_who_is_back_in_the_rate_is_forgotten_first(
     assert limit.wait_seconds("busy") > 0
 
 
+class Moment(float):
+    """A time that counts how often it is compared."""
+
+    compared = 0
+
+    def __lt__(self, other):
+        Moment.compared += 1
+        return float(self) < other
+
+    def __ge__(self, other):
+        Moment.compared += 1
+        return float(self) >= other
+
+
+def test_a_flood_of_keys_makes_no_call_dearer():
+    limit = Limit(0.001, 1.0, lambda: Moment(1.0), keys=1000)
+    for number in range(1000):
+        limit.wait_seconds(number)
+    Moment.compared = 0
+    for number in range(1000):
+        limit.wait_seconds(f"flood{number}")
+    assert Moment.compared <= 10 * 1000
+    assert len(limit._full_at) == 1000
+
+
+def test_what_is_given_back_was_not_spent():
+    limit = Limit(1.0, 1.0, FakeClock().monotonic)
+    limit.give_back("nobody")
+    assert limit.wait_seconds("a") == 0
+    limit.give_back("a")
+    assert limit.wait_seconds("a") == 0
+    assert limit.wait_seconds("a") > 0
+
+
 @given(
     rate=st.floats(0.1, 1000),
     burst=st.floats(1, 100),

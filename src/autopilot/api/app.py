@@ -73,6 +73,7 @@ from autopilot.api.signatures import Signatures
 from autopilot.api.site import surroundings
 from autopilot.api.spend_names import SpendNames
 from autopilot.api.step_up import StepUp
+from autopilot.api.strangers import Strangers
 from autopilot.api.teams import Teams
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
@@ -303,7 +304,7 @@ def _parts(
     return Api(
         pool=pool,
         sessions=sessions,
-        browsers=Browsers(pool, sessions, addresses, _strangers(limits, clock)),
+        browsers=Browsers(pool, sessions, addresses, _strangers(limits, clock, "unknown_cookies")),
         push=push_room(settings, pool, port, key=push_key, limits=limits, clock=clock, metrics=metrics),
         codes=codes,
         ceremonies=Ceremonies(pool, limits.ceremony_seconds, limits.ceremonies),
@@ -354,16 +355,16 @@ def _door(settings: ApiSettings, limits: Limits, clock: Clock, grants: Grants, a
     return Door(
         grants,
         addresses,
-        strangers=_strangers(limits, clock),
+        strangers=_strangers(limits, clock, "unknown_tokens"),
         clients=rate(settings.client_per_second),
         executors=rate(settings.executor_per_second),
         users=rate(settings.client_per_second * limits.sessions_per_user),
     )
 
 
-def _strangers(limits: Limits, clock: Clock) -> Limit:
+def _strangers(limits: Limits, clock: Clock, reason_code: str) -> Strangers:
     """How many tokens, or cookies, of nobody a network address may bring."""
-    return Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic)
+    return Strangers(Limit(limits.strangers_per_second, limits.strangers_burst, clock.monotonic), reason_code)
 
 
 def _lifespan(api: Api, stopping: asyncio.Event):  # noqa: ANN202 - Starlette names no type for it

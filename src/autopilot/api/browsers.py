@@ -16,8 +16,8 @@ import asyncpg
 from autopilot.api import opaque
 from autopilot.api.address import Addresses, Headers
 from autopilot.api.database import answering
-from autopilot.api.limits import Limit
 from autopilot.api.sessions import Sessions
+from autopilot.api.strangers import Strangers
 from autopilot.contract.errors import Unauthorized
 from autopilot.db.queries import load
 
@@ -35,7 +35,7 @@ class Browsers:
     pool: asyncpg.Pool
     sessions: Sessions
     addresses: Addresses
-    strangers: Limit
+    strangers: Strangers
     """Cookies of nobody, of one network address."""
 
     @property
@@ -69,15 +69,19 @@ class Browsers:
             Unavailable: the database can't be asked.
         """
         digest = opaque.token_digest(cookie)
+        return await self.strangers.found(
+            digest, lambda: self.addresses.of(client, headers), lambda: self._access(digest)
+        )
+
+    async def _access(self, digest: bytes) -> str | None:
         with answering():
             async with self.pool.acquire() as connection, connection.transaction():
                 row = await connection.fetchrow(SQL.session, digest, self.lives_seconds * LAST_SHARE)
-                if row is not None:
-                    if row["is_due"]:
-                        await connection.execute(SQL.prolong, digest, self.lives_seconds)
-                    return await self.sessions.new_access(connection, row["session_id"])
-        self.strangers.admit(self.addresses.of(client, headers), reason_code="unknown_cookies")
-        return None
+                if row is None:
+                    return None
+                if row["is_due"]:
+                    await connection.execute(SQL.prolong, digest, self.lives_seconds)
+                return await self.sessions.new_access(connection, row["session_id"])
 
     async def sweep(self) -> None:
         """Forget what ended."""

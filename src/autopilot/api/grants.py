@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -78,8 +79,8 @@ class Grants:
         self._pool = pool
         self._monotonic = monotonic
         self._remember_seconds = remember_seconds
-        self._known: dict[bytes, Grant] = {}
-        self._strangers: dict[bytes, float] = {}
+        self._known: OrderedDict[bytes, Grant] = OrderedDict()
+        self._strangers: OrderedDict[bytes, float] = OrderedDict()
         self._due: set[str] = set()
         self._forgotten = 0
         """How often something was: what was asked before is not remembered after."""
@@ -193,10 +194,11 @@ def _by_team(found: str | None) -> Any:
     return json.loads(found) if found else {}
 
 
-def _remember(kept: dict[bytes, Kept], digest: bytes, what: Kept) -> None:
-    if len(kept) >= REMEMBERED:
-        del kept[next(iter(kept))]
+def _remember(kept: OrderedDict[bytes, Kept], digest: bytes, what: Kept) -> None:
     kept[digest] = what
+    kept.move_to_end(digest)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
 
 
 def bearer(headers: list[tuple[bytes, bytes]]) -> str:

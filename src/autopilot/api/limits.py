@@ -6,12 +6,16 @@ would be admitted. Kept in this process: several API processes each allow their 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from autopilot.contract.errors import RateLimited
 
 KEYS = 50_000
-"""Keys remembered at once; a key that is back within its rate is forgotten first."""
+"""Keys remembered at once."""
+LOOKS = 4
+"""Where there are more, so many are looked at, those of long ago first, for one that is back within its rate: whatever
+floods this, a call costs no more."""
 
 
 class Limit:
@@ -24,7 +28,7 @@ class Limit:
         self._tolerance_seconds = self._interval_seconds * max(burst, 1.0)
         self._monotonic = monotonic
         self._keys = keys
-        self._full_at: dict[Hashable, float] = {}  # key -> when it will have paid for all it spent
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()  # key -> when it will have paid for all it spent
 
     def wait_seconds(self, key: Hashable, cost: float = 1.0) -> float:
         """Spend, and return 0; or spend nothing, and return the seconds until this would be admitted."""
@@ -48,7 +52,17 @@ class Limit:
         if wait:
             raise RateLimited("too many requests", reason_code=reason_code, retry_after_seconds=wait)
 
+    def give_back(self, key: Hashable, cost: float = 1.0) -> None:
+        """What was spent was not for what is limited."""
+        paid_at = self._full_at.get(key)
+        if paid_at is not None:
+            self._full_at[key] = paid_at - cost * self._interval_seconds
+
     def _forget(self, now: float) -> None:
-        self._full_at = {key: paid_at for key, paid_at in self._full_at.items() if paid_at > now}
-        while len(self._full_at) > self._keys:  # all of them are busy: the oldest is forgotten, at worst too kindly
-            del self._full_at[next(iter(self._full_at))]
+        """Forget one: who has paid, else who was first of those looked at, at worst too kindly."""
+        for _look in range(LOOKS):
+            key, paid_at = self._full_at.popitem(last=False)
+            if paid_at <= now:
+                return
+            self._full_at[key] = paid_at
+        self._full_at.popitem(last=False)

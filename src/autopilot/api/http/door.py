@@ -8,6 +8,7 @@ from autopilot.api import opaque
 from autopilot.api.address import Addresses
 from autopilot.api.grants import Grant, Grants, bearer, unknown_token
 from autopilot.api.limits import Limit
+from autopilot.api.strangers import Strangers
 
 
 class Door:
@@ -18,7 +19,7 @@ class Door:
         grants: Grants,
         addresses: Addresses,
         *,
-        strangers: Limit,
+        strangers: Strangers,
         clients: Limit,
         executors: Limit,
         users: Limit,
@@ -39,10 +40,8 @@ class Door:
             Unavailable: the database can't be asked.
         """
         token = bearer(scope["headers"])
-        grant = await self._grants.find(token)
+        grant = await self._found(token, scope)
         if grant is None:
-            scope["state"]["refused_token"] = opaque.token_digest(token)
-            self._strangers.admit(self.address_of(scope), reason_code="unknown_tokens")
             raise unknown_token()
         scope["state"]["grant"] = grant
         if grant.claims.machine_id:
@@ -53,6 +52,17 @@ class Door:
         if self._grants.is_due(grant):
             await self._grants.heard(grant, self.address_of(scope))
         return grant
+
+    async def _found(self, token: str, scope: Scope) -> Grant | None:
+        digest = opaque.token_digest(token)
+
+        async def find() -> Grant | None:
+            grant = await self._grants.find(token)
+            if grant is None:
+                scope["state"]["refused_token"] = digest
+            return grant
+
+        return await self._strangers.found(digest, lambda: self.address_of(scope), find)
 
     def address_of(self, scope: Scope) -> str:
         """Where the call comes from, as it is counted."""
