@@ -22,11 +22,9 @@ from autopilot.client.offline_cache import OfflineCache
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.state_line import state_line
 from autopilot.client.session import SessionState
-from autopilot.client.signing_in import SigningIn
 from autopilot_ios.device.device import Device
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import SHEET_SECONDS
-from autopilot_ios.screens.welcome import Welcome
 from autopilot_ios.shell import Shell
 from autopilot_ios.ways import Ways
 
@@ -82,6 +80,9 @@ class App:
     # Nobody is signed in.
 
     async def _come_in(self, keychain: Keychain) -> None:
+        from autopilot.client.signing_in import SigningIn  # noqa: PLC0415 - whoever is signed in waits for none of it
+        from autopilot_ios.screens.welcome import Welcome  # noqa: PLC0415 - as above
+
         signing_in = SigningIn(keychain, device_name=await self._device.name(), platform=self._device.platform)
         done = asyncio.Event()
         end = signing_in.subscribe(lambda view: done.set() if view.step == "done" else None)
