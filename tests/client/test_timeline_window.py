@@ -154,3 +154,25 @@ def test_whatever_one_does_the_window_is_a_gapless_part_of_what_was_told(seed: i
         assert len(shown) <= MOST
         assert all(0 < len(chunk.items) <= CHUNK for chunk in window.chunks)
         assert not window.is_at_end or not shown or shown[-1] == taken
+
+
+def filled(last: int) -> tuple[TimelineWindow, tuple[Item, ...]]:
+    """A window that grew to so many items, and one of them that became another."""
+    window = TimelineWindow()
+    for known in range(AT_FIRST, last + 1):
+        window.take(said(1, known), is_watched=True)
+    *held, newest = said(1, last)
+    return window, (*held, replace(newest, status="failed", last_seq=last + 1))
+
+
+def test_the_oldest_go_in_a_step_that_brings_nothing_new_where_there_is_one():
+    window, changed = filled(MOST - CHUNK + 1)
+    assert window.take(changed, is_watched=True).is_rearranged
+    assert len(window) == MOST - 2 * CHUNK + 1
+    assert numbers(window)[-1] == MOST - CHUNK + 1
+
+
+def test_nothing_goes_from_above_whoever_reads_when_an_item_changes():
+    window, changed = filled(MOST - CHUNK + 1)
+    assert not window.take(changed, is_watched=False).is_rearranged
+    assert len(window) == MOST - CHUNK + 1

@@ -1,7 +1,8 @@
 """Which items of a timeline are on a screen that draws all that it holds: the newest, or those that one reads.
 
 Items stand in chunks, so that what changes is one chunk of a few. At most `MOST` items are held: while one looks at
-the end the oldest chunk is let go; while one reads further up nothing moves under the reader, and what is new waits.
+the end the oldest chunk is let go, where it can be in a step that brings nothing new, for both together take long;
+while one reads further up nothing moves under the reader, and what is new waits.
 Pure: knows no control, asks nobody. For one task at a time.
 """
 
@@ -79,6 +80,8 @@ class TimelineWindow:
             return self.to_end(items) if is_watched or self.is_at_end else self._changed(items)
         change = self._changed(items)
         if not new:
+            if change and is_watched and self.is_at_end:
+                self._let_go_of_the_oldest(change, most=MOST - CHUNK)
             return change
         self.has_news = self.has_news or not is_watched
         if self.is_at_end:
@@ -172,8 +175,8 @@ class TimelineWindow:
         self._chunk_of |= dict.fromkeys((item.key for item in items), made)
         return made
 
-    def _let_go_of_the_oldest(self, change: Change) -> None:
-        while len(self) > MOST:
+    def _let_go_of_the_oldest(self, change: Change, most: int = MOST) -> None:
+        while len(self) > most:
             self._drop(self.chunks.pop(0))
             change.is_rearranged = True
 
