@@ -14,7 +14,6 @@ rely on.)
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import statistics
@@ -41,7 +40,8 @@ from autopilot.client.timeline_pages import Window  # noqa: E402 - as the others
 from autopilot.client.tokens import Credentials  # noqa: E402 - as the others
 from autopilot.contract import Envelope  # noqa: E402 - as the others
 from autopilot.testing.principal import Principal  # noqa: E402 - as the others
-from autopilot_ios.app import CACHE, COLLECT, MARKER  # noqa: E402 - found by the path above
+from autopilot_ios import memory  # noqa: E402 - as the others
+from autopilot_ios.app import CACHE, MARKER  # noqa: E402 - found by the path above
 from autopilot_ios.device.device import STORAGE_VARIABLE  # noqa: E402 - as the others
 from autopilot_ios.timeline import Look  # noqa: E402 - found by the path above
 from autopilot_ios.timeline.scroll import TimelineScroll  # noqa: E402 - found by the path above
@@ -203,7 +203,8 @@ def cold_starts() -> dict[str, object]:
 
 def main() -> None:
     """Measure, and say it."""
-    gc.set_threshold(*COLLECT)
+    memory.begin()
+    memory.settle()
     record("ios", {"append": asyncio.run(appends()), "cold_start": cold_starts()})
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import flet as ft
+from autopilot_ios import memory
 
-from autopilot_ios.app import main
+memory.begin()
+
+import flet as ft  # noqa: E402 - loaded after the above
+
+from autopilot_ios.app import main  # noqa: E402 - as above
 
 ft.run(main)

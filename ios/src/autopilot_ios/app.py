@@ -8,7 +8,6 @@ all of that is passed on from here. Decides nothing.
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import suppress
 
 import flet as ft
@@ -22,6 +21,7 @@ from autopilot.client.offline_cache import OfflineCache
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.state_line import state_line
 from autopilot.client.session import SessionState
+from autopilot_ios import memory
 from autopilot_ios.device.device import Device
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import SHEET_SECONDS
@@ -32,9 +32,6 @@ MARKER = "installed"
 """A file that goes with the app, as the Keychain does not."""
 CACHE = "known.sqlite"
 TICK_SECONDS = 2.0
-COLLECT = (20_000, 20, 50)
-"""When Python looks for garbage. A full timeline has some ten thousand controls: looking through them for every few
-hundred new objects, as it does unasked, costs more than drawing an event (bench/ios.py)."""
 AWAY = frozenset({ft.AppLifecycleState.HIDE, ft.AppLifecycleState.PAUSE, ft.AppLifecycleState.DETACH})
 HIDDEN = AWAY | {ft.AppLifecycleState.INACTIVE}
 """The system may show its screen to anybody: the app switcher does, from the first moment on that it is inactive."""
@@ -56,7 +53,6 @@ class App:
 
     async def run(self) -> None:
         """Until the page is closed."""
-        gc.set_threshold(*COLLECT)
         palette.paint(self._page)
         self._page.on_route_change = self._opened_by_link
         keychain = await self._keychain()
@@ -87,6 +83,7 @@ class App:
         done = asyncio.Event()
         end = signing_in.subscribe(lambda view: done.set() if view.step == "done" else None)
         stop_drawing = Welcome(self._page, signing_in).show()
+        memory.settle()
         try:
 
             def look() -> None:
@@ -117,6 +114,7 @@ class App:
                 session,
                 client,
                 open_cache=lambda who: self._cache(keychain, server, who),
+                is_here=False,
                 settings=AppSettings(keychain),
                 device_id=await keychain.device_id(),
             )
@@ -139,6 +137,8 @@ class App:
                 ways.shell = shell = Shell(self._page, ways.tabs(), tasks, ways.emergency)
                 self._listen(core, ways, keychain)
                 shell.show()
+                memory.settle()
+                core.foreground()  # nothing is followed before the first picture: that of the cache is there at once
                 tasks.create_task(self._asks(core, shell))
                 tasks.create_task(self._tick(core, shell))
                 self._follow_link(ways)

@@ -132,13 +132,17 @@ class AppCore(Observable[AppView]):
         open_cache: OpenCache | None = None,
         settings: AppSettings | None = None,
         device_id: str = "",
+        is_here: bool = True,
         source: str = "autopilot-ios",
         details: int = DETAILS,
         limits: OverviewLimits | None = None,
         policy: FollowPolicy | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """`client` uses `session`; whoever made them closes them. `open_cache`: that of who is signed in."""
+        """`client` uses `session`; whoever made them closes them. `open_cache`: that of who is signed in.
+
+        `is_here` False: nothing is followed before `foreground`.
+        """
         super().__init__()
         self.session = session
         self.client = client
@@ -166,7 +170,7 @@ class AppCore(Observable[AppView]):
         self._details: dict[str, Detail] = {}
         self._on_screen: str | None = None
         self._account: SessionState | None = None
-        self._is_here = True
+        self._is_here = is_here
         self._is_online: bool | None = None
         self._refused: AutopilotError | None = None
         self._kept: Overview | None = None

@@ -17,6 +17,7 @@ from autopilot_ios.timeline.terminal import sideways
 BACKS = {"add": palette.ADDED, "del": palette.REMOVED}
 FRONTS = {"hunk": palette.PURPLE, "note": palette.MUTED}
 BLOCK_LINES = 150
+INSET = ft.Padding(6, 1, 10, 1)
 
 
 def files(shown: Shown, view: View, place: Place) -> Controls:
@@ -82,6 +83,8 @@ def _block(lines: Sequence[Line]) -> ft.Control:
 
 
 def _groups(lines: Sequence[Line], digits: int) -> Iterator[ft.Control]:
+    plain, muted = palette.mono(frame.TINY, palette.TEXT), palette.mono(frame.TINY, palette.MUTED)
+    styles = {kind: palette.mono(frame.TINY, color) for kind, color in FRONTS.items()}
     for kind, found in groupby(lines, key=lambda line: line.kind):
         some = list(found)
         numbers = "\n".join(str(line.number or "").rjust(digits) for line in some)
@@ -89,14 +92,14 @@ def _groups(lines: Sequence[Line], digits: int) -> Iterator[ft.Control]:
         yield ft.Container(
             ft.Row(
                 [
-                    ft.Text(numbers, style=palette.mono(frame.TINY, palette.MUTED)),
-                    ft.Text(texts, style=palette.mono(frame.TINY, FRONTS.get(kind, palette.TEXT)), no_wrap=True),
+                    ft.Text(numbers, style=muted),
+                    ft.Text(texts, style=styles.get(kind, plain), no_wrap=True),
                 ],
                 spacing=8,
                 tight=True,
                 vertical_alignment=ft.CrossAxisAlignment.START,
             ),
-            padding=ft.Padding(6, 1, 10, 1),
+            padding=INSET,
             bgcolor=BACKS.get(kind),
         )
 
