@@ -8,6 +8,7 @@ Redirects are not followed: a token never goes where it wasn't sent. Source: doc
 from __future__ import annotations
 
 import json
+import os
 import random
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -154,10 +156,21 @@ class Http:
         """By how much the server's clock is ahead of this device's, to a second or so; None: it never said."""
         self._told_time: tuple[datetime, float] | None = None  # the server's, and when that was by our monotonic clock
         self._signs = signs or (tokens if isinstance(tokens, SignsWrites) else None)
+        self._surface = surface
+        self._transport = transport
+        if any(name.lower().endswith("_proxy") for name in os.environ):
+            _ = self._client  # what is wrong with a proxy is told at once
+
+    @cached_property
+    def _client(self) -> httpx2.AsyncClient:
+        """Made at the first call: a phone shows what it knows before it has read every certificate there is."""
         with proxies_understood():
-            self._client = httpx2.AsyncClient(
-                transport=transport,
-                headers={"user-agent": f"autopilot-{surface}/{__version__}", "x-autopilot-surface": surface},
+            return httpx2.AsyncClient(
+                transport=self._transport,
+                headers={
+                    "user-agent": f"autopilot-{self._surface}/{__version__}",
+                    "x-autopilot-surface": self._surface,
+                },
                 timeout=httpx2.Timeout(UNARY_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
                 follow_redirects=False,
