@@ -30,18 +30,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "ios/src")]
 
 import flet as ft  # noqa: E402 - found by the path above
-from tests.ios.opening import Secrets  # noqa: E402 - found by the path above
+from tests.ios.known import known  # noqa: E402 - found by the path above
 from tests.ios.phone import Phone, phone, walk  # noqa: E402 - found by the path above
 
 from autopilot.client import Timeline  # noqa: E402 - as the others
-from autopilot.client.keychain import Kept, Keychain, KeychainTokenStore  # noqa: E402 - as the others
-from autopilot.client.offline_cache import Kind, OfflineCache  # noqa: E402 - as the others
 from autopilot.client.timeline_pages import Window  # noqa: E402 - as the others
-from autopilot.client.tokens import Credentials  # noqa: E402 - as the others
 from autopilot.contract import Envelope  # noqa: E402 - as the others
-from autopilot.testing.principal import Principal  # noqa: E402 - as the others
 from autopilot_ios import memory  # noqa: E402 - as the others
-from autopilot_ios.app import CACHE, MARKER  # noqa: E402 - found by the path above
 from autopilot_ios.device.device import STORAGE_VARIABLE  # noqa: E402 - as the others
 from autopilot_ios.timeline import Look  # noqa: E402 - found by the path above
 from autopilot_ios.timeline.scroll import TimelineScroll  # noqa: E402 - found by the path above
@@ -156,29 +151,11 @@ async def appends() -> dict[str, object]:
     }
 
 
-async def known(storage: Path) -> dict[str, str]:
-    """A phone that was used before: what its Keychain holds, and its cache."""
-    secrets: dict[str, str] = {}
-    keychain = await Keychain.opened(Secrets(secrets))
-    server = "http://127.0.0.1:9"
-    store = KeychainTokenStore(keychain)
-    async with store.exclusive():
-        store.save(Credentials("token", "refresh", user_id=1, email="ada@example.org", base_url=server))
-    await keychain.put(Kept.SERVER, server)
-    cache = OfflineCache(storage / CACHE, await keychain.cache_key(), server=server, user_id=1)
-    principal = Principal()
-    workers = [principal.work(f"desktopw:{number}") for number in range(WORKERS)]
-    await cache.keep(Kind.WORKERS, workers)
-    await cache.aclose()
-    (storage / MARKER).touch()
-    return secrets
-
-
 def cold_starts() -> dict[str, object]:
     """Several, each in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Path(folder)
-        secrets = asyncio.run(known(storage))
+        secrets = asyncio.run(known(storage, WORKERS))
         call = [sys.executable, str(ROOT / "bench/ios_start.py"), json.dumps(secrets), str(WORKERS)]
         environ = {
             **os.environ,

@@ -93,6 +93,22 @@ async def test_a_cold_start_without_network_shows_what_was_known_with_its_age_un
             assert len(core.view.overview.overview.workers) == 2
 
 
+async def test_what_was_known_is_there_before_anything_is_asked_of_the_server(tmp_path):
+    async with EverythingServer() as server:
+        server.principal.work("w")
+        async with running(server.url, cache=cache_in(tmp_path)) as core:
+            await shown(core, is_live)
+            await core.background()
+        openings = len(server.openings)
+        async with running(server.url, cache=cache_in(tmp_path), is_here=False) as core:
+            await shown(core, lambda view: view.phase == "away")
+            await core.settled()
+            assert [worker.worker_id for worker in core.view.overview.overview.workers] == ["w"]
+            assert len(server.openings) == openings
+            core.foreground()
+            await shown(core, is_live)
+
+
 async def test_in_the_background_nothing_runs_and_in_front_it_goes_on_from_its_cursors():
     async with EverythingServer() as server, FaultProxy(*server.address) as proxy:
         server.principal.work("w")
