@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autopilot.client.presenters import diffs
-from autopilot.client.presenters.cuts import SHORT, Caps
+from autopilot.client.presenters.cuts import PHONE, SHORT, Caps
 from autopilot.client.presenters.diffs import FileDiff, Line
 from autopilot.client.timeline_items import Change
 from autopilot.contract import ApprovalChange, ApprovalEvidence
@@ -80,6 +80,16 @@ def test_few_lines_are_open_and_many_folded_unless_one_has_to_decide_on_them() -
     assert [one.is_open for one in diffs.shown([short, short], SHORT).files] == [True, True]
     assert [one.is_open for one in diffs.shown([short, long], SHORT).files] == [False, False]
     assert [one.is_open for one in diffs.shown([long, short], SHORT, unfolded=1).files] == [True, False]
+
+
+def test_many_short_stretches_are_folded_where_drawing_is_what_costs() -> None:
+    lines = (Line("del", "-", 1, None), Line("add", "+", None, 1)) * 16
+    torn, few = FileDiff("a", "update", lines), FileDiff("b", "update", lines[:10])
+
+    assert [one.is_open for one in diffs.shown([torn], PHONE).files] == [False]
+    assert [one.is_open for one in diffs.shown([few, few], PHONE).files] == [True, True]
+    assert [one.is_open for one in diffs.shown([torn], SHORT).files] == [True]
+    assert [one.is_open for one in diffs.shown([few, few, few, few], PHONE).files] == [False] * 4
 
 
 def test_nothing_hides_in_a_path_or_a_line() -> None:

@@ -23,13 +23,23 @@ class Caps:
     files: int = 20
     diff_lines: int = 240
     """Of one file."""
+    open_runs: int = 10_000
+    """Lines of one kind that stand together are drawn as one: files with more of these are folded at first."""
     entries: int = 40
     """Of one list: steps of a plan, findings, facts."""
 
 
 SHORT = Caps()
 """In a list of many."""
-PHONE = Caps(head_lines=8, tail_lines=10, folded_lines=120, characters=12_000, line_characters=800, diff_lines=120)
+PHONE = Caps(
+    head_lines=8,
+    tail_lines=10,
+    folded_lines=120,
+    characters=12_000,
+    line_characters=800,
+    diff_lines=120,
+    open_runs=30,
+)
 """In a list on a phone, where drawing is what costs."""
 PHONE_WHOLE = Caps(
     head_lines=6000,

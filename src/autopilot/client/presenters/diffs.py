@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from autopilot.client.presenters import visible
@@ -158,7 +159,8 @@ def shown(found: Sequence[FileDiff], caps: Caps, *, unfolded: int | None = None)
     """What is shown of some files; `unfolded`: so many of them at first, else all where they are short together."""
     some = found[: caps.files]
     if unfolded is None:
-        unfolded = len(some) if sum(one.added + one.removed for one in some) <= _OPEN_LINES else 0
+        are_short = sum(one.added + one.removed for one in some) <= _OPEN_LINES
+        unfolded = len(some) if are_short and sum(map(_runs, some)) <= caps.open_runs else 0
     more = len(found) - len(some)
     left_out = "" if more <= 0 else "1 file more" if more == 1 else f"{more:,} files more"
     return Shown(
@@ -167,6 +169,10 @@ def shown(found: Sequence[FileDiff], caps: Caps, *, unfolded: int | None = None)
         sum(one.added for one in found),
         sum(one.removed for one in found),
     )
+
+
+def _runs(one: FileDiff) -> int:
+    return sum(1 for _ in groupby(one.lines, key=lambda line: line.kind))
 
 
 def _shown(one: FileDiff, caps: Caps, *, is_open: bool) -> ShownFile:
