@@ -43,7 +43,7 @@ COLOURS = 64
 PHONE, WIDE = (390, 844), (1280, 800)
 LOOKS = [("phone", "light"), ("phone", "dark"), ("wide", "light"), ("wide", "dark")]
 EXPECTED = re.compile(
-    r"net::ERR_INTERNET_DISCONNECTED|the server responded with a status of (401|403|404|409|422|503)"
+    r"net::ERR_INTERNET_DISCONNECTED|the server responded with a status of (401|403|404|409|422|429|503)"
     r"|The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy"
 )
 """What Chromium itself says of an answer that a test asked for, and of plain HTTP."""

@@ -29,6 +29,7 @@ from autopilot.client.tokens import SignInAgain
 from autopilot.contract import Envelope, StateRecovery, StreamCaughtUp, WorkerSummary
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
+from autopilot.web.parts.notices import notice_of
 from autopilot.web.visitors import Visitor
 
 BEAT_SECONDS = 4.0
@@ -189,10 +190,11 @@ class Tab:
             try:
                 async for event in follower:
                     await self._tell(queue, self.boards.of(worker_id), event)  # an event came: it may be read
-            except (StaleCursor, Missed) as error:
-                if isinstance(error, StaleCursor):
-                    self.boards.of(worker_id).forget()
+            except Missed:
                 await queue.put(frame("reload", {}))
+            except StaleCursor as error:
+                self.boards.of(worker_id).forget()
+                await queue.put(frame("reload", {"html": str(notice_of(error))}))
 
     async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
         items = await board.changed_by(self.visitor.client, event)

@@ -40,6 +40,14 @@ const Live = (() => {
   });
   /* Another screen may be in the place of the one that this stream is of, and its own is not open yet. */
   const isHere = () => (box()?.dataset.worker ?? null) === worker;
+  /* Why the screen comes anew, where a person has to know; of several the last. */
+  const told = (html) => {
+    if (!html) return;
+    const notices = document.getElementById("notices");
+    notices.querySelector("[data-reload]")?.remove();
+    notices.insertAdjacentHTML("beforeend", html);
+    notices.lastElementChild.dataset.reload = "yes";
+  };
   const close = () => { source?.close(); source = null; clearTimeout(again); };
   const open = () => {
     close();
@@ -67,7 +75,7 @@ const Live = (() => {
     });
     on("seq", (said) => { if (isHere()) { seq = said.seq; const now = box(); if (now) now.dataset.seq = seq; } });
     on("inbox", (said) => { Inbox.show(said.pending); });
-    on("reload", () => resync());
+    on("reload", (said) => { told(said.html); resync(); });
     on("over", (said) => {
       close();
       if (said.why === "signed_out") App.goTo(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);

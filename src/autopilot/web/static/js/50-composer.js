@@ -48,8 +48,9 @@ const Composer = (() => {
     const { elt, xhr } = event.detail;
     if (elt.id !== "message" && elt.id !== "interrupt") return;
     unsent(xhr.status === 0 || xhr.status >= 500);
-    /* Refused for good: what is changed now is another request. Of one that may have arrived the id stays. */
-    if (xhr.status >= 400 && xhr.status < 500) { const field = elt.querySelector("[name=request_id]"); field.value = `request_${[...crypto.getRandomValues(new Uint8Array(16))].map((part) => part.toString(16).padStart(2, "0")).join("")}`; }
+    /* Refused for good: what is changed now is another request. Of one that may have arrived the id stays: of 429 too,
+       which may be said of its receipt alone. */
+    if (xhr.status >= 400 && xhr.status < 500 && xhr.status !== 429) { const field = elt.querySelector("[name=request_id]"); field.value = `request_${[...crypto.getRandomValues(new Uint8Array(16))].map((part) => part.toString(16).padStart(2, "0")).join("")}`; }
   });
   /* Receipts: what was done leaves by itself, what was not stays until it is dismissed. */
   const look = (item) => {
