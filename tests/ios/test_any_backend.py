@@ -42,7 +42,7 @@ def test_a_row_differs_in_the_name_of_its_backend_only(kind: str, state: str):
 def test_so_do_the_details(kind: str):
     def facts(one: str) -> list[tuple[str, str]]:
         worker = decode(WorkerSnapshot, encode(worker_on(one, "degraded")))
-        said = (*details.identity(worker, Names()), *details.lease(worker, Names()))
+        said = (*details.about(worker, Names()), *details.identity(worker), *details.lease(worker, Names()))
         return [(fact.name, fact.value.replace(standing.backend(worker), "…")) for fact in said]
 
     assert facts(kind) == facts("desktop")

@@ -207,7 +207,7 @@ async def test_details_tell_ids_health_and_lease_and_copy_them(ada: Person, tmp_
         await at.phone.waits_for("Generation")
         for words in ("API", "Companion", "Codex", "Log", "Held", ada.worker_id):
             assert at.phone.shows(words)
-        await at.phone.tap("copy-identity-0")
+        await at.phone.tap("copy-names-0")
         await until(lambda: at.hand.copied == [ada.worker_id])
 
 

@@ -71,8 +71,9 @@ class DetailsScreen(Screen):
         spend = details.spend(worker)
         health = blocks.section("Health", [self._layer(layer, n) for n, layer in enumerate(details.health(worker))])
         sections = [
-            self._section("Identity", details.identity(worker, names)),
+            self._section("About", details.about(worker, names)),
             health,
+            self._section("Names", details.identity(worker)),
             self._section("Lease", details.lease(worker, names)),
             *([self._section("Spend", spend)] if spend else []),
         ]
@@ -84,7 +85,7 @@ class DetailsScreen(Screen):
 
     def _fact(self, fact: Fact, key: str) -> ft.Control:
         name = blocks.footnote(fact.name)
-        if fact.kind in ("id", "code"):
+        if fact.kind == "id":
             value = ft.Text(visible.line(fact.value), style=palette.mono(13, palette.TEXT))
         else:
             value = blocks.words(self._words(fact), size=15)

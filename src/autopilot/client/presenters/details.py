@@ -1,6 +1,6 @@
 """All that is known of a worker, as facts: ids, place, lease, the four facts of health, spend, its artifacts. Pure.
 
-What a fact is decides how it is shown: a moment is told relatively, an id can be copied, a program's word is set apart.
+What a fact is decides how it is shown: a moment is told relatively, an id is set apart and can be copied.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from autopilot.client.presenters.people import Names
 from autopilot.contract import Artifact, Envelope, HealthFact, WorkerSnapshot, encode
 
 LAYERS = (("api", "API"), ("machine", "Companion"), ("codex", "Codex"), ("data", "Log"))
+WORDS = {**{(layer, "ok"): "OK" for layer, _ in LAYERS}, ("data", "stale"): "Quiet"}
+"""Of layers and their states; others are spelled out."""
 ARTIFACT_STATES = {"pending": "Not all here yet", "pruned": "Let go of, by age", "lost": "Nobody can bring it"}
 SHOWN_CHARACTERS = 12_000
 """Of one event."""
@@ -27,7 +29,7 @@ class Fact:
 
     name: str
     value: str
-    kind: Literal["words", "id", "code", "moment", "count"] = "words"
+    kind: Literal["words", "id", "moment", "count"] = "words"
     exact: str = ""
     """Of a count: all its digits."""
 
@@ -42,29 +44,37 @@ class Layer:
     details: tuple[Fact, ...]
 
 
-def identity(worker: WorkerSnapshot, names: Names) -> tuple[Fact, ...]:
-    """Who and where it is; what is not known is left out."""
+def about(worker: WorkerSnapshot, names: Names) -> tuple[Fact, ...]:
+    """What and where it is; what is not known is left out."""
+    return _known(
+        (
+            Fact("Status", standing.activity(worker)[1].text),
+            Fact("Folder", worker.cwd.value if worker.cwd else "", "id"),
+            Fact("Machine", standing.machine(worker)),
+            Fact("Runs in", standing.backend(worker)),
+            Fact("Executed", sentence(worker.execution_mode or "") if worker.execution_mode != "desktop" else ""),
+            Fact("Model", worker.model.value if worker.model else ""),
+            Fact("Your role", sentence(worker.role or "")),
+            Fact("Shared by", standing.whose(worker, names)),
+            Fact("Opened", worker.started_at or "", "moment"),
+            Fact("Closed", worker.stopped_at or "", "moment"),
+            Fact("Last change", worker.updated_at or "", "moment"),
+            Fact("Events", str(worker.latest_seq)),
+        )
+    )
+
+
+def identity(worker: WorkerSnapshot) -> tuple[Fact, ...]:
+    """By which names programs know it."""
     thread = (worker.metadata or {}).get("thread_id")
     return _known(
         (
             Fact("Worker", worker.worker_id, "id"),
             Fact("Thread", str(thread or ""), "id"),
-            Fact("Folder", worker.cwd.value if worker.cwd else "", "id"),
-            Fact("Machine", standing.machine(worker)),
-            Fact("Machine id", worker.machine.machine_id if worker.machine else "", "id"),
-            Fact("Runs in", standing.backend(worker)),
-            Fact("Executed", sentence(worker.execution_mode or "") if worker.execution_mode != "desktop" else ""),
-            Fact("Model", worker.model.value if worker.model else ""),
-            Fact("Status", standing.activity(worker)[1].text),
-            Fact("Your role", sentence(worker.role or "")),
-            Fact("Shared by", standing.whose(worker, names)),
-            Fact("Workspace", worker.workspace_ref or "", "code"),
-            Fact("Codex home", worker.codex_home_ref or "", "code"),
+            Fact("Machine", worker.machine.machine_id if worker.machine else "", "id"),
+            Fact("Workspace", worker.workspace_ref or "", "id"),
+            Fact("Codex home", worker.codex_home_ref or "", "id"),
             Fact("Made by", worker.adapter or ""),
-            Fact("Opened", worker.started_at or "", "moment"),
-            Fact("Closed", worker.stopped_at or "", "moment"),
-            Fact("Last change", worker.updated_at or "", "moment"),
-            Fact("Events", str(worker.latest_seq)),
         )
     )
 
@@ -130,9 +140,10 @@ def _known(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 
 def _layer(fact: HealthFact, name: str, label: str) -> Layer:
+    """A log without news is no trouble by itself: standing.py says when it is."""
     is_quiet = fact.state == "unknown" or name == "data"
     tone: Tone = "good" if fact.state == "ok" else "quiet" if is_quiet else "warn"
-    state = Label("OK" if fact.state == "ok" else sentence(spelled(fact.state)), tone)
+    state = Label(WORDS.get((name, fact.state)) or sentence(spelled(fact.state)), tone)
     return Layer(label, state, fact.as_of, tuple(_details(fact)))
 
 

@@ -6,8 +6,7 @@ Artifacts are streamed through the browser's own session, as files that nothing 
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 
 import htpy as h
@@ -15,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from autopilot.client.presenters import outcomes, standing, times
-from autopilot.client.presenters.labels import sentence, spelled
+from autopilot.client.presenters import details, standing, times
+from autopilot.client.presenters.details import Fact, Layer
 from autopilot.client.presenters.people import Names
-from autopilot.contract import Artifact, Envelope, HealthFact, WorkerSnapshot, encode
+from autopilot.contract import Artifact, Envelope
 from autopilot.contract.errors import InvalidRequest, NotFound
 from autopilot.web.answers import HEADERS, html
 from autopilot.web.doors import Doors
@@ -27,10 +26,6 @@ from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.visitors import Visitor, path_for
 
 EVENTS, ARTIFACTS = 30, 50
-SHOWN_CHARACTERS = 12_000
-"""Of one event."""
-LAYERS = (("api", "API"), ("machine", "Companion"), ("codex", "Codex"), ("data", "Log"))
-ARTIFACT_STATES = {"pending": "Not all here yet", "pruned": "Let go of, by age", "lost": "Nobody can bring it"}
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -60,11 +55,11 @@ async def _screen(visitor: Visitor, worker_id: str, names: Names) -> Screen:
         [
             bar(h.span(dir="auto")[standing.title(worker)], back=path_for(worker_id)),
             h.div(".page")[
-                _section("About", _facts(_about(worker, names))),
-                _section("Health", h.div(".layers")[(_layer(worker, *layer) for layer in LAYERS)]),
-                _section("Names", _facts(_ids(worker))),
-                _section("Lease", _facts(_lease(worker, names))),
-                _section("Spend", _facts(_spend(worker))) if worker.spend else None,
+                _section("About", _facts(details.about(worker, names))),
+                _section("Health", h.div(".layers")[map(_layer, details.health(worker))]),
+                _section("Names", _facts(details.identity(worker))),
+                _section("Lease", _facts(details.lease(worker, names))),
+                _section("Spend", _facts(details.spend(worker))) if worker.spend else None,
                 _section("Artifacts", _later(path_for(worker_id, "artifacts"))),
                 _section("Events", _later(path_for(worker_id, "events"))),
             ],
@@ -85,87 +80,26 @@ def _later(path: str) -> h.Element:
     return h.p(".muted", {"aria-busy": "true", **swap})["Loading…"]
 
 
-def _facts(facts: Iterator[tuple[str, h.Node]]) -> h.Element:
-    return h.dl(".told")[([h.dt[name], h.dd[value]] for name, value in facts if value)]
+def _facts(facts: Iterable[Fact]) -> h.Element:
+    return h.dl(".told")[([h.dt[fact.name], h.dd[_value(fact)]] for fact in facts)]
 
 
-def _copied(value: str | None) -> h.Node:
-    if not value:
-        return None
-    return h.span(".copied")[h.code[value], copy_button()]
+def _value(fact: Fact) -> h.Node:
+    if fact.kind == "id":
+        return h.span(".copied")[h.code[fact.value], copy_button()]
+    if fact.kind == "moment":
+        return h.time(datetime=fact.value, title=times.exact(fact.value))
+    return h.span(title=fact.exact)[fact.value] if fact.exact else fact.value
 
 
-def _about(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:
-    yield "Status", standing.activity(worker)[1].text
-    yield "Folder", _copied(worker.cwd.value if worker.cwd else None)
-    yield "Machine", standing.machine(worker)
-    yield "Runs in", standing.backend(worker)
-    yield "Executed", sentence(worker.execution_mode) if worker.execution_mode != "desktop" else None
-    yield "Model", worker.model.value if worker.model else None
-    yield "Your role", sentence(worker.role) if worker.role else None
-    yield "Shared by", standing.whose(worker, names)
-    yield "Opened", _moment(worker.started_at)
-    yield "Closed", _moment(worker.stopped_at)
-    yield "Last change", _moment(worker.updated_at)
-    yield "Events", str(worker.latest_seq)
-
-
-def _ids(worker: WorkerSnapshot) -> Iterator[tuple[str, h.Node]]:
-    metadata = worker.metadata or {}
-    yield "Worker", _copied(worker.worker_id)
-    yield "Thread", _copied(str(metadata["thread_id"])) if metadata.get("thread_id") else None
-    yield "Machine", _copied(worker.machine.machine_id if worker.machine else None)
-    yield "Workspace", _copied(worker.workspace_ref)
-    yield "Codex home", _copied(worker.codex_home_ref)
-    yield "Made by", worker.adapter
-
-
-def _lease(worker: WorkerSnapshot, names: Names) -> Iterator[tuple[str, h.Node]]:
-    lease = worker.lease
-    yield "State", sentence(spelled(lease.state))
-    yield "Held by", names.machines.get(lease.machine_id or "") or lease.machine_id
-    yield "Generation", str(lease.generation) if lease.generation is not None else None
-    yield "Until", _moment(lease.expires_at) if lease.state == "held" else None
-    yield "Heartbeat", sentence(spelled(worker.heartbeat_state))
-    yield "Last heartbeat", _moment(worker.last_heartbeat_at)
-
-
-def _spend(worker: WorkerSnapshot) -> Iterator[tuple[str, h.Node]]:
-    spend = worker.spend
-    if spend is None:
-        return
-    counts = (
-        ("Tokens", spend.total_tokens),
-        ("Read", spend.input_tokens),
-        ("of these cached", spend.cached_input_tokens),
-        ("Written", spend.output_tokens),
-        ("of these reasoning", spend.reasoning_output_tokens),
-    )
-    for name, count in counts:
-        yield name, h.span(title=f"{count:,}")[outcomes.tokens(count)]
-
-
-def _layer(worker: WorkerSnapshot, name: str, label: str) -> h.Element:
-    fact: HealthFact = getattr(worker.health, name)
-    tone = "good" if fact.state == "ok" else "quiet" if fact.state == "unknown" or name == "data" else "warn"
-    detail = [
-        (spelled(key), value) for key, value in (fact.detail or {}).items() if value is not None and key != "age_ms"
-    ]
+def _layer(layer: Layer) -> h.Element:
+    tone = layer.state.tone
     return h.div(class_=f"layer {tone}")[
-        h.b[h.i(class_=f"dot {tone}", aria_hidden="true"), label],
-        h.span["OK" if fact.state == "ok" else sentence(spelled(fact.state))],
-        h.small["as of ", h.time(datetime=fact.as_of)] if fact.as_of else None,
-        (h.small(dir="auto")[f"{key}: ", _value(str(value))] for key, value in detail),
+        h.b[h.i(class_=f"dot {tone}", aria_hidden="true"), layer.name],
+        h.span[layer.state.text],
+        h.small["as of ", h.time(datetime=layer.as_of)] if layer.as_of else None,
+        (h.small(dir="auto")[f"{fact.name}: ", _value(fact)] for fact in layer.details),
     ]
-
-
-def _value(value: str) -> h.Node:
-    """A moment as one, all else as it is."""
-    return h.time(datetime=value) if times.parsed(value) and "T" in value else value
-
-
-def _moment(at: str | None) -> h.Node:
-    return h.time(datetime=at, title=times.exact(at)) if at else None
 
 
 # Events.
@@ -191,21 +125,20 @@ def _more(path: str, label: str) -> h.Element:
 
 
 def _row(worker_id: str, event: Envelope) -> h.Element:
-    method = event.payload.get("method")
-    text = json.dumps(encode(event), indent=2, ensure_ascii=False)
-    is_cut = len(text) > SHOWN_CHARACTERS
+    text = details.event_text(event)
+    is_cut = len(text) > details.SHOWN_CHARACTERS
     path = path_for(worker_id, "events", str(event.seq))
     return h.details(".event")[
         h.summary[
             h.code[str(event.seq)],
-            h.bdi[method if isinstance(method, str) and method else event.eventType],
+            h.bdi[details.event_title(event)],
             h.time(datetime=event.occurredAt),
         ],
         h.div[
             h.pre(".json", {"tabindex": "0", "aria-label": f"Event {event.seq}", "dir": "ltr"})[
-                text[:SHOWN_CHARACTERS]
+                text[: details.SHOWN_CHARACTERS]
             ],
-            h.p[f"{len(text) - SHOWN_CHARACTERS} characters more: ", h.a(href=path)["all of it"], "."]
+            h.p[f"{len(text) - details.SHOWN_CHARACTERS} characters more: ", h.a(href=path)["all of it"], "."]
             if is_cut
             else None,
             copy_button("Copy this event"),
@@ -219,7 +152,7 @@ async def _event(request: Request, visitor: Visitor) -> Response:
     events = await visitor.client.events(worker_id, before=min(seq, 2**53) + 1, limit=1)
     if not events or events[0].seq != seq:
         raise NotFound("There is no such event in this worker's log.", reason_code="no_such_event")
-    return PlainTextResponse(json.dumps(encode(events[0]), indent=2, ensure_ascii=False), headers=HEADERS)
+    return PlainTextResponse(details.event_text(events[0]), headers=HEADERS)
 
 
 # Artifacts.
@@ -239,18 +172,14 @@ def _files(worker_id: str, artifacts: Sequence[Artifact]) -> h.Element:
 
 
 def _file(worker_id: str, artifact: Artifact) -> h.Element:
-    notes = [
-        ARTIFACT_STATES.get(artifact.state, ""),
-        "a credential was taken out" if artifact.redacted else "",
-        "cut: there was no more room" if artifact.truncated else "",
-    ]
+    notes = details.artifact_notes(artifact)
     name = f"{times.size(artifact.bytes)} of event {artifact.seq}"
     path = path_for(worker_id, "artifacts", artifact.artifact_id)
     return h.li[
         h.a(href=path, download=True)[name] if artifact.state == "stored" else h.span[name],
         h.small[artifact.media_type, " · ", h.time(datetime=artifact.announced_at)],
         h.small[h.code[artifact.path]],
-        h.small(".notes")[", ".join(filter(None, notes))] if any(notes) else None,
+        h.small(".notes")[notes] if notes else None,
     ]
 
 
