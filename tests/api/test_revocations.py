@@ -79,7 +79,7 @@ async def test_what_another_process_left_untold_is_told_again_and_again_until_it
         return await fine(_request)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        another = Revocations(api.app.state.api.sessions, api.runtime, clock)
+        another = Revocations(api.app.state.api.sessions, api.runtime, clock, api.app.state.api.revocations.setbacks)
         retrying = tasks.create_task(another.retry())
         await clock.until_sleeping()
         api.runtime.answer = now_there

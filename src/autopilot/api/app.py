@@ -75,6 +75,7 @@ from autopilot.api.spend_names import SpendNames
 from autopilot.api.step_up import StepUp
 from autopilot.api.strangers import Strangers
 from autopilot.api.teams import Teams
+from autopilot.api.untold import Setbacks, setbacks_gauge
 from autopilot.api.watch import StreamWatch
 from autopilot.contract import openapi
 from autopilot.contract.errors import InvalidRequest, MethodNotAllowed, NotFound
@@ -301,6 +302,7 @@ def _parts(
 ) -> Api:
     grants = Grants(pool, clock.monotonic, remember_seconds=limits.remember_seconds)
     sessions = Sessions(pool, settings.lifetimes(limits.grace_seconds))
+    gauge = setbacks_gauge(metrics)
     return Api(
         pool=pool,
         sessions=sessions,
@@ -310,7 +312,7 @@ def _parts(
         ceremonies=Ceremonies(pool, limits.ceremony_seconds, limits.ceremonies),
         pairings=Pairings(pool, codes.keys, limits.pairing_seconds, limits.pairings, alarm),
         invitations=Invitations(pool, codes.keys),
-        deletions=Deletions(pool, port, clock),
+        deletions=Deletions(pool, port, clock, Setbacks("deletions", clock, gauge)),
         sso=_sso(settings, sessions, codes, alarm, clock=clock, at_once=limits.single_sign_ons),
         guests=Guests(pool, sessions, limits.guests),
         grants=grants,
@@ -324,11 +326,11 @@ def _parts(
             address_limit=limits.streams_per_address,
         ),
         postman=Postman(mailer, clock),
-        revocations=Revocations(sessions, port, clock),
-        audit=AuditOutbox(pool, port, clock),
+        revocations=Revocations(sessions, port, clock, Setbacks("revocations", clock, gauge)),
+        audit=AuditOutbox(pool, port, clock, Setbacks("audit", clock, gauge)),
         refusals=Refusals(pool, addresses, clock),
         alarm=alarm,
-        departures=Departures(pool, port, clock),
+        departures=Departures(pool, port, clock, Setbacks("departures", clock, gauge)),
         recoveries=RecoveryWatch(pool),
         signatures=Signatures(pool, addresses, Limit(0.1, 10, clock.monotonic)),
         clock=clock,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ from autopilot.api import audit, recovery, sharing, untold
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.teams import SQL as TEAMS_SQL
 from autopilot.api.teams import user_id
+from autopilot.api.untold import Outcome, Setbacks
 from autopilot.contract.errors import Conflict, Unauthorized, Unavailable
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.db.queries import load
@@ -135,6 +137,7 @@ class Deletions:
     pool: asyncpg.Pool
     port: RuntimePort
     clock: Clock
+    setbacks: Setbacks
 
     async def run(self) -> None:
         """Tell what is untold, every two seconds, until cancelled; also what another process left."""
@@ -146,11 +149,16 @@ class Deletions:
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.pool.fetch(SQL.untold, untold.AT_ONCE):
-            if await self._told(row):
-                await self.pool.execute(SQL.told, row["user_id"])
+        rows = await self.pool.fetch(SQL.untold, untold.AT_ONCE, self.setbacks.left_out())
+        await self.setbacks.tell_each([(row["user_id"], partial(self._tell, row)) for row in rows])
 
-    async def _told(self, row: Any) -> bool:
+    async def _tell(self, row: Any) -> Outcome:
+        outcome = await self._ask(row)
+        if outcome == "taken":
+            await self.pool.execute(SQL.told, row["user_id"])
+        return outcome
+
+    async def _ask(self, row: Any) -> Outcome:
         request = RuntimeRequest(
             claims=Claims(user_id=row["user_id"], surface="runtime"),
             method="POST",
@@ -158,4 +166,4 @@ class Deletions:
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
             body=json.dumps({"device_ids": row["device_ids"]}).encode(),
         )
-        return await untold.is_taken(self.port, request, "deletion", user_id=row["user_id"])
+        return await untold.ask(self.port, request, "deletion", user_id=row["user_id"])

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from autopilot.api import untold
 from autopilot.api.sessions import SQL, Sessions
+from autopilot.api.untold import Outcome, Setbacks
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.ops.clock import Clock
 
@@ -25,6 +27,7 @@ class Revocations:
     sessions: Sessions
     port: RuntimePort
     clock: Clock
+    setbacks: Setbacks
 
     async def run(self) -> None:
         """Tell of each session as it ends here, until cancelled."""
@@ -39,11 +42,16 @@ class Revocations:
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.sessions.pool.fetch(SQL.untold_revocations, untold.AT_ONCE):
-            if await self._told(row):
-                await self.sessions.pool.execute(SQL.told, row["device_id"])
+        rows = await self.sessions.pool.fetch(SQL.untold_revocations, untold.AT_ONCE, self.setbacks.left_out())
+        await self.setbacks.tell_each([(row["device_id"], partial(self._tell, row)) for row in rows])
 
-    async def _told(self, row: Any) -> bool:
+    async def _tell(self, row: Any) -> Outcome:
+        outcome = await self._ask(row)
+        if outcome == "taken":
+            await self.sessions.pool.execute(SQL.told, row["device_id"])
+        return outcome
+
+    async def _ask(self, row: Any) -> Outcome:
         claims = Claims(user_id=row["user_id"], device_id=row["device_id"], session_id=row["session_id"])
         request = RuntimeRequest(
             claims=claims,
@@ -51,4 +59,4 @@ class Revocations:
             path=f"/devices/{quote(row['device_id'], safe='')}/revoked",
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
         )
-        return await untold.is_taken(self.port, request, "revocation", device_id=row["device_id"])
+        return await untold.ask(self.port, request, "revocation", device_id=row["device_id"])

@@ -13,6 +13,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ import asyncpg
 from autopilot.api import untold
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.database import answering
+from autopilot.api.untold import Outcome, Setbacks
 from autopilot.contract.port import Claims, RuntimePort, RuntimeRequest
 from autopilot.db.queries import load
 from autopilot.ops.clock import Clock
@@ -60,6 +62,7 @@ class Departures:
     pool: asyncpg.Pool
     port: RuntimePort
     clock: Clock
+    setbacks: Setbacks
 
     async def run(self) -> None:
         """Tell what is untold, every two seconds, until cancelled; also what another process left."""
@@ -71,11 +74,16 @@ class Departures:
 
     async def tell(self) -> None:
         """Tell the runtime what it does not know yet; what it can't be told now stays."""
-        for row in await self.pool.fetch(SQL.untold, untold.AT_ONCE):
-            if await self._told(row):
-                await self.pool.execute(SQL.told, row["membership_no"])
+        rows = await self.pool.fetch(SQL.untold, untold.AT_ONCE, self.setbacks.left_out())
+        await self.setbacks.tell_each([(row["membership_no"], partial(self._tell, row)) for row in rows])
 
-    async def _told(self, row: Any) -> bool:
+    async def _tell(self, row: Any) -> Outcome:
+        outcome = await self._ask(row)
+        if outcome == "taken":
+            await self.pool.execute(SQL.told, row["membership_no"])
+        return outcome
+
+    async def _ask(self, row: Any) -> Outcome:
         claims = Claims(
             user_id=row["by_user_id"] or row["user_id"],
             device_id=row["device_id"],
@@ -92,7 +100,7 @@ class Departures:
             headers={"x-request-id": row["x_request_id"] or uuid.uuid4().hex},
             body=json.dumps({"membership_no": row["membership_no"]}).encode(),
         )
-        return await untold.is_taken(self.port, request, change, team_id=row["team_id"])
+        return await untold.ask(self.port, request, change, team_id=row["team_id"])
 
 
 async def sign(connection: Any, membership_nos: Sequence[int], actor: Actor, caller: Caller) -> None:

@@ -40,9 +40,9 @@ delete from api.user_account where user_id = $1;
 -- is_orphaned: Whether a refresh token was of an account that was deleted.
 select exists (select from api.orphaned_token where token_digest = $1);
 
--- untold: What the runtime does not know yet, oldest first.
+-- untold: What the runtime does not know yet, oldest first; but for what it refused lately.
 select user_id, device_ids, x_request_id from api.deleted_account
-where told_at is null order by deleted_at, user_id limit $1;
+where told_at is null and user_id <> all ($2::bigint[]) order by deleted_at, user_id limit $1;
 
 -- told: The runtime knows; what it was told of is kept no longer.
 update api.deleted_account set told_at = clock_timestamp(), device_ids = '{}', x_request_id = null where user_id = $1;

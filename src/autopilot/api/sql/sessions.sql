@@ -104,8 +104,9 @@ with ended as (
 )
 select session_id from ended;
 
--- untold_revocations: What the runtime does not know yet, oldest first.
-select device_id, session_id, user_id, x_request_id from api.untold_revocation order by ended_at, device_id limit $1;
+-- untold_revocations: What the runtime does not know yet, oldest first; but for what it refused lately.
+select device_id, session_id, user_id, x_request_id from api.untold_revocation
+where device_id <> all ($2::text[]) order by ended_at, device_id limit $1;
 
 -- told: The runtime knows.
 delete from api.untold_revocation where device_id = $1;
