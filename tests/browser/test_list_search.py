@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
-from tests.api.contract.world import World
+from tests.api.contract.world import World, lease
 from tests.browser.served import Desk, desk
 
 from autopilot.contract.port import Claims
@@ -139,3 +139,74 @@ async def test_without_a_network_what_was_typed_is_looked_for_in_what_is_known(a
     await expect(page.get_by_text("Not all workers could be searched.")).to_be_visible()
     await ada.visit.context.set_offline(False)
     await expect(page.get_by_text("Not all workers could be searched.")).to_be_hidden()
+
+
+async def on_a_machine(at: Desk, words: str) -> tuple[str, str]:
+    """A worker of this title that a machine of its own holds; both ids."""
+    machine = await at.person.machine()
+    worker_id = await at.person.open_worker()
+    await lease(machine, worker_id)
+    await title(at, worker_id, words)
+    return worker_id, machine.worker_id
+
+
+async def test_machine_backend_status_and_words_narrow_the_list_together_and_are_gone_back_to(ada: Desk):
+    _, first = await on_a_machine(ada, "Mend the clock")
+    _, second = await on_a_machine(ada, "Mend the door")
+    await title(ada, await ada.person.open_worker(), "Mend the roof")  # it is nowhere
+    page = await ada.visit.open("/")
+    await page.get_by_label("Filters").click()
+    machine, backend, status = (page.get_by_label(name, exact=True) for name in ("Machine", "Backend", "Status"))
+    await machine.select_option(first)
+    await expect(rows(ada)).to_have_count(1)
+    await expect(rows(ada)).to_contain_text("Mend the clock")
+    await expect(page).to_have_url(re.compile(rf"/\?machine={first}$"))
+    await backend.select_option("desktop")
+    await expect(page.get_by_label("Filters, 2 set")).to_be_visible()
+    await machine.select_option("")
+    await expect(rows(ada)).to_have_count(2)
+    await search(ada).fill("mend door")
+    await expect(rows(ada)).to_have_count(1)
+    await status.select_option("unknown")
+    await expect(page).to_have_url(re.compile(r"/\?q=mend\+door&state=unknown&backend=desktop$"))
+    await expect(rows(ada)).to_contain_text("Mend the door")
+
+    await rows(ada).get_by_role("link").click()
+    await expect(page.get_by_role("feed", name="Timeline")).to_be_visible()
+    await page.go_back()
+    await expect(page).to_have_url(re.compile(r"/\?q=mend\+door&state=unknown&backend=desktop$"))
+    await expect(rows(ada)).to_have_count(1)
+    await page.reload()
+    await expect(rows(ada)).to_have_count(1)
+    await expect(search(ada)).to_have_value("mend door")
+    await expect(status).to_have_value("unknown")
+    await expect(backend).to_have_value("desktop")
+    await page.get_by_label("Filters, 2 set").click()
+    await machine.select_option(second)
+    await expect(rows(ada)).to_have_count(1)
+    await machine.select_option(first)
+    await expect(page.get_by_text("No worker fits.")).to_be_visible()
+    await backend.select_option("local_sandbox")
+    await expect(page.get_by_text("No worker fits.")).to_be_visible()
+    await page.get_by_role("button", name="Show all workers").click()
+    await expect(rows(ada).nth(20)).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"/$"))
+    ada.visit.assert_quiet()
+
+
+async def test_what_the_stream_brings_obeys_the_filters(ada: Desk):
+    clock, first = await on_a_machine(ada, "Mend the clock")
+    page = await ada.visit.open(f"/?machine={first}&state=unknown")
+    await expect(rows(ada)).to_have_count(1)
+    other, _ = await on_a_machine(ada, "Mend the door")
+    await expect(page.locator(f"[id='row-{other}']")).to_be_attached()
+    await expect(rows(ada)).to_have_count(1)
+    assert (await ada.person.post(f"/workers/{clock}/stop", {})).status_code == 202
+    await expect(page.get_by_text("No worker fits.")).to_be_visible()  # it stops: it is not open any more
+    await page.get_by_label("Filters, 2 set").click()
+    await page.get_by_label("Status").select_option("stopping")
+    await expect(rows(ada)).to_have_count(1)
+    await page.get_by_label("Status").select_option("")
+    await expect(page).to_have_url(re.compile(rf"/\?machine={first}$"))
+    await expect(rows(ada)).to_contain_text("Mend the clock")
+    ada.visit.assert_quiet()
