@@ -71,6 +71,8 @@ class Issuer:
     """What its ID tokens say beside the usual; a value of None leaves one out."""
     token: Callable[[dict[str, Any]], str] | None = None
     """Makes the ID token instead."""
+    tokens: dict[str, Any] = field(default_factory=dict)
+    """What it hands out beside the usual."""
     answer: Response | None = None
     """What every document and token request gets instead."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -140,7 +142,8 @@ class Issuer:
         access = f"access-{asked['sub']}"
         claims = self.usual_claims(asked["sub"], asked["nonce"], access)
         token = self.token(claims) if self.token else self.signed(claims)
-        return await self._said("token", {"access_token": access, "token_type": "Bearer", "id_token": token})
+        usual = {"access_token": access, "token_type": "Bearer", "id_token": token}
+        return await self._said("token", {**usual, **self.tokens})
 
     async def _userinfo(self, request: Request) -> Response:
         subject = request.headers["authorization"].removeprefix("Bearer access-")

@@ -71,6 +71,21 @@ async def test_what_is_wrong_with_a_token_is_told_on_the_page_and_in_the_audit_a
     assert await api.pool.fetchval("select count(*) from api.user_account") == 0
 
 
+async def test_an_answer_that_nothing_can_be_made_of_is_refused_and_not_taken_for_trouble_of_ours(
+    api: ServedApi, issuer: Issuer
+):
+    for claims, tokens in (
+        ({"exp": 10**400}, {}),
+        ({"sub": "\ud800"}, {}),
+        ({"email": None}, {"access_token": "\ud800"}),
+        ({"email": None}, {"access_token": "a\r\nb"}),
+    ):
+        issuer.claims, issuer.tokens = claims, tokens
+        assert (await proved(api, "ada"))[1].status_code == 403
+
+    assert await reasons(api) == ["time", "subject", "malformed", "malformed"]
+
+
 async def test_what_the_provider_says_of_an_address_is_taken_by_the_letter(api: ServedApi, issuer: Issuer):
     said: list[tuple[dict[str, Any], str]] = [
         ({"email_verified": False}, "email_unverified"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, hmac
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from tests.api.issuer import CLIENT_ID, Issuer
 
@@ -115,6 +115,12 @@ def test_a_token_that_the_provider_did_not_sign_proves_nothing(
         ({"sub": "a\0b"}, "subject"),
         ({"exp": float("nan")}, "time"),
         ({"exp": float("inf")}, "time"),
+        ({"exp": 10**400}, "time"),
+        ({"iat": -(10**400)}, "time"),
+        ({"nbf": 10**4000}, "time"),
+        ({"nonce": "\ud800"}, "nonce"),
+        ({"at_hash": "\ud800"}, "at_hash"),
+        ({"sub": "\ud800"}, "subject"),
     ],
 )
 def test_a_token_that_says_what_it_must_not_proves_nothing(said: dict[str, Any], reason: str):
@@ -122,6 +128,17 @@ def test_a_token_that_says_what_it_must_not_proves_nothing(said: dict[str, Any],
         proved(ISSUER.signed(claims(**said)))
 
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"[" * 9000, b'{"a":' * 2000, b'{"exp":%s}' % (b"9" * 5000), b"7", b"\xff", b'"\\ud800"'],
+    ids=["deep", "deeper", "a number of too many digits", "no object", "no UTF-8", "a surrogate"],
+)
+def test_a_payload_that_no_parser_takes_proves_nothing(payload: bytes):
+    token = jws.serialize_compact({"alg": "RS256", "kid": "k1"}, payload, ISSUER.key, algorithms=["RS256"])
+    with pytest.raises(NotProved):
+        proved(token)
 
 
 @pytest.mark.parametrize(

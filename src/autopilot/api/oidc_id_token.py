@@ -13,7 +13,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +33,8 @@ SKEW_SECONDS = 60.0
 """How far a provider's clock may be off."""
 OLDEST_SECONDS = 600.0
 """A token was issued for the sign-in under way, which takes no longer."""
+FAR_SECONDS = 1e12
+"""No calendar has it; an integer in JSON may be too large for a float."""
 TOKEN_CHARACTERS = 16 * 1024
 RSA_BYTES = 256
 """The least: 2048 bits."""
@@ -85,6 +86,8 @@ def proved_claims(token: str, keys: Iterable[Mapping[str, Any]], expected: Expec
     key = _key(keys, header.get("kid"), algorithm)
     try:
         claims = jwt.decode(token, key, algorithms=[algorithm]).claims
+    except RecursionError:  # nested deeper than anybody's claims
+        raise _refused("malformed", "it is no signed token") from None
     except (JoseError, ValueError) as error:
         if header.get("kid") is None:  # it may be another key than the one that we know
             raise UnknownKey("signature", "its signature is wrong") from error
@@ -138,12 +141,12 @@ def _check(claims: Mapping[str, Any], algorithm: str, expected: Expected) -> Non
     _check_audience(claims, expected.client_id)
     _check_times(claims, expected.now.timestamp())
     nonce = claims.get("nonce")
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
+    if not isinstance(nonce, str) or not hmac.compare_digest(_bytes(nonce), expected.nonce.encode()):
         raise _refused("nonce", "it was made for another sign-in")
     if "at_hash" in claims:
         _check_access_token(claims["at_hash"], algorithm, expected.access_token)
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject or len(subject) > SUBJECT_CHARACTERS or "\0" in subject:
+    if not isinstance(subject, str) or not subject or len(subject) > SUBJECT_CHARACTERS or not _is_text(subject):
         raise _refused("subject", "it names nobody")
 
 
@@ -172,16 +175,26 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     said = claims.get(name)
     if said is None:
         return None
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+    if isinstance(said, bool) or not isinstance(said, int | float) or not -FAR_SECONDS < said < FAR_SECONDS:
         raise _refused("time", f"its {name} is no time")
     return float(said)
 
 
 def _check_access_token(said: object, algorithm: str, access_token: str | None) -> None:
-    digest = HASHES["512" if algorithm == "Ed25519" else algorithm[2:]]((access_token or "").encode()).digest()
+    digest = HASHES["512" if algorithm == "Ed25519" else algorithm[2:]](_bytes(access_token or "")).digest()
     made = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), made):
+    if not isinstance(said, str) or not hmac.compare_digest(_bytes(said), made):
         raise _refused("at_hash", "it belongs to another access token")
+
+
+def _bytes(written: str) -> bytes:
+    """Also of half a surrogate pair, which JSON can say and UTF-8 can't."""
+    return written.encode("utf-8", "surrogatepass")
+
+
+def _is_text(written: str) -> bool:
+    """Whether a database keeps it."""
+    return "\0" not in written and not any("\ud800" <= character <= "\udfff" for character in written)
 
 
 def _decoded(written: str) -> bytes:

@@ -116,6 +116,8 @@ class Provider:
         id_token, access_token = answer.get("id_token"), answer.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str | None):
             raise NotProved("malformed", "the provider's answer is not accepted: it has no ID token")
+        if access_token is not None and not (access_token.isascii() and access_token.isprintable()):
+            raise NotProved("malformed", "the provider's answer is not accepted: its access token is none")
         claims = await self._claims(id_token, access_token, nonce)
         if "email" not in claims and access_token:
             claims = {**await self._userinfo(access_token, claims["sub"]), **claims}
