@@ -87,5 +87,31 @@ async def test_nothing_is_sent_of_a_worker_that_is_on_the_screen_and_it_is_again
         assert len(await at.turn()) == 1
 
 
+async def test_two_windows_of_one_browser_hold_back_what_either_shows(cluster: TestCluster):
+    async with told(cluster) as (at, browser, _machine):
+        assert browser.person is not None
+        first, second = browser.person.worker_id, await browser.person.open_worker()
+
+        async def shown() -> set[str]:
+            rows = await at.world.api.pool.fetch("select worker_ids from api.push_looking")
+            return {worker_id for row in rows for worker_id in row["worker_ids"]}
+
+        async def until_shown(*worker_ids: str) -> None:
+            await until(lambda: is_shown(set(worker_ids)))
+
+        async def is_shown(worker_ids: set[str]) -> bool:
+            return await shown() == worker_ids
+
+        async with browser.live(first) as one:
+            await anext(one)
+            await until_shown(first)
+            async with browser.live(second) as other, browser.live(first) as same:
+                await anext(other)
+                await anext(same)
+                await until_shown(first, second)
+            await until_shown(first)
+        await until_shown()
+
+
 async def browser_left(looks: Any) -> bool:
     return await looks() == 0

@@ -145,6 +145,7 @@ class Web:
                 after=_place(request),
                 version=self.doors.assets.version,
                 sleep=self.doors.clock.sleep,
+                window=self.doors.windows.of(visitor),
             )
         )
 

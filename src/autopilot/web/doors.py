@@ -29,6 +29,7 @@ from autopilot.web.names import NameBook, person_key
 from autopilot.web.parts.layout import Frame, Screen, page, screen_element
 from autopilot.web.timeline.cache import RenderCache
 from autopilot.web.visitors import CSRF_FIELD, CSRF_HEADER, Browsers, Visitor, Visitors
+from autopilot.web.windows import Windows
 
 Handler = Callable[[Request, Visitor], Awaitable[Response | Screen]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
@@ -48,6 +49,7 @@ class Doors:
     assets: Assets = field(default_factory=Assets)
     boards: Boards = field(default_factory=Boards)
     rendered: RenderCache = field(default_factory=RenderCache)
+    windows: Windows = field(default_factory=Windows)
     _visitors: Visitors | None = field(default=None, init=False)
     _shown: set[str] = field(default_factory=set, init=False)
     """Paths that can be gone to: an address that only takes forms would be gone back to in vain."""

@@ -31,6 +31,7 @@ from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.parts.notices import notice_of
 from autopilot.web.visitors import Visitor
+from autopilot.web.windows import Window
 
 BEAT_SECONDS = 4.0
 LOOK_SECONDS = 25.0
@@ -82,7 +83,7 @@ class Tab:
     version: str
     """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
-    _looks: bool = field(default=False, init=False)
+    window: Window
     _link: ConnectionState = field(default_factory=ConnectionState, init=False)
     _link_changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -104,8 +105,7 @@ class Tab:
             await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
             for task in [*works, *ends]:
                 task.cancel()
-        if self._looks:
-            await self._look_away()
+        await self._look_away()
         await send({"type": "http.response.body", "body": _rest(queue), "more_body": False})
 
     def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
@@ -134,8 +134,7 @@ class Tab:
         """Say that this worker is before somebody's eyes: of what they see nothing has to be sent to the device."""
         while True:
             try:
-                await self.visitor.client.look_at([worker_id])
-                self._looks = True
+                await self.window.show(worker_id)
             except Forbidden:
                 await asyncio.Event().wait()  # a guest: no device of theirs is ever told
             except AutopilotError as error:
@@ -145,7 +144,7 @@ class Tab:
     async def _look_away(self) -> None:
         with suppress(AutopilotError, TimeoutError):
             async with asyncio.timeout(AWAY_SECONDS):
-                await self.visitor.client.look_at([])
+                await self.window.leave()
 
     async def _states(self, queue: asyncio.Queue[bytes]) -> None:
         """Workers, machines, approvals, receipts and who is held, as they become."""
