@@ -223,6 +223,19 @@ async def test_a_passkey_is_made_proves_anew_and_signs_in(ada: Desk):
     ada.visit.assert_quiet()
 
 
+async def test_a_passkey_that_is_refused_says_under_which_name_that_is_found(ada: Desk):
+    await ada.plug_in()
+    page = await ada.visit.open("/devices")
+    await page.get_by_role("button", name="Add a passkey").click()
+    await expect(page.locator("#passkeys li")).to_have_count(1)
+    await ada.world.api.pool.execute("delete from api.passkey where user_id = $1", ada.person.user_id)
+    await page.get_by_role("button", name="Sign out", exact=True).first.click()
+    await page.wait_for_url("**/sign-in")
+    await page.get_by_role("button", name="Use a passkey").click()
+    await expect(page.get_by_role("alert")).to_contain_text("(request ")
+    assert await ada.visit.problems("passkey-refused") == []
+
+
 async def test_a_form_that_came_anew_behind_the_proof_is_no_draft_once_it_was_sent(ada: Desk):
     await expire_step_ups(ada.world.api)
     page = await ada.visit.open("/devices/guests")
@@ -258,7 +271,8 @@ async def test_a_code_proves_anew_and_what_was_typed_is_still_there_after_giving
     await ada.world.api.app.state.api.postman.delivered()
     await dialog.get_by_label("Code").fill("0000 0000")
     await page.keyboard.press("Enter")
-    await expect(dialog.get_by_role("alert")).to_be_visible()
+    await expect(dialog.get_by_role("alert")).to_contain_text("Request ")
+    assert await ada.visit.problems("proof-refused") == []
     await dialog.get_by_label("Code").fill(ada.world.api.post.mails[-1].code)
     await dialog.get_by_role("button", name="Go on").click()
     await expect(page.get_by_role("heading", name="The link for Bob")).to_be_visible()

@@ -125,6 +125,7 @@ async def test_a_code_by_mail_proves_anew_and_a_wrong_one_leaves_what_is_there(w
     wrong = await ada.post("/step-up/code", {"code": "0000 0000"})
     assert wrong.status_code == 422
     assert parsed(wrong.text).one("input", name="code")
+    assert parsed(wrong.text).one("p", class_="problem").one("small").text.startswith("Request ")
     proved = await prove(world, ada)
     assert proved.headers["hx-trigger"] == "stepped-up"
     assert await is_stepped_up(ada)
@@ -141,6 +142,27 @@ async def test_a_passkey_proves_anew(world: World, ada: Browser):
     answer = await ada.http.post("/step-up/passkey", json=proof, headers=headers)
     assert answer.json() == {"ok": True}
     assert await is_stepped_up(ada)
+
+
+async def test_what_refuses_a_proof_by_passkey_says_under_which_name_it_is_found(world: World, ada: Browser):
+    passkey = await passkey_of(world, ada)
+    asked = (await ada.post("/step-up/passkey/options")).json()
+    proof = {"ceremony": asked["ceremony"], "credential": passkey.get(asked["options"])}
+    headers = {"x-csrf": await ada.proof(), "hx-request": "true"}
+    await ada.http.post("/step-up/passkey", json=proof, headers=headers)
+    answer = await ada.http.post("/step-up/passkey", json=proof, headers=headers)  # a ceremony is good once
+    assert answer.status_code == 422
+    assert answer.json()["request_id"]
+
+
+async def test_whatever_refuses_a_code_is_said_in_the_dialog(ada: Browser):
+    """What is said beside the screen stands behind it."""
+    answer = await ada.post("/step-up/code", {"code": "0" * 5000})
+    assert answer.status_code not in {200, 401}
+    assert "hx-retarget" not in answer.headers
+    panel = parsed(answer.text)
+    assert panel.one("input", name="code")
+    assert panel.one("p", class_="problem").one("small").text.startswith("Request ")
 
 
 async def test_a_page_that_takes_a_proof_leads_to_it_and_back(ada: Browser):

@@ -16,11 +16,11 @@ from starlette.responses import RedirectResponse, Response
 from autopilot.client.presenters import errors
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, Unauthorized
-from autopilot.web.answers import html
+from autopilot.web.answers import html, said
 from autopilot.web.assets import Assets
 from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
-from autopilot.web.parts.notices import notice_of
+from autopilot.web.parts.notices import notice_of, reference
 
 UNAVAILABLE = 503
 _POINTLESS = frozenset({"none", "back"})
@@ -64,9 +64,16 @@ def _told(request: Request, error: AutopilotError, assets: Assets) -> Response:
     return html(bare_page("Problem", assets, body, looks=Looks.of(request)), status=status)
 
 
-def sentence_of(error: AutopilotError) -> str:
+def line_of(error: AutopilotError) -> h.Node:
     """What happened, for the line beside a field."""
-    return errors.trouble(error).sentence
+    told = errors.trouble(error)
+    return [told.sentence, reference(told)]
+
+
+def said_of(error: AutopilotError, *, status: int) -> Response:
+    """What happened, for a script of ours that asked (static/js/16-proof.js)."""
+    told = errors.trouble(error)
+    return said({"error": told.sentence, "request_id": told.reference}, status=status)
 
 
 def _prove_first(request: Request) -> Response:

@@ -23,7 +23,7 @@ from autopilot.web.looks import Looks
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, not_secure, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
 from autopilot.web.parts.pairing import code_element, polling, words_element
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import line_of
 from autopilot.web.visitors import cookie_name, may_sign_in
 
 ENDS = {
@@ -64,7 +64,7 @@ class _Joining:
             try:
                 await joiner.claim(credential)
             except AutopilotError as error:
-                return self._page("Pair", _choose(request, sentence_of(error)), request, status=error.status or 503)
+                return self._page("Pair", _choose(request, line_of(error)), request, status=error.status or 503)
             return self._page("Pair", [h.h1["Pair this browser"], _waiting(joiner, None)], request)
 
     async def request(self, request: Request) -> Response:
@@ -76,7 +76,7 @@ class _Joining:
             try:
                 started = await joiner.request("device")
             except AutopilotError as error:
-                return self._page("Pair", _choose(request, sentence_of(error)), request, status=error.status or 503)
+                return self._page("Pair", _choose(request, line_of(error)), request, status=error.status or 503)
             return self._page("Pair", [_shown(started), _waiting(joiner, None)], request)
 
     async def step(self, request: Request) -> Response:
@@ -94,9 +94,9 @@ class _Joining:
             except PairingTampered:
                 return html(_over(TAMPERED))
             except NotFound as error:
-                return html(_over(sentence_of(error)))
+                return html(_over(line_of(error)))
             except AutopilotError as error:
-                return html(_waiting(joiner, None, sentence_of(error)))
+                return html(_waiting(joiner, None, line_of(error)))
             if pairing.state in OVER:
                 return html(_over(ENDS[pairing.state]))
             return html(_waiting(joiner, pairing, words=words))
@@ -124,7 +124,7 @@ class _Joining:
                 await session.enter(secret)
                 await self._doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                return self._page("Guest", _guest(request, sentence_of(error)), request, status=error.status or 503)
+                return self._page("Guest", _guest(request, line_of(error)), request, status=error.status or 503)
         return response
 
     def _page(self, title: str, body: h.Node, request: Request, *, status: int = 200) -> Response:
@@ -136,7 +136,7 @@ def _device(request: Request) -> PairingDevice:
     return PairingDevice(device_name=browser_name(request), device_platform=system_name(request))
 
 
-def _choose(request: Request, problem: str | None = None) -> h.Node:
+def _choose(request: Request, problem: h.Node = None) -> h.Node:
     return [
         h.h1["Pair this browser"],
         problem_line(problem),
@@ -188,7 +188,7 @@ def _shown(started: StartedPairing) -> h.Node:
 def _waiting(
     joiner: Joiner,
     pairing: Pairing | None,
-    problem: str | None = None,
+    problem: h.Node = None,
     words: tuple[str, ...] | None = None,
 ) -> h.Node:
     account = pairing.account if pairing else None
@@ -209,11 +209,11 @@ def _waiting(
     )
 
 
-def _over(words: str) -> h.Element:
+def _over(words: h.Node) -> h.Element:
     return h.div("#pairing", role="status")[h.p(".problem")[words], h.p[h.a(".button", href="/pair")["Begin anew"]]]
 
 
-def _guest(request: Request, problem: str | None = None) -> h.Node:
+def _guest(request: Request, problem: h.Node = None) -> h.Node:
     return [
         h.h1["Look over a shoulder"],
         h.p["Somebody shows you what Codex does for them. You can read it for a while, and change nothing."],

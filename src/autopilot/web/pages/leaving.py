@@ -14,6 +14,7 @@ from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.parts.blocks import posts, records, section
 from autopilot.web.parts.layout import Screen, bar
+from autopilot.web.parts.notices import reference
 from autopilot.web.visitors import CSRF_FIELD, Visitor
 
 PATH = "/devices/delete"
@@ -32,7 +33,7 @@ def routes(doors: Doors) -> list[Route]:
             await visitor.client.delete_account()
         except Conflict as error:
             told = errors.trouble(error)
-            return html(h.p(".problem", role="alert")[told.sentence, " ", told.hint], status=409)
+            return html(h.p(".problem", role="alert")[told.sentence, " ", told.hint, reference(told)], status=409)
         response = html("")
         response.headers["hx-redirect"] = "/sign-in"
         doors.visitors.farewell(request, response)

@@ -24,7 +24,7 @@ from autopilot.web.forms import form_of
 from autopilot.web.parts.blocks import choices, posting, posts, records, section
 from autopilot.web.parts.layout import Screen, bar
 from autopilot.web.parts.pairing import code_element, picture, polling, words_element
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import line_of
 from autopilot.web.visitors import LOOPBACK, Visitor, origin_of
 
 PATH = "/devices/pair"
@@ -73,7 +73,7 @@ async def _find(request: Request, visitor: Visitor) -> Screen:
     try:
         await approver.find(form.get("credential", "").strip())
     except NotFound as error:
-        return _choose(request, visitor.csrf, form.get("kind", "device"), sentence_of(error))
+        return _choose(request, visitor.csrf, form.get("kind", "device"), line_of(error))
     return _screen(section("Compare", _waiting(approver)))
 
 
@@ -85,7 +85,7 @@ async def _step(request: Request, visitor: Visitor) -> Response:
     except PairingTampered:
         return html(_over(pairings.TAMPERED))
     except NotFound as error:
-        return html(_over(sentence_of(error)))
+        return html(_over(line_of(error)))
     if pairing.state in OVER:
         return html(_over(pairings.ENDS[pairing.state], is_in=pairing.state == "done"))
     if pairing.state == "confirmed" or words is None:
@@ -102,7 +102,7 @@ async def _decide(request: Request, visitor: Visitor) -> Response:
             return html(_over(pairings.ENDS["declined"]))
         pairing = await approver.accept(tuple(form.get("words", "").split()))
     except (Conflict, NotFound) as error:
-        return html(_over(sentence_of(error)))
+        return html(_over(line_of(error)))
     return html(_waiting(approver, pairing))
 
 
@@ -122,7 +122,7 @@ def _screen(*body: h.Node) -> Screen:
     return Screen("pairing", "Let a device in", [bar("Let a device in", back="/devices"), records(*body)], tab=TAB)
 
 
-def _choose(request: Request, csrf: str, kind: str, problem: str | None = None) -> Screen:
+def _choose(request: Request, csrf: str, kind: str, problem: h.Node = None) -> Screen:
     is_machine = kind == MACHINE
     return _screen(
         choices(
@@ -200,7 +200,7 @@ def _asking(approver: Approver, pairing: Pairing, words: tuple[str, ...]) -> h.E
     ]
 
 
-def _over(words: str, *, is_in: bool = False) -> h.Element:
+def _over(words: h.Node, *, is_in: bool = False) -> h.Element:
     return h.div("#pairing", role="status")[
         h.p(class_="tone-text tone-good" if is_in else "problem")[words],
         h.div(".buttons")[

@@ -16,7 +16,7 @@ from autopilot.web.answers import html, said
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
 from autopilot.web.parts.blocks import posts, section, when
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import said_of
 from autopilot.web.visitors import CSRF_FIELD, Visitor
 
 PATH = "/devices/passkeys"
@@ -37,7 +37,7 @@ async def _options(_request: Request, visitor: Visitor) -> Response:
     try:
         begun = await visitor.client.begin_passkey()
     except Conflict as error:
-        return said({"error": sentence_of(error)}, status=409)
+        return said_of(error, status=409)
     return said({"ceremony": begun.ceremony, "options": begun.options})
 
 
@@ -49,7 +49,7 @@ async def _register(request: Request, visitor: Visitor) -> Response:
             str(given.get("ceremony")), credential if isinstance(credential, dict) else {}
         )
     except (Conflict, Unprocessable) as error:
-        return said({"error": sentence_of(error)}, status=422)
+        return said_of(error, status=422)
     return await _again(visitor)
 
 

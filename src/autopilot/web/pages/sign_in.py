@@ -14,7 +14,7 @@ from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
 from autopilot.web.looks import Looks
 from autopilot.web.parts.layout import bare_page
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import line_of
 from autopilot.web.visitors import Visitor, Visitors, local_path, may_sign_in
 
 PLAIN_HTTP = (
@@ -68,7 +68,7 @@ async def send_code(request: Request, visitors: Visitors, assets: Assets) -> Res
     try:
         await session.request_code(email)
     except AutopilotError as error:
-        return _page(assets, _ask_address(after, email, sentence_of(error)), request, status=error.status or 503)
+        return _page(assets, _ask_address(after, email, line_of(error)), request, status=error.status or 503)
     finally:
         await session.aclose()
     return _page(assets, _ask_code(after, email), request)
@@ -88,7 +88,7 @@ async def verify(request: Request, visitors: Visitors, assets: Assets) -> Respon
         response = RedirectResponse(after, status_code=303)
         await visitors.welcome(request, response, session)
     except AutopilotError as error:
-        return _page(assets, _ask_code(after, email, sentence_of(error)), request, status=error.status or 503)
+        return _page(assets, _ask_code(after, email, line_of(error)), request, status=error.status or 503)
     finally:
         await session.aclose()
     return response
@@ -161,7 +161,7 @@ def _brand(assets: Assets) -> h.VoidElement:
     return h.img(".brand", src=assets["icon.svg"].path, alt="", width="56", height="56")
 
 
-def _ask_address(after: str, email: str = "", problem: str | None = None) -> h.Element:
+def _ask_address(after: str, email: str = "", problem: h.Node = None) -> h.Element:
     return h.form(action="/sign-in/email", method="post")[
         h.input(type="hidden", name="next", value=after),
         h.label(for_="email")["E-mail"],
@@ -173,7 +173,7 @@ def _ask_address(after: str, email: str = "", problem: str | None = None) -> h.E
     ]
 
 
-def _ask_code(after: str, email: str, problem: str | None = None) -> h.Element:
+def _ask_code(after: str, email: str, problem: h.Node = None) -> h.Element:
     return h.form(action="/sign-in/code", method="post")[
         h.input(type="hidden", name="next", value=after),
         h.input(type="hidden", name="email", value=email),
@@ -194,6 +194,6 @@ def _ask_code(after: str, email: str, problem: str | None = None) -> h.Element:
     ]
 
 
-def problem_line(words: str | None) -> h.Node:
+def problem_line(words: h.Node) -> h.Node:
     """What is wrong, beside the field that it is about."""
     return h.p(".problem", role="alert")[words] if words else None

@@ -18,7 +18,7 @@ from autopilot.web.forms import form_of, json_of
 from autopilot.web.looks import Looks
 from autopilot.web.pages.sign_in import PLAIN_HTTP, browser_name, problem_line, system_name
 from autopilot.web.parts.layout import bare_page
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import line_of, said_of
 from autopilot.web.visitors import local_path, may_sign_in
 
 
@@ -30,7 +30,7 @@ def routes(doors: Doors) -> list[Route]:
             try:
                 begun = await session.begin_passkey_sign_in()
             except AutopilotError as error:
-                return said({"error": sentence_of(error)}, status=error.status or 503)
+                return said_of(error, status=error.status or 503)
         return said({"ceremony": begun.ceremony, "options": begun.options})
 
     async def by_passkey(request: Request) -> Response:
@@ -49,7 +49,7 @@ def routes(doors: Doors) -> list[Route]:
                 )
                 await doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                return said({"error": sentence_of(error)}, status=422)
+                return said_of(error, status=422)
         return response
 
     async def begin_sso(request: Request) -> Response:
@@ -77,7 +77,7 @@ def routes(doors: Doors) -> list[Route]:
                 )
                 await doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
-                body = _at_the_provider(begun, after, sentence_of(error))
+                body = _at_the_provider(begun, after, line_of(error))
                 return _page(doors, request, body, error.status or 503)
         return response
 
@@ -93,7 +93,7 @@ def _page(doors: Doors, request: Request, body: h.Node, status: int = 200) -> Re
     return html(bare_page("Sign in", doors.assets, body, looks=Looks.of(request)), status=status)
 
 
-def _at_the_provider(begun: SsoSignIn, after: str, problem: str | None = None) -> h.Node:
+def _at_the_provider(begun: SsoSignIn, after: str, problem: h.Node = None) -> h.Node:
     """The provider is asked in a tab of its own, which shows a code: who has only link or code gets in nowhere."""
     leads_somewhere = begun.url.startswith(("https://", "http://"))
     return [

@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from autopilot.client.tokens import SignInAgain
 from autopilot.contract.errors import AutopilotError, Unauthorized
 from autopilot.web.answers import html, said
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of, json_of
 from autopilot.web.parts import proof
 from autopilot.web.parts.layout import Screen, bar
-from autopilot.web.problems import sentence_of
+from autopilot.web.problems import line_of, said_of
 from autopilot.web.visitors import Visitor, local_path
 
 HELD = "recovery_hold"
@@ -30,11 +31,14 @@ def routes(doors: Doors) -> list[Route]:
     """Where it is."""
 
     async def by_code(request: Request, visitor: Visitor) -> Response:
-        typed = (await form_of(request)).get("code", "")
+        typed, email = (await form_of(request)).get("code", ""), await _email(visitor)
         try:
             await visitor.client.step_up_by_code(typed)
-        except Unauthorized as error:
-            return html(proof.code(await _email(visitor), sentence_of(error)), status=422)
+        except SignInAgain:
+            raise
+        except AutopilotError as error:  # said in the dialog, which stands before whatever is beside the screen
+            status = 422 if isinstance(error, Unauthorized) else error.status or 503
+            return html(proof.code(email, line_of(error)), status=status)
         doors.visitors.forget(visitor.cookie)
         response = html("")
         response.headers.update(PROVED)
@@ -45,7 +49,7 @@ def routes(doors: Doors) -> list[Route]:
         try:
             await visitor.client.step_up_by_passkey(str(given.get("ceremony")), _credential(given))
         except Unauthorized as error:
-            return said({"error": sentence_of(error)}, status=422)
+            return said_of(error, status=422)
         doors.visitors.forget(visitor.cookie)
         return said({"ok": True})
 
@@ -89,7 +93,7 @@ async def _send(_request: Request, visitor: Visitor) -> Response:
         if error.reason_code == HELD:
             until = h.time(datetime=str(error.fact("until")))
             return html(proof.held(until, has_passkeys=has_passkeys), status=403)
-        panel = proof.ask(has_passkeys=has_passkeys, email=email, problem=sentence_of(error))
+        panel = proof.ask(has_passkeys=has_passkeys, email=email, problem=line_of(error))
         return html(panel, status=error.status or 503)
     return html(proof.code(email))
 

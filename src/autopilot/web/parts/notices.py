@@ -22,11 +22,16 @@ def notice_of(error: AutopilotError) -> h.Element:
     return _notice(errors.trouble(error))
 
 
+def reference(told: Trouble) -> h.Node:
+    """Under which name it is found in the logs."""
+    return h.small(".reference")[f"Request {told.reference}"] if told.reference else None
+
+
 def _notice(told: Trouble) -> h.Element:
     return h.div(".notice.problem", role="alert")[
         h.p[told.sentence],
         h.p[told.hint],
         [h.p[f"{name}: {why}"] for name, why in told.fields],
-        h.small[f"Request {told.reference}"] if told.reference else None,
+        reference(told),
         h.button(".dismiss", {"type": "button", "data-dismiss": True, "aria-label": "Dismiss"})[icon("close")],
     ]

@@ -9,7 +9,7 @@ from autopilot.web.parts.blocks import posts
 HOLDS = "Some things take a fresh proof that it is you. It holds for ten minutes, in this browser only."
 
 
-def ask(*, has_passkeys: bool, email: str | None, problem: str | None = None) -> h.Node:
+def ask(*, has_passkeys: bool, email: str | None, problem: h.Node = None) -> h.Node:
     """Choose how."""
     return [
         h.h2(id="proof-title")["Is it you?"],
@@ -25,7 +25,7 @@ def ask(*, has_passkeys: bool, email: str | None, problem: str | None = None) ->
     ]
 
 
-def code(email: str | None, problem: str | None = None) -> h.Node:
+def code(email: str | None, problem: h.Node = None) -> h.Node:
     """Type the code that was mailed."""
     return [
         h.h2(id="proof-title")["Is it you?"],
@@ -79,5 +79,5 @@ def _close() -> h.Element:
     return h.div(".buttons")[h.button(type="button", data_close=True)["Cancel"]]
 
 
-def _problem(words: str | None) -> h.Node:
+def _problem(words: h.Node) -> h.Node:
     return h.p(".problem", role="alert")[words] if words else None

@@ -23,6 +23,7 @@ const Proof = (() => {
     if (dialog()?.open) dialog().close();
     else if (page) location.assign(page.dataset.proofNext);
   };
+  const failure = (words, requestId) => new Error((words || "That did not work.") + (requestId ? ` (request ${requestId})` : ""));
   /* A post of ours in JSON, as a form would be posted; asks for a proof where one is needed. */
   const post = async (path, body = {}) => {
     const answer = await fetch(path, { method: "POST", headers: { "content-type": "application/json", "hx-request": "true", ...headers() }, body: JSON.stringify(body) });
@@ -35,11 +36,11 @@ const Proof = (() => {
     if ((answer.headers.get("content-type") || "").includes("json")) {
       const said = JSON.parse(text);
       if (answer.ok) return said;
-      throw new Error(said.error || "That did not work.");
+      throw failure(said.error, said.request_id);
     }
     const page = new DOMParser().parseFromString(text, "text/html");
     if (answer.ok) return page;
-    throw new Error(page.querySelector("p")?.textContent || "That did not work.");
+    throw failure(page.querySelector("p")?.textContent, page.querySelector(".reference")?.textContent.replace("Request ", ""));
   };
   const again = ({ elt, config }) => {
     const submitter = config.triggeringEvent?.submitter;
