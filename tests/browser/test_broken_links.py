@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from tests.api.contract.world import World
 from tests.browser.served import Desk, desk
 from tests.waiting import until
@@ -42,6 +44,27 @@ async def all_there(ada: Desk, count: int) -> None:
     """Every message is on the screen, once, in order."""
     await expect(ada.visit.page.get_by_text(f"#{count - 1} ", exact=False).last).to_be_visible(timeout=30_000)
     assert await ada.numbers() == list(range(count))
+
+
+async def test_a_page_connects_first_and_only_then_connects_again(world: World, proxy: FaultProxy, launched: Browser):
+    asked, let_in = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await let_in.wait()
+        await route.continue_()
+
+    async with desk(world, launched, proxy.url) as ada:
+        line = ada.visit.page.locator("#state")
+        await ada.visit.page.route("**/live*", late)
+        await ada.visit.open("/", live=False)
+        await asked.wait()
+        await expect(line).to_have_text(re.compile("^Connecting… · since"))
+        let_in.set()
+        await expect(line).to_have_text("Live")
+        proxy.plan = lambda _number: Fault("refuse")
+        proxy.cut_all()
+        await expect(line).to_have_text(re.compile("^Reconnecting… · since"))
 
 
 async def test_after_cuts_everything_is_there_once(ada: Desk, proxy: FaultProxy):

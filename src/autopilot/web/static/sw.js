@@ -139,7 +139,7 @@ const notify = (said) => self.registration.showNotification(said.title, {
   renotify: !said.silent,
   timestamp: Date.parse(said.occurred_at) || undefined,
   icon: ASSETS.find((path) => path.includes("/icon-") && path.endsWith(".svg")),
-  data: { path: said.path, options: said.options ?? [], until: said.options_until ?? null },
+  data: { path: said.path, options: said.options ?? [] },
   actions: (said.options ?? []).slice(0, 2).map((option) => ({ action: option.option_id, title: option.label })),
 });
 

@@ -2,7 +2,7 @@
 /* The one stream of this tab, and the line that says how things stand. A beat comes every 4 s: silence is told in 9. */
 const Live = (() => {
   const SILENCE = 9000;
-  let source = null, worker = null, seq = 0, heard = 0, opened = 0, link = { kind: "live" }, since = Date.now(), kind = "", again = null, refused = "", renewed = 0, turn = 0, syncing = false;
+  let source = null, worker = null, seq = 0, heard = 0, opened = 0, link = { kind: "live" }, since = Date.now(), kind = "", again = null, refused = "", renewed = 0, turn = 0, syncing = false, wasThere = false;
   const box = () => document.getElementById("timeline");
   const line = () => document.getElementById("state");
   const say = (name, words) => {
@@ -25,7 +25,7 @@ const Live = (() => {
     if (syncing) return say("connecting", "Loading it anew…");
     const unreached = source?.readyState !== EventSource.OPEN && quiet > SILENCE;
     if (!source || source.readyState === EventSource.CLOSED || unreached || quiet > SILENCE * 2) return say("offline", `No connection to the server: showing ${shown}`);
-    if (source.readyState === EventSource.CONNECTING) return say("connecting", heard ? "Reconnecting…" : "Connecting…");
+    if (source.readyState === EventSource.CONNECTING) return say("connecting", wasThere ? "Reconnecting…" : "Connecting…");
     if (quiet > SILENCE) return say("stalled", "Connection stalled");
     if (link.kind === "waiting") return say("degraded", link.error || "The ledger can't be reached.");
     if (link.kind === "connecting" || link.kind === "catching_up") return say("connecting", "Catching up…");
@@ -35,6 +35,7 @@ const Live = (() => {
   const on = (name, handle) => source.addEventListener(name, (event) => {
     if (event.target !== source) return;
     heard = Date.now();
+    wasThere = true;
     handle(JSON.parse(event.data));
     tell();
   });
