@@ -23,7 +23,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -97,7 +97,7 @@ class Issuer:
         self.asked.append(name)
         if self.held is not None:
             await self.held.wait()
-        return self.answer or JSONResponse(usual)
+        return self.answer or Response(json.dumps(usual), media_type="application/json")
 
     async def _metadata(self, _request: Request) -> Response:
         usual = {
@@ -159,7 +159,8 @@ class Issuer:
     def signed(self, claims: dict[str, Any], **header: Any) -> str:
         algorithm = "ES256" if isinstance(self.key, ECKey) else "RS256"
         header = {"alg": algorithm, "kid": self.key.kid, **header}
-        return jwt.encode(header, claims, self.key, algorithms=[header["alg"]])
+        payload = json.dumps(claims).encode()  # whatever JSON can say, half a surrogate pair too
+        return jws.serialize_compact(header, payload, self.key, algorithms=[header["alg"]])
 
 
 async def _form(request: Request) -> dict[str, str]:
