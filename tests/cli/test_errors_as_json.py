@@ -192,3 +192,12 @@ def test_the_documentation_says_of_every_code_what_the_source_says() -> None:
     assert {code: word for code, (word, _) in documented.items() if word} == {
         code: code.word for code in Exit if code not in (Exit.OK, Exit.INTERRUPTED)
     }
+
+
+LISTS = re.compile(r"for \w+ in [\w.]+:\n +terminal\.result\(")
+
+
+def test_a_list_is_one_document_and_no_line_for_each_entry() -> None:
+    printing = {path.name for path in Path(exits.__file__).parent.rglob("*.py") if LISTS.search(path.read_text())}
+
+    assert printing <= {"audit.py"}, "only `audit export` prints JSON Lines, and says so"

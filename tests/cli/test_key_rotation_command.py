@@ -219,7 +219,7 @@ def test_the_list_says_everything_but_the_keys(home, monkeypatch, capsys):
     assert run(["keys", "list"]) == 0
     table = capsys.readouterr().out
     assert run(["keys", "list", "--json"]) == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = json.loads(capsys.readouterr().out)
 
     assert [line["name"] for line in lines] == list(PURPOSES)
     assert [line["source"] for line in lines] == ["file", "file", "file", "AUTOPILOT_CODE_KEY", "file", "file"]

@@ -105,6 +105,6 @@ async def test_a_script_steps_its_session_up_by_two_commands(desk: Desk, monkeyp
     await policy.put(str(file), options=desk.json)
     await devices.devices(options=desk.json)
 
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert [one["stepped_up"] for one in printed if "stepped_up" in one] == [False, True]
-    assert printed[-1]["signs"] is True
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith(("{", "[{"))]
+    assert [one["stepped_up"] for one in printed if isinstance(one, dict) and "stepped_up" in one] == [False, True]
+    assert printed[-1][0]["signs"] is True

@@ -44,8 +44,7 @@ async def admins(*, options: Options = DEFAULT) -> None:
     async with _accounts() as (_, pool):
         found = await store.everybody(pool)
     if options.json:
-        for one in found:
-            terminal.result({"user_id": one.user_id, "email": one.email, "is_owner": one.is_owner})
+        terminal.result([{"user_id": one.user_id, "email": one.email, "is_owner": one.is_owner} for one in found])
         return
     rows: list[tuple[str, ...]] = [
         (one.email or "(not named yet)", str(one.user_id), "owner" if one.is_owner else "admin") for one in found

@@ -51,8 +51,7 @@ async def audited(
             limit=limit,
         )
     if options.json:
-        for line in page.lines:
-            terminal.result(line)
+        terminal.result(page.lines)
         return
     if not page.lines:
         terminal.say("Nothing was done." if page.next is None else "Nothing among the latest; --days narrows it.")

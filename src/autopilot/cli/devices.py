@@ -22,8 +22,7 @@ async def devices(*, options: Options = DEFAULT) -> None:
     async with connected(options) as client:
         found = await client.devices()
     if options.json:
-        for device in found:
-            terminal.result(device)
+        terminal.result(found)
         return
     heading = ("DEVICE", "NAME", "SURFACE", "PLATFORM", "LAST SEEN", "ADDRESS", "MAY")
     print_table(terminal.out, heading, [_row(device) for device in found])

@@ -27,8 +27,7 @@ async def guests(*, options: Options = DEFAULT) -> None:
     async with connected(options) as client:
         found = await client.guests()
     if options.json:
-        for one in found:
-            terminal.result(one)
+        terminal.result(found)
         return
     rows: list[tuple[str, ...]] = [
         (

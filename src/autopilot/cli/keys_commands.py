@@ -33,8 +33,7 @@ async def keys(*, options: Options = DEFAULT) -> None:
     terminal = Terminal(as_json=options.json)
     found = [_files(purpose).facts() for purpose in PURPOSES]
     if options.json:
-        for fact in found:
-            terminal.result(asdict(fact))
+        terminal.result([asdict(fact) for fact in found])
         return
     rows: list[tuple[str, ...]] = [
         (

@@ -25,8 +25,7 @@ async def passkeys(*, options: Options = DEFAULT) -> None:
     async with connected(options) as client:
         found = await client.passkeys()
     if options.json:
-        for passkey in found:
-            terminal.result(passkey)
+        terminal.result(found)
         return
     print_table(terminal.out, ("PASSKEY", "NAME", "FOR", "SINCE", "LAST USED", ""), [_row(one) for one in found])
 

@@ -27,8 +27,7 @@ async def listed(*, options: Options = DEFAULT) -> None:
     async with connected(options) as client:
         state = await client.push()
     if options.json:
-        for one in state.subscriptions:
-            terminal.result(one)
+        terminal.result(state.subscriptions)
         return
     rows = [_row(one) for one in state.subscriptions]
     print_table(terminal.out, ("SUBSCRIPTION", "DEVICE", "SERVICE", "SINCE", "LAST SENT", ""), rows)

@@ -26,8 +26,7 @@ async def teams(*, options: Options = DEFAULT) -> None:
     async with connected(options) as client:
         found = await client.teams()
     if options.json:
-        for team in found:
-            terminal.result(team)
+        terminal.result(found)
         return
     print_table(terminal.out, ("TEAM", "NAME", "YOUR ROLE"), [(one.team_id, one.name, one.role) for one in found])
 
