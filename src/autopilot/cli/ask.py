@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, is_time
 from autopilot.cli.pick import pick_machine, pick_worker
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_ended
@@ -26,7 +26,7 @@ from autopilot.ops.program import autopilot
 
 Worker = Annotated[str | None, Parameter(name=("--worker", "-w"), help="Its id or a part of it; else the most recent.")]
 RequestId = Annotated[str | None, Parameter(help="Give the same id again to repeat without doing it twice.")]
-Wait = Annotated[float, Parameter(help="Seconds to wait for the end (at most 60).")]
+Wait = Annotated[float, Parameter(help="Seconds to wait for the end (at most 60).", validator=is_time)]
 
 HISTORY_PAGE = 200
 

@@ -80,7 +80,9 @@ async def client_of(target: Target, environ: Mapping[str, str]) -> AsyncIterator
 @asynccontextmanager
 async def token_source(target: Target, environ: Mapping[str, str]) -> AsyncIterator[TokenSource]:
     """What says who is asking."""
-    if token := environ.get("AUTOPILOT_TOKEN"):
+    if token := environ.get("AUTOPILOT_TOKEN", "").strip():
+        if not (token.isascii() and token.isprintable()):
+            raise CommandFailed("What AUTOPILOT_TOKEN holds is no token.", Exit.SIGN_IN, reason_code="no_token")
         yield FixedToken(token)
     elif target.home and target.running:
         from autopilot.cli.credentials import local_tokens  # noqa: PLC0415  the database's imports, only here needed

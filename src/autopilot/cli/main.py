@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import io
 import itertools
 import logging
 import os
@@ -19,7 +20,7 @@ from cyclopts import App, CycloptsError, Group
 
 from autopilot import __version__
 from autopilot.cli.exits import CommandFailed, Exit, exit_code_of
-from autopilot.cli.terminal import Terminal
+from autopilot.cli.terminal import Terminal, UnbrokenConsole
 from autopilot.contract.errors import AutopilotError
 from autopilot.ops import core_dumps
 
@@ -145,6 +146,8 @@ def make_app() -> App:
         help="See and steer Codex sessions through a ledger of your own.",
         version=__version__,
         result_action="return_value",
+        console=UnbrokenConsole(),
+        error_console=UnbrokenConsole(stderr=True),
         suppress_keyboard_interrupt=False,
     )
     for group, commands in COMMANDS.items():
@@ -166,7 +169,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     as_json = "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)
     try:
-        code = make_app()(arguments, exit_on_error=False, print_error=not as_json)
+        code = make_app()([_text(one) for one in arguments], exit_on_error=False, print_error=not as_json)
     except CycloptsError as error:  # for a person it printed what is wrong
         return _refused(CommandFailed(str(error), Exit.USAGE), as_json=True) if as_json else Exit.USAGE
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -180,6 +183,20 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _refused(ours, as_json=as_json)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _text(argument: str) -> str:
+    """An argument as the text that it is, whatever the locale took its bytes for.
+
+    Raises:
+        CommandFailed: it is none.
+    """
+    if argument.isascii() or not any("\udc80" <= character <= "\udcff" for character in argument):
+        return argument
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{argument!r} is no text in UTF-8.", Exit.USAGE) from None
 
 
 def _refused(error: AutopilotError, *, as_json: bool) -> int:
@@ -214,6 +231,10 @@ def first_of_ours(group: BaseExceptionGroup) -> AutopilotError | None:
 def main() -> None:
     """The entry point. Ends without the interpreter's own clearing up: it takes longer than all of a clean stop."""
     core_dumps.leave_none()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no such letters shows others
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+    logging.getLogger("autopilot.client").addHandler(logging.NullHandler())  # what failed is told in a sentence
     code = run(sys.argv[1:])
     logging.shutdown()
     with contextlib.suppress(BrokenPipeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -29,12 +30,22 @@ def is_server(_kind: Any, url: str | None) -> None:
         raise ValueError("A server's URL looks like http://127.0.0.1:8787 or https://autopilot.example.com.")
 
 
+def is_time(_kind: Any, seconds: float | None) -> None:
+    """Refuse what nobody can wait for.
+
+    Raises:
+        ValueError: with what is meant.
+    """
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError("A number of seconds is meant, 0 or more.")
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Where to ask, and how to answer."""
 
-    json: Annotated[bool, Parameter(negative=(), help="Print results as JSON, one document a line.")] = False
+    json: Annotated[bool, Parameter(negative=(), help="Print the result as one JSON document on one line.")] = False
     url: Annotated[
         str | None,
         Parameter(

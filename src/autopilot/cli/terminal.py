@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
+from typing_extensions import override
 
 from autopilot.contract.errors import AutopilotError, Problem
 
@@ -23,13 +24,21 @@ NARROW_INDENT = 4
 """Where a lead would take more than half of a narrow terminal, what it leads stands below it, so far in."""
 
 
+class UnbrokenConsole(Console):
+    """Rich's own ends the program with code 1 where the reader left, which is no failure of ours."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Terminal:
     """Where a command's words go."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(highlight=False, soft_wrap=True, stderr=True)
+        self.out = UnbrokenConsole(highlight=False, soft_wrap=True)
+        self.err = UnbrokenConsole(highlight=False, soft_wrap=True, stderr=True)
 
     def result(self, value: Any) -> None:
         """Print a result as JSON: one line."""
