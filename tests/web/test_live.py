@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from tests.api.contract.world import Person
@@ -96,3 +97,30 @@ async def test_a_stream_that_is_refused_says_why_and_under_which_name_the_logs_h
         told = await anext(data async for event, data in frames if event == "over")
     assert (told["why"], told["message"]) == ("forbidden", "This is not shared with you.")
     assert told["request_id"]
+
+
+async def another_device(person: Person, name: str) -> Person:
+    """The same user, just signed in with another one."""
+    api = person.world.api
+    code = await api.code_for(person.email)
+    said = {"email": person.email, "code": code, "device_name": name}
+    signed = (await api.client.post("/api/auth/verify", json=said)).json()
+    return replace(person, token=signed["token"])
+
+
+async def greet(person: Person, number: int) -> int:
+    """A handshake of the person's device."""
+    said = {"handshake_id": f"h{number}", "device_id": "d", "occurred_at": "2026-11-22T07:16:00Z"}
+    return await person.append(person.worker_id, source="autopilot-ios", method="ios/handshake", **said)
+
+
+async def test_what_a_new_device_does_bears_its_name_at_once_in_a_stream_and_on_a_screen(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    start = await say(person, "begin", 0)
+    await ada.get(f"/w/{person.worker_id}")  # the names are known from now on, for a while
+    async with ada.live(person.worker_id, start) as frames:
+        last = await greet(await another_device(person, "A new tablet"), 1)
+        assert "A new tablet" in " ".join(texts(await until_seq(frames, last)))
+    await greet(await another_device(person, "A new watch"), 2)
+    assert "A new watch" in (await ada.get(f"/w/{person.worker_id}")).one("div", id="timeline").text

@@ -8,7 +8,6 @@ on the API's edge around it (host, origin, limits on the head, ids, log). Never 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,6 +27,7 @@ from autopilot.contract.errors import AutopilotError, NotFound
 from autopilot.web import problems, pwa
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put, Tab, over
+from autopilot.web.names import Acquaintance
 from autopilot.web.pages import (
     audit,
     devices,
@@ -132,14 +132,15 @@ class Web:
             visitor = self.doors.visitors.visitor(request)
         except SignInAgain as error:  # no script sees where an EventSource was led to
             return Response(over(error), media_type="text/event-stream", headers={"cache-control": "no-store"})
-        names = await self.doors.names.of(visitor)
+        known = Acquaintance(self.doors.names, visitor, await self.doors.names.of(visitor))
         return _Streamed(
             Tab(
                 visitor=visitor,
                 boards=self.doors.boards,
-                render=lambda entry: _puts(entry, names, worker_id),
-                render_item=partial(worker.put_item, self.doors, Look(worker_id or "", names)),
-                render_held=lambda told: put_banner(recoveries.of_frames(told, names.device), visitor.csrf),
+                render=lambda entry: _puts(entry, known.names, worker_id),
+                render_item=lambda item: worker.put_item(self.doors, Look(worker_id or "", known.names), item),
+                render_held=lambda told: put_banner(recoveries.of_frames(told, known.names.device), visitor.csrf),
+                meet=known.meet,
                 stopping=self._stopping,
                 worker_id=worker_id,
                 after=_place(request),

@@ -26,9 +26,19 @@ from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.presenters import errors
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
-from autopilot.contract import Envelope, StateRecovery, StreamCaughtUp, WorkerSummary
+from autopilot.contract import (
+    Actor,
+    Approval,
+    Decision,
+    Envelope,
+    Receipt,
+    StateRecovery,
+    StreamCaughtUp,
+    WorkerSummary,
+)
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
+from autopilot.web.names import actors_of
 from autopilot.web.parts.notices import notice_of
 from autopilot.web.visitors import Visitor
 from autopilot.web.windows import Window
@@ -84,6 +94,8 @@ class Tab:
     """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
     window: Window
+    meet: Callable[..., Awaitable[None]]
+    """Learns the names of actors, before what they did is rendered."""
     _link: ConnectionState = field(default_factory=ConnectionState, init=False)
     _link_changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -155,6 +167,7 @@ class Tab:
             try:
                 async for entry in follower:
                     known.take(entry)
+                    await self.meet(actor_of(entry))
                     if isinstance(entry, WorkerSummary) and known.is_catching_up:
                         continue
                     if isinstance(entry, StreamCaughtUp):
@@ -197,8 +210,20 @@ class Tab:
 
     async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
         items = await board.changed_by(self.visitor.client, event)
+        await self.meet(event.actor, *actors_of(items))
         puts = [put.frame() for item in items for put in self.render_item(item)]
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
+
+
+def actor_of(entry: Entry) -> Actor | None:
+    """Who did what a change of state is about, where it says so."""
+    match entry:
+        case Receipt():
+            return entry.actor
+        case Approval(decision=Decision(actor=actor)):
+            return actor
+        case _:
+            return None
 
 
 def over(error: AutopilotError) -> bytes:

@@ -67,6 +67,19 @@ def who(actor: Actor | None, names: Names) -> Who | None:
     return Who(name, _through(actor, names, surface))
 
 
+def is_known(actor: Actor | None, names: Names) -> bool:
+    """Whether nothing of an actor that can have a name is still without one; of others' devices nobody hears names."""
+    if actor is None or actor.guest_scope is not None:
+        return True
+    if actor.machine_id is not None:
+        return actor.machine_id in names.machines
+    if actor.user_id is None:
+        return True
+    if actor.user_id == names.me:
+        return actor.device_id is None or actor.device_id in names.devices
+    return actor.user_id in names.users
+
+
 def surface_words(surface: str) -> str:
     """What a surface is called; an unknown one as it is."""
     return SURFACES.get(surface, surface)

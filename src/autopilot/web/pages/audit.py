@@ -76,7 +76,7 @@ def routes(doors: Doors) -> list[Route]:
     async def show(request: Request, visitor: Visitor) -> Screen:
         search = Search.of(request.query_params)
         page = await visitor.client.audit(**search.arguments(), limit=PAGE, before=search.before)
-        return screen(search, page, await doors.names.of(visitor))
+        return screen(search, page, await doors.names.of(visitor, [line.actor for line in page.lines]))
 
     return [doors.page(PATH, show), doors.page(f"{PATH}/export", export)]
 

@@ -45,7 +45,8 @@ def routes(doors: Doors) -> list[Route]:
 
     async def show_one(request: Request, visitor: Visitor) -> Screen:
         approval = await visitor.client.approval(request.path_params["approval_id"])
-        return one_screen(approval, await doors.names.of(visitor))
+        actor = approval.decision.actor if approval.decision else None
+        return one_screen(approval, await doors.names.of(visitor, [actor]))
 
     async def decide(request: Request, visitor: Visitor) -> Response:
         return await _decide(request, visitor, await doors.names.of(visitor))

@@ -38,12 +38,13 @@ def routes(doors: Doors) -> list[Route]:
 
     async def show(request: Request, visitor: Visitor) -> Screen:
         name, worker_id = request.path_params["name"], request.query_params.get("worker", "").strip()
-        names = await doors.names.of(visitor)
         try:
             trace = await visitor.client.trace(name, worker_id=worker_id or None)
         except NotFound:
             return _screen(_form(name, worker_id), _missing(name, worker_id), status=NOT_FOUND)
-        return _screen(_form(name, worker_id), _found(trace, names))
+        return _screen(
+            _form(name, worker_id), _found(trace, await doors.names.of(visitor, [hop.actor for hop in trace.hops]))
+        )
 
     return [doors.page(PATH, ask), doors.page(f"{PATH}/{{name:path}}", show)]
 

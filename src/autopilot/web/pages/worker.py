@@ -26,6 +26,7 @@ from autopilot.contract.errors import InvalidRequest, NotFound, Unprocessable
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
+from autopilot.web.names import actors_of
 from autopilot.web.pages import (
     worker_acts,
     worker_connect,
@@ -103,9 +104,9 @@ async def screen(doors: Doors, visitor: Visitor, worker_id: str, said: Receipt |
     """
     worker = await visitor.client.worker(worker_id)
     timeline = await doors.boards.of(worker_id).timeline(visitor.client, worker.latest_seq)
-    names = await doors.names.of(visitor)
-    asked = await _asked(visitor, worker_id) if worker.pending_approvals else ()
     items = timeline.items[-WINDOW:]
+    names = await doors.names.of(visitor, actors_of(items))
+    asked = await _asked(visitor, worker_id) if worker.pending_approvals else ()
     oldest = items[0].seq if items and (len(timeline.items) > WINDOW or not timeline.is_whole) else None
     return Screen(
         "worker",

@@ -27,7 +27,7 @@ def routes(doors: Doors) -> list[Route]:
 
     async def show(request: Request, visitor: Visitor) -> Screen:
         found = await visitor.client.receipt(request.path_params["worker_id"], request.path_params["request_id"])
-        return _screen(found, await doors.names.of(visitor))
+        return _screen(found, await doors.names.of(visitor, [found.actor]))
 
     async def answer(request: Request, visitor: Visitor) -> Response:
         found = await visitor.client.receipt(request.path_params["worker_id"], request.path_params["request_id"])
