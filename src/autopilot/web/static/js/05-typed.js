@@ -38,14 +38,28 @@ const Typed = (() => {
     move(before, after);
     return true;
   };
-  /* The new one in any case; who is typing goes on in it. */
+  /* What stands in the new one for what had the focus: a field, what has its id, or is of its kind and leads to or says the
+     same; else the whole of it. */
+  const twin = (one, root) => {
+    if (one.matches(FIELDS)) return same(one, root);
+    const said = (each) => each.getAttribute("href") ?? each.getAttribute("aria-label") ?? each.textContent;
+    const alike = [...root.querySelectorAll(one.tagName)];
+    return alike.find((each) => one.id && each.id === one.id) ?? alike.find((each) => said(each) === said(one)) ?? root;
+  };
+  const goOn = (next, root) => {
+    next?.focus({ preventScroll: true });
+    if (root.contains(document.activeElement)) return;
+    if (!root.hasAttribute("tabindex")) root.tabIndex = -1;
+    root.focus({ preventScroll: true });
+  };
+  /* The new one in any case; who is somewhere in it goes on there. */
   const replace = (before, after) => {
     const active = document.activeElement;
-    const next = before.contains(active) && active.matches(FIELDS) ? same(active, after) : null;
-    const at = next && typeof active.selectionStart === "number" ? [active.selectionStart, active.selectionEnd] : null;
+    const isIn = before.contains(active), next = isIn ? twin(active, after) : null;
+    const at = next?.matches(FIELDS) && typeof active.selectionStart === "number" ? [active.selectionStart, active.selectionEnd] : null;
     move(before, after);
     before.replaceWith(after);
-    next?.focus({ preventScroll: true });
+    if (isIn) goOn(next, after);
     if (at) next.setSelectionRange(...at);
   };
   /* Whether this page holds words that are nowhere else: drafts are kept, what is searched for is nothing. */
@@ -60,5 +74,5 @@ const Typed = (() => {
     if (after && !after.querySelector(FIELDS)) keep(before.said, after);
     before = null;
   });
-  return { carry, replace, isAny };
+  return { carry, replace, isAny, twin, goOn };
 })();

@@ -43,10 +43,10 @@ const Put = (() => {
       if (before.querySelector("[aria-current]")) element.querySelector("a")?.setAttribute("aria-current", "true");
       carryOver(before, element);
       if (!Typed.carry(before, element)) return before;
-      const focused = before.contains(document.activeElement);
+      const at = document.activeElement, isIn = before.contains(at);
       before.replaceWith(element);
       if (moved && box) { element.remove(); place(element, box, true); }
-      if (focused) (element.querySelector("a, button, summary") ?? element).focus({ preventScroll: true });
+      if (isIn) Typed.goOn(at === before ? element : Typed.twin(at, element), element);
     } else {
       place(element, box, desc);
     }

@@ -54,6 +54,19 @@ const App = (() => {
       detail.target = (detail.target.id && document.getElementById(detail.target.id)) || detail.target;
     });
   });
+  /* A button that is off while its request is on its way loses the focus, as does what the answer takes the place of: who
+     was there goes on from it, or from what came instead. */
+  let used = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, target } = event.detail, at = document.activeElement;
+    used = elt.contains(at) ? { at, id: target.id } : null;
+  });
+  const goOn = () => {
+    if (!used || document.activeElement !== document.body) return;
+    const { at, id } = used, next = at.isConnected ? at : id && document.getElementById(id);
+    if (next) next.focus({ preventScroll: true });
+  };
+  for (const moment of ["htmx:afterSettle", "htmx:afterRequest"]) document.addEventListener(moment, goOn);
   /* No server was reached: said once beside the screen and what else stands there, but of a message, which says so itself. */
   document.addEventListener("htmx:sendError", (event) => {
     const said = document.getElementById("unreached");

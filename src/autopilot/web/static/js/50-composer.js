@@ -58,7 +58,9 @@ const Composer = (() => {
     item.dataset.leaves = "yes";
     setTimeout(() => { if (!item.matches(":hover, :focus-within")) item.remove(); else delete item.dataset.leaves; }, STAYS);
   };
-  document.addEventListener("placed", (event) => look(event.detail));
+  /* What one was at may go with the turn: the button that sent it. Where one writes is the next to it. */
+  const stay = () => { const at = document.activeElement; if (at?.matches(".acts .act") && !at.offsetParent) one("say").focus({ preventScroll: true }); };
+  document.addEventListener("placed", (event) => { look(event.detail); if (event.detail.id === "turn") stay(); });
   document.addEventListener("htmx:afterSettle", () => document.querySelectorAll("#receipts .receipt").forEach(look));
   document.addEventListener("click", (event) => {
     event.target.closest?.("[data-dismiss]")?.closest(".receipt, .notice")?.remove();
