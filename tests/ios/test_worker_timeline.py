@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -187,6 +189,18 @@ async def test_no_more_than_a_window_is_ever_drawn():
         on.scroll.take(said(max(1, last - 600), last), is_whole=False)
         assert len(on.shown()) <= MOST
     assert on.shown()[-1] == 899
+
+
+def test_what_is_drawn_no_more_is_gone_without_a_look_for_garbage():
+    gc.disable()
+    try:
+        drawn = [draw(item, Look(Led(), NAMES), NOW) for item in story()]
+        controls = [weakref.ref(one) for item in drawn for one in walk(item)]
+        drawn.clear()
+        assert len(controls) > 500
+        assert [type(one).__name__ for ref in controls if (one := ref()) is not None] == []
+    finally:
+        gc.enable()
 
 
 async def test_whoever_reads_further_up_is_told_of_news_and_led_to_them():

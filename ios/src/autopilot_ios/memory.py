@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 
-COLLECT = (3_000, 6, 400)
-"""So that one look takes half a millisecond, and now and then three (bench/ios.py). A full timeline has some ten
-thousand controls: looking through all of them for every few hundred new objects, as Python does unasked, costs more
-than drawing an event, and a look at many new ones at once is a pause."""
+COLLECT = (2_000, 4, 125)
+"""So that one look takes a third of a millisecond, now and then two (bench/ios.py), and a million objects at most wait
+to be found. A full timeline has some ten thousand controls: looking through all of them for every few hundred new
+objects, as Python does unasked, costs more than drawing an event, and a look at many new ones at once is a pause."""
 
 
 def begin() -> None:

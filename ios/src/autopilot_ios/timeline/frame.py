@@ -217,11 +217,17 @@ def fold(
         horizontal_alignment=ft.CrossAxisAlignment.STRETCH,
     )
     row = ft.Row([arrow, *title], spacing=8, vertical_alignment=ft.CrossAxisAlignment.CENTER)
-    touched = ft.Container(row, key=key, padding=ft.Padding(0, 10, 0, 10))
-    button = ft.Semantics(content=touched, button=True, expanded=shown, label=spoken)
-    whole = ft.Column([button, body], spacing=0, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
 
-    def turn() -> None:
+    def turn(event: ft.Event[ft.Container]) -> None:
+        """Finds what it turns: were it to hold that, none of it would go without a look for garbage."""
+        row, button = event.control.content, event.control.parent
+        assert isinstance(row, ft.Row)
+        assert isinstance(button, ft.Semantics)
+        whole, arrow = button.parent, row.controls[0]
+        assert isinstance(whole, ft.Column)
+        assert isinstance(arrow, ft.Icon)
+        body = whole.controls[1]
+        assert isinstance(body, ft.Column)
         folds[key] = body.visible = button.expanded = not body.visible
         arrow.icon = _arrow(is_open=body.visible)
         if body.visible and not body.controls:
@@ -229,7 +235,9 @@ def fold(
         if is_mounted(whole):
             whole.update()
 
-    touched.on_click = turn
+    touched = ft.Container(row, key=key, padding=ft.Padding(0, 10, 0, 10), on_click=turn)
+    button = ft.Semantics(content=touched, button=True, expanded=shown, label=spoken)
+    whole = ft.Column([button, body], spacing=0, tight=True, horizontal_alignment=ft.CrossAxisAlignment.STRETCH)
     return ft.Container(whole, padding=padding) if padding else whole
 
 
