@@ -20,6 +20,7 @@ REVIEWED = {
     "api/pairing.py: kept != nonce": "the holder's own, sent again; the ticket decided who it is",
     "cli/credentials.py: kept.access_token != rejected": "on the client, of its own",
     "client/session.py: held.access_token != rejected": "on the client, of its own",
+    "api/strangers.py: digest in self._met": "a key of a table, looked up by its hash; of a SHA-256, not of the secret",
     "db/backup.py: ours[migration.number - 1].digest != migration.digest": "a checksum of a file of ours",
     "db/migrate.py: row['digest'] != migration.digest": "a checksum of a file of ours",
     "runtime/seal.py: await conn.fetchval(SQL.digest_at, self._seen.seal_no) != self._seen.digest": "public",
