@@ -272,6 +272,25 @@ async def test_a_guest_comes_in_by_the_secret_of_a_link_once(ada: Browser, stran
     assert parsed(again.text).one("p", class_="problem")
 
 
+async def test_a_guests_form_that_is_sent_again_lets_in_again_and_the_link_in_another_browser_does_not(
+    ada: Browser, stranger: Browser
+):
+    person = person_of(ada)
+    invited = await person.post("/api/guests", {"name": "Bob", "worker_ids": [person.worker_id]})
+    page, another = await stranger.get("/guest"), await stranger.get("/guest")
+    secret = invited.json()["data"]["secret"]
+    form, others = (
+        {"credential": secret, "verifier": each.one("input", name="verifier").attributes["value"]}
+        for each in (page, another)
+    )
+    assert (await stranger.http.post("/guest/enter", data=form)).status_code == 303
+    stranger.http.cookies.clear()  # the answer was lost
+    assert (await stranger.http.post("/guest/enter", data=others)).status_code == 401
+    assert (await stranger.http.post("/guest/enter", data=form)).status_code == 303
+    page = await stranger.get("/")
+    assert [one.attributes["id"] for one in page.one(id="rows").all("li")] == [f"row-{person.worker_id}"]
+
+
 async def test_the_pages_of_links_say_how_to_go_on_without_one(stranger: Browser):
     for path in ("/pair", "/guest"):
         page = await stranger.get(path)

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from autopilot.api import audit, guest_ends, opaque
+from autopilot.api import audit, guest_ends, opaque, pairing_secrets
 from autopilot.api.audit import Actor, Caller
 from autopilot.api.sessions import Sessions, refresh_refused
 from autopilot.api.teams import user_id
@@ -31,6 +31,8 @@ SECRET_PREFIX = "apgu_"  # noqa: S105 - what every secret begins with, so that s
 DAY_SECONDS = 86_400
 LEAST_SECONDS = 60
 MOST_SECONDS = 7 * DAY_SECONDS
+AGAIN_SECONDS = 120.0
+"""Whose answer was lost may come in again within this time, with what only they know."""
 MOST_WORKERS = 20
 """They travel with every call to the runtime: they must fit into a header."""
 
@@ -95,10 +97,22 @@ class Guests:
             )
         return ended
 
-    async def enter(self, secret: str, caller: Caller) -> GuestSession | None:
-        """The session that a secret opens, once; None where it opens none."""
+    async def enter(self, secret: str, verifier: str | None, caller: Caller) -> GuestSession | None:
+        """The session that a secret opens, once; None where it opens none.
+
+        `verifier`: who brings the same again within two minutes gets the very same session, while its tokens are those.
+        """
+        made = (
+            None
+            if verifier is None
+            else pairing_secrets.tokens_of(verifier, b"guest\0" + secret.encode("utf-8", "surrogatepass"))
+        )
         async with self.pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(SQL.enter, opaque.token_digest(secret))
+            if row is None and made is not None:
+                again = await self._again(connection, secret, made)
+                if again is not None:
+                    return again
             if row is None:
                 await audit.record(connection, "guest_refused", caller, outcome="refused")
                 return None
@@ -106,11 +120,17 @@ class Guests:
             said = (row["name"], caller.surface, caller.address)
             await connection.execute(SQL.create_device, device_id, row["guest_id"], *said)
             await connection.execute(SQL.create_session, session_id, row["guest_id"], device_id)
-            access, refresh = await self.sessions.first_tokens(connection, session_id)
+            access, refresh = await self.sessions.first_tokens(connection, session_id, made)
             actor = Actor(guest_scope=row["guest_id"], device_id=device_id, session_id=session_id)
             subject, detail = f"guest:{row['guest_id']}", {"invited_by": row["invited_by"]}
             await audit.record(connection, "guest_entered", caller, actor=actor, subject=subject, detail=detail)
         return self._session(row, access, refresh)
+
+    async def _again(self, connection: Any, secret: str, made: tuple[str, str]) -> GuestSession | None:
+        access, refresh = made
+        digests = [opaque.token_digest(one) for one in (secret, refresh, access)]
+        row = await connection.fetchrow(SQL.enter_again, *digests, AGAIN_SECONDS)
+        return None if row is None else self._session(row, access, refresh, seconds=row["seconds_left"])
 
     async def refresh(self, token: str, caller: Caller) -> GuestSession:
         """The next tokens of a guest's session.
@@ -128,7 +148,7 @@ class Guests:
         """Forget those who ended long ago."""
         await self.pool.execute(SQL.sweep)
 
-    def _session(self, row: Any, access: str, refresh: str) -> GuestSession:
+    def _session(self, row: Any, access: str, refresh: str, *, seconds: float | None = None) -> GuestSession:
         return GuestSession(
             ok=True,
             guest_scope=row["guest_id"],
@@ -137,7 +157,7 @@ class Guests:
             expires_at=_instant(row["expires_at"]),
             token=access,
             refresh_token=refresh,
-            expires_in=int(self.sessions.lifetimes.access),
+            expires_in=int(self.sessions.lifetimes.access if seconds is None else seconds),
         )
 
 

@@ -141,11 +141,14 @@ class Sessions:
         family, access, successor = await self._rotate(token, caller, is_guest=True)
         return family["guest_id"], access, successor
 
-    async def first_tokens(self, connection: Any, session_id: str) -> tuple[str, str]:
-        """Access and refresh token of a session that was just made, within the caller's transaction."""
-        refresh = opaque.refresh_token()
+    async def first_tokens(
+        self, connection: Any, session_id: str, made: tuple[str, str] | None = None
+    ) -> tuple[str, str]:
+        """Access and refresh token (`made`, or new ones) of a new session, within the caller's transaction."""
+        access, refresh = made or (opaque.access_token(), opaque.refresh_token())
         await self._keep_refresh(connection, session_id, refresh)
-        return await self.new_access(connection, session_id), refresh
+        await self._keep_access(connection, session_id, access)
+        return access, refresh
 
     async def _rotate(self, token: str, caller: Caller, *, is_guest: bool) -> tuple[Any, str, str]:
         """The session of a refresh token, its next access and its next refresh token."""

@@ -424,16 +424,19 @@ class Session:
             self._became(SessionState("signed_in", email=signed_in.user.email, user_id=signed_in.userId))
         return signed_in.user
 
-    async def enter(self, secret: str) -> GuestSession:
+    async def enter(self, secret: str, *, verifier: str | None = None) -> GuestSession:
         """Come in as a guest, by the secret of a link (what follows its `#`): this session reads what was shown.
+
+        `verifier`: 32 bytes in hex, for who would repeat this later; with the same one it lets in for two minutes.
 
         Raises:
             Unauthorized: `link_refused`: it was used, revoked, or is too old.
-            NetworkError: as `renew`; but the link may be used.
+            NetworkError: as `renew`; but the link may be used: it was repeated in vain.
         """
+        body = encode(EnterAsGuest(secret=secret, verifier=verifier or fresh_nonce()))
         async with self._alone():
             entered = session_answers.guest_session(
-                await self._call("guests.enter", "/api/guests/enter", encode(EnterAsGuest(secret=secret)))
+                await self._call("guests.enter", "/api/guests/enter", body, retry=True)
             )
             self._keep(self._guests_credentials(entered))
             self._became(SessionState("signed_in"))

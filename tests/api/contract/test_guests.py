@@ -155,6 +155,38 @@ async def test_a_link_is_good_once_until_it_is_revoked_or_over_and_its_secret_is
     assert guest.token not in str(kept)
 
 
+async def test_a_guest_whose_answer_was_lost_comes_in_again_and_who_has_the_link_alone_does_not(ada: Person):
+    async def entered(secret: str, verifier: str | None = None) -> httpx2.Response:
+        body = {"secret": secret} | ({} if verifier is None else {"verifier": verifier})
+        return await ada.world.api.client.post("/api/guests/enter", json=body)
+
+    secret = (await invite(ada, ada.worker_id)).json()["data"]["secret"]
+    mine, anothers = "ab" * 32, "cd" * 32
+    error(await entered(secret, "AB" * 32), 422, "unprocessable", "invalid_value")
+    both = await asyncio.gather(entered(secret, mine), entered(secret, mine))
+    first, again = (answer.json() for answer in both)
+    assert first["token"] == again["token"]
+    assert first["refresh_token"] == again["refresh_token"]
+    assert (await entered(secret, mine)).json()["guest_scope"] == first["guest_scope"]
+    for verifier in (None, anothers):
+        error(await entered(secret, verifier), 401, "unauthorized", "link_refused")
+
+    body = {"refresh_token": first["refresh_token"]}
+    assert (await ada.world.api.client.post("/api/guests/refresh", json=body)).status_code == 200
+    error(await entered(secret, mine), 401, "unauthorized", "link_refused")
+
+    late = (await invite(ada, ada.worker_id)).json()["data"]
+    assert (await entered(late["secret"], mine)).status_code == 200
+    sql = "update api.guest set entered_at = entered_at - interval '121 s' where guest_id = $1"
+    await ada.world.api.pool.execute(sql, late["guest"]["guest_id"])
+    error(await entered(late["secret"], mine), 401, "unauthorized", "link_refused")
+
+    over = (await invite(ada, ada.worker_id)).json()["data"]
+    assert (await entered(over["secret"], mine)).status_code == 200
+    await ada.post(f"/api/guests/{over['guest']['guest_id']}/revoke", {})
+    error(await entered(over["secret"], mine), 401, "unauthorized", "link_refused")
+
+
 async def test_only_its_owner_shows_a_worker_and_only_stepped_up(ada: Person, eve: Person):
     error(await invite(eve, ada.worker_id), 403, "forbidden", "role")
     error(await invite(eve, eve.worker_id, ada.worker_id), 403, "forbidden", "role")

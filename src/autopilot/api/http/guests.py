@@ -6,6 +6,7 @@ Relies on the runtime, asked in the name of the very user, for whose a worker is
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from autopilot.contract.errors import Forbidden, NotFound, Unauthorized, Unavail
 from autopilot.contract.port import RuntimePort, RuntimeRequest
 
 OK, FORBIDDEN, MISSING = 200, 403, 404
+VERIFIER = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,10 @@ class GuestRoutes:
         caller = self._caller(request)
         self.alarm.admit(self.rate, caller)
         body = await self.reception.open_body(request, EnterAsGuest)
+        if body.verifier is not None and VERIFIER.fullmatch(body.verifier) is None:
+            raise Unprocessable("32 bytes in hex", reason_code="invalid_value", field="verifier")
         with answering():
-            session = await self.guests.enter(body.secret, caller)
+            session = await self.guests.enter(body.secret, body.verifier, caller)
         if session is None:
             raise Unauthorized("this link lets nobody in: ask for a new one", reason_code="link_refused")
         return json_answer(encode(session))

@@ -1,6 +1,8 @@
--- keep: The cookie stands for the session of this access token from now on; $3 is for how many seconds.
+-- keep: The cookie stands for the session of this access token from now on, and one whose answer was lost for none; $3 is
+-- for how many seconds.
 insert into api.browser (cookie_digest, session_id, expires_at)
 select $1, session_id, clock_timestamp() + make_interval(secs => $3) from api.access_token where token_digest = $2
+on conflict (session_id) do update set cookie_digest = excluded.cookie_digest, expires_at = excluded.expires_at
 returning session_id;
 
 -- session: The session of a cookie, while both last.

@@ -27,6 +27,16 @@ update api.guest set entered_at = clock_timestamp()
 where secret_digest = $1 and entered_at is null and revoked_at is null and expires_at > clock_timestamp()
 returning guest_id, invited_by, name, worker_ids, created_at, expires_at, entered_at;
 
+-- enter_again: Who came in by this link less than $4 seconds ago, with these tokens, and has used up neither.
+select g.guest_id, g.invited_by, g.name, g.worker_ids, g.created_at, g.expires_at, g.entered_at,
+    extract(epoch from a.expires_at - clock_timestamp())::float8 as seconds_left
+from api.guest g
+join api.session s on s.guest_id = g.guest_id and s.ended_at is null
+join api.refresh_token r on r.session_id = s.session_id and r.token_digest = $2 and r.replaced_at is null
+join api.access_token a on a.session_id = s.session_id and a.token_digest = $3 and a.expires_at > clock_timestamp()
+where g.secret_digest = $1 and g.entered_at > clock_timestamp() - make_interval(secs => $4)
+    and g.revoked_at is null and g.expires_at > clock_timestamp();
+
 -- guest: One who may read.
 select guest_id, name, worker_ids, created_at, expires_at, entered_at from api.guest where guest_id = $1;
 

@@ -59,6 +59,10 @@ class EnterAsGuest:
 
     secret: str
     """What follows the `#` of the link."""
+    verifier: str | None = None
+    """32 bytes in hex that the client made for this call and keeps: with them it may be repeated for two minutes,
+    should its answer be lost.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

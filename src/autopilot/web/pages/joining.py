@@ -6,6 +6,9 @@ with the page, to and fro: nothing of it is kept here, whichever process answers
 
 from __future__ import annotations
 
+import re
+import secrets
+
 import htpy as h
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -25,6 +28,8 @@ from autopilot.web.parts.layout import bare_page
 from autopilot.web.parts.pairing import code_element, polling, words_element
 from autopilot.web.problems import line_of
 from autopilot.web.visitors import cookie_name, may_sign_in
+
+VERIFIER = re.compile("[0-9a-f]{64}")
 
 ENDS = {
     "declined": "It was declined on the other device.",
@@ -117,11 +122,12 @@ class _Joining:
         """In as a guest, by the secret of a link."""
         if not may_sign_in(request):
             return self._page("Guest", _guest(request, PLAIN_HTTP), request, status=403)
-        secret = (await form_of(request)).get("credential", "").strip()
+        said = await form_of(request)
+        secret, verifier = said.get("credential", "").strip(), said.get("verifier", "")
         response = RedirectResponse("/", status_code=303)
         async with self._doors.visitors.stranger(request) as session:
             try:
-                await session.enter(secret)
+                await session.enter(secret, verifier=verifier if VERIFIER.fullmatch(verifier) else None)
                 await self._doors.visitors.welcome(request, response, session)
             except AutopilotError as error:
                 return self._page("Guest", _guest(request, line_of(error)), request, status=error.status or 503)
@@ -227,6 +233,7 @@ def _guest(request: Request, problem: h.Node = None) -> h.Node:
                     "#credential", type="text", name="credential", autocomplete="off", required=True, maxlength="512"
                 ),
             ],
+            h.input(type="hidden", name="verifier", value=secrets.token_hex(32)),  # a form that is sent again has it
             h.button(".primary", type="submit")["Have a look"],
         ],
     ]
