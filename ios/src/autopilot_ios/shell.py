@@ -75,6 +75,8 @@ class Shell:
     _warned: Warned | None = field(default=None, init=False)
     _over: ft.Container = field(default_factory=lambda: ft.Container(visible=False), init=False)
     """Of a wide window: above both panes."""
+    _wide_made: tuple[Shown, Shown, ft.View] | None = field(default=None, init=False)
+    """What stands beside each other in a wide window, and the view of both."""
     _badge: int = field(default=0, init=False)
     _wide: bool = field(default=False, init=False)
     _asked: list[ft.DialogControl] = field(default_factory=list, init=False)
@@ -416,6 +418,10 @@ class Shell:
 
     def _wide_view(self) -> ft.View:
         root, top = self._stack[0], self._top
+        if self._wide_made is not None and self._wide_made[:2] == (root, top):
+            view = self._wide_made[2]  # the same: a field in another place would forget what is being typed
+            view.navigation_bar = self._bar()
+            return view
         beside = (
             self._pane(top) if top is not root else blocks.empty(self.tabs[self._current].icon, "Nothing chosen", "")
         )
@@ -429,7 +435,7 @@ class Shell:
             expand=True,
             vertical_alignment=ft.CrossAxisAlignment.STRETCH,
         )
-        return ft.View(
+        view = ft.View(
             route=top.screen.route,
             padding=0,
             spacing=0,
@@ -442,6 +448,8 @@ class Shell:
             ],
             navigation_bar=self._bar(),
         )
+        self._wide_made = root, top, view
+        return view
 
     def _pane(self, shown: Shown) -> ft.Control:
         if shown.view is not None and not isinstance(shown.view, ft.View):
@@ -464,6 +472,7 @@ class Shell:
         """The window is another size: where that makes it wide or narrow, everything is laid out anew."""
         wide = (self.page.width or 0) >= WIDE_POINTS
         if wide != self._wide:
+            self._wide_made = None
             for stack in self._stacks:
                 for shown in stack:
                     shown.view = None

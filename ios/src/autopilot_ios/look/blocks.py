@@ -256,6 +256,24 @@ def labelled(control: ft.Control, name: str) -> ft.Control:
     return ft.Semantics(content=control, label=visible.prose(name))
 
 
+class Fields:
+    """Fields, one below another, with what changes around them. To be made once, as each block that it is put into.
+
+    To Flutter a field in another place is another field, without focus and what is being typed: also where
+    only a block around it is made anew. In a column what is the same stays, whatever comes and goes beside it; in a
+    list also its number has to stay.
+    """
+
+    def __init__(self, *fields: tuple[ft.Control, str]) -> None:
+        """Each with its spoken name."""
+        self._fields = [labelled(field, name) for field, name in fields]
+        self.control = column(self._fields, gap=10)
+
+    def draw(self, *below: ft.Control, above: Sequence[ft.Control] = ()) -> None:
+        """Put these around the fields, in place of what was there."""
+        self.control.controls = [*above, *self._fields, *below]
+
+
 def notice(label: Label, *, key: str | None = None, detail: str | None = None) -> ft.Control:
     """A sentence that a person should read, in the colour of what it means."""
     color = palette.TONES[label.tone]

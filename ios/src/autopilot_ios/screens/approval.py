@@ -49,8 +49,10 @@ class ApprovalScreen(Screen):
         self._form: Form | None = None
         self._shown: Approval | None = None
         self._words = blocks.field(approvals.WORDS_LABEL, key="words", lines=2, most_lines=6)
-        self._list = ft.ListView(expand=True, padding=16, spacing=14)
+        self._about = blocks.column([], gap=14)
+        self._list = ft.ListView([self._about], expand=True, padding=16)
         self._body = ft.Container(expand=True)
+        self._answering = blocks.column([], gap=10)
         self._foot = ft.Container()
         self._has_words = False
         self._is_unknown = False
@@ -102,7 +104,7 @@ class ApprovalScreen(Screen):
             self._form = Form(fields_of(approval))
         can_answer = approvals.can_answer(approval, self._core.names)
         about = evidence(approval, SHORT)
-        self._list.controls = [
+        self._about.controls = [
             self._head(approval),
             *drawn(about, self._view(approval), self._place, self._open_page),
             *(self._form.controls if can_answer else []),
@@ -134,7 +136,8 @@ class ApprovalScreen(Screen):
             parts.append(self._outcome(approval))
         else:
             parts += self._answers(approval, view)
-        self._foot.content = blocks.column(parts, gap=10)
+        self._answering.controls = parts
+        self._foot.content = self._answering
         self._foot.padding = ft.Padding(16, 10, 16, 12)
         self._foot.bgcolor = palette.BACKGROUND
 

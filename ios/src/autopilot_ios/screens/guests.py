@@ -117,6 +117,7 @@ class InviteScreen(ActingScreen):
         self._guests = guests
         self._name = blocks.field("Who is it for?", key="guest-name", on_change=self._draw_foot)
         self._name.max_length = said.LONGEST_NAME
+        self._named = blocks.labelled(self._name, "Who is it for?")
         self._seconds = said.FIRST_TIME
         self._chosen: set[str] = set()
         self._is_tried = False
@@ -132,7 +133,7 @@ class InviteScreen(ActingScreen):
         choices = [self._choice(worker) for worker in found.workers[: said.MOST_OFFERED]]
         return [
             *(self.told() if self._is_tried else []),
-            blocks.labelled(self._name, "Who is it for?"),
+            self._named,
             blocks.section("What may they read?", choices, note=said.MEANS),
             blocks.column(
                 [

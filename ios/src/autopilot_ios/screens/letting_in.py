@@ -27,7 +27,10 @@ class LettingInScreen(Screen):
         self._hands = hands
         self._store = LettingIn(core.client)
         self._code = blocks.field("Code", key="pair-code", code=True)
-        self._list = ft.ListView(padding=ft.Padding(16, 8, 16, 32), expand=True)
+        self._entering = blocks.Fields((self._code, "Code"))
+        self._enter = blocks.section("Enter its code", [blocks.padded(self._entering.control)], note=said.ENTERING)
+        self._column = blocks.column([], gap=18)
+        self._list = ft.ListView([self._column], padding=ft.Padding(16, 8, 16, 32), expand=True)
 
     def build(self) -> ft.Control:
         """See Screen."""
@@ -44,7 +47,7 @@ class LettingInScreen(Screen):
 
     def _draw(self, view: LettingInView) -> None:
         error = [trouble(view.error)] if view.error is not None else []
-        self._list.controls = [blocks.column([*error, *self._shown(view)], gap=18)]
+        self._column.controls = [*error, *self._shown(view)]
 
     def _shown(self, view: LettingInView) -> Sequence[ft.Control]:
         if view.end is not None:
@@ -62,16 +65,10 @@ class LettingInScreen(Screen):
         return [*code, ft.Row([ft.CupertinoActivityIndicator(radius=10), blocks.footnote(waits)], spacing=10), stop]
 
     def _choices(self, view: LettingInView) -> Sequence[ft.Control]:
-        entering = blocks.column(
-            [
-                blocks.labelled(self._code, "Code"),
-                blocks.button("Go on", key="find", on_click=self._find, disabled=view.is_busy),
-            ],
-            gap=10,
-        )
+        self._entering.draw(blocks.button("Go on", key="find", on_click=self._find, disabled=view.is_busy))
         offering = blocks.button("Show a code", key="offer", on_click=self._offer, disabled=view.is_busy)
         return [
-            blocks.section("Enter its code", [blocks.padded(entering)], note=said.ENTERING),
+            self._enter,
             blocks.section("Show a code here", [blocks.padded(blocks.column([offering]))], note=said.OFFERING),
         ]
 

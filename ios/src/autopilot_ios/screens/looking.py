@@ -35,6 +35,9 @@ class LookingScreen(Screen):
         self.core = core
         self.store = store
         self.list = ft.ListView(padding=ft.Padding(16, 8, 16, 32), expand=True)
+        # Made once: a control within it that is the same as before stays where it is, with what is being typed in it.
+        self._column = blocks.column([], gap=18)
+        self.list.controls = [self._column]
         self._body = ft.Container(expand=True)
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -94,7 +97,7 @@ class LookingScreen(Screen):
             self._body.content = blocks.loading(self.what) if error is None else self._failed(error)
             return
         notices = [] if error is None else [_older(error, self.as_of(), self.now)]
-        self.list.controls = [blocks.column([*notices, *shown], gap=18)]
+        self._column.controls = [*notices, *shown]
         self._body.content = self.list
 
     def _failed(self, error: AutopilotError) -> ft.Control:

@@ -67,14 +67,18 @@ class NewSessionScreen(Screen):
         self._body = ft.Container(expand=True)
         self._form = ft.ListView(
             [
-                blocks.labelled(self._prompt, words.PROMPT),
-                self._not_shared,
-                blocks.section("Where", [self._machine, self._folder_row(), self._model]),
-                self._reach,
+                blocks.column(  # in one, for in a list what comes to be seen takes the place of what is below it
+                    [
+                        blocks.labelled(self._prompt, words.PROMPT),
+                        self._not_shared,
+                        blocks.section("Where", [self._machine, self._folder_row(), self._model]),
+                        self._reach,
+                    ],
+                    gap=14,
+                )
             ],
             expand=True,
             padding=16,
-            spacing=14,
         )
         self._is_unknown = False
 

@@ -15,6 +15,8 @@ from autopilot.contract.errors import AutopilotError
 from autopilot_ios.look import blocks, figures, palette
 from autopilot_ios.screens.looking import LookingScreen
 
+TRYING = "What would be said to a request. Nothing is asked of Codex."
+
 
 class PolicyScreen(LookingScreen):
     """One's own, or that of a team."""
@@ -28,6 +30,8 @@ class PolicyScreen(LookingScreen):
         self._method = blocks.field("turn/start", key="try-method", value="turn/start", code=True)
         self._folder = blocks.field("Folder", key="try-folder", code=True)
         self._model = blocks.field("Model", key="try-model", code=True)
+        self._form = blocks.Fields((self._method, "Method"), (self._folder, "Folder"), (self._model, "Model"))
+        self._trial = blocks.section("Try a request", [blocks.padded(self._form.control)], note=TRYING)
 
     async def refresh(self) -> None:
         """See Screen."""
@@ -50,18 +54,19 @@ class PolicyScreen(LookingScreen):
         whose = [("", "Yours"), *((team.team_id, team.name) for team in teams)]
         together = policy_lines.TOGETHER_IN_A_TEAM if view.team_id else policy_lines.TOGETHER
         parts = [blocks.section(part.title, [_line(one) for one in part.lines]) for part in policy_lines.parts(found)]
+        self._draw_trial()
         return [
             *([figures.segments(whose, view.team_id, self._of, key="whose")] if teams else []),
             ft.Container(blocks.footnote(together), padding=ft.Padding(16, 0, 16, 0)),
             *parts,
-            self._trial(),
+            self._trial,
             blocks.section("Where it is changed", [blocks.padded(blocks.footnote(policy_lines.WHERE_CHANGED))]),
         ]
 
     def _of(self, team_id: str) -> None:
         self.begin(self._policy.look(team_id=team_id))
 
-    def _trial(self) -> ft.Control:
+    def _draw_trial(self) -> None:
         view = self._policy.view
         said: list[ft.Control] = []
         if view.error is not None:
@@ -70,18 +75,7 @@ class PolicyScreen(LookingScreen):
         elif view.verdict is not None:
             label, rule = policy_lines.verdict(view.tried, view.verdict)
             said = [blocks.notice(label, key="verdict", detail=rule)]
-        form = blocks.column(
-            [
-                blocks.labelled(self._method, "Method"),
-                blocks.labelled(self._folder, "Folder"),
-                blocks.labelled(self._model, "Model"),
-                blocks.button("Try it", key="try", on_click=self._try, disabled=view.is_trying),
-                *said,
-            ],
-            gap=10,
-        )
-        note = "What would be said to a request. Nothing is asked of Codex."
-        return blocks.section("Try a request", [blocks.padded(form)], note=note)
+        self._form.draw(blocks.button("Try it", key="try", on_click=self._try, disabled=view.is_trying), *said)
 
     async def _try(self) -> None:
         await self._policy.try_it(self._method.value or "", folder=self._folder.value, model=self._model.value)

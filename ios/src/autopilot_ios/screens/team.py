@@ -50,6 +50,13 @@ class TeamScreen(ActingScreen):
         super().__init__(core, self._team, hands)
         self._ways = ways
         self._email = blocks.field("E-mail", key="invite-email", keyboard=ft.KeyboardType.EMAIL)
+        self._inviting = blocks.Fields((self._email, "E-mail"))
+        self._invited_ones = blocks.column([], gap=0)
+        self._invitations = blocks.section(
+            "Invitations",
+            [blocks.column([self._invited_ones, blocks.padded(self._inviting.control)], gap=0)],
+            note=said.INVITING,
+        )
         self._role = said.FIRST_ROLE
 
     async def run(self) -> None:
@@ -77,7 +84,7 @@ class TeamScreen(ActingScreen):
         return [
             *self.told(),
             blocks.section("Members", members, note=said.own_role(team)),
-            *([self._invitations(team)] if is_owner else []),
+            *([self._drawn_invitations(team)] if is_owner else []),
             blocks.section("Machines", [self._machine(one) for one in shared] or [none]),
             self._policy_and_spend(team),
             self._endings(team, is_owner=is_owner),
@@ -134,18 +141,15 @@ class TeamScreen(ActingScreen):
 
     # Who is invited.
 
-    def _invitations(self, team: Team) -> ft.Control:
+    def _drawn_invitations(self, team: Team) -> ft.Control:
         roles = [(role, words) for role, (words, _) in said.ROLES.items()]
-        form = blocks.column(
-            [
-                blocks.labelled(self._email, "E-mail"),
-                figures.segments(roles, self._role, self._choose_role, key="invite-as", in_card=True),
-                blocks.button("Invite", key="invite", kind="primary", on_click=self._invite, disabled=self.is_busy),
-            ],
-            gap=10,
+        self._inviting.draw(
+            figures.segments(roles, self._role, self._choose_role, key="invite-as", in_card=True),
+            blocks.button("Invite", key="invite", kind="primary", on_click=self._invite, disabled=self.is_busy),
         )
         rows = [self._invited(one) for one in team.invitations]
-        return blocks.section("Invitations", [*rows, blocks.padded(form)], note=said.INVITING)
+        self._invited_ones.controls = [part for row in rows for part in (row, blocks.divider())]
+        return self._invitations
 
     def _choose_role(self, role: str) -> None:
         self._role = role

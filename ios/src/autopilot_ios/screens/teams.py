@@ -28,6 +28,12 @@ class TeamsScreen(ActingScreen):
         self._name = blocks.field("Name", key="team-name")
         self._name.max_length = said.LONGEST_NAME
         self._invitation = blocks.field("Invitation", key="invitation", code=True)
+        self._making = blocks.Fields((self._name, "Name"))
+        self._joining = blocks.Fields((self._invitation, "Invitation"))
+        self._forms = [
+            blocks.section("New team", [blocks.padded(self._making.control)]),
+            blocks.section("Invited?", [blocks.padded(self._joining.control)], note=said.INVITED),
+        ]
 
     def content(self) -> Sequence[ft.Control] | None:
         """See LookingScreen."""
@@ -35,11 +41,12 @@ class TeamsScreen(ActingScreen):
         if found is None:
             return None
         none = blocks.padded(blocks.footnote(said.NONE_YET))
+        self._making.draw(self._way("Make it", "make", self._create))
+        self._joining.draw(self._way("Join", "join", self._join))
         return [
             *self.told(),
             blocks.section("", [self._row(one) for one in found] or [none]),
-            self._form("New team", self._name, "Make it", "make", self._create),
-            self._form("Invited?", self._invitation, "Join", "join", self._join, note=said.INVITED),
+            *self._forms,
         ]
 
     def _row(self, team: Team) -> ft.Control:
@@ -51,19 +58,8 @@ class TeamsScreen(ActingScreen):
             on_click=lambda: self._on_open(team.team_id, team.name),
         )
 
-    def _form(
-        self,
-        title: str,
-        field: ft.CupertinoTextField,
-        button: str,
-        key: str,
-        on_click: Callable[[], Awaitable[None]],
-        *,
-        note: str | None = None,
-    ) -> ft.Control:
-        way = blocks.button(button, key=key, on_click=on_click, disabled=self.is_busy)
-        form = blocks.column([blocks.labelled(field, field.placeholder_text or ""), way], gap=10)
-        return blocks.section(title, [blocks.padded(form)], note=note)
+    def _way(self, text: str, key: str, on_click: Callable[[], Awaitable[None]]) -> ft.Control:
+        return blocks.button(text, key=key, on_click=on_click, disabled=self.is_busy)
 
     async def _create(self) -> None:
         name = self._name.value or ""

@@ -24,9 +24,20 @@ class Welcome:
     def __init__(self, page: ft.Page, signing_in: SigningIn) -> None:
         self._page = page
         self._core = signing_in
-        self._body = ft.Container(expand=True, alignment=ft.Alignment.CENTER)
+        self._column = blocks.column([], gap=16)
+        self._body = ft.Container(
+            ft.Column(
+                [ft.Container(self._column, width=MOST_POINTS, padding=24)],
+                scroll=ft.ScrollMode.AUTO,
+                alignment=ft.MainAxisAlignment.CENTER,
+                horizontal_alignment=ft.CrossAxisAlignment.CENTER,
+            ),
+            expand=True,
+            alignment=ft.Alignment.CENTER,
+        )
         self._shown: SigningInView | None = None
         self._fields: dict[str, ft.CupertinoTextField] = {}
+        self._labelled: dict[str, ft.Control] = {}
 
     def show(self) -> Callable[[], None]:
         """Take the page; returns what ends that."""
@@ -59,13 +70,7 @@ class Welcome:
         parts = [*_head(), *(step(view) if step else [blocks.loading("Opening your sessions…")])]
         if view.problem:
             parts.insert(_above_button(parts), blocks.notice(Label(view.problem, "bad"), key="problem"))
-        inner = ft.Container(blocks.column(parts, gap=16), width=MOST_POINTS, padding=24)
-        self._body.content = ft.Column(
-            [inner],
-            scroll=ft.ScrollMode.AUTO,
-            alignment=ft.MainAxisAlignment.CENTER,
-            horizontal_alignment=ft.CrossAxisAlignment.CENTER,
-        )
+        self._column.controls = parts
 
     # Steps.
 
@@ -159,7 +164,8 @@ class Welcome:
                 placeholder, key=name, keyboard=keyboard, on_submit=go, autofocus=autofocus
             )
             self._fields[name].autocorrect = False
-        return blocks.labelled(self._fields[name], placeholder)
+            self._labelled[name] = blocks.labelled(self._fields[name], placeholder)
+        return self._labelled[name]
 
     def _go(
         self, text: str, key: str, view: SigningInView, on_click: blocks.Click, *, kind: str = "primary"
