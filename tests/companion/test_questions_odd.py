@@ -61,3 +61,22 @@ def test_choices_that_are_none_leave_a_field_free_or_unfit(choices: Any) -> None
         forms_inputs.fits(schema, {"colour": "blue"})
     except Unfit:
         assert isinstance(choices, list)
+
+
+@pytest.mark.parametrize(
+    ("command", "title"),
+    [
+        (["bash", "-lc", "make all"], "Run “make all”?"),
+        (["/bin/zsh", "-c", "make all"], "Run “make all”?"),
+        (["rm", "-rf", "/home/ada"], "Run “rm -rf /home/ada”?"),
+        (["git", "push", "--force"], "Run “git push --force”?"),
+        (["python3", "-c", "import shutil"], "Run “python3 -c 'import shutil'”?"),
+        (["sh", "script", "x"], "Run “sh script x”?"),
+    ],
+)
+def test_the_title_of_an_older_question_leaves_out_the_shell_and_no_part_of_the_command(
+    command: list[str], title: str
+) -> None:
+    shown = questions.form("execCommandApproval", {"conversationId": "t", "callId": "c", "command": command})
+
+    assert shown.title == title

@@ -35,6 +35,9 @@ FAR_REACHING = frozenset(
 )
 """Words that destroy or reach out wherever they stand in a command; others may, too."""
 
+SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish"})
+"""Of whose commands a title shows the script alone."""
+
 _LASTING = ApprovalEffect.ACCEPT_LASTING
 
 
@@ -140,7 +143,7 @@ def legacy_command_form(params: Params, _item: Params | None) -> Form:
     line, cwd, reason = shlex.join(command), forms.word(params, "cwd"), forms.word(params, "reason")
     return Form(
         kind=ApprovalKind.LEGACY_COMMAND,
-        title=f"Run {_quoted(command[-1] if len(command) == len(('sh', '-c', 'script')) else line)}?",
+        title=f"Run {_quoted(_script(command) or line)}?",
         options=_legacy_options(),
         evidence=ApprovalEvidence(command=tuple(command), cwd=cwd, reason=reason, command_line=line),
         facts=forms.facts(("reason", "Why", reason), ("cwd", "Folder", cwd)),
@@ -246,6 +249,14 @@ def _inner(params: Params, command: str | None) -> str:
     actions = forms.rows(params.get("commandActions"))
     inner = forms.word(actions[0], "command") if len(actions) == 1 else None
     return inner or command or ""
+
+
+def _script(command: list[str]) -> str | None:
+    """What a shell is to run: the last of `sh -c script`; None: it is no such command."""
+    match command:
+        case [shell, "-c" | "-lc" | "-ic", script] if PurePath(shell).name in SHELLS:
+            return script
+    return None
 
 
 def _command_risk(params: Params, command: str | None) -> ApprovalRisk:
