@@ -122,3 +122,23 @@ async def test_a_worker_that_the_runtime_does_not_know_any_more_is_made_again_wi
     assert log[0].eventType == "worker.started"
     assert completed(log) == completed(before)
     assert_sound(log)
+
+
+class Narrow(httpx2.AsyncHTTPTransport):
+    """What stands between a machine and the server, and lets no answer to a request through, for its size."""
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/events") and b'"worker.response"' in await request.aread():
+            return httpx2.Response(413, html="<h1>Request Entity Too Large</h1>")
+        return await super().handle_async_request(request)
+
+
+async def test_a_request_whose_answer_the_ledger_will_never_have_ends_and_says_why(installation: Installation) -> None:
+    async with installation.companion(Narrow()):
+        worker = await installation.start_thread()
+        outcome = await installation.owner.request(worker, "thread/read", {}, wait_ms=20_000)
+
+    assert (outcome.ok, outcome.state) == (False, "failed")
+    assert outcome.error is not None
+    assert outcome.error["code"] == "response_refused"

@@ -27,7 +27,7 @@ from autopilot.companion.execution import Execution
 from autopilot.companion.identity import Machine
 from autopilot.companion.inbox import Request
 from autopilot.companion.leases import Leases
-from autopilot.companion.outcomes import Outcome, failed, reported, short, told
+from autopilot.companion.outcomes import REFUSED, RESPONSE_ID, Outcome, failed, reported, short, told
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.stop import Stopped, Stops
 from autopilot.companion.threads import Thread, Threads
@@ -55,7 +55,6 @@ WORKER_SECONDS = 20.0
 """An answer that names a new worker waits this long for the runtime to know it."""
 TOO_LATE = {"code": "expired", "message": "its time was over before the machine could begin; nothing was done"}
 STOPPED = {"code": "worker_stopped", "message": "the worker was stopped before the machine began; nothing was done"}
-REFUSED = "response_refused"
 NOT_BEGUN = {"code": "not_begun", "message": "the machine had not begun it; nothing was done"}
 GOING_ON = frozenset({"accepted", "delivered", "acknowledged"})
 NEVER = (InvalidRequest, PayloadTooLarge, Unprocessable, UnsupportedMediaType)
@@ -278,7 +277,7 @@ class Desk:
             **cut.members,
             "occurred_at": translate.timestamp(self._clock.now()),
         }
-        event_type, event_id = "worker.response" if done else "worker.error", f"response:{request.request_id}"
+        event_type, event_id = "worker.response" if done else "worker.error", f"{RESPONSE_ID}{request.request_id}"
         payload = msgspec.json.encode(body)
         return Event(thread.thread_id, event_type, request.method, event_id, payload, artifacts=cut.artifacts)
 

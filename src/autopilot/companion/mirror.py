@@ -11,6 +11,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from autopilot.companion.codex.translate import Event
 from autopilot.companion.database import Database
 from autopilot.companion.leases import Leases
 from autopilot.companion.outbox import Outbox, Waiting
+from autopilot.companion.outcomes import REFUSED, RESPONSE_ID
 from autopilot.companion.threads import Threads
 from autopilot.contract.errors import AutopilotError, Conflict, Forbidden, NotFound, PayloadTooLarge, Problem
 from autopilot.ops.clock import Clock
@@ -199,27 +201,51 @@ class Mirror:
         )
         thread = self._threads.of_worker(worker_id)
         assert thread is not None
-        told = {
-            "threadId": thread.thread_id,
-            "refused": {"event_id": refused.event_id, "event_type": refused.event_type, "method": refused.method},
-            "bytes": len(refused.payload),
-            "error": {"code": error.code, "message": error.message},
-        }
-        method = "desktop/event_too_large" if isinstance(error, PayloadTooLarge) else "desktop/event_refused"
-        payload = translate.encode_payload(method, told, self._clock.now())
-        said = Event(thread.thread_id, "worker.event", method, f"refused:{refused.event_id}"[:160], payload)
+        now = self._clock.now()
+        said = [_refusal(thread.thread_id, refused, error, now)]
+        if refused.event_type == "worker.response":
+            said.append(_end_of_request(thread.thread_id, refused, error, now))
 
         def replace(db: sqlite3.Connection) -> None:
             self._outbox.settle(db, [refused.position])
             self._outbox.renumber(db, worker_id, refused.producer_seq)
             if not refused.event_id.startswith("refused:"):
-                self._outbox.put(db, worker_id, [said])
+                self._outbox.put(db, worker_id, said)
 
         await self._database.run(replace)
 
     async def _settle(self, batch: Sequence[Waiting]) -> None:
         await self._database.run(lambda db: self._outbox.settle(db, [one.position for one in batch]))
         self.settled()
+
+
+def _refusal(thread_id: str, refused: Waiting, error: Problem, now: datetime) -> Event:
+    """What stands in the place of an event that the ledger refuses."""
+    told = {
+        "threadId": thread_id,
+        "refused": {"event_id": refused.event_id, "event_type": refused.event_type, "method": refused.method},
+        "bytes": len(refused.payload),
+        "error": {"code": error.code, "message": error.message},
+    }
+    method = "desktop/event_too_large" if isinstance(error, PayloadTooLarge) else "desktop/event_refused"
+    payload = translate.encode_payload(method, told, now)
+    return Event(thread_id, "worker.event", method, f"refused:{refused.event_id}"[:160], payload)
+
+
+def _end_of_request(thread_id: str, refused: Waiting, error: Problem, now: datetime) -> Event:
+    """The end of a request whose answer the ledger refuses: without it whoever asked would wait for ever."""
+    request_id = refused.event_id.removeprefix(RESPONSE_ID)
+    words = f"the machine did it, and the ledger does not take the answer: {error.message}"
+    body = {
+        "source": translate.SOURCE,
+        "request_id": request_id,
+        "method": refused.method,
+        "ok": False,
+        "error": {"code": REFUSED, "message": words, "bytes": len(refused.payload)},
+        "occurred_at": translate.timestamp(now),
+    }
+    event_id = f"refused-end:{request_id}"
+    return Event(thread_id, "worker.error", refused.method, event_id, msgspec.json.encode(body))
 
 
 def _wire(event: Waiting) -> dict[str, Any]:

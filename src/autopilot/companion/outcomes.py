@@ -15,6 +15,11 @@ MAX_ERROR_BYTES = 256 * 1024
 """Codex's words of what went wrong beyond this are cut: an end that no log takes would end nothing."""
 MAX_ERROR_CHARACTERS = 16 * 1024
 
+REFUSED = "response_refused"
+"""Codex did it, and the server will never take what it answered."""
+RESPONSE_ID = "response:"
+"""What the id of the event begins with that ends a worker's request; the request's own follows."""
+
 State = Literal["completed", "failed", "indeterminate"]
 
 
