@@ -20,6 +20,7 @@ from autopilot.cli.connect import Target
 from autopilot.cli.enroll import enroll
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Running
+from autopilot.cli.main import run
 from autopilot.cli.options import Options
 from autopilot.cli.pair import pair, shown_url
 from autopilot.client import FileTokenStore
@@ -134,3 +135,20 @@ def test_the_link_is_of_a_server_that_others_can_open(monkeypatch: pytest.Monkey
     assert shown_url(Target("http://127.0.0.1:1", running=running)) == "http://127.0.0.1:1"
     monkeypatch.setenv("AUTOPILOT_PUBLIC_URL", "https://public.example/")
     assert shown_url(here) == "https://public.example"
+
+
+@pytest.mark.parametrize(
+    ("link", "code"),
+    [
+        ("https://a.example/workers#s", Exit.USAGE),
+        ("autopilot://worker/w-1", Exit.USAGE),
+        ("http://a.example/pair#appair_0123456789", Exit.REFUSED),
+        ("https://good.example@evil.example/pair#appair_0123456789", Exit.REFUSED),
+    ],
+)
+def test_a_link_that_leads_elsewhere_is_refused_before_anybody_is_asked(
+    link: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOPILOT_HOME", str(tmp_path))
+
+    assert run(["pair", "--claim", link]) == code

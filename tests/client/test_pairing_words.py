@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from autopilot.client.pairing import Invitation, Seen, app_link, read_link, web_link
+from autopilot.client.pairing import Seen, app_link, web_link
 from autopilot.client.pairing_words import WORDS, PairingTampered, commitment_of, fresh_nonce, words_of
 from autopilot.contract import Pairing, PairingDevice
 
@@ -105,23 +105,6 @@ def test_a_link_carries_its_secret_where_it_reaches_no_server():
     for link in (app_link("https://a.example:8443/x", "appair_s"), web_link("https://a.example:8443/x/", "appair_s")):
         before, _, fragment = link.partition("#")
         assert (fragment, "appair" in before) == ("appair_s", False)
-        assert read_link(f" {link}\n") == Invitation("https://a.example:8443/x", "appair_s")
-    assert "appair_s" not in repr(read_link(web_link("https://a.example", "appair_s")))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "K7QM-3XF-B2D",
-        "https://a.example/pair",
-        "autopilot://pair?server=ftp://a#s",
-        "autopilot://x#s",
-        "http://[#s",
-        "",
-    ],
-)
-def test_what_is_no_link_of_ours_is_none(text: str):
-    assert read_link(text) is None
 
 
 def test_a_nonce_is_fresh():

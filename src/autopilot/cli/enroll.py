@@ -24,10 +24,11 @@ from autopilot.cli.login import this_device
 from autopilot.cli.options import DEFAULT, Options, is_server
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.welcome import qr
-from autopilot.client import FileTokenStore, Joiner, TokenStore, ed25519
+from autopilot.client import FileTokenStore, Invitation, Joiner, TokenStore, ed25519
 from autopilot.client import log as client_log
+from autopilot.client.addresses import PairLink, read_deep_link
 from autopilot.client.http import Http
-from autopilot.client.pairing import OVER, POLL_SECONDS, app_link, read_link
+from autopilot.client.pairing import OVER, POLL_SECONDS, app_link
 from autopilot.client.pairing_words import words_of
 from autopilot.client.write_signer import WriteSigner
 from autopilot.companion.identity import load_or_create
@@ -80,10 +81,11 @@ async def claim(written: str, options: Options) -> None:
     """Sign this computer in with the link or code that `autopilot pair` shows.
 
     Raises:
-        CommandFailed: a code without a server, or nobody confirmed it.
+        CommandFailed: a code without a server, a link of something else, or nobody confirmed it.
+        AddressRefused: the link names a server that can't be, or one that others could read along with.
         NotFound: there is no such pairing.
     """
-    terminal, invitation = Terminal(as_json=options.json), read_link(written)
+    terminal, invitation = Terminal(as_json=options.json), _invitation(written)
     url = invitation.server if invitation else (options.url or "").rstrip("/")
     if not url:
         raise CommandFailed("A code needs --url with the server's URL; a link has it.", Exit.USAGE)
@@ -99,6 +101,16 @@ async def claim(written: str, options: Options) -> None:
     if options.json:
         terminal.result({"event": "paired", "url": url, "email": email})
     terminal.say(f"Signed in to {url} as {email}. The session is kept in: {store.where}", markup=False)
+
+
+def _invitation(written: str) -> Invitation | None:
+    """What a link says; None: it is a code."""
+    link = read_deep_link(written)
+    if isinstance(link, PairLink):
+        return link.invitation
+    if "://" in written:
+        raise CommandFailed("This is no link of `autopilot pair`.", Exit.USAGE)
+    return None
 
 
 @asynccontextmanager

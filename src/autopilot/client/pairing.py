@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from autopilot.client import session_answers
 from autopilot.client.calls import one
@@ -61,22 +61,6 @@ def app_link(server: str, secret: str) -> str:
 def web_link(server: str, secret: str) -> str:
     """The link that a browser opens; the secret as above."""
     return f"{server.rstrip('/')}/pair#{secret}"
-
-
-def read_link(written: str) -> Invitation | None:
-    """What a link or QR code says; None where it is none of ours."""
-    try:
-        parts = urlsplit(written.strip())
-        if parts.scheme == "autopilot" and parts.netloc == "pair":
-            server = parse_qs(parts.query).get("server", [""])[0]
-        elif parts.scheme in {"http", "https"} and parts.path.endswith("/pair"):
-            server = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/pair')}"
-        else:
-            return None
-        known = urlsplit(server).scheme in {"http", "https"} and bool(urlsplit(server).hostname)
-    except ValueError:
-        return None
-    return Invitation(server.rstrip("/"), parts.fragment) if known and parts.fragment else None
 
 
 @dataclass(slots=True)
