@@ -35,6 +35,7 @@ test: setup lint  ## Everything a change must pass, each suite in its budget; SU
 	@tools/system-packages
 	@tools/system-packages --where-available postgresql-15
 	@tools/system-packages --where-available chromium dbus-daemon libnss3-tools
+	@tools/system-packages --where-available fonts-inter fonts-jetbrains-mono
 	@tools/system-packages --where-available webkit2gtk-driver xvfb
 	$(BIN)/python tools/suites.py $(SUITES)
 
