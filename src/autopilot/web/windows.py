@@ -47,7 +47,7 @@ class Window:
         try:
             await self._tell()
         except Forbidden:
-            self._browser.shown.pop(self)
+            self._browser.shown.pop(self, None)  # its stream may have ended meanwhile
             raise
 
     async def leave(self) -> None:
