@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ from autopilot.client.connection import ConnectionState
 from autopilot.client.drafts import Drafts
 from autopilot.client.follower import FollowPolicy
 from autopilot.client.health import UNKNOWN
-from autopilot.client.name_book import NameKeeper
+from autopilot.client.name_book import NameKeeper, actors_in, actors_of
 from autopilot.client.new_session_store import NewSessionStore
 from autopilot.client.observable import Observable
 from autopilot.client.offline_cache import CacheFacts, Kind, Remembered
@@ -40,6 +40,7 @@ from autopilot.client.session import Session, SessionState
 from autopilot.client.store import WorkerStore
 from autopilot.client.timeline import Timeline
 from autopilot.client.timeline_board import TimelineLimits
+from autopilot.contract import Actor
 from autopilot.contract.errors import AutopilotError, Forbidden, NotFound
 
 Phase = Literal["starting", "signed_out", "away", "here"]
@@ -154,7 +155,7 @@ class AppCore(Observable[AppView]):
         session.ask_code = self.prompt.ask
         self.acts = Acts(client, device_id=device_id, source=source)
         self.drafts = Drafts()
-        self._names = NameKeeper(client)
+        self._names = NameKeeper(client, self._shown)
         self._names.subscribe(lambda _names: self._change())
         self._open_cache = open_cache
         self._most_details = details
@@ -287,8 +288,18 @@ class AppCore(Observable[AppView]):
     def _new_detail(self, worker_id: str, found: Remembered[Timeline] | None) -> Detail:
         timeline = found.value if found else None
         store = WorkerStore(self.client, worker_id, timeline=timeline, policy=self._policy, rng=self._rng)
-        store.subscribe(lambda _view: self._change())
+        store.subscribe(lambda _view: self._detail_changed())
         return Detail(store, parsed(found.saved_at) if found else None)
+
+    def _detail_changed(self) -> None:
+        self._names.look()
+        self._change()
+
+    def _shown(self) -> Iterator[Actor | None]:
+        """Who is on the screens."""
+        yield from actors_in(self._overview_view().overview)
+        for detail in self._details.values():
+            yield from actors_of(detail.store.view.items)
 
     def show(self, worker_id: str | None) -> None:
         """This worker is before the person's eyes, or none: of it nothing has to be told, here or on other devices."""
@@ -511,6 +522,7 @@ class AppCore(Observable[AppView]):
 
     def _overview_changed(self, view: OverviewView) -> None:
         self.acts.take(view.overview)
+        self._names.look()
         self._compare(view)
         self._change()
 

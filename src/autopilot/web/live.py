@@ -22,6 +22,7 @@ from starlette.types import Receive, Send
 from autopilot.client import log
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import Entry
+from autopilot.client.name_book import actors_of
 from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.presenters import errors
 from autopilot.client.timeline_items import Item
@@ -38,7 +39,6 @@ from autopilot.contract import (
 )
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
-from autopilot.web.names import actors_of
 from autopilot.web.parts.notices import notice_of
 from autopilot.web.visitors import Visitor
 from autopilot.web.windows import Window

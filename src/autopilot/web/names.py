@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from autopilot.client.clock import Clock
 from autopilot.client.name_book import names_of
 from autopilot.client.presenters.people import Names, is_known
-from autopilot.client.timeline_items import Item
 from autopilot.contract import Actor
 from autopilot.contract.errors import AutopilotError
 from autopilot.web.visitors import Visitor
@@ -100,13 +99,6 @@ class Acquaintance:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 self.names = await self.book.of(self.visitor, actors)
-
-
-def actors_of(items: Iterable[Item]) -> Iterator[Actor | None]:
-    """Who is named in items of a timeline, of those kinds that name anybody."""
-    for item in items:
-        yield getattr(item, "actor", None)
-        yield getattr(item, "answered_by", None)
 
 
 def person_key(visitor: Visitor, names: Names) -> str:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from autopilot.client.everything import Entry
+from autopilot.client.name_book import actors_of
 from autopilot.client.presenters import standing
 from autopilot.client.presenters.people import Names
 from autopilot.client.timeline_items import Item
@@ -26,7 +27,6 @@ from autopilot.contract.errors import InvalidRequest, NotFound, Unprocessable
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.live import Put
-from autopilot.web.names import actors_of
 from autopilot.web.pages import (
     worker_acts,
     worker_connect,
