@@ -15,6 +15,7 @@ from tests.api.contract.conftest import opened
 from tests.api.contract.test_spend import use
 from tests.api.contract.world import Person, World, person
 from tests.ios.apps import Secrets, signed_in
+from tests.ios.desk import Cuts
 from tests.phone.glass import LOOKS, App, Glass, glass, served
 from tests.waiting import until
 from tests.web.test_recovery_page import comes, guarded
@@ -84,15 +85,15 @@ class Inside:
     ways: Ways | None = None
 
 
-def app(world: World, secrets: dict[str, str], storage: Path, inside: Inside) -> App:
-    """The app of somebody who is signed in, on its last tab."""
+def app(world: World, secrets: dict[str, str], storage: Path, inside: Inside, way: Cuts | None = None) -> App:
+    """The app of somebody who is signed in, on its last tab; `way`: to the server."""
 
     async def main(page: ft.Page) -> None:
         palette.paint(page)
         store = await KeychainTokenStore.opened(Secrets(secrets))
         async with (
             Session(world.api.url, store, surface="ios") as session,
-            RuntimeCodexClient(world.api.url, session, surface="ios") as client,
+            RuntimeCodexClient(world.api.url, session, surface="ios", transport=way) as client,
             asyncio.TaskGroup() as tasks,
         ):
             core = AppCore(session, client, settings=AppSettings(store.keychain), device_id="dev_glass")

@@ -101,7 +101,7 @@ CLICK = """(button) => {
 
 @asynccontextmanager
 async def both(cluster: TestCluster, launched: Browser, folder: Path) -> AsyncIterator[Both]:
-    """Each was signed in on before the other's screen was opened: a new device has its name a minute later."""
+    """Each was signed in on before the other's screen was opened: the name of a new device is asked for first."""
     async with server(cluster) as world, visiting(launched, world.api.url) as visit:
         ada = await person(world, "ada")
         secrets = await signed_in(world, ada.email, folder)
