@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from autopilot.client import RuntimeCodexClient, has_ended, log
+from autopilot.client import AnswerBounds, RuntimeCodexClient, has_ended, log
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import AppendEvent, HeartbeatWorker, ReceiptReport, RegisterMachine, encode
 from autopilot.contract.errors import (
@@ -380,6 +380,15 @@ async def test_a_delay_beyond_patience_is_told_instead_of_waited():
 
     assert caught.value.retry_after_seconds == 600
     assert len(server.requests) == 1
+
+
+async def test_who_asks_for_less_patience_is_told_sooner():
+    server, clock = Server(httpx2.Response(429, headers={"retry-after": "5"})), QuickClock()
+    async with client_of(server, clock=clock, bounds=AnswerBounds(retry_seconds=4)) as client:
+        with pytest.raises(RateLimited):
+            await client.machines()
+
+    assert (len(server.requests), clock.slept) == (1, [])
 
 
 @pytest.mark.parametrize(

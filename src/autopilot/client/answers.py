@@ -28,6 +28,8 @@ class AnswerBounds:
     whole_seconds: float = 120.0
     """From the request to the answer's end, beyond the time that the server was asked to wait. A body that pauses for
     half a minute is given up before."""
+    retry_seconds: float = 30.0
+    """For so long is it tried again what may work a little later; a call that would have to wait beyond says why."""
 
 
 DEFAULT_BOUNDS = AnswerBounds()

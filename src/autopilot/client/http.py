@@ -52,8 +52,6 @@ UNARY_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 EVENT_STREAM = "text/event-stream"
 ATTEMPTS = 4
-RETRY_BUDGET_SECONDS = 30.0
-"""A call that would have to wait beyond this says why instead."""
 RETRY_POLICY = BackoffPolicy(base_seconds=0.2, factor=3.0, cap_seconds=10.0)
 
 HALF_A_SECOND = 0.5
@@ -226,7 +224,7 @@ class Http:
         content = encoded if encoded is not None else _encode(body)
         timeout = httpx2.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS)
         backoff = Backoff(RETRY_POLICY, rng=self.rng)
-        give_up_at = self.clock.monotonic() + RETRY_BUDGET_SECONDS
+        give_up_at = self.clock.monotonic() + self._bounds.retry_seconds
         waited_seconds = max(0.0, timeout_seconds - UNARY_TIMEOUT_SECONDS)
         within = self._bounds.whole_seconds + waited_seconds if whole_seconds is None else whole_seconds
 

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from autopilot.client import Session
+from autopilot.client.answers import AnswerBounds
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.clock import SYSTEM_CLOCK, Clock
 from autopilot.client.http import Http
@@ -34,6 +35,8 @@ COOKIE = "autopilot"
 SECURE_COOKIE = "__Host-autopilot"
 """The prefix has browsers refuse one that a neighbour domain sets."""
 TOKENS_KEPT = 2000
+BOUNDS = AnswerBounds(retry_seconds=4.0)
+"""Somebody waits before a page: what may work a little later is told soon, and they ask again."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf"
 _LOCAL = re.compile(r"/(?![/\\])[^\x00-\x1f\x7f]*")
@@ -93,7 +96,7 @@ class Visitors:
 
     def _ways(self, outside: Outside) -> dict[str, Any]:
         """What every client of ours is made with."""
-        return {**client_arguments(self.app, outside), "clock": self._clock}
+        return {**client_arguments(self.app, outside), "clock": self._clock, "bounds": BOUNDS}
 
     async def welcome(self, request: Request, response: Response, session: Session) -> None:
         """Give the browser a cookie for the session that was just opened."""
