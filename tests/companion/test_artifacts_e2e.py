@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -185,8 +186,14 @@ async def test_an_answer_too_large_for_a_receipt_is_in_it_in_part_and_beside_it_
             await installation.turn(worker, {"say": words, "chunk": len(words)})
             await installation.log_until(worker, method("turn/completed"))
         params = {"threadId": worker.removeprefix("desktopw:"), "includeTurns": True}
+
+        async def at_rest() -> dict[str, Any] | None:
+            """What Codex reads back; it says that a turn is over a moment before it keeps it as over."""
+            read = msgspec.json.decode(await companion.codex.call("thread/read", params))
+            return read if all(turn["status"] == "completed" for turn in read["thread"]["turns"]) else None
+
+        codex_says = await until(at_rest)
         asked = await installation.owner.request(worker, "thread/read", params, wait_ms=30_000)
-        codex_says = msgspec.json.decode(await companion.codex.call("thread/read", params))
         whole = await installation.owner.whole_response(asked)
         log = await installation.whole_log(worker)
 
