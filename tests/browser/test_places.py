@@ -155,6 +155,7 @@ async def test_a_question_is_answered_with_a_second_tap_and_leaves(ada: Desk):
     await page.mouse.move(0, 0)
     await page.clock.fast_forward(20_000)
     await expect(card).to_be_hidden()
+    await expect(page.locator("#screen")).to_be_focused()
     ada.visit.assert_quiet()
 
 

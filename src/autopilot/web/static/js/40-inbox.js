@@ -3,10 +3,14 @@
 (() => {
   const STAYS = 15000;
   const cards = () => [...document.querySelectorAll("#screen .approval")];
+  /* Not while somebody is in it; who was left standing at it, by the keys or by answering, goes on at the next one. */
   const leave = (card) => setTimeout(() => {
     if (!card.isConnected) return;
-    if (card.matches(":hover, :focus-within") || card.querySelector(".typed")) return leave(card);
+    const at = document.activeElement, isAt = at === card;
+    if (card.matches(":hover") || (!isAt && card.contains(at)) || card.querySelector(".typed")) return leave(card);
+    const all = cards(), next = all[all.indexOf(card) + 1] ?? all[all.indexOf(card) - 1] ?? document.getElementById("screen");
     card.remove();
+    if (isAt) next?.focus({ preventScroll: true });
   }, STAYS);
   const look = (card) => {
     if (!card?.matches?.(".approval[data-ended]") || !card.closest("#inbox-cards, .asks") || card.dataset.leaves) return;
