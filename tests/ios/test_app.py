@@ -96,6 +96,8 @@ async def test_a_start_without_network_shows_what_was_known_last_and_says_so(wor
         first = phone(secrets=secrets)
         async with running(first, tmp_path):
             await until(lambda: first.has(f"worker-{ada.worker_id}"))
+            news = await ada.open_worker()
+            await until(lambda: first.has(f"worker-{news}"))  # after all that there was: half a list is not remembered
             await first.fire(first.page, "app_lifecycle_state_change", {"state": "pause"})
         fault = Fault("refuse")
         again = phone(secrets=secrets)
