@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.companion.installation import Installation, method
+from tests.waiting import until
 
 import autopilot.companion
 from autopilot.cli.checks import codex as checks
@@ -24,7 +25,7 @@ from autopilot.companion.codex import drift, reliance, schema
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.companion.codex.schema import Vocabulary
-from autopilot.contract import Machine
+from autopilot.contract import HealthFact, Machine
 from autopilot.ops.clock import SystemClock
 
 CALLING = frozenset({"call", "_call", "_ask"})
@@ -267,7 +268,13 @@ async def test_what_became_of_the_protocol_is_said_by_doctor_in_health_and_in_th
         companion.codex.reconnect()  # the thread is taken up again: nothing is said twice
         asked = await installation.owner.request(worker, "model/list", {})
         log = await installation.whole_log(worker)
-        health = (await installation.owner.worker(worker)).health.codex
+
+        async def known() -> HealthFact | None:
+            """What is said of Codex, once it is there again."""
+            fact = (await installation.owner.worker(worker)).health.codex
+            return fact if "drift" in (fact.detail or {}) else None
+
+        health = await until(known)
         said = await checks.companion(Home(installation.home))
     environ = {"AUTOPILOT_CODEX": str(installation.launch.binary.path), "CODEX_HOME": str(installation.home)}
     installed = await checks.codex(environ, Home(installation.home))

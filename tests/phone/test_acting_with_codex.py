@@ -146,6 +146,7 @@ async def test_a_session_is_begun_and_its_first_words_are_answered(
         await held.glass.type("What shall it do?", script({"say": "I have had a look around."}))
         folder = held.glass.page.locator("input").first  # what it is called is said around it
         await held.glass.write(folder, str(here.project))
+        await held.glass.sees("Policies allow this.")  # the button stands lower then: a click on its way would miss it
         await held.glass.button("Start").click()
         await held.glass.sees("Opened ")
         worker_id = (await here.owner.list_workers()).workers[0].worker_id
