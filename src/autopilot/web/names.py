@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from autopilot.client.clock import Clock
-from autopilot.client.name_book import names_of
+from autopilot.client.name_book import MOST_EARLY, names_of
 from autopilot.client.presenters.people import Names, is_known
 from autopilot.contract import Actor
 from autopilot.contract.errors import AutopilotError
@@ -24,8 +24,6 @@ KEPT = 500
 GOOD_SECONDS = 60.0
 BEGINNING_SECONDS = 5.0
 """As long as there is no machine: the first one is about to come."""
-MOST_EARLY = 10
-"""Times that names are asked for before they are due, because somebody has none."""
 PATIENCE_SECONDS = 2.0
 """As long may what happens wait for the name of who did it."""
 
