@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import asyncpg
 import pytest
 from tests.api.served import EchoRuntime, ServedApi, bearer, serving
 
@@ -199,9 +201,7 @@ async def test_kinds_without_end_are_counted_together_and_hide_no_users_refusal(
     assert (book.refusals._tallies, book.refusals._of_principals) == ({}, 0)
 
 
-async def test_a_flush_that_fails_loses_no_refusal_of_an_ended_session(
-    book: Book, api: ServedApi, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_flush_that_fails_loses_no_refusal_of_an_ended_session(book: Book, api: ServedApi):
     token = (await api.sign_in("ada@example.org"))["token"]
     assert (await api.client.post("/api/auth/signout", headers=bearer(token))).status_code == 200
     scope: dict[str, Any] = {"client": ("192.0.2.1", 1), "headers": [], "method": "GET", "route": _Route()}
@@ -209,17 +209,16 @@ async def test_a_flush_that_fails_loses_no_refusal_of_an_ended_session(
     ended = unknown_token()
     for _ in range(3):
         book.refusals.refused(scope, ended)
-    fetch = type(api.pool).fetch
 
-    async def failing(self: Any, *args: Any) -> Any:
+    async def failing(*args: Any) -> Any:
         book.refusals.refused(scope, ended)  # another comes while the database is asked
-        await fetch(self, *args)
+        await api.pool.fetch(*args)
         raise ConnectionResetError("gone")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(type(api.pool), "fetch", failing)
-        with pytest.raises(ConnectionResetError):
-            await book.refusals.tell()
+    book.refusals.pool = cast("asyncpg.Pool", SimpleNamespace(fetch=failing))  # its own: the server tells meanwhile
+    with pytest.raises(ConnectionResetError):
+        await book.refusals.tell()
+    book.refusals.pool = api.pool
 
     assert [times for _, _, times in await book.lines()] == [4]
     assert book.refusals._ended == {}
