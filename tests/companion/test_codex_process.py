@@ -6,14 +6,17 @@ import asyncio
 import dataclasses
 import json
 import os
+import pickle
 import signal
+import sys
 from pathlib import Path
 from typing import Self
 
 import msgspec
+import psutil
 import pytest
 
-from autopilot.companion import processes
+from autopilot.companion import processes, whole_file
 from autopilot.companion.codex import binary, history
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexUnavailable, Message
@@ -123,6 +126,57 @@ async def test_a_companion_that_comes_back_finds_the_same_living_codex(launch: L
     await second.stop()
     assert not first.alive
     assert not launch.pid_file.exists()
+
+
+DIES_AT_ITS_START = """
+import asyncio, os, pickle, signal, sys
+from autopilot.companion.codex.process import AppServer
+from autopilot.ops.clock import SystemClock
+
+class Dying(AppServer):
+    async def _keep(self, record):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(Dying(pickle.loads(sys.stdin.buffer.read()), SystemClock()).ensure())
+"""
+
+
+async def test_a_companion_that_is_killed_before_it_noted_whom_it_started_leaves_no_codex_in_the_next_ones_way(
+    launch: Launch,
+) -> None:
+    dying = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIES_AT_ITS_START, stdin=asyncio.subprocess.PIPE, env={**os.environ}
+    )
+    await dying.communicate(pickle.dumps(dataclasses.replace(launch, environ=dict(launch.environ))))
+    assert dying.returncode == -signal.SIGKILL
+
+    left = [one for one in psutil.process_iter() if any(str(launch.socket) in word for word in _words(one))]
+    _, alive = await asyncio.to_thread(psutil.wait_procs, left, timeout=5)
+    for one in alive:
+        one.kill()
+    assert alive == []
+    async with Running(launch) as running:
+        assert running.server.record is not None
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+async def test_a_folder_that_cannot_be_written_to_is_said_and_starts_nothing(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(whole_file, "replace", full)
+    server = AppServer(launch, SystemClock())
+    with pytest.raises(CodexUnavailable, match="No space left"):
+        await server.ensure()
+    assert (server.record, server.alive) == (None, False)
 
 
 async def test_a_codex_that_was_started_otherwise_is_replaced(launch: Launch) -> None:

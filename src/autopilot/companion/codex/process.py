@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -33,6 +34,9 @@ KILL_SECONDS = 2.0
 MAX_NAMES = 8
 LOG_BYTES = 8 * 1024 * 1024
 """A longer log is put aside at the next start (one generation is kept)."""
+ONCE_RECORDED = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "codex")
+"""Runs what follows in its own place, with its own pid, once it is told a line; not at all where whoever started it
+dies before. So none lives that no record names: nobody would find it, and its socket would be in the way for ever."""
 
 log = structlog.get_logger(__name__)
 
@@ -168,34 +172,49 @@ class AppServer:
         self._child = None
 
     async def _start(self) -> None:
-        await asyncio.to_thread(self._prepare_files)
-        environ = {**self.launch.environ, "CODEX_HOME": str(self.launch.codex_home)}
-        arguments = (*self.launch.arguments, "app-server", "--listen", f"unix://{self.launch.socket}")
-        output = await asyncio.to_thread(self.launch.log_path.open, "ab")
         try:
-            self._child = await asyncio.create_subprocess_exec(
+            self._child = await self._waiting()
+        except OSError as error:
+            raise CodexUnavailable(f"{self.launch.binary.path} can't be run: {error}") from error
+        assert self._child.stdin is not None
+        try:
+            record = Record(
+                pid=self._child.pid,
+                started=start_time(self._child.pid) or "",
+                incarnation=uuid.uuid4().hex[:16],
+                fingerprint=self.launch.fingerprint,
+                version=self.launch.binary.version,
+            )
+            await self._keep(record)
+            self.record = record
+            self._child.stdin.write(b"go\n")
+        except OSError as error:
+            raise CodexUnavailable(f"{self.launch.pid_file} can't be written: {error}") from error
+        finally:
+            self._child.stdin.close()
+        log.info("codex.started", pid=self._child.pid, version=self.launch.binary.version)
+        await self._listening()
+
+    async def _waiting(self) -> asyncio.subprocess.Process:
+        """The process that is to be Codex.
+
+        Raises:
+            OSError: there is none.
+        """
+        output = await asyncio.to_thread(self._prepare_files)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *ONCE_RECORDED,
                 self.launch.binary.path,
-                *arguments,
-                env=environ,
-                stdin=asyncio.subprocess.DEVNULL,
+                *(*self.launch.arguments, "app-server", "--listen", f"unix://{self.launch.socket}"),
+                env={**self.launch.environ, "CODEX_HOME": str(self.launch.codex_home)},
+                stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        except OSError as error:
-            raise CodexUnavailable(f"{self.launch.binary.path} can't be run: {error}") from error
         finally:
             output.close()
-        self.record = Record(
-            pid=self._child.pid,
-            started=start_time(self._child.pid) or "",
-            incarnation=uuid.uuid4().hex[:16],
-            fingerprint=self.launch.fingerprint,
-            version=self.launch.binary.version,
-        )
-        await self._keep(self.record)
-        log.info("codex.started", pid=self._child.pid, version=self.launch.binary.version)
-        await self._listening()
 
     async def _listening(self) -> None:
         """Wait until the socket is there."""
@@ -212,7 +231,8 @@ class AppServer:
         while self.alive and self._clock.monotonic() < deadline:
             await self._clock.sleep(POLL_SECONDS)
 
-    def _prepare_files(self) -> None:
+    def _prepare_files(self) -> BinaryIO:
+        """Its folders, and the log to write to."""
         self.launch.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.launch.codex_home.mkdir(parents=True, exist_ok=True)
         self.launch.log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -220,6 +240,7 @@ class AppServer:
         self.launch.socket.unlink(missing_ok=True)
         if self.launch.log_path.exists() and self.launch.log_path.stat().st_size > LOG_BYTES:
             self.launch.log_path.replace(self.launch.log_path.with_suffix(".1"))
+        return self.launch.log_path.open("ab")
 
     def _read_record(self) -> Record | None:
         try:
