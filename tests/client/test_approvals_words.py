@@ -45,6 +45,7 @@ def answered(option_id: str, **more: Any) -> dict[str, Any]:
     [
         ({}, "Waits for an answer", "warn"),
         ({"answerable": False}, "Only to be answered at the computer", "warn"),
+        ({"role": "viewer"}, "You may watch. Who operates this session can answer", "quiet"),
         ({"machine_reachable": False}, "Its machine can't be reached: an answer waits until it is back", "warn"),
         (
             {"state": "decided", "decision": answered("yes")},
@@ -134,8 +135,10 @@ def test_a_yes_that_costs_much_takes_a_second_tap(risk: str, effect: str, *, ask
     assert ("nobody is asked" in said.means) is (effect == "accept_lasting")
 
 
-def test_guests_and_those_too_far_away_can_not_answer() -> None:
+def test_guests_viewers_and_those_too_far_away_can_not_answer() -> None:
     assert approvals.can_answer(approval(), NAMES)
+    assert approvals.can_answer(approval(role="operator"), NAMES)
+    assert not approvals.can_answer(approval(role="viewer"), NAMES)
     assert not approvals.can_answer(approval(), Names())
     assert not approvals.can_answer(approval(answerable=False), NAMES)
     assert not approvals.can_answer(approval(state="decided"), NAMES)

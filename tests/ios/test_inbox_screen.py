@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.api.contract.world import Person, ask
+from tests.api.contract.test_team_roles import member, put_into
+from tests.api.contract.world import Person, ask, lease
 from tests.ios.desk import Core, Desk, Hand, cut, desk
 from tests.waiting import until
 
@@ -232,6 +233,21 @@ async def test_what_only_the_computer_can_answer_has_no_buttons(ada: Person):
     async with desk(ada, inbox) as held:
         await opened(held, answerable=False, options=[])
         assert held.phone.shows("Only to be answered at the computer")
+        assert not held.phone.has("answer-accept")
+
+
+async def test_a_viewer_sees_the_question_and_is_offered_no_answer(ada: Person):
+    team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    viewer, machine = await member(ada, team_id, "viewer"), await ada.machine()
+    await lease(machine, ada.worker_id)
+    await put_into(ada, machine, team_id)
+    async with desk(viewer, inbox) as held:
+        approval_id = await ask(machine, ada.worker_id, risk="low")
+        await until(lambda: held.phone.has(f"approval-{approval_id}"), within_seconds=30)
+        assert held.phone.shows("You may watch. Who operates this session can answer")
+        await held.phone.tap(f"approval-{approval_id}")
+        await until(lambda: held.phone.has("open-worker"), within_seconds=30)
+        assert held.phone.shows("You may watch. Who operates this session can answer")
         assert not held.phone.has("answer-accept")
 
 

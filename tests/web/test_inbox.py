@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from tests.api.contract.world import Person, World, ask, lease
 from tests.web.browser import Browser, Element, parsed
+from tests.web.test_teams_page import joined, made
 
 from autopilot.testing.approvals import ANSWERING, OPTIONS, ended
 
@@ -194,6 +195,20 @@ async def test_what_only_the_computer_can_answer_has_no_buttons(desk: Desk):
     card = await desk.card(await desk.ask(answerable=False, options=[]))
     assert "Only to be answered at the computer" in card.text
     assert not card.all("button")
+
+
+async def test_a_viewer_sees_the_question_and_is_offered_no_answer(desk: Desk, eve: Browser):
+    team = await made(desk.browser)
+    await joined(desk.browser, team, eve, "viewer")
+    into = {"team_id": team.rpartition("/")[2]}
+    assert (await desk.browser.post(f"/machines/{desk.machine.worker_id}/team", into)).status_code == 200
+    asked = await desk.ask(evidence={"command_line": "ls"}, risk="low")
+
+    card = (await eve.get(f"/inbox/{asked}")).one("article", id=f"ap-{asked}")
+    assert "You may watch. Who operates this session can answer" in card.text
+    assert card.one("pre", class_="command").text == "ls"
+    assert not card.all("form")
+    assert (await desk.card(asked)).all("form")
 
 
 async def test_the_stream_brings_a_question_and_what_becomes_of_it(desk: Desk):

@@ -8,8 +8,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from autopilot.contract.port import Claims
+from autopilot.runtime import permissions
 from autopilot.runtime.hearing import Hearing
 from autopilot.runtime.ledger_rows import instant
+from autopilot.runtime.permissions import Belonging
 
 _NULL = msgspec.Raw(b"null")
 _EMPTY = msgspec.Raw(b"[]")
@@ -38,8 +41,8 @@ class _Request(msgspec.Struct):
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
-def approval_body(record: asyncpg.Record, *, hearing: Hearing) -> dict[str, Any]:
-    """An approval as the contract shows it; `record` has `read_at`."""
+def approval_body(record: asyncpg.Record, *, claims: Claims, hearing: Hearing) -> dict[str, Any]:
+    """An approval as the contract shows it to the principal of `claims`; `record` has `read_at`."""
     asked = _REQUEST.decode(record["request"])
     return {
         "approval_id": record["approval_id"],
@@ -58,7 +61,13 @@ def approval_body(record: asyncpg.Record, *, hearing: Hearing) -> dict[str, Any]
         "machine_reachable": is_reachable(record, hearing),
         "seq": record["requested_seq"],
         "delivered_at": _instant(record["delivered_at"]),
+        "role": role_of(record, claims),
     }
+
+
+def role_of(record: asyncpg.Record, claims: Claims) -> str | None:
+    """What the principal may do with the worker whose Codex asks."""
+    return permissions.role_of(claims, Belonging.of(record))
 
 
 def is_reachable(record: asyncpg.Record, hearing: Hearing) -> bool | None:

@@ -11,7 +11,7 @@ import asyncpg
 
 from autopilot.contract import ApprovalFilter
 from autopilot.contract.errors import Unprocessable
-from autopilot.contract.port import RuntimeRequest, RuntimeResponse
+from autopilot.contract.port import Claims, RuntimeRequest, RuntimeResponse
 from autopilot.ops.log import get_logger
 from autopilot.runtime import permissions
 from autopilot.runtime.approvals import Approvals
@@ -74,18 +74,19 @@ class ApprovalRoutes:
         )
         page = rows[:limit]
         following = token_of(page[-1]) if page and page[-1]["found"] > len(page) else None
-        return json_response(200, {"data": [self._body(row) for row in page], "next": following})
+        return json_response(200, {"data": [self._body(claims, row) for row in page], "next": following})
 
     async def read(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """200 and one approval."""
-        return data_response(200, self._body(await self._approvals.approval(request.claims, approval_id_of(match))))
+        record = await self._approvals.approval(request.claims, approval_id_of(match))
+        return data_response(200, self._body(request.claims, record))
 
     async def decide(self, request: RuntimeRequest, match: Match) -> RuntimeResponse:
         """200 and the approval with this answer, whether given now or before."""
         approval_id = approval_id_of(match)
         record = await self._approvals.decide(asker_of(request), approval_id, self._bodies.answer(request))
         log.info("approval.decided", approval_id=approval_id, worker_id=record["worker_id"], state=record["state"])
-        return data_response(200, self._body(record))
+        return data_response(200, self._body(request.claims, record))
 
     async def _worker_no(self, request: RuntimeRequest, worker_id: str | None) -> int | None:
         if worker_id is None:
@@ -94,8 +95,8 @@ class ApprovalRoutes:
         permissions.observe(request.claims, worker)
         return worker.worker_no
 
-    def _body(self, record: asyncpg.Record) -> dict[str, object]:
-        return approval_body(record, hearing=self._hearing)
+    def _body(self, claims: Claims, record: asyncpg.Record) -> dict[str, object]:
+        return approval_body(record, claims=claims, hearing=self._hearing)
 
 
 def approval_id_of(match: Match) -> str:

@@ -13,10 +13,9 @@ import msgspec
 
 from autopilot.contract.port import Claims
 from autopilot.runtime import permissions
-from autopilot.runtime.approvals_body import approval_body, is_reachable
+from autopilot.runtime.approvals_body import approval_body, is_reachable, role_of
 from autopilot.runtime.approvals_rows import SQL
 from autopilot.runtime.hearing import Hearing
-from autopilot.runtime.permissions import Belonging
 
 MAX_APPROVALS = 500
 """What a look reads: the oldest of the open ones, and the last of those that ended."""
@@ -25,8 +24,8 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_REMEMBERED = 4 * MAX_APPROVALS
 """What was told longest ago is forgotten beyond this; it may be told once more."""
 
-Said = tuple[str, bool | None]
-"""State, and whether the machine is heard."""
+Said = tuple[str, bool | None, str | None]
+"""State, whether the machine is heard, and the reader's role."""
 
 
 class ApprovalStates:
@@ -54,7 +53,7 @@ class ApprovalStates:
         present = {row["approval_id"] for row in open_rows}
         if missing := [approval_id for approval_id in self._open if approval_id not in present]:
             found = await self._pool.fetch(SQL.approvals, missing)
-            mine = [row for row in found if permissions.role_of(self._claims, Belonging.of(row)) is not None]
+            mine = [row for row in found if role_of(row, self._claims) is not None]
             told += self._new(mine)
             for approval_id in set(missing).difference(row["approval_id"] for row in mine):
                 self._open.pop(approval_id, None)  # it may be read no more
@@ -66,7 +65,8 @@ class ApprovalStates:
             self._open.pop(approval_id, None)
             if row["ended_at"] is None:
                 self._open[approval_id] = None
-            said = (row["state"], None if row["ended_at"] else is_reachable(row, self._hearing))
+            is_heard = None if row["ended_at"] else is_reachable(row, self._hearing)
+            said = (row["state"], is_heard, role_of(row, self._claims))
             if self._told.get(approval_id) != said:
                 self._told.pop(approval_id, None)
                 self._told[approval_id] = said
@@ -74,4 +74,4 @@ class ApprovalStates:
                     forgotten = next(iter(self._told))
                     del self._told[forgotten]
                     self._open.pop(forgotten, None)
-                yield msgspec.json.encode(approval_body(row, hearing=self._hearing))
+                yield msgspec.json.encode(approval_body(row, claims=self._claims, hearing=self._hearing))

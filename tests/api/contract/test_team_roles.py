@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,19 @@ async def test_an_operators_answer_is_taken_and_its_actor_is_the_operator(ada: P
     answered = await case.team["operator"].post(f"/approvals/{approval_id}/decision", {"option_id": "accept"})
     assert answered.status_code == 200, answered.text
     assert answered.json()["data"]["decision"]["actor"]["user_id"] == case.team["operator"].user_id
+
+
+async def test_an_approval_says_the_role_of_who_reads_it_in_lists_by_itself_and_on_the_stream(ada: Person):
+    case = await shared(ada)
+    approval_id = await ask(case.machine, case.worker_id, 1)
+
+    for role, who in {**case.team, "owner": ada}.items():
+        page = (await who.get("/approvals")).json()["data"]
+        (in_the_list,) = [one for one in page if one["approval_id"] == approval_id]
+        read = (await who.get(f"/approvals/{approval_id}")).json()["data"]
+        lines = (await who.get("/stream?tail_ms=1")).text.splitlines()
+        (told,) = [json.loads(line[5:]) for line in lines if line.startswith("data:") and f'"{approval_id}"' in line]
+        assert [one["role"] for one in (in_the_list, read, told)] == [role] * 3
 
 
 async def test_a_members_machine_does_not_execute_for_the_teams_workers(ada: Person):

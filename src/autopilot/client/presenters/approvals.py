@@ -84,6 +84,9 @@ _CLOSED = {
     "unsupported": "this version does not know such a question",
 }
 AT_THE_COMPUTER = "Only to be answered at the computer"
+OTHERS_ANSWER = "You may watch. Who operates this session can answer"
+VIEWER = "viewer"
+"""The role that answers nothing."""
 MACHINE_AWAY = "Its machine can't be reached. An answer waits until the machine is back."
 DECLINE_WITH_WORDS, WORDS_LABEL = "Decline with words", "What Codex should do instead"
 MORE_ANSWERS = "More answers"
@@ -102,6 +105,8 @@ class Course:
     closed_reason: str | None = None
     answerable: bool = True
     machine_reachable: bool = True
+    role: str | None = None
+    """What the one who looks may do; None: it is not said here."""
     answer: str | None = None
     """What was answered, in words; None: nothing yet."""
     actor: Actor | None = None
@@ -118,7 +123,15 @@ class Course:
 def course(of: Approval | Asked) -> Course:
     """How far it has come, of the approval or of its item."""
     if isinstance(of, Asked):
-        return Course(of.state, of.outcome, of.closed_reason, of.answerable, True, of.option, of.actor, of.rule_id)
+        return Course(
+            of.state,
+            of.outcome,
+            of.closed_reason,
+            of.answerable,
+            answer=of.option,
+            actor=of.actor,
+            rule_id=of.rule_id,
+        )
     decision = of.decision
     return Course(
         of.state,
@@ -126,6 +139,7 @@ def course(of: Approval | Asked) -> Course:
         of.closed_reason,
         of.answerable is not False,
         of.machine_reachable is not False,
+        of.role,
         None if decision is None else _done(option_of(of, decision.option_id)),
         decision.actor if decision else None,
         decision.rule_id if decision else None,
@@ -175,7 +189,7 @@ def in_short(of: Course) -> Label:
 def became(of: Course, names: Names) -> Label:
     """How far it has come, by whom; of one that has ended, what became of it."""
     if of.is_pending:
-        return _waits(of)
+        return in_the_way(of) or _STATES["pending"]
     done = f"{of.answer or 'Answered'}{_by(of, names)}"
     waits = "on its way to the machine" if of.machine_reachable else "it waits for its machine"
     outcome = _OUTCOME_WORDS.get(of.outcome or "")
@@ -211,7 +225,19 @@ def faster(of: Course, names: Names) -> str | None:
 
 def can_answer(approval: Approval, names: Names) -> bool:
     """Whether the one who looks may answer it here."""
-    return approval.state == "pending" and approval.answerable is not False and names.me is not None
+    is_asked = approval.state == "pending" and approval.answerable is not False
+    return is_asked and names.me is not None and approval.role != VIEWER
+
+
+def in_the_way(of: Course) -> Label | None:
+    """Why the one who looks can't answer it here and now."""
+    if not of.answerable:
+        return Label(AT_THE_COMPUTER, "warn")
+    if of.role == VIEWER:
+        return Label(OTHERS_ANSWER)
+    if not of.machine_reachable:
+        return Label("Its machine can't be reached: an answer waits until it is back", "warn")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +294,6 @@ def confirmation(approval: Approval, option: ApprovalOption, *, loses_words: boo
 
 def _first(options: Sequence[ApprovalOption], effects: Sequence[str]) -> ApprovalOption | None:
     return next((option for option in options if option.effect in effects), None)
-
-
-def _waits(of: Course) -> Label:
-    if not of.answerable:
-        return Label(AT_THE_COMPUTER, "warn")
-    if not of.machine_reachable:
-        return Label("Its machine can't be reached: an answer waits until it is back", "warn")
-    return _STATES["pending"]
 
 
 def _closed(of: Course) -> Label:

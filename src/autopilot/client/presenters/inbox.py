@@ -97,7 +97,7 @@ def _row(approval: Approval, label: Label, names: Names, now: datetime, *, since
     command = plain(evidence.command_line or " ".join(evidence.command)) if evidence else ""
     about = line(command, _LONGEST) if command else prose(_reason(approval))[:_LONGEST]
     course = approvals.course(approval)
-    waits = "" if course.answerable and course.machine_reachable else approvals.became(course, names).text
+    waits = approvals.in_the_way(course)
     return Row(
         approval.approval_id,
         title(approval),
@@ -106,7 +106,7 @@ def _row(approval: Approval, label: Label, names: Names, now: datetime, *, since
         where(approval, names, now, since=since),
         label,
         course.is_pending,
-        waits if course.is_pending else "",
+        waits.text if waits is not None and course.is_pending else "",
     )
 
 

@@ -370,6 +370,8 @@ class Approval:
     """The event that asked."""
     delivered_at: str | None = None
     """When the executor was handed the answer."""
+    role: str | None = None
+    """What the asking principal may do with its worker: a `viewer` answers nothing. (`Role`)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
