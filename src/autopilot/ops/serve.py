@@ -12,6 +12,7 @@ import contextlib
 import functools
 import json
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -268,22 +269,29 @@ class Wire:
     """A body and its chunk: many readers are given the very same body one after the other."""
 
     def __init__(self, cycle: RequestResponseCycle, transport: GatheringTransport) -> None:
-        self._cycle = cycle
+        self._cycle = weakref.ref(cycle)  # which has this in its scope: each request would be garbage to be looked for
         self._transport = transport
         self._is_head = cycle.scope["method"] == "HEAD"
         self.bytes_written = 0
 
     def has_whole_body(self) -> bool:
         """Whether the next `receive` returns all of the body at once, without waiting (all that was not received)."""
-        return not self._cycle.more_body
+        cycle = self._cycle()
+        return cycle is not None and not cycle.more_body
 
     def respond(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Write a whole response at once, past uvicorn's `send`, which looks at each header with two expressions.
 
         `headers` have the content-length. False where it is not that simple: nothing was done then.
         """
-        cycle = self._cycle
-        if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or not cycle.keep_alive:
+        cycle = self._cycle()
+        if (
+            cycle is None
+            or cycle.response_started
+            or cycle.disconnected
+            or cycle.flow.write_paused
+            or not cycle.keep_alive
+        ):
             return False
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
@@ -316,8 +324,8 @@ class Wire:
 
         Of a thousand readers who are written to in turn, each object that is looked at has left the caches.
         """
-        cycle = self._cycle
-        if self._is_head or cycle.flow.write_paused or cycle.disconnected:
+        cycle = self._cycle()
+        if cycle is None or self._is_head or cycle.flow.write_paused or cycle.disconnected:
             return False
         if cycle.response_complete or not cycle.chunked_encoding:
             return False

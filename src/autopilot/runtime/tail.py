@@ -192,6 +192,7 @@ class Hub:
             feed.followers -= 1
             if not feed.followers:
                 del self._feeds[key]
+                feed.waiters.clear()  # each has its feed: they would be garbage to be looked for
 
     async def read(self, key: str, cursor: int) -> Page:
         """A page of the log, when it is this reader's turn."""
@@ -365,7 +366,8 @@ class Follower:
             self._waiting.set_result(None)
 
     def close(self) -> None:
-        """Let go of the timer."""
+        """Let go of the timer and the connection."""
+        self.write = None
         if self._timer is not None:
             self._timer.cancel()
 
