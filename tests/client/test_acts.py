@@ -61,6 +61,7 @@ def answering(status: int, reason: str = "", *, times: int = 1_000, retry_after:
     codes = {
         401: "unauthorized",
         403: "forbidden",
+        404: "not_found",
         409: "conflict",
         410: "stale_cursor",
         422: "unprocessable",
@@ -119,6 +120,44 @@ async def test_each_refusal_is_told_loses_nothing_and_leaves_it_to_be_sent_again
         view = await act.send()
     assert (view.phase, view.attempts, act.request_id) == ("waiting", 2, request_id)
     assert all(request_id in request.content.decode() for request in seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "is_offered"),
+    [
+        (401, "token_refused", True),
+        (403, "step_up_required", True),
+        (409, "leased", True),
+        (429, "session_rate", True),
+        (503, "runtime_unreachable", True),
+        (403, "role", False),
+        (403, "scope", False),
+        (403, "policy_denied.method", False),
+        (404, "no_such_worker", False),
+        (409, "worker_stopped", False),
+        (409, "different_content", False),
+        (422, "invalid_value", False),
+    ],
+)
+async def test_sending_again_is_offered_only_where_the_answer_may_be_another_one(status, reason, is_offered):
+    transport = scripted(answering(status, reason), [])
+    async with RuntimeCodexClient(
+        "http://127.0.0.1:9", "token", transport=transport, clock=ScaledClock(1000)
+    ) as client:
+        act = Acts(client).say("w", "what was typed")
+        assert not words.may_send_again(act.view)
+        view = await act.send()
+    assert view.phase == "refused"
+    assert words.may_send_again(view) is is_offered
+
+
+async def test_of_what_nobody_answered_sending_it_again_is_offered():
+    transport = scripted([httpx2.ConnectError("no network") for _ in range(1000)], [])
+    async with RuntimeCodexClient(
+        "http://127.0.0.1:9", "token", transport=transport, clock=ScaledClock(1000)
+    ) as client:
+        view = await Acts(client).say("w", "hello").send()
+    assert (view.phase, words.may_send_again(view)) == ("unknown", True)
 
 
 async def test_what_nobody_answered_is_unknown_and_is_sent_again_under_its_id():

@@ -11,7 +11,7 @@ from autopilot.client.methods import METHODS
 from autopilot.client.presenters import connecting, requesting, stops
 from autopilot.client.presenters.people import Names
 from autopilot.contract import StoppedWorker
-from autopilot.contract.errors import Forbidden
+from autopilot.contract.errors import Forbidden, RateLimited
 
 NAMES = Names(machines={"mac_1": "Ada's MacBook"})
 
@@ -72,6 +72,8 @@ def test_a_handshake_has_words_for_each_of_its_states():
     refused = now(ActView("refused", error=Forbidden("no", reason_code="role")))
     assert refused.state == "failed"
     assert refused.label.text.startswith("It could not be asked: ")
+    late = now(ActView("refused", error=RateLimited("no", reason_code="session_rate")))
+    assert [refused.may_ask_again, late.may_ask_again] == [False, True]
     connected = now(ActView("done", Connected("w", "h", "mac_1", "ses_1", 7, 8, 0.25)))
     assert dict(connected.facts) == {
         "Machine": "Ada's MacBook",
@@ -79,8 +81,8 @@ def test_a_handshake_has_words_for_each_of_its_states():
         "There and back": "250 ms",
         "In the log": "7 asked, 8 answered",
     }
-    buttons = [connecting.idle(can=True).button, refused.button, connecting.broken().button, connected.button]
-    assert buttons == ["Connect", "Try again", "Try again", "Once more"]
+    told = [connecting.idle(can=True), refused, late, connecting.broken(), connected]
+    assert [one.button for one in told] == ["Connect", "Connect", "Try again", "Try again", "Once more"]
     assert connecting.left().state == "idle"
 
 

@@ -73,6 +73,44 @@ async def test_what_was_sent_can_be_taken_back_while_no_machine_has_it(ada: Pers
         assert not at.phone.has(f"receipt-{act.request_id}")
 
 
+@pytest.mark.parametrize(
+    ("refusal", "ways"),
+    [
+        ((403, "forbidden", "policy_denied.method"), ("edit", "again")),
+        ((429, "rate_limited", "session_rate"), ("again", "edit")),
+    ],
+)
+async def test_what_would_only_be_refused_again_is_edited_and_what_may_pass_is_sent_again(
+    ada: Person, tmp_path: Path, refusal: tuple[int, str, str], ways: tuple[str, str]
+):
+    status, code, reason = refusal
+    offered, left_out = ways
+    async with desk(ada, tmp_path) as at:
+        await until(lambda: at.phone.has("send"))
+        at.way.refuse("/requests", status, code, reason_code=reason, outcome="not_recorded")
+        await at.phone.type("say", "Delete it all")
+        await at.phone.tap("send")
+        act = await until(lambda: at.core.acts.view and at.core.acts.view[-1])
+        await until(lambda: at.phone.has(f"{offered}-{act.request_id}"), within_seconds=30)
+        assert not at.phone.has(f"{left_out}-{act.request_id}")
+        assert at.phone.find("say").value == "Delete it all"
+
+
+async def test_refused_words_are_put_beside_what_was_typed_since(ada: Person, tmp_path: Path):
+    async with desk(ada, tmp_path) as at:
+        await until(lambda: at.phone.has("send"))
+        at.way.refuse("/requests", 422, "unprocessable", reason_code="invalid_value")
+        await at.phone.type("say", "The first words")
+        await at.phone.tap("send")
+        act = await until(lambda: at.core.acts.view and at.core.acts.view[-1])
+        await until(lambda: at.phone.has(f"edit-{act.request_id}"))
+        await at.phone.type("say", "Other words")
+        await at.phone.tap(f"edit-{act.request_id}")
+        assert at.phone.find("say").value == "Other words\n\nThe first words"
+        assert at.core.drafts.words(ada.worker_id) == "Other words\n\nThe first words"
+        assert not at.phone.has(f"receipt-{act.request_id}")
+
+
 async def test_while_a_turn_runs_one_steers_queues_and_interrupts(ada: Person, tmp_path: Path):
     async with desk(ada, tmp_path) as at:
         await at.turn("t1")

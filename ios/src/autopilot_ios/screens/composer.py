@@ -90,8 +90,8 @@ class Composer:
         if shown == self._shown:
             return False
         self._shown = shown
-        self._receipts.controls = [self._receipt(act) for act in mine]
         self._place(may, turn_id)
+        self._receipts.controls = [self._receipt(act) for act in mine]
         self.control.visible = may is not None
         update(self.control)
         return True
@@ -142,6 +142,7 @@ class Composer:
             act,
             on_copy=copies(self._phone, self._say),
             on_again=lambda act: self._guarded(lambda: self._again(act))(),
+            on_edit=self._edit if _words(act) and self._line.visible else None,
             on_take_back=lambda act: self._guarded(lambda: self._take_back(act))(),
             on_dismiss=self._dismiss,
         )
@@ -221,6 +222,15 @@ class Composer:
 
     def _again(self, act: Act) -> None:
         self._core.acts.begin(act)
+
+    async def _edit(self, act: Act) -> None:
+        """Take up its words again, beside what was typed since."""
+        typed, words = (self._field.value or "").rstrip(), _words(act)
+        self._field.value = typed if words in typed else f"{typed}\n\n{words}".lstrip()
+        self._typed()
+        self._dismiss(act)
+        update(self._field)
+        await self._field.focus()
 
     def _dismiss(self, act: Act) -> None:
         self._hidden.add(act)

@@ -18,10 +18,14 @@ def receipt(
     *,
     on_copy: Callable[[str], Awaitable[None]],
     on_again: Callable[[Act], Awaitable[None]],
+    on_edit: Callable[[Act], Awaitable[None]] | None = None,
     on_take_back: Callable[[Act], Awaitable[None]] | None = None,
     on_dismiss: Callable[[Act], object] | None = None,
 ) -> ft.Control:
-    """One of them. Never says more than the server has."""
+    """One of them. Never says more than the server has.
+
+    `on_edit`: takes its words up again, where they were refused for good.
+    """
     view = act.view
     label = said.label(view)
     trouble = said.trouble(view)
@@ -47,8 +51,10 @@ def receipt(
         expand=True,
     )
     doings: list[ft.Control] = []
-    if view.may_send and view.phase != "idle":
+    if said.may_send_again(view):
         doings.append(_small("Send again", f"again-{act.request_id}", _done(on_again, act)))
+    elif on_edit is not None and view.phase == "refused":
+        doings.append(_small("Edit", f"edit-{act.request_id}", _done(on_edit, act)))
     if on_take_back is not None and _can_take_back(act):
         doings.append(_small("Take back", f"take-back-{act.request_id}", _done(on_take_back, act)))
     if on_dismiss is not None and (view.has_ended or view.phase == "refused"):

@@ -34,6 +34,14 @@ def trouble(view: ActView) -> errors.Trouble | None:
     return None if view.error is None else errors.trouble(view.error)
 
 
+def may_send_again(view: ActView) -> bool:
+    """Whether sending it again is offered: not where it would only be refused once more."""
+    if view.phase == "unknown":
+        return True
+    told = trouble(view)
+    return view.phase == "refused" and told is not None and told.may_send_again
+
+
 def _said(view: ActView) -> Label:
     """What the server said of it."""
     match view.result:

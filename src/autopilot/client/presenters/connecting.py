@@ -42,6 +42,8 @@ class Connection:
     """How long an answer is waited for yet; None: it is not waited for one."""
     facts: tuple[tuple[str, str], ...] = ()
     """What is known, when it is connected."""
+    may_ask_again: bool = True
+    """Whether asking once more may come to something: not where it would only be refused again."""
 
     @property
     def is_running(self) -> bool:
@@ -56,7 +58,9 @@ class Connection:
     @property
     def button(self) -> str:
         """What asks, or asks again."""
-        return {"idle": "Connect", "connected": "Once more"}.get(self.state, "Try again")
+        if self.state == "connected":
+            return "Once more"
+        return "Try again" if self.state != "idle" and self.may_ask_again else "Connect"
 
 
 def can_connect(worker: Worker) -> bool:
@@ -88,7 +92,8 @@ def connection(view: ActView, names: Names, *, seconds_waited: float | None) -> 
         return Connection("timed-out", Label(SILENCE if asked else NOT_RECORDED, "bad"))
     if view.error is not None:
         told = errors.trouble(view.error)
-        return Connection("failed", Label(f"It could not be asked: {told.sentence}", "bad"), told.hint)
+        said = Label(f"It could not be asked: {told.sentence}", "bad")
+        return Connection("failed", said, told.hint, may_ask_again=told.may_send_again)
     if view.phase == "waiting" and seconds_waited is not None:
         seconds_left = max(0, math.ceil(TIMEOUT_SECONDS - seconds_waited))
         return Connection("waiting", Label(WAITING, "busy"), seconds_left=seconds_left)

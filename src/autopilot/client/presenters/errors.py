@@ -29,6 +29,10 @@ none      another person has to do something, or nobody can
 """
 
 
+_PASSING: frozenset[Way] = frozenset({"retry", "wait", "sign_in", "step_up"})
+"""What refuses now, and not the thing itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What a person is told."""
@@ -44,6 +48,11 @@ class Trouble:
     """What was entered and does not fit: the field's name, and why."""
     reference: str | None = None
     """The call's request id, for a trace."""
+
+    @property
+    def may_send_again(self) -> bool:
+        """Whether the same, sent once more, may be answered otherwise: later, or once the way out was gone."""
+        return self.way in _PASSING
 
 
 Said = tuple[str, str, Way]
