@@ -33,6 +33,8 @@ class AuditScreen(LookingScreen):
         self._search = AuditSearch(core.client)
         super().__init__(core, self._search)
         self._on_trace = on_trace
+        self._wanted = Sought()
+        """Typed and chosen last; the search hears of it once this screen runs."""
         self._rows = Kept(self._row)
         self._words = blocks.field("Search", key="search", on_change=self._typed, leading=ft.CupertinoIcons.SEARCH)
         self.list.on_scroll = self._scrolled
@@ -56,7 +58,7 @@ class AuditScreen(LookingScreen):
 
     async def refresh(self) -> None:
         """See Screen."""
-        await self._search.look()
+        await self._search.look(self._wanted)
 
     def error(self) -> AutopilotError | None:
         """See LookingScreen."""
@@ -76,9 +78,10 @@ class AuditScreen(LookingScreen):
     # Searching.
 
     def _typed(self) -> None:
-        self._seek(replace(self._search.view.sought, text=self._words.value or ""))
+        self._seek(replace(self._wanted, text=self._words.value or ""))
 
     def _seek(self, sought: Sought) -> None:
+        self._wanted = sought
         self.begin(self._search.look(sought))
 
     def _scrolled(self, event: ft.OnScrollEvent) -> None:
@@ -91,7 +94,7 @@ class AuditScreen(LookingScreen):
             self.begin(self._search.older())
 
     def _choose(self) -> None:
-        sought = self._search.view.sought
+        sought = self._wanted
         sections = [
             self._choice("Outcome", "outcome", OUTCOMES, sought.outcome),
             self._choice("From", "surface", people.SURFACES, sought.surface),
@@ -104,7 +107,7 @@ class AuditScreen(LookingScreen):
         def choose(value: str) -> Callable[[], None]:
             def now() -> None:
                 self.stage.dismiss()
-                self._seek(replace(self._search.view.sought, **{name: value}))
+                self._seek(replace(self._wanted, **{name: value}))
 
             return now
 

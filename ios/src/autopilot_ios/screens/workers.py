@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import flet as ft
@@ -71,6 +71,8 @@ class WorkersScreen(Screen):
         self._on_open = on_open
         self._on_new = on_new
         self._search = WorkerSearch(core.client, self._redraw)
+        self._wanted = Wanted()
+        """Typed and chosen last; the search hears of it once this screen runs."""
         self._rows = Kept(self._row)
         self._list = ft.ListView(expand=True, padding=ft.Padding(0, 4, 0, 24))
         self._body = ft.Container(expand=True)
@@ -99,6 +101,8 @@ class WorkersScreen(Screen):
             self._asking = tasks
             try:
                 tasks.create_task(self._age())
+                if self._search.found.wanted != self._wanted or self._search.found.state == "asking":
+                    tasks.create_task(self._search.ask(self._wanted))
                 async for view in self._core.changes():
                     self._draw(view.overview)
                     update(self._body)
@@ -115,10 +119,9 @@ class WorkersScreen(Screen):
         self._ask(words=self._words.value)
 
     def _ask(self, **changed: str) -> None:
-        wanted = self._search.found.wanted
-        fields = {name: getattr(wanted, name) for name in Wanted.__slots__} | changed
+        self._wanted = replace(self._wanted, **changed)
         if self._asking is not None:
-            self._asking.create_task(self._search.ask(Wanted(**fields)))
+            self._asking.create_task(self._search.ask(self._wanted))
 
     def _redraw(self) -> None:
         self._draw(self._core.overview.view)
@@ -127,8 +130,7 @@ class WorkersScreen(Screen):
 
     def _choose(self) -> None:
         """The filters, in a sheet."""
-        view = self._core.overview.view.overview
-        wanted = self._search.found.wanted
+        view, wanted = self._core.overview.view.overview, self._wanted
         states = {name: label.text for name, label in (standing.ACTIVITIES | standing.STATUSES).items()}
         machines = {machine.machine_id: machine.name for machine in view.machines}
         backends = {worker.backend.kind: standing.backend(worker) for worker in view.workers if worker.backend}
