@@ -68,6 +68,14 @@ def message(number: int, text: str) -> dict[str, Any]:
     return {"event_type": "worker.event", "event_id": f"m{number}", "payload": payload}
 
 
+async def beaten(stream: AsyncIterator[str]) -> None:
+    """Until a tab's stream has beaten: one that has ended costs next to nothing, and is no open tab."""
+    async for piece in stream:
+        if "event: beat" in piece:
+            return
+    raise AssertionError("a tab's stream has ended")
+
+
 class Bench:
     """A server with one person, who has a browser."""
 
@@ -170,8 +178,10 @@ class Bench:
     async def tab_memory(self) -> dict[str, Any]:
         """What the server holds for a tab: its own memory before and with so many open ones."""
         await self.worker("tabs", 300)
+        latest = (await self.http.get(f"{BASE}/tabs")).json()["data"]["latest_seq"]
         headers = {"cookie": f"autopilot={self.cookie}"}
         limits = httpx2.Limits(max_connections=None)
+        streams: list[AsyncIterator[str]] = []  # one that is let go of closes its connection
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(
                 httpx2.AsyncClient(base_url=self.url, headers=headers, limits=limits, timeout=30, trust_env=False)
@@ -180,9 +190,11 @@ class Bench:
                 before = procfs.private_bytes(self.at.pid)
                 opened = 20 if tabs == 20 else TABS
                 for _ in range(opened):
-                    answer = await stack.enter_async_context(http.stream("GET", "/live?worker=tabs&after=302"))
+                    answer = await stack.enter_async_context(http.stream("GET", f"/live?worker=tabs&after={latest}"))
                     assert answer.status_code == 200
-                await asyncio.sleep(3)
+                    streams.append(answer.aiter_text())
+                for stream in streams[-opened:]:
+                    await beaten(stream)
                 used = (procfs.private_bytes(self.at.pid) - before) / opened
         return {"tabs": TABS, "kilobytes_per_tab": round(used / 1000, 1)}
 
