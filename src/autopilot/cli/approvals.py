@@ -18,7 +18,7 @@ from autopilot.cli.approval_words import card, label_of, line, short
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.pick import pick_worker
+from autopilot.cli.pick import pick_worker, said
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_approval_ended
 from autopilot.contract import Approval, ApprovalOption, StreamCaughtUp
@@ -49,7 +49,7 @@ async def approvals(
     """List what Codex asks you, oldest first; or follow it."""
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
-        worker_id = await pick_worker(client, worker) if worker else None
+        worker_id = None if worker is None else await pick_worker(client, worker)
         if follow:
             await _follow(client, terminal, state, worker_id, full=full)
             return
@@ -163,9 +163,9 @@ async def pick_approval(client: RuntimeCodexClient, named: str) -> Approval:
     """The approval whose id is `named`, or begins so; of those that have ended only by the whole id.
 
     Raises:
-        CommandFailed: several begin so, or none is known.
+        CommandFailed: it is empty, several begin so, or none is known.
     """
-    wanted = named if named.startswith(PREFIX) else PREFIX + named
+    wanted = said(named, "approval") if named.startswith(PREFIX) else PREFIX + said(named, "approval")
     fits = [one async for one in client.every_approval(state="open") if one.approval_id.startswith(wanted)]
     if len(fits) > 1:
         names = ", ".join(short(one) if short(one) != wanted else one.approval_id for one in fits[:5])

@@ -21,7 +21,7 @@ from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
-from autopilot.cli.pick import pick_worker
+from autopilot.cli.pick import pick_worker, said
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.client import RuntimeCodexClient
@@ -111,9 +111,9 @@ async def _pick(client: RuntimeCodexClient, worker_id: str, named: str) -> str:
     """The whole id.
 
     Raises:
-        CommandFailed: none of those listed begins so, or several do.
+        CommandFailed: it is empty, none of those listed begins so, or several do.
     """
-    if len(named) == ID_CHARACTERS:
+    if len(said(named, "artifact")) == ID_CHARACTERS:
         return named
     listed = (await client.artifacts(worker_id, limit=LISTED)).artifacts
     fits = [one.artifact_id for one in listed if one.artifact_id.startswith(named)]

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.pick import said
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.contract import Device
@@ -79,8 +80,9 @@ def picked(found: list[Device], part: str) -> Device:
     """The device that is meant.
 
     Raises:
-        CommandFailed: none, or several.
+        CommandFailed: an empty name, none, or several.
     """
+    said(part, "device")
     hits = [device for device in found if part in {device.device_id, device.name}]
     hits = hits or [device for device in found if part in device.device_id]
     if not hits:

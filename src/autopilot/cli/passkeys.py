@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.pick import said
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.contract import Passkey
@@ -57,8 +58,9 @@ def picked(found: list[Passkey], part: str) -> Passkey:
     """The passkey that is meant.
 
     Raises:
-        CommandFailed: none, or several.
+        CommandFailed: an empty name, none, or several.
     """
+    said(part, "passkey")
     hits = [passkey for passkey in found if part in {passkey.passkey_id, passkey.name}]
     hits = hits or [passkey for passkey in found if part in passkey.passkey_id]
     if not hits:

@@ -28,12 +28,24 @@ async def pick_worker(client: RuntimeCodexClient, named: str | None) -> str:
         CommandFailed: there is no worker, or `named` fits several.
     """
     if named is not None:
+        said(named, "worker")
         return best_fit([worker async for worker in client.every_worker(search=named[:LONGEST_ID])], named)
     found = (await client.list_workers(limit=LOOKED_AT)).workers
     chosen = most_recent(await ones_own(client, found) or found)
     if chosen is None:
         raise CommandFailed(f"There is no worker yet. Start one: {autopilot('send --new')} 'hello'", Exit.NOT_FOUND)
     return chosen
+
+
+def said(named: str, what: str) -> str:
+    """A name as it was given. An empty one, which a script's unset variable makes, would be a part of every id.
+
+    Raises:
+        CommandFailed: it is empty.
+    """
+    if not named.strip():
+        raise CommandFailed(f"The name of the {what} is empty.", Exit.USAGE, reason_code="no_name")
+    return named
 
 
 def most_recent(workers: Sequence[WorkerSummary]) -> str | None:
@@ -69,6 +81,8 @@ async def pick_machine(client: RuntimeCodexClient, named: str | None) -> str:
     Raises:
         CommandFailed: there is none, or `named` fits several.
     """
+    if named is not None:
+        said(named, "machine")
     machines = await client.machines()
     if named is None:
         machines = await ones_own(client, machines)

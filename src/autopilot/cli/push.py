@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.pick import said
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.contract import ChangePushSettings, PushSettings, PushState, PushSubscription
@@ -103,9 +104,10 @@ def picked(state: PushState, part: str) -> PushSubscription:
     """The subscription that is meant.
 
     Raises:
-        CommandFailed: none, or several.
+        CommandFailed: an empty name, none, or several.
     """
     found = state.subscriptions
+    said(part, "device")
     hits = [one for one in found if part in {one.subscription_id, one.device_id, one.device_name}]
     hits = hits or [one for one in found if part in one.subscription_id]
     if not hits:
