@@ -1,27 +1,32 @@
 """`autopilot send | request | interrupt | stop`: ask a worker something, and say what became of it.
 
 A request has a receipt, and these commands tell its state as it is: ended, refused, still open, or unknown. The same
-`--request-id` again is the same request.
+`--request-id` again is the same request; where one may have to be repeated, what is said names it (asking.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import replace
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.markup import escape
 
+from autopilot.cli.asking import Asked
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options, is_time
 from autopilot.cli.pick import pick_machine, pick_worker
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_ended
+from autopilot.client.calls import new_id
+from autopilot.client.saying import NOTHING
 from autopilot.contract import RequestOutcome
-from autopilot.contract.errors import Conflict
+from autopilot.contract.errors import Conflict, Forbidden, NotFound
 from autopilot.ops.program import autopilot
 
 Worker = Annotated[str | None, Parameter(name=("--worker", "-w"), help="Its id or a part of it; else the most recent.")]
@@ -29,6 +34,8 @@ RequestId = Annotated[str | None, Parameter(help="Give the same id again to repe
 Wait = Annotated[float, Parameter(help="Seconds to wait for the end (at most 60).", validator=is_time)]
 
 HISTORY_PAGE = 200
+OF_THREAD = ".thread"
+"""What the id of a request to say something in a new thread gets, for the request that makes the thread."""
 
 
 async def send(
@@ -43,20 +50,24 @@ async def send(
     options: Options = DEFAULT,
 ) -> int:
     """Say something to Codex: starts a turn, in the most recent worker or a new one."""
+    if not text.strip():
+        raise CommandFailed(NOTHING, Exit.USAGE, reason_code="nothing_said")
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         with terminal.busy("waiting for Codex to take it"):
-            target = await _new_worker(client, cwd) if new else await pick_worker(client, worker)
+            target = await _new_worker(client, cwd, request_id) if new else await pick_worker(client, worker)
+            asked = Asked(request_id=request_id or new_id("request"), worker_id=target)
             if resume:
                 await client.create_worker(target)  # of one that is open, this says only that
             params = {"input": [{"type": "text", "text": text}]}
             try:
-                outcome = await client.request(
-                    target, "turn/start", params, request_id=request_id, wait_ms=_milliseconds(wait)
-                )
+                with asked.in_doubt():
+                    outcome = await client.request(
+                        target, "turn/start", params, request_id=asked.request_id, wait_ms=_milliseconds(wait)
+                    )
             except Conflict as error:
                 raise with_way_out(error) from error
-    return report(terminal, outcome, f"Codex has it. Follow with: {autopilot('watch')}")
+    return report(terminal, outcome, f"Codex has it. Follow with: {autopilot('watch')}", asked)
 
 
 def with_way_out(error: Conflict) -> Conflict:
@@ -67,13 +78,39 @@ def with_way_out(error: Conflict) -> Conflict:
     return Conflict(message, details=error.details, request_id=error.request_id)
 
 
-async def _new_worker(client: RuntimeCodexClient, cwd: str | None) -> str:
-    """A new thread on the most recent machine, as a worker."""
-    machine = await pick_machine(client, None)
-    made = await client.machine_request(machine, "thread/start", {"cwd": cwd or os.getcwd()})  # noqa: PTH109  a string for the wire
-    if not made.ok:
-        raise CommandFailed(f"No new thread: {_why(made)}", _exit_of(made), reason_code=made.state)
-    return str(made.response["worker_id"])
+async def _new_worker(client: RuntimeCodexClient, cwd: str | None, request_id: str | None) -> str:
+    """A new thread on the most recent machine, as a worker; a repeated request's is the one that it made."""
+    asked = Asked(request_id=request_id or new_id("request"))
+    thread = f"{asked.request_id}{OF_THREAD}"
+    machine = (await _asked_before(client, thread) if request_id else None) or await pick_machine(client, None)
+    with asked.in_doubt():
+        made = await client.machine_request(machine, "thread/start", {"cwd": _folder(cwd)}, request_id=thread)
+    if made.ok:
+        return str(made.response["worker_id"])
+    if has_ended(made):
+        lead = "No new thread" if made.ok is False else "Whether there is a new thread is not known"
+        raise CommandFailed(f"{lead}: {_why(made)}", _exit_of(made), reason_code=made.state)
+    raise CommandFailed(
+        f"No new thread yet, and nothing was said in it. {_waits(made)}Repeat the command with {asked.again}",
+        Exit.UNDECIDED,
+        reason_code=made.state,
+        asked=asked.request_id,
+    )
+
+
+def _folder(named: str | None) -> str:
+    """The whole path: one from here would be looked for from where Codex happens to run."""
+    is_whole = named is not None and (PurePosixPath(named).is_absolute() or PureWindowsPath(named).is_absolute())
+    return named if named and is_whole else os.path.abspath(named or ".")  # noqa: PTH100  a string for the wire
+
+
+async def _asked_before(client: RuntimeCodexClient, request_id: str) -> str | None:
+    """The machine that a request went to before; None: it is new. By now another may be the most recent."""
+    for machine in await client.machines():
+        with contextlib.suppress(NotFound, Forbidden):
+            await client.machine_receipt(machine.machine_id, request_id)
+            return machine.machine_id
+    return None
 
 
 async def request(
@@ -94,17 +131,20 @@ async def request(
     """Send any request, and print its answer."""
     terminal = Terminal(as_json=options.json)
     given = _object(params)
+    request_id = request_id or new_id("request")
     async with connected(options) as client:
         with terminal.busy(f"waiting for {method}"):
             if machine is not None:
                 target = await pick_machine(client, None if machine == "any" else machine)
-                ask = client.machine_request
+                asked, ask = Asked(request_id=request_id, machine_id=target), client.machine_request
             else:
-                target, ask = await pick_worker(client, worker), client.request
-            outcome = await ask(target, method, given, request_id=request_id, wait_ms=_milliseconds(wait))
+                target = await pick_worker(client, worker)
+                asked, ask = Asked(request_id=request_id, worker_id=target), client.request
+            with asked.in_doubt():
+                outcome = await ask(target, method, given, request_id=request_id, wait_ms=_milliseconds(wait))
             if whole and outcome.artifacts:
                 outcome = replace(outcome, response=await client.whole_response(outcome), artifacts=())
-    ended = report(terminal, outcome, json.dumps(outcome.response, indent=2, ensure_ascii=False))
+    ended = report(terminal, outcome, json.dumps(outcome.response, indent=2, ensure_ascii=False), asked)
     if outcome.artifacts and not options.json:
         terminal.remark(f"{len(outcome.artifacts)} parts were too large and are not shown whole: --whole prints them.")
     return ended
@@ -122,14 +162,25 @@ async def interrupt(
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         target = await pick_worker(client, worker)
-        turn_id = turn or await running_turn(client, target)
+        turn_id = turn or (request_id and await _meant_before(client, target, request_id))
+        turn_id = turn_id or await running_turn(client, target)
         if turn_id is None:
             raise CommandFailed("No turn is running there.", Exit.CONFLICT, reason_code="no_turn")
-        with terminal.busy("waiting for Codex to stop the turn"):
+        asked = Asked(request_id=request_id or new_id("request"), worker_id=target)
+        with terminal.busy("waiting for Codex to stop the turn"), asked.in_doubt():
             outcome = await client.request(
-                target, "turn/interrupt", {"turnId": turn_id}, request_id=request_id, wait_ms=_milliseconds(wait)
+                target, "turn/interrupt", {"turnId": turn_id}, request_id=asked.request_id, wait_ms=_milliseconds(wait)
             )
-    return report(terminal, outcome, "Interrupted.")
+    return report(terminal, outcome, "Interrupted.", asked)
+
+
+async def _meant_before(client: RuntimeCodexClient, worker_id: str, request_id: str) -> str | None:
+    """The turn that a request meant when it was made; by now none may run, or another. None: it is new."""
+    try:
+        found = (await client.receipt(worker_id, request_id)).params or {}
+    except NotFound:
+        return None
+    return str(found["turnId"]) if "turnId" in found else None
 
 
 async def stop(
@@ -179,7 +230,7 @@ def _turn_id(payload: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:
+def report(terminal: Terminal, outcome: RequestOutcome, done: str, asked: Asked) -> int:
     """Say how a request ended, or that it has not; the exit code that goes with it."""
     if terminal.as_json:
         terminal.result(outcome)
@@ -188,12 +239,15 @@ def report(terminal: Terminal, outcome: RequestOutcome, done: str) -> int:
     elif has_ended(outcome):
         terminal.remark(f"[red]{outcome.state}[/red]: {escape(_why(outcome))}")
     else:
-        away = " Its machine is away: it waits." if outcome.machine_unreachable else ""
         terminal.remark(
-            f"[yellow]{outcome.state}[/yellow]: not ended yet.{away} Ask again with "
-            f"--request-id {escape(outcome.request_id)}, or look: {escape(autopilot(f'trace {outcome.request_id}'))}"
+            f"[yellow]{outcome.state}[/yellow]: not ended yet. {_waits(outcome)}Ask again with "
+            f"{escape(asked.again)}, or look: {escape(autopilot(f'trace {outcome.request_id}'))}"
         )
     return _exit_of(outcome)
+
+
+def _waits(outcome: RequestOutcome) -> str:
+    return "Its machine is away: it waits. " if outcome.machine_unreachable else ""
 
 
 def _exit_of(outcome: RequestOutcome) -> Exit:
@@ -217,7 +271,7 @@ def _milliseconds(seconds: float) -> int:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandFailed(f"The parameters are not JSON: {error}", Exit.USAGE) from error
     if not isinstance(value, dict):
         raise CommandFailed("The parameters are not a JSON object.", Exit.USAGE)
