@@ -18,6 +18,7 @@ import pytest
 
 from autopilot.companion import processes, whole_file
 from autopilot.companion.codex import binary, history
+from autopilot.companion.codex import process as processes_of_codex
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexUnavailable, Message
 from autopilot.companion.codex.process import AppServer, Launch
@@ -177,6 +178,65 @@ async def test_a_folder_that_cannot_be_written_to_is_said_and_starts_nothing(
     with pytest.raises(CodexUnavailable, match="No space left"):
         await server.ensure()
     assert (server.record, server.alive) == (None, False)
+
+
+class HeldUp(SystemClock):
+    """The first who waits by it is held up until somebody else is done, or has had the time for it."""
+
+    def __init__(self) -> None:
+        self.waits = asyncio.Event()
+        self.others: set[asyncio.Task[bool]] = set()
+        self.begin = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        if self.waits.is_set():
+            await super().sleep(seconds)
+            return
+        self.waits.set()
+        await self.begin.wait()
+        await asyncio.wait(self.others, timeout=2)
+
+
+async def test_who_ends_a_codex_does_not_forget_the_one_that_was_started_in_its_place_meanwhile(launch: Launch) -> None:
+    clock = HeldUp()
+    server = AppServer(launch, clock)
+    clock.waits.set()  # nobody is held up yet
+    await server.ensure()
+    clock.waits.clear()
+    child = server._child
+    assert child is not None
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        ending = tasks.create_task(server.stop())
+        await clock.waits.wait()
+        await child.wait()  # it is gone, and who ended it has not looked yet
+        starting = tasks.create_task(server.ensure())
+        clock.others.add(starting)
+        clock.begin.set()
+        await asyncio.gather(ending, starting)
+
+    assert starting.result()
+    assert server.alive
+    assert server.record is not None
+    assert json.loads(launch.pid_file.read_text())["pid"] == server.record.pid
+    await server.stop()
+
+
+async def test_a_codex_that_can_not_be_ended_keeps_its_record(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = AppServer(launch, SystemClock())
+    await server.ensure()
+    otherwise = AppServer(dataclasses.replace(launch, mark="otherwise"), SystemClock())
+    with monkeypatch.context() as patched:
+        patched.setattr(processes_of_codex, "TERM_SECONDS", 0.0)
+        patched.setattr(processes_of_codex, "KILL_SECONDS", 0.0)
+        patched.setattr(os, "killpg", lambda _group, _number: None)
+        await server.stop()
+        with pytest.raises(CodexUnavailable, match="can't be ended"):
+            await otherwise.ensure()
+
+    assert server.alive
+    assert json.loads(launch.pid_file.read_text())["pid"] == server.record.pid
+    await server.stop()
+    assert not launch.pid_file.exists()
 
 
 async def test_a_codex_that_was_started_otherwise_is_replaced(launch: Launch) -> None:

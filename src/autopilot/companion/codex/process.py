@@ -92,14 +92,20 @@ class AppServer:
         self.launch = launch
         self._clock = clock
         self._child: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+        """Of whoever starts or ends it, or writes its record: a stop must not forget whom somebody just started."""
         self.record: Record | None = None
 
     async def ensure(self) -> bool:
         """Have it running; True when it was started now, False when a living one was found.
 
         Raises:
-            CodexUnavailable: it does not start.
+            CodexUnavailable: it does not start, or another one is in its place and can't be ended.
         """
+        async with self._turn:
+            return await self._ensure()
+
+    async def _ensure(self) -> bool:
         if self.alive:
             return False
         self.record = await asyncio.to_thread(self._read_record)
@@ -109,7 +115,9 @@ class AppServer:
                 log.info("codex.adopted", pid=self.record.pid, version=self.record.version)
                 return False
             log.info("codex.replaced", pid=self.record.pid, was=self.record.fingerprint)
-            await self.stop()
+            await self._stop()
+            if self.alive:
+                raise CodexUnavailable(f"process {self.record.pid} was started otherwise, and can't be ended")
         await self._start()
         return True
 
@@ -146,15 +154,23 @@ class AppServer:
 
     async def forget_names(self) -> None:
         """What was asked under its former names is closed, and asked anew."""
-        if self.record is not None and self.record.was:
-            self.record = msgspec.structs.replace(self.record, was=())
-            await self._keep(self.record)
+        async with self._turn:
+            if self.record is not None and self.record.was:
+                self.record = msgspec.structs.replace(self.record, was=())
+                await self._keep(self.record)
 
     async def _keep(self, record: Record) -> None:
         await asyncio.to_thread(whole_file.replace, self.launch.pid_file, msgspec.json.encode(record))
 
     async def stop(self) -> None:
-        """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`."""
+        """End it and everything in its process group; bounded by `TERM_SECONDS` + `KILL_SECONDS`.
+
+        One that lives on nevertheless keeps its record: whoever comes next has to know of it.
+        """
+        async with self._turn:
+            await self._stop()
+
+    async def _stop(self) -> None:
         record = self.record
         if record is None:
             return
@@ -166,7 +182,10 @@ class AppServer:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(record.pid, number)
             await self._gone_within(seconds)
-        log.info("codex.stopped", pid=record.pid, alive=self.alive, ended_by=ended_by)
+        if self.alive:
+            log.error("codex.not_stopped", pid=record.pid, ended_by=ended_by)
+            return
+        log.info("codex.stopped", pid=record.pid, ended_by=ended_by)
         await asyncio.to_thread(self.launch.pid_file.unlink, missing_ok=True)
         self.record = None
         self._child = None
