@@ -20,7 +20,7 @@ from autopilot.companion import processes, whole_file
 from autopilot.companion.codex import binary, history
 from autopilot.companion.codex import process as processes_of_codex
 from autopilot.companion.codex.binary import CodexBinary
-from autopilot.companion.codex.messages import CodexGone, CodexRefused, CodexUnavailable, Message
+from autopilot.companion.codex.messages import CodexAstray, CodexGone, CodexRefused, CodexUnavailable, Message
 from autopilot.companion.codex.process import AppServer, Launch
 from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.ops.clock import SystemClock
@@ -56,9 +56,9 @@ class Watcher:
             await self._changed.wait_for(lambda: len(self.sessions) >= number)
             return self.sessions[number - 1]
 
-    async def heard(self, method: str) -> Message:
+    async def heard(self, method: str, times: int = 1) -> Message:
         async with asyncio.timeout(30), self._changed:
-            await self._changed.wait_for(lambda: any(one.method == method for one in self.said))
+            await self._changed.wait_for(lambda: [one.method for one in self.said].count(method) >= times)
         return next(one for one in self.said if one.method == method)
 
 
@@ -115,6 +115,34 @@ async def test_a_turn_is_heard_and_its_history_holds_the_same_items(
     assert [one.status for one in turns] == ["completed"]
     assert found == turns[0].turn_id
     assert lost is None
+
+
+@pytest.mark.parametrize("listing", ["items", "turns"])
+async def test_a_history_whose_pages_go_round_is_not_read_for_ever(
+    launch: Launch, project: Path, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, listing: str
+) -> None:
+    monkeypatch.setattr(history, "PAGE", 1)
+    first: list[str] = []
+    async with Running(launch) as running:
+        thread_id = await start_thread(running.codex, project)
+        for number in (1, 2):
+            await running.codex.call("turn/start", turn(thread_id, {"say": f"{number}"}))
+            await running.watcher.heard("turn/completed", times=number)
+
+        async def leads_back(method: str, params: dict[str, object]) -> msgspec.Raw:
+            """Each page says that the one after the first comes next."""
+            page = json.loads(bytes(await running.codex.call(method, params)))
+            first.append(first[0] if first else page["nextCursor"])
+            return msgspec.Raw(json.dumps(page | {"nextCursor": first[0]}).encode())
+
+        pages = {
+            "items": history.items(leads_back, thread_id),
+            "turns": history.turns(leads_back, thread_id, newest_first=True),
+        }
+        async with asyncio.timeout(30):
+            with pytest.raises(CodexAstray, match="go round"):
+                assert [one async for one in pages[listing]] == []
+    assert len(first) == 2
 
 
 async def test_a_companion_that_comes_back_finds_the_same_living_codex(launch: Launch) -> None:

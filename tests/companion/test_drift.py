@@ -28,7 +28,7 @@ from autopilot.companion.codex.schema import Vocabulary
 from autopilot.contract import HealthFact, Machine
 from autopilot.ops.clock import SystemClock
 
-CALLING = frozenset({"call", "_call", "_ask"})
+CALLING = frozenset({"call", "pages", "_call", "_ask"})
 NEW_QUESTION = "item/dream/requestApproval"
 replace = msgspec.structs.replace
 

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 
+from autopilot.companion.codex import history
 from autopilot.companion.codex.messages import CodexRefused
 from autopilot.companion.codex.shared import PREFIX
 from autopilot.companion.codex.supervisor import Codex, Session
@@ -43,7 +43,7 @@ class Places:
             CodexError: it did not say.
         """
         assert self.codex is not None
-        return msgspec.json.decode(await self.codex.call("thread/loaded/list", {}), type=_Loaded).data
+        return await history.loaded(self.codex.call)
 
     def may_be_taken_up(self, thread: Thread, session: Session) -> bool:
         """Whether it is taken up though nobody asks for it, and it is not loaded.
@@ -84,7 +84,3 @@ class Places:
         event_id = f"elsewhere:{uuid.uuid4().hex[:12]}"
         await self._recorder.record([self._recorder.fact(thread, ELSEWHERE, told, event_id=event_id)])
         self.changed()
-
-
-class _Loaded(msgspec.Struct, frozen=True):
-    data: list[str]

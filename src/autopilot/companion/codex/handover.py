@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from autopilot.companion.codex import history
 from autopilot.companion.codex.history import Call
 from autopilot.companion.codex.messages import CodexRefused
 
@@ -24,16 +25,10 @@ async def at_rest(call: Call, now: datetime) -> bool:
     Raises:
         CodexError: it did not answer.
     """
-    cursor: str | None = None
-    while True:
-        asked: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
-        page = msgspec.json.decode(await call("thread/loaded/list", asked), type=_Loaded)
-        for thread_id in page.data:
-            if not await _thread_rests(call, thread_id, now):
-                return False
-        cursor = page.nextCursor
-        if cursor is None:
-            return True
+    for thread_id in await history.loaded(call):
+        if not await _thread_rests(call, thread_id, now):
+            return False
+    return True
 
 
 async def _thread_rests(call: Call, thread_id: str, now: datetime) -> bool:
@@ -54,11 +49,6 @@ async def _has_turns(call: Call, thread_id: str) -> bool:
     except CodexRefused:
         return False  # "not materialized yet"
     return bool(msgspec.json.decode(page).get("data"))
-
-
-class _Loaded(msgspec.Struct, frozen=True):
-    data: list[str]
-    nextCursor: str | None = None  # noqa: N815  # the wire's name
 
 
 class _Thread(msgspec.Struct, frozen=True):

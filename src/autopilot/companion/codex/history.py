@@ -7,9 +7,11 @@ Codex lists an item in its history only once it is completed; an interrupted tur
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+from autopilot.companion.codex.messages import CodexAstray
 
 PAGE = 100
 IN_PROGRESS = "inProgress"
@@ -52,6 +54,18 @@ class HistoryTurn(msgspec.Struct, frozen=True):
     raw: msgspec.Raw
 
 
+class Page(Protocol):
+    """One page of a list."""
+
+    @property
+    def nextCursor(self) -> str | None:  # noqa: N802  # the wire's name
+        """Where the next one begins; None: there is none."""
+        ...
+
+
+PageShape = TypeVar("PageShape", bound=Page)
+
+
 class _ItemPage(msgspec.Struct, frozen=True):
     data: list[HistoryItem]
     nextCursor: str | None = None  # noqa: N815  # the wire's name
@@ -86,37 +100,52 @@ class _QueuePage(msgspec.Struct, frozen=True):
     nextCursor: str | None = None  # noqa: N815  # the wire's name
 
 
+class _LoadedPage(msgspec.Struct, frozen=True):
+    data: list[str]
+    nextCursor: str | None = None  # noqa: N815  # the wire's name
+
+
 class _Read(msgspec.Struct, frozen=True):
     thread: Described
 
 
-async def turns(call: Call, thread_id: str, *, newest_first: bool) -> AsyncIterator[HistoryTurn]:
-    """The thread's turns; pages are fetched as they are needed."""
+async def pages(method: str, call: Call, asked: dict[str, Any], shape: type[PageShape]) -> AsyncIterator[PageShape]:
+    """The pages of a list of Codex's, fetched as they are needed.
+
+    Raises:
+        CodexAstray: a page leads back to an earlier one; whoever followed it would read for ever.
+        CodexError: Codex did not give one.
+    """
     cursor: str | None = None
+    followed: set[str] = set()
     while True:
-        asked = _page(thread_id, cursor, newest_first=newest_first) | {"itemsView": "notLoaded"}
-        page = msgspec.json.decode(await call("thread/turns/list", asked), type=_TurnPage)
-        for raw in page.data:
-            told = msgspec.json.decode(raw, type=_TurnNames)
-            yield HistoryTurn(told.id, told.status, told.startedAt, told.completedAt, raw)
+        page = msgspec.json.decode(await call(method, asked | ({"cursor": cursor} if cursor else {})), type=shape)
+        yield page
         cursor = page.nextCursor
         if cursor is None:
             return
+        if cursor in followed:
+            raise CodexAstray(f"the pages of {method} go round")
+        followed.add(cursor)
+
+
+async def turns(call: Call, thread_id: str, *, newest_first: bool) -> AsyncIterator[HistoryTurn]:
+    """The thread's turns; pages are fetched as they are needed. Raises as `pages`."""
+    asked = _asked(thread_id, newest_first=newest_first) | {"itemsView": "notLoaded"}
+    async for page in pages("thread/turns/list", call, asked, _TurnPage):
+        for raw in page.data:
+            told = msgspec.json.decode(raw, type=_TurnNames)
+            yield HistoryTurn(told.id, told.status, told.startedAt, told.completedAt, raw)
 
 
 async def items(
     call: Call, thread_id: str, *, turn_id: str | None = None, newest_first: bool = False
 ) -> AsyncIterator[HistoryItem]:
-    """The completed items of the thread, or of one turn."""
-    cursor: str | None = None
-    while True:
-        asked = _page(thread_id, cursor, newest_first=newest_first) | ({"turnId": turn_id} if turn_id else {})
-        page = msgspec.json.decode(await call("thread/items/list", asked), type=_ItemPage)
+    """The completed items of the thread, or of one turn. Raises as `pages`."""
+    asked = _asked(thread_id, newest_first=newest_first) | ({"turnId": turn_id} if turn_id else {})
+    async for page in pages("thread/items/list", call, asked, _ItemPage):
         for item in page.data:
             yield item
-        cursor = page.nextCursor
-        if cursor is None:
-            return
 
 
 async def turn_of_message(call: Call, thread_id: str, client_id: str, *, within_items: int = 2000) -> str | None:
@@ -140,16 +169,19 @@ async def running_turn(call: Call, thread_id: str) -> str | None:
 
 
 async def queued(call: Call, thread_id: str) -> list[Queued]:
-    """What waits in the thread's queue for the turn to end."""
+    """What waits in the thread's queue for the turn to end. Raises as `pages`."""
     found: list[Queued] = []
-    cursor: str | None = None
-    while True:
-        asked = {"threadId": thread_id, "cursor": cursor}
-        page = msgspec.json.decode(await call("thread/queue/list", asked), type=_QueuePage)
+    async for page in pages("thread/queue/list", call, {"threadId": thread_id}, _QueuePage):
         found += page.data
-        cursor = page.nextCursor
-        if cursor is None:
-            return found
+    return found
+
+
+async def loaded(call: Call) -> list[str]:
+    """The threads that this app-server has in its memory. Raises as `pages`."""
+    found: list[str] = []
+    async for page in pages("thread/loaded/list", call, {}, _LoadedPage):
+        found += page.data
+    return found
 
 
 async def described(call: Call, thread_id: str) -> Described:
@@ -157,9 +189,5 @@ async def described(call: Call, thread_id: str) -> Described:
     return msgspec.json.decode(await call("thread/read", {"threadId": thread_id}), type=_Read).thread
 
 
-def _page(thread_id: str, cursor: str | None, *, newest_first: bool) -> dict[str, Any]:
-    direction = "desc" if newest_first else "asc"
-    asked: dict[str, Any] = {"threadId": thread_id, "limit": PAGE, "sortDirection": direction}
-    if cursor is not None:
-        asked["cursor"] = cursor
-    return asked
+def _asked(thread_id: str, *, newest_first: bool) -> dict[str, Any]:
+    return {"threadId": thread_id, "limit": PAGE, "sortDirection": "desc" if newest_first else "asc"}

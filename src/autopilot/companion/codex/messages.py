@@ -41,6 +41,7 @@ class CodexError(Exception):
     ├── CodexSilent       no answer in time: whether Codex acted is unknown
     ├── CodexGone         the connection ended before the answer: whether Codex acted is unknown
     │   └── CodexTooLarge it ended because Codex said more at once than we take: to this call, or to another
+    ├── CodexAstray       Codex answered what leads nowhere: a page of a list whose next page was there before
     └── CodexUnavailable  Codex can't be found, started or spoken to
     """
 
@@ -64,6 +65,10 @@ class CodexGone(CodexError):
 
 class CodexTooLarge(CodexGone):
     """A frame of Codex's was too large for the connection."""
+
+
+class CodexAstray(CodexError):
+    """An answer that can't be followed."""
 
 
 class CodexUnavailable(CodexError):

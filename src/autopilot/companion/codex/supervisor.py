@@ -18,7 +18,14 @@ import structlog
 from autopilot.companion.codex import handover
 from autopilot.companion.codex.connection import CALL_SECONDS, Connection, Sink, open_connection
 from autopilot.companion.codex.liveness import Liveness
-from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexSilent, CodexUnavailable
+from autopilot.companion.codex.messages import (
+    CodexAstray,
+    CodexError,
+    CodexGone,
+    CodexRefused,
+    CodexSilent,
+    CodexUnavailable,
+)
 from autopilot.companion.codex.process import AppServer
 from autopilot.companion.codex.shared import SharedServer
 from autopilot.ops.clock import Clock
@@ -235,7 +242,7 @@ class Codex:
                 if await self._at_rest(session) and await shared.answers() and await self._closed(session):
                     log.info("codex.joins_shared", socket=str(shared.socket))
                     raise _LeavingError
-            except (CodexRefused, CodexSilent) as error:
+            except (CodexRefused, CodexSilent, CodexAstray) as error:
                 log.warning("codex.not_left", error=str(error))
 
     async def _closed(self, session: Session) -> bool:
