@@ -14,19 +14,23 @@ import pytest
 from tests.companion.installation import PATIENCE_SECONDS, Installation, assert_sound, item, method, methods
 from tests.waiting import until
 
+from autopilot.companion import recovery
 from autopilot.companion.app import Companion
-from autopilot.companion.codex import history
+from autopilot.companion.codex import connection, history
+from autopilot.companion.codex.messages import CodexSilent
+from autopilot.companion.database import FILE
+from autopilot.companion.threads import Thread
 from autopilot.contract import Envelope
 
 pytestmark = pytest.mark.e2e
 HALF = {"say": "the first half, and the second half", "gate": "half"}
 
 
-async def in_history(companion: Companion, worker: str) -> list[str]:
+async def in_history(companion: Companion, worker: str, *, limit: int = 0) -> list[str]:
     """The ids of the items that Codex itself remembers, in its order."""
     thread = companion.threads.of_worker(worker)
     assert thread is not None
-    entries = history.items(companion.codex.call, thread.thread_id)
+    entries = history.items(companion.codex.call, thread.thread_id, limit=limit)
     return [json.loads(bytes(entry.item))["id"] async for entry in entries]
 
 
@@ -226,3 +230,55 @@ async def test_a_companion_whose_file_takes_nothing_any_more_ends_in_time_and_gi
 
     assert time.monotonic() - began < PATIENCE_SECONDS / 4
     assert (await installation.owner.worker(worker)).lease.state == "released"
+
+
+@pytest.mark.parametrize("trouble", [ValueError("year 58000 is out of range"), CodexSilent("no answer in time")])
+async def test_a_thread_that_can_not_be_taken_up_keeps_no_other_from_it_and_ends_no_session(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    async with installation.companion():
+        workers = [await installation.start_thread() for _ in range(3)]
+        for worker in workers:
+            await installation.turn(worker, {"say": "one"})
+            await installation.log_until(worker, method("turn/completed"))
+    take_up = recovery.Recovery._take_up
+
+    async def fails_for_the_first(self: recovery.Recovery, thread: Thread) -> None:
+        if thread.worker_id == workers[-1]:
+            raise trouble
+        await take_up(self, thread)
+
+    monkeypatch.setattr(recovery.Recovery, "_take_up", fails_for_the_first)
+    async with installation.companion() as companion:
+        await companion.codex.caught_up(PATIENCE_SECONDS)
+        session = companion.codex.session
+        heard = {one.worker_id for one in companion.threads if one.subscribed}
+        asked = await installation.turn(workers[0], {"say": "another"})
+        assert companion.codex.session is session
+
+    assert heard == set(workers[:-1])
+    assert asked.state == "completed"
+
+
+async def test_a_history_too_large_for_one_page_is_read_by_smaller_ones(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await installation.start_process()
+    worker = await installation.start_thread()
+    await installation.turn(worker, *[{"shell": "head -c 100000 /dev/zero | tr '\\0' x"}] * 4, {"say": "done"})
+    await installation.log_until(worker, method("turn/completed"))
+    await first.kill()
+    for file in installation.settings.data.glob(f"{FILE}*"):
+        file.unlink()  # so that all of it is read again
+
+    monkeypatch.setattr(connection, "MAX_FRAME_BYTES", 300_000)
+    monkeypatch.setattr(recovery, "TURN_BYTES", 150_000)
+    async with installation.companion() as companion:
+        await companion.codex.caught_up(PATIENCE_SECONDS)
+        thread = companion.threads.of_worker(worker)
+        kept = await in_history(companion, worker, limit=1)
+
+    assert thread is not None
+    assert len(kept) == 6
+    assert thread.filled == len(kept) + len(("turn/started", "turn/completed"))
+    assert_sound(await installation.whole_log(worker))

@@ -27,7 +27,7 @@ import structlog
 from autopilot.companion import threads as registry
 from autopilot.companion.codex import history, translate
 from autopilot.companion.codex.history import IN_PROGRESS, INTERRUPTED, HistoryTurn
-from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexUnavailable
+from autopilot.companion.codex.messages import CodexError, CodexGone, CodexRefused, CodexTooLarge, CodexUnavailable
 from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.companion.codex.translate import Event, Names
 from autopilot.companion.database import Database
@@ -41,6 +41,10 @@ RESUMED_AT_ONCE = 64
 """So many threads, the latest active first, are taken up when Codex starts, and all in which something ran."""
 SETTLE_SECONDS = 1.0
 """So long a Codex that is gone is heard to its end: also when the companion is about to end."""
+SMALLER_PAGES = (10, 1, 0)
+"""So many items of a history are asked for after a page of more was too large for the connection; 0: none are read."""
+TURN_BYTES = 8 * 1024 * 1024
+"""What is filled in of a turn is written down when it is so much, and not kept in memory to its end."""
 COMPARED_A_SECOND = 20
 """The others are compared no faster than this: who has thousands shall not notice."""
 
@@ -67,6 +71,8 @@ class Recovery:
         self._places = places
         self._clock = clock
         self._caught_up = asyncio.Event()
+        self._pages: dict[str, int] = {}
+        """Threads whose history was too large for a page, and how many items are asked for since."""
         self.codex: Codex | None = None
         """Set once, by whoever composes."""
         self.begins: Callable[[Session], Awaitable[None]] | None = None
@@ -96,9 +102,9 @@ class Recovery:
         loaded = await self._places.loaded() if session.shared or not known else []
         for thread in [*open_threads[:RESUMED_AT_ONCE], *ran]:
             if thread.thread_id in loaded or self._places.may_be_taken_up(thread, session):
-                await self.resume(thread)
+                await self._first_of_all(thread.thread_id, self.resume(thread))
         for thread_id in loaded:
-            await self._adopt_loaded(thread_id)
+            await self._first_of_all(thread_id, self.adopt(thread_id))
         self._caught_up.set()
         if self.began is not None:
             await self.began(session)
@@ -130,23 +136,39 @@ class Recovery:
                     await self._clock.sleep(1 / COMPARED_A_SECOND)
             except (CodexGone, CodexUnavailable) as error:  # the next session begins with all that is left
                 log.info("threads.not_all_compared", error=str(error))
+            except sqlite3.OperationalError:  # begun again by whoever supervises this
+                self._caught_up.set()
+                raise
             else:
                 log.info("threads.compared", threads=compared, not_compared=len(rest) - compared)
 
+    async def _first_of_all(self, thread_id: str, doing: Awaitable[object]) -> None:
+        """Do this for a thread before the session has begun; where it can't be done, the others have their turn.
+
+        Raises:
+            CodexError: it can't be done for any: Codex answers nothing at all, or is gone.
+        """
+        if not await self._by_itself(thread_id, doing):
+            await self._places.loaded()
+
     async def _compared(self, thread: Thread) -> bool:
-        """Compare this one, in its time; False: it can't be now, which is no reason to leave out the others.
+        return await self._by_itself(thread.thread_id, self._compare(thread))
+
+    async def _by_itself(self, thread_id: str, doing: Awaitable[object]) -> bool:
+        """Do this for a thread, in its time; False: it can't be now, which is no reason to leave out the others.
 
         Raises:
             CodexGone, CodexUnavailable: no other can be either.
+            sqlite3.OperationalError: nothing can be written down.
         """
         try:
-            await self._compare(thread)
-        except (CodexGone, CodexUnavailable):
+            await doing
+        except (CodexGone, CodexUnavailable, sqlite3.OperationalError):
             raise
         except CodexError as error:
-            log.warning("thread.not_compared", thread_id=thread.thread_id, error=str(error))
+            log.warning("thread.not_compared", thread_id=thread_id, error=str(error))
         except Exception:  # whatever is odd about one history is only its own; the next session tries it again
-            log.exception("thread.not_compared", thread_id=thread.thread_id)
+            log.exception("thread.not_compared", thread_id=thread_id)
         else:
             return True
         return False
@@ -184,6 +206,11 @@ class Recovery:
             await self._refused(thread, refused)
         except msgspec.DecodeError as error:
             log.error("thread.history_unreadable", thread_id=thread.thread_id, error=str(error))  # noqa: TRY400  # drift
+        except CodexTooLarge:  # it ended the connection: the next one must not ask for the same again
+            smaller = next((size for size in SMALLER_PAGES if size < self._limit(thread)), 0)
+            self._pages[thread.thread_id] = smaller
+            log.warning("thread.history_in_smaller_pages", thread_id=thread.thread_id, items=smaller)
+            raise
         finally:
             await self._recorder.release(thread)
 
@@ -284,14 +311,11 @@ class Recovery:
         if thread.subscribed and self.heard is not None:
             await self.heard(thread)
 
-    async def _adopt_loaded(self, thread_id: str) -> None:
-        """A thread that the user's own programs had open when we came."""
-        try:
-            await self.adopt(thread_id)
-        except CodexRefused as refused:
-            log.info("thread.not_adopted", thread_id=thread_id, error=refused.message)
-
     async def _fill_in(self, thread: Thread) -> None:
+        if self._limit(thread) == 0:
+            log.error("thread.history_too_large", thread_id=thread.thread_id)
+            thread.compared = True  # it is heard of all the same
+            return
         incarnation, died = self._threads.incarnation, self._died(thread)
         died = died and (thread.subscribed or not await self._places.may_run(thread))
         open_items = await self._database.run(lambda db: registry.open_items(db, thread.thread_id))
@@ -322,12 +346,16 @@ class Recovery:
         """The turns since the last one of which everything is known to be put, newest first."""
         found: list[HistoryTurn] = []
         missing = set(unfinished)
-        async for turn in history.turns(self._call, thread.thread_id, newest_first=True):
+        pages = history.turns(self._call, thread.thread_id, newest_first=True, limit=self._limit(thread))
+        async for turn in pages:
             found.append(turn)
             missing.discard(turn.turn_id)
             if thread.whole and not missing and turn.turn_id not in unfinished and await self._ended(thread, turn):
                 break
         return found
+
+    def _limit(self, thread: Thread) -> int:
+        return self._pages.get(thread.thread_id, history.PAGE)
 
     async def _ended(self, thread: Thread, turn: HistoryTurn) -> bool:
         """Whether we have put the end of this turn."""
@@ -338,18 +366,25 @@ class Recovery:
         self, thread: Thread, turn: HistoryTurn, begun: list[OpenItem], *, died: bool, over: bool
     ) -> int:
         named = Names(thread.thread_id, turn.turn_id, turn_status=turn.status)
-        events = [self._turn_event(named, "turn/started", turn, turn.started_at)]
+        events: list[Event] = [self._turn_event(named, "turn/started", turn, turn.started_at)]
         completed: set[str | None] = set()
-        async for entry in history.items(self._call, thread.thread_id, turn_id=turn.turn_id):
+        new = size = 0
+        pages = history.items(self._call, thread.thread_id, turn_id=turn.turn_id, limit=self._limit(thread))
+        async for entry in pages:
             event = _item_event(thread.thread_id, entry)
             completed.add(event.item_id)
             events.append(event)
+            size += len(entry.item)
+            if size > TURN_BYTES:
+                new += await self._recorder.record(events)
+                events.clear()
+                size = 0
         lost = [item for item in begun if item.item_id not in completed]
         if over and died and (lost or (turn.status == INTERRUPTED and not await self._ended(thread, turn))):
             events.append(self._cut_off(thread, turn, lost))
         if over:
             events.append(self._turn_event(named, "turn/completed", turn, turn.completed_at))
-        new = await self._recorder.record(events)
+        new += await self._recorder.record(events)
         if over and died:
             await self._database.run(lambda db: registry.close_items(db, thread.thread_id, turn.turn_id))
         return new

@@ -129,9 +129,9 @@ async def pages(method: str, call: Call, asked: dict[str, Any], shape: type[Page
         followed.add(cursor)
 
 
-async def turns(call: Call, thread_id: str, *, newest_first: bool) -> AsyncIterator[HistoryTurn]:
-    """The thread's turns; pages are fetched as they are needed. Raises as `pages`."""
-    asked = _asked(thread_id, newest_first=newest_first) | {"itemsView": "notLoaded"}
+async def turns(call: Call, thread_id: str, *, newest_first: bool, limit: int = 0) -> AsyncIterator[HistoryTurn]:
+    """The thread's turns, `limit` (0: as many as usual) in each page. Raises as `pages`."""
+    asked = _asked(thread_id, limit, newest_first=newest_first) | {"itemsView": "notLoaded"}
     async for page in pages("thread/turns/list", call, asked, _TurnPage):
         for raw in page.data:
             told = msgspec.json.decode(raw, type=_TurnNames)
@@ -139,10 +139,10 @@ async def turns(call: Call, thread_id: str, *, newest_first: bool) -> AsyncItera
 
 
 async def items(
-    call: Call, thread_id: str, *, turn_id: str | None = None, newest_first: bool = False
+    call: Call, thread_id: str, *, turn_id: str | None = None, newest_first: bool = False, limit: int = 0
 ) -> AsyncIterator[HistoryItem]:
-    """The completed items of the thread, or of one turn. Raises as `pages`."""
-    asked = _asked(thread_id, newest_first=newest_first) | ({"turnId": turn_id} if turn_id else {})
+    """The completed items of the thread, or of one turn; `limit` as of turns. Raises as `pages`."""
+    asked = _asked(thread_id, limit, newest_first=newest_first) | ({"turnId": turn_id} if turn_id else {})
     async for page in pages("thread/items/list", call, asked, _ItemPage):
         for item in page.data:
             yield item
@@ -189,5 +189,5 @@ async def described(call: Call, thread_id: str) -> Described:
     return msgspec.json.decode(await call("thread/read", {"threadId": thread_id}), type=_Read).thread
 
 
-def _asked(thread_id: str, *, newest_first: bool) -> dict[str, Any]:
-    return {"threadId": thread_id, "limit": PAGE, "sortDirection": "desc" if newest_first else "asc"}
+def _asked(thread_id: str, limit: int, *, newest_first: bool) -> dict[str, Any]:
+    return {"threadId": thread_id, "limit": limit or PAGE, "sortDirection": "desc" if newest_first else "asc"}
