@@ -185,7 +185,7 @@ class AppServer:
         if self.alive:
             log.error("codex.not_stopped", pid=record.pid, ended_by=ended_by)
             return
-        log.info("codex.stopped", pid=record.pid, ended_by=ended_by)
+        log.info("codex.stopped", pid=record.pid, alive=False, ended_by=ended_by)
         await asyncio.to_thread(self.launch.pid_file.unlink, missing_ok=True)
         self.record = None
         self._child = None
