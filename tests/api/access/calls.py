@@ -384,13 +384,20 @@ async def go_on(scene: Scene, _: Caller) -> Call:
 # Notifications.
 
 PLACE = "https://push.example.org/x"
-"""Nobody sends there in these tests: what is tried is of another key than the server's."""
+"""Nobody sends there in these tests: what is tried is of another key than the server's, and nothing is wanted."""
+WANTS_NOTHING = """
+insert into api.push_settings (user_id, approvals, failures, turns, requests)
+select user_id, false, false, false, false from api.session where session_id = $1 and user_id is not null
+on conflict (user_id) do update set approvals = false, failures = false, turns = false, requests = false
+"""
+"""Else what the scene did before is told to it in the midst of a test, and it is forgotten as one of another key."""
 
 
 async def subscribed(scene: Scene, who: Person) -> str:
     """A subscription of this caller's session."""
     subscription_id = f"push_{number()}"
     session_id = await scene.session_of(who.token)
+    await scene.pool.execute(WANTS_NOTHING, session_id)
     await scene.pool.execute("delete from api.push_subscription where session_id = $1", session_id)
     await scene.pool.execute(
         "insert into api.push_subscription (subscription_id, session_id, user_id, endpoint, p256dh, auth, key_id)"
