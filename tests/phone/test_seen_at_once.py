@@ -24,6 +24,7 @@ from tests.browser.test_seen_elsewhere import AT_ONCE_MS, FIRST_SEEN
 from tests.ios.apps import signed_in
 from tests.ios.phone import walk
 from tests.ios.worker_desk import Desk, desk
+from tests.pressure import withheld_ms
 from tests.waiting import until
 
 from autopilot.testing.postgres import TestCluster
@@ -80,16 +81,6 @@ class Both:
         await button.wait_for()
         self.withheld = withheld_ms()
         self.began = await button.evaluate(CLICK)
-
-
-def withheld_ms() -> float:
-    """So long, since it was switched on, somebody here waited for a processor: that is no time that anything took.
-
-    A machine with more to do than it can says nothing of a promise in seconds; one that is quiet says all.
-    """
-    pressure = Path("/proc/pressure/cpu")
-    found = re.search(r"^some .*total=(\d+)", pressure.read_text(), re.MULTILINE) if pressure.exists() else None
-    return int(found[1]) / 1000 if found else 0.0
 
 
 CLICK = """(button) => {
