@@ -81,7 +81,7 @@ def test_a_handshake_has_words_for_each_of_its_states():
         "There and back": "250 ms",
         "In the log": "7 asked, 8 answered",
     }
-    told = [connecting.idle(can=True), refused, late, connecting.broken(), connected]
+    told = [connecting.idle(), refused, late, connecting.broken(), connected]
     assert [one.button for one in told] == ["Connect", "Connect", "Try again", "Try again", "Once more"]
     assert connecting.left().state == "idle"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.api.contract.world import Person
+from tests.api.contract.test_team_roles import member, put_into
+from tests.api.contract.world import Person, lease
 from tests.ios.desk import Core, Desk, Hand, cut, desk
 from tests.waiting import until
 from tests.web.desk import report_any
@@ -69,6 +70,20 @@ async def test_it_is_shared_with_a_team_and_taken_out_again(ada: Person):
         await held.phone.tap("sure")
         await until(lambda: held.phone.has(f"share-{team_id}"), within_seconds=30)
         assert held.hand.felt == ["well", "well"]
+
+
+async def test_a_viewer_is_told_who_begins_sessions_there_and_is_not_offered_to(ada: Person):
+    team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    viewer, machine = await member(ada, team_id, "viewer"), await ada.machine()
+    await lease(machine, ada.worker_id)
+    await put_into(ada, machine, team_id)
+    async with desk(viewer, machines) as held:
+        await until(lambda: held.phone.has(f"machine-{machine.worker_id}"), within_seconds=30)
+        await held.phone.tap(f"machine-{machine.worker_id}")
+        await held.phone.waits_for("Who operates this machine begins sessions on it.")
+        assert held.phone.has(f"worker-{ada.worker_id}")
+        assert not held.phone.has("new-session")
+        assert not held.phone.has("older-threads")
 
 
 async def test_what_may_not_be_done_says_why(ada: Person):

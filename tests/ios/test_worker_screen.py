@@ -6,7 +6,8 @@ from pathlib import Path
 
 import flet as ft
 import pytest
-from tests.api.contract.world import Person, ask, person
+from tests.api.contract.test_team_roles import member, put_into
+from tests.api.contract.world import Person, ask, lease, person
 from tests.ios.phone import PAD
 from tests.ios.worker_desk import Desk, desk
 from tests.waiting import until
@@ -143,6 +144,27 @@ async def test_a_worker_that_was_stopped_can_be_opened_again(ada: Person, tmp_pa
         await at.phone.waits_for("This worker is stopped.")
         await at.phone.tap("reopen")
         await until(lambda: at.phone.has("send"))
+
+
+async def test_who_may_only_watch_is_offered_nothing_that_is_refused_then(ada: Person, tmp_path: Path):
+    team_id = (await ada.post("/api/teams", {"name": "crew"})).json()["data"]["team_id"]
+    viewer, machine = await member(ada, team_id, "viewer"), await ada.machine()
+    await lease(machine, ada.worker_id)
+    await put_into(ada, machine, team_id)
+    async with desk(viewer, tmp_path) as at:
+        await until(lambda: at.phone.has("send"))
+        await ask(machine, ada.worker_id)
+        at.shell.push(at.screen(ada.worker_id))
+        await at.phone.waits_for("You may watch this worker. Who operates it can write to it.")
+        await until(lambda: at.phone.has("pinned-answer"))
+        assert at.phone.shows("Look")
+        await at.phone.waits_for("You may watch. Who operates this session can answer")
+        assert not at.phone.shows("Answer")
+        await at.phone.tap("more")
+        ways = [str(one.key) for one in at.phone.controls() if str(one.key).startswith("menu-")]
+        assert ways == ["menu-details", "menu-web"]
+        for key in ("say", "send", "interrupt", "reopen"):
+            assert not at.phone.has(key)
 
 
 async def test_a_worker_of_others_is_refused_in_words(ada: Person, tmp_path: Path):

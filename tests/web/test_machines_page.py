@@ -6,6 +6,7 @@ import pytest
 from tests.api.contract.world import Person, lease
 from tests.web.browser import Browser, parsed
 from tests.web.desk import person_of
+from tests.web.test_teams_page import joined, made
 
 FACTS = [
     {
@@ -19,12 +20,12 @@ FACTS = [
 
 @pytest.fixture
 async def machine(ada: Browser) -> Person:
-    made = await person_of(ada).machine()
-    await lease(made, person_of(ada).worker_id)
+    one = await person_of(ada).machine()
+    await lease(one, person_of(ada).worker_id)
     body = {"desktop_session_id": "s", "workers": [], "facts": FACTS}
-    answer = await made.post(f"/machines/{made.worker_id}/heartbeat", body)
+    answer = await one.post(f"/machines/{one.worker_id}/heartbeat", body)
     assert answer.status_code == 200, answer.text
-    return made
+    return one
 
 
 async def test_a_machine_is_shown_with_what_it_said_and_what_runs_there(ada: Browser, machine: Person):
@@ -42,9 +43,9 @@ async def test_a_machine_is_shown_with_what_it_said_and_what_runs_there(ada: Bro
 
 
 async def test_it_is_shared_with_a_team_and_taken_out_again(ada: Browser, machine: Person):
-    made = await person_of(ada).post("/api/teams", {"name": "Crew"})
-    assert made.status_code == 201, made.text
-    team_id = made.json()["data"]["team_id"]
+    crew = await person_of(ada).post("/api/teams", {"name": "Crew"})
+    assert crew.status_code == 201, crew.text
+    team_id = crew.json()["data"]["team_id"]
     path = f"/machines/{machine.worker_id}/team"
     page = parsed((await ada.post(path, {"team_id": team_id})).text)
     assert "its members see what runs here" in page.text
@@ -56,6 +57,21 @@ async def test_signing_it_out_ends_its_session(ada: Browser, machine: Person):
     page = parsed((await ada.post(f"/machines/{machine.worker_id}/revoke")).text)
     assert "It is signed out" in page.text
     assert (await machine.get("/machines")).status_code == 401
+
+
+async def test_a_viewer_is_told_who_begins_sessions_there_and_is_not_offered_to(
+    ada: Browser, eve: Browser, machine: Person
+):
+    team = await made(ada)
+    await joined(ada, team, eve, "viewer")
+    path = f"/machines/{machine.worker_id}"
+    assert (await ada.post(f"{path}/team", {"team_id": team.rpartition("/")[2]})).status_code == 200
+    offered = {"New session", "Older threads"}
+    assert offered <= {one.text for one in (await ada.get(path)).all("a", class_="button")}
+    for page in (await eve.get(path), await eve.get("/machines")):
+        assert "laptop" in page.text
+        assert not offered & {one.text for one in page.one(id="screen").all("a", class_="button")}
+    assert "Who operates this machine begins sessions on it." in (await eve.get(path)).text
 
 
 async def test_somebody_elses_machine_is_not_shown(ada: Browser, eve: Browser, machine: Person):

@@ -165,6 +165,31 @@ async def test_who_may_only_watch_is_told_so(ada: Browser):
     await browser.http.aclose()
 
 
+async def test_who_may_only_watch_is_offered_nothing_that_is_refused_then(ada: Browser):
+    assert ada.person is not None
+    case = await shared(ada.person)
+    offered = {}
+    for role in ("operator", "viewer"):
+        browser = await sign_in(ada.world, case.team[role].email)
+        page = await browser.get(f"/w/{case.worker_id}")
+        request = await browser.get(f"/w/{case.worker_id}/request")
+        stop, connect = [await browser.dialog(f"/w/{case.worker_id}/{part}") for part in ("stop", "connect")]
+        offered[role] = (
+            [one.text for one in page.one("div", id="menu").children if isinstance(one, Element)],
+            bool(request.all("form")),
+            bool(stop.all("form")),
+            "disabled" not in connect.one("button", id="connect-start").attributes,
+        )
+        if role == "viewer":
+            for words, who in ((request, "write to it"), (stop, "stop it"), (connect, "ask its companion")):
+                assert f"You may watch this worker. Who operates it can {who}" in words.text
+        await browser.http.aclose()
+    assert offered == {
+        "operator": (["Connect", "Send a request", "Details", "Stop…"], True, True, True),
+        "viewer": (["Details"], False, False, False),
+    }
+
+
 async def test_a_session_that_another_program_writes_can_be_taken_over_or_forked(desk: Desk):
     await desk.says("desktop/thread_elsewhere", elsewhere=True, reason="another program")
     page = await desk.screen()

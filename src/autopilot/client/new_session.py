@@ -17,6 +17,7 @@ from typing import Any
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.presenters import machines as words
 from autopilot.client.presenters import new_session as said
+from autopilot.client.presenters import rights
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.receipts import state_of
 from autopilot.client.saying import said as words_said
@@ -26,7 +27,6 @@ from autopilot.contract.errors import AutopilotError, Conflict, NotFound
 WORKERS = 200
 FOLDERS = 12
 MODELS_WAIT_MS = 10_000
-MAY_ASK = frozenset({None, "owner", "operator"})
 _FIELDS = {
     "sandbox": ("sandbox", "policy_denied.sandbox"),
     "approvals": ("approvalPolicy", "policy_denied.approval_policy"),
@@ -101,7 +101,7 @@ async def machines_to_ask(client: RuntimeCodexClient, now: datetime) -> list[Mac
 
 def to_ask(machines: Sequence[Machine], now: datetime) -> list[Machine]:
     """Of these the ones to ask, the heard ones first."""
-    askable = [one for one in machines if one.role in MAY_ASK]
+    askable = [one for one in machines if rights.may_operate(one)]
     return sorted(askable, key=lambda one: (not words.is_heard(one, now), words.name_of(one).lower()))
 
 

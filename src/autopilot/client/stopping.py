@@ -14,7 +14,7 @@ from autopilot.client.backoff import is_final
 from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.observable import Observable
 from autopilot.client.overview_store import OverviewStore
-from autopilot.client.presenters import standing, stops
+from autopilot.client.presenters import rights, standing, stops
 from autopilot.client.presenters.labels import Label
 from autopilot.client.workers import has_ended
 from autopilot.contract import Receipt, StopAllWorker, StoppedAll, WorkerSummary
@@ -28,7 +28,6 @@ AT_ONCE = 20
 """Receipts that are asked for in one round."""
 _FIRST = {"bad": 0, "warn": 1, "busy": 2, "good": 3}
 _OPEN = ("running", "starting", "stopping")
-_MAY_STOP = frozenset({None, "owner", "operator"})
 
 
 async def within_reach(client: RuntimeCodexClient) -> list[WorkerSummary]:
@@ -40,7 +39,7 @@ async def within_reach(client: RuntimeCodexClient) -> list[WorkerSummary]:
     found: list[WorkerSummary] = []
     for status in _OPEN:
         page = await client.list_workers(status=status, limit=MOST)
-        found += [worker for worker in page.workers if worker.role in _MAY_STOP]
+        found += [worker for worker in page.workers if rights.may_operate(worker)]
     return found
 
 

@@ -29,7 +29,7 @@ class ConnectScreen(Screen):
         self._worker_id = worker_id
         self._phone = phone
         self._act: HandshakeAct | None = None
-        self._can = False
+        self._in_the_way = connecting.NOT_RUNNING
         self._name = ""
         self._shown: Connection | None = None
         self._state = ft.Container()
@@ -50,7 +50,7 @@ class ConnectScreen(Screen):
             while True:
                 worker = detail.store.view.worker
                 if worker is not None:
-                    self._can, self._name = connecting.can_connect(worker), standing.title(worker)
+                    self._in_the_way, self._name = connecting.in_the_way(worker), standing.title(worker)
                 self._draw()
                 await clock.sleep(LOOK_SECONDS)
 
@@ -71,7 +71,7 @@ class ConnectScreen(Screen):
     def _now(self) -> Connection:
         act = self._act
         if act is None:
-            return connecting.idle(can=self._can)
+            return connecting.idle(self._in_the_way)
         waited = None if act.asked_at is None else self._core.client.clock.monotonic() - act.asked_at
         return connecting.connection(act.view, self._core.names, seconds_waited=waited)
 
@@ -95,7 +95,11 @@ class ConnectScreen(Screen):
             said.append(ft.Text(self._act.request_id, style=palette.mono(11, palette.MUTED)))
         self._state.content = blocks.column(said, gap=14)
         self._buttons.content = blocks.button(
-            now.button, key="connect", kind="primary", on_click=self._begin, disabled=now.is_running or not self._can
+            now.button,
+            key="connect",
+            kind="primary",
+            on_click=self._begin,
+            disabled=now.is_running or bool(self._in_the_way),
         )
         update(self._state)
         update(self._buttons)

@@ -12,7 +12,7 @@ import flet as ft
 from autopilot.client.machine_store import MachineStore, MachineView
 from autopilot.client.overview import Overview
 from autopilot.client.presenters import machines as words
-from autopilot.client.presenters import standing, times, visible
+from autopilot.client.presenters import rights, standing, times, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.contract import Machine, WorkerSummary
 from autopilot_ios.look import blocks, palette
@@ -136,6 +136,8 @@ class MachineScreen(Screen):
 
     def _sessions(self, machine: Machine, overview: Overview) -> ft.Control:
         rows = [self._session(worker) for worker in words.sessions_of(machine, overview.workers)]
+        if not rights.may_operate(machine):
+            return blocks.section("Sessions", rows, note=rights.WATCH_MACHINE)
         machine_id = machine.machine_id
         rows.append(
             blocks.row(

@@ -14,7 +14,7 @@ from typing import Any
 import flet as ft
 
 from autopilot.client.app_core import AppCore, Detail
-from autopilot.client.presenters import approvals, errors, standing, visible
+from autopilot.client.presenters import approvals, errors, rights, standing, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.state_line import Standing, state_line
 from autopilot.client.store import WorkerView
@@ -63,6 +63,7 @@ class WorkerScreen(Screen):
         self._detail: Detail | None = None
         self._seen: object = None
         self._names = core.names
+        self._may_operate = True
         leads = Leads(self, core, worker_id, phone, start=self._start, on_answer=on_answer, on_trace=on_trace)
         self._leads = leads
         self._scroll = self._new_scroll()
@@ -116,7 +117,9 @@ class WorkerScreen(Screen):
 
     def _draw(self, detail: Detail) -> None:
         view = detail.store.view
-        if self._core.names is not self._names:
+        may_operate = view.worker is None or rights.may_operate(view.worker)
+        if self._core.names is not self._names or may_operate != self._may_operate:
+            self._may_operate = may_operate
             self._draw_anew()
         asked = self._asked()
         now = (view, detail.refused, asked)
@@ -133,7 +136,7 @@ class WorkerScreen(Screen):
             self._start(self._scroll.stay())
 
     def _draw_anew(self) -> None:
-        """Names came, or others: everything says them."""
+        """Names came, or others, or another role: everything says them."""
         self._names = self._core.names
         self._scroll = self._new_scroll()
         self._seen = None
@@ -196,8 +199,9 @@ class WorkerScreen(Screen):
             more = f"and {len(asked) - 1} more" if len(asked) > 1 else approvals.kind_of(first.kind)
             title = blocks.words(approvals.title(first), size=15, strong=True, lines=2)
             text = ft.Column([title, blocks.footnote(more)], spacing=1, tight=True, expand=True)
+            words = "Answer" if approvals.can_answer(first, self._core.names) else "Look"
             answer = blocks.button(
-                "Answer", key="pinned-answer", kind="primary", on_click=lambda: self._on_answer(first.approval_id)
+                words, key="pinned-answer", kind="primary", on_click=lambda: self._on_answer(first.approval_id)
             )
             self._pinned.content = ft.Container(
                 ft.Row([text, answer], spacing=10),
@@ -213,15 +217,21 @@ class WorkerScreen(Screen):
 
     def _menu(self) -> None:
         view = self._detail.store.view if self._detail is not None else None
-        is_open = view is not None and view.worker is not None and standing.is_open(view.worker)
+        worker = view.worker if view is not None else None
         icons = ft.CupertinoIcons
-        rows = [
-            self._way("Connect", "connect", icons.LINK, self._connect),
-            self._way("Send a request", "request", icons.PAPERPLANE, self._request),
-            self._way("Details", "details", icons.INFO_CIRCLE, self._details),
-            self._way("Open on the web", "web", icons.GLOBE, self._web),
+        go = {
+            "connect": (icons.LINK, self._connect),
+            "request": (icons.PAPERPLANE, self._request),
+            "details": (icons.INFO_CIRCLE, self._details),
+        }
+        ways = rights.ways(worker)
+        rows = [self._way(one.label, one.name, *go[one.name]) for one in ways if one.name in go]
+        rows.append(self._way("Open on the web", "web", icons.GLOBE, self._web))
+        stop = [
+            self._way(one.label, one.name, icons.STOP_CIRCLE, self._stop, color=palette.RED)
+            for one in ways
+            if one.name == "stop"
         ]
-        stop = [self._way("Stop…", "stop", icons.STOP_CIRCLE, self._stop, color=palette.RED)] if is_open else []
         sections = [blocks.section("", rows), *([blocks.section("", stop)] if stop else [])]
         self.stage.sheet(self.title, ft.ListView([blocks.column(sections, gap=16)], padding=16, expand=True))
 
@@ -256,7 +266,8 @@ class WorkerScreen(Screen):
         self.stage.say(label)
 
     def _new_scroll(self) -> TimelineScroll:
-        look = Look(self._leads, self._core.names, zone=self._now().astimezone().tzinfo)
+        zone = self._now().astimezone().tzinfo
+        look = Look(self._leads, self._core.names, zone=zone, may_answer=self._may_operate)
         return TimelineScroll(look, self._older, now=self._now)
 
     def _now(self) -> datetime:

@@ -66,6 +66,8 @@ class Look:
     """Where its reader is; None: in UTC."""
     is_whole: bool = False
     """Whether everything is shown already: nothing leads to more of it."""
+    may_answer: bool = True
+    """Whether its reader may answer what Codex asks."""
     folds: dict[str, bool] = field(default_factory=dict)
     """What a person opened or closed."""
 

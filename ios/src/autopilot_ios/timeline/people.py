@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flet as ft
 
+from autopilot.client.presenters import approvals
 from autopilot.client.presenters import evidence as told
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.timeline.people import (
@@ -181,6 +182,8 @@ def _question(one: told.Question) -> ft.Control:
 def _answering(view: ApprovalView, place: Place) -> Controls:
     if view.cannot:
         return [frame.small(view.cannot)]
+    if view.is_pending and not place.look.may_answer:
+        return [frame.small(approvals.OTHERS_ANSWER)]
     if view.is_pending:
         return [
             blocks.button(

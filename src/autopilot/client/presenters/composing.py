@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import rights, standing
 from autopilot.client.presenters.standing import Worker
 
 UNSENT = "Not sent: the server can't be reached. Your words are kept here; sending them again does nothing twice."
@@ -58,8 +58,8 @@ def acts(turn_id: str | None) -> tuple[Act, ...]:
 
 def may(worker: Worker) -> May:
     """Whether one may write to it."""
-    if worker.role == "viewer":
-        return May(can_write=False, words="You may watch this worker. Who operates it can write to it.")
+    if not rights.may_operate(worker):
+        return May(can_write=False, words=rights.WATCH_WORKER)
     if worker.status == "stopping":
         return May(can_write=False, words="It is being stopped: nothing new is begun.")
     if worker.status in {"stopped", "failed"}:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from autopilot.client.acts import ActView
 from autopilot.client.handshake import TIMEOUT_SECONDS, Connected, HandshakeTimeout
-from autopilot.client.presenters import errors, visible
+from autopilot.client.presenters import errors, rights, visible
 from autopilot.client.presenters.labels import Label
 from autopilot.client.presenters.people import Names
 from autopilot.client.presenters.standing import Worker
@@ -63,14 +63,16 @@ class Connection:
         return "Try again" if self.state != "idle" and self.may_ask_again else "Connect"
 
 
-def can_connect(worker: Worker) -> bool:
-    """Whether anybody could answer."""
-    return worker.status == "running"
+def in_the_way(worker: Worker) -> str:
+    """Why it can't be asked; empty where it can."""
+    if not rights.may_operate(worker):
+        return rights.WATCH_CONNECT
+    return "" if worker.status == "running" else NOT_RUNNING
 
 
-def idle(*, can: bool) -> Connection:
+def idle(in_the_way: str = "") -> Connection:
     """Before it was asked for."""
-    return Connection("idle", Label(NOT_ASKED) if can else Label(NOT_RUNNING, "warn"))
+    return Connection("idle", Label(in_the_way, "warn") if in_the_way else Label(NOT_ASKED))
 
 
 def left() -> Connection:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from autopilot.client.presenters import machines as words
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import rights, standing
 from autopilot.client.presenters.people import Names
 from autopilot.contract import Machine, Team, WorkerSummary
 from autopilot.contract.errors import NotFound
@@ -116,10 +116,14 @@ def _card(machine: Machine, workers: Sequence[WorkerSummary], names: Names, now:
         _warnings(machine),
         _list(open_ones[:SHOWN]) if open_ones else h.p(".about")["No open session."],
         h.div(".buttons")[
-            h.a(".button", href=f"/new?machine={quote(machine.machine_id, safe='')}")["New session"],
+            _begin(machine) if rights.may_operate(machine) else None,
             h.a(".button", href=path_of(machine.machine_id))["Details"],
         ],
     ]
+
+
+def _begin(machine: Machine) -> h.Element:
+    return h.a(".button", href=f"/new?machine={quote(machine.machine_id, safe='')}")["New session"]
 
 
 def _head(machine: Machine, now: datetime, *, href: str | None = None) -> h.Element:
@@ -166,10 +170,9 @@ async def _one(machine_id: str, visitor: Visitor, doors: Doors, *, signed_out: i
         section(
             "Sessions",
             _list(workers) if workers else h.p(".about")["None here yet."],
-            h.div(".buttons")[
-                h.a(".button", href=f"/new?machine={quote(machine_id, safe='')}")["New session"],
-                h.a(".button", href=path_of(machine_id, "/threads"))["Older threads"],
-            ],
+            h.div(".buttons")[_begin(machine), h.a(".button", href=path_of(machine_id, "/threads"))["Older threads"]]
+            if rights.may_operate(machine)
+            else h.p(".about")[rights.WATCH_MACHINE],
         ),
         _told(machine),
         _sharing(machine, teams, names, visitor.csrf) if mine else None,

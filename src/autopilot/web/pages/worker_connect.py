@@ -48,8 +48,8 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _dialog(request: Request, visitor: Visitor) -> Response:
     worker = await visitor.client.worker(request.path_params["worker_id"])
-    can = connecting.can_connect(worker)
-    idle = connecting.idle(can=can)
+    in_the_way = connecting.in_the_way(worker)
+    idle = connecting.idle(in_the_way)
     return html(
         h.div("#connect", {"data-connect": path_for(worker.worker_id, "connect")})[
             h.h2["Connect"],
@@ -61,7 +61,7 @@ async def _dialog(request: Request, visitor: Visitor) -> Response:
             h.div(".buttons")[
                 h.button({"type": "button", "data-close": True})["Close"],
                 h.button("#connect-cancel", type="button", hidden=True)["Cancel"],
-                h.button("#connect-start.primary", type="button", disabled=not can)[idle.button],
+                h.button("#connect-start.primary", type="button", disabled=bool(in_the_way))[idle.button],
             ],
         ]
     )

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from autopilot.client.presenters import receipts, times
+from autopilot.client.presenters import receipts, rights, times
 from autopilot.client.presenters.people import Names, who
 from autopilot.contract import Receipt
 from autopilot.web.answers import html
@@ -26,8 +26,10 @@ def routes(doors: Doors) -> list[Route]:
     """Where it is."""
 
     async def show(request: Request, visitor: Visitor) -> Screen:
-        found = await visitor.client.receipt(request.path_params["worker_id"], request.path_params["request_id"])
-        return _screen(found, await doors.names.of(visitor, [found.actor]))
+        worker_id = request.path_params["worker_id"]
+        found = await visitor.client.receipt(worker_id, request.path_params["request_id"])
+        watches = not rights.may_operate(await visitor.client.worker(worker_id))
+        return _screen(found, await doors.names.of(visitor, [found.actor]), watches=watches)
 
     async def answer(request: Request, visitor: Visitor) -> Response:
         found = await visitor.client.receipt(request.path_params["worker_id"], request.path_params["request_id"])
@@ -53,7 +55,7 @@ def waiting(one: Receipt, look: int = 0) -> h.Element:
     return h.div(".answer", {"aria-busy": "true", **swap})[h.p(".muted")["Waiting for the answer…"]]
 
 
-def _screen(one: Receipt, names: Names) -> Screen:
+def _screen(one: Receipt, names: Names, *, watches: bool) -> Screen:
     worker_id = one.worker_id or ""
     return Screen(
         "receipt",
@@ -61,7 +63,7 @@ def _screen(one: Receipt, names: Names) -> Screen:
         [
             bar("Receipt", back=path_for(worker_id)),
             h.div(".page")[
-                h.ul(".receipts")[receipt(one)],
+                h.ul(".receipts", data_watches="yes" if watches else None)[receipt(one)],
                 h.dl(".told")[(_fact(name, value) for name, value in _facts(one, names))],
                 h.p[h.a({"href": f"/trace/{one.x_request_id}", **BOOST})["Every hop of it"]]
                 if one.x_request_id

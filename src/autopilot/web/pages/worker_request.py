@@ -15,7 +15,7 @@ from starlette.routing import Route
 from autopilot.client.calls import new_id
 from autopilot.client.drafts import RECENT
 from autopilot.client.methods import METHODS, Param
-from autopilot.client.presenters import requesting, standing
+from autopilot.client.presenters import requesting, rights, standing
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -45,11 +45,18 @@ async def _show(request: Request, visitor: Visitor) -> Screen:
     asked = request.query_params.get("method", requesting.FIRST)
     method = asked if asked in METHODS else requesting.FIRST
     path = path_for(worker.worker_id, "request")
+    title, head = (
+        f"{requesting.TITLE} · {standing.title(worker)}",
+        bar(requesting.TITLE, back=path_for(worker.worker_id)),
+    )
+    if not rights.may_operate(worker):
+        told = h.div(".page")[h.p(".muted")[rights.WATCH_WORKER]]
+        return Screen("request", title, [head, told], {"worker": worker.worker_id}, tab="/")
     return Screen(
         "request",
-        f"{requesting.TITLE} · {standing.title(worker)}",
+        title,
         [
-            bar(requesting.TITLE, back=path_for(worker.worker_id)),
+            head,
             h.div(".page")[
                 h.p(".muted")["To ", h.bdi[standing.title(worker)], ", as Codex's app-server takes it."],
                 h.form(

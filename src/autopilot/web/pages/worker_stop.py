@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from autopilot.client.presenters import standing, stops
+from autopilot.client.presenters import rights, standing, stops
 from autopilot.web.answers import html
 from autopilot.web.doors import Doors
 from autopilot.web.forms import form_of
@@ -29,6 +29,15 @@ def routes(doors: Doors) -> list[Route]:
 
 async def _ask(request: Request, visitor: Visitor) -> Response:
     worker = await visitor.client.worker(request.path_params["worker_id"])
+    if not rights.may_operate(worker):
+        return html(
+            [
+                h.h2["Stop"],
+                h.p[h.bdi[standing.title(worker)]],
+                h.p(".muted")[rights.WATCH_STOP],
+                h.div(".buttons")[h.button(".primary", {"type": "button", "data-close": True})["Close"]],
+            ]
+        )
     is_away = worker.health.machine.state == "down"
     post = {**posts(path_for(worker.worker_id, "stop")), "hx-target": "#dialog", "hx-swap": "innerHTML"}
     return html(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import htpy as h
 
 from autopilot.client.calls import new_id
-from autopilot.client.presenters import composing
+from autopilot.client.presenters import composing, rights
 from autopilot.client.presenters.composing import Act, Way
 from autopilot.client.presenters.standing import Worker
 from autopilot.client.timeline_items import Item, TurnEnded, TurnStarted
@@ -75,7 +75,9 @@ def may(worker: Worker, csrf: str | None = None) -> h.Element:
     """Whether one may write, and if not, why not and what then; `csrf`: for who has no scripts to carry it."""
     told = composing.may(worker)
     ways = [_ask(worker.worker_id, way, csrf) for way in told.ways]
-    return h.div({"id": f"may-{worker.worker_id}", "class": "may", "data-may": "yes" if told.can_write else "no"})[
+    about = {"class": "may", "data-may": "yes" if told.can_write else "no"}
+    watches = {} if rights.may_operate(worker) else {"data-watches": "yes"}
+    return h.div({"id": f"may-{worker.worker_id}", **about, **watches})[
         h.p[told.words] if told.words else None, h.div(".buttons")[ways] if ways else None
     ]
 

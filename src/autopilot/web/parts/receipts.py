@@ -72,10 +72,12 @@ def receipt_path(one: Receipt) -> str:
 
 
 def cancel(one: Receipt) -> h.Element:
-    """Take it back, while no machine has it."""
+    """Take it back, while no machine has it; the style sheet hides it from who may only watch."""
     path = path_for(one.worker_id or "", "requests", one.request_id, "cancel")
     target = f"#{receipt_id(one.request_id)}"
-    return h.button({"type": "button", "hx-post": path, "hx-target": target, "hx-swap": "outerHTML"})["Take back"]
+    return h.button(".take-back", {"type": "button", "hx-post": path, "hx-target": target, "hx-swap": "outerHTML"})[
+        "Take back"
+    ]
 
 
 def said_in(params: dict[str, Any] | None) -> str:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import htpy as h
 
-from autopilot.client.presenters import standing
+from autopilot.client.presenters import rights, standing
 from autopilot.client.presenters.people import Names
+from autopilot.client.presenters.rights import Way
 from autopilot.client.presenters.standing import Trouble, Worker
 from autopilot.web.live import Put
 from autopilot.web.parts.icons import icon
 from autopilot.web.parts.layout import BOOST, bar
 from autopilot.web.parts.rows import WATCHED
 from autopilot.web.visitors import path_for
+
+ICONS = {"connect": "link", "request": "send", "details": "info", "stop": "stop"}
+DIALOGS = frozenset({"connect", "stop"})
 
 
 def head(worker: Worker) -> h.Element:
@@ -64,19 +68,19 @@ def _menu(worker: Worker) -> list[h.Node]:
     def dialog(part: str) -> dict[str, str]:
         return {"hx-get": path_for(worker.worker_id, part), "hx-target": "#dialog", "hx-swap": "innerHTML"}
 
-    def path(part: str) -> str:
-        return path_for(worker.worker_id, part)
+    def way(one: Way) -> h.Element:
+        inside = [icon(ICONS[one.name]), one.label]
+        if one.name in DIALOGS:
+            return h.button({"type": "button", "class": "danger" if one.name == "stop" else None, **dialog(one.name)})[
+                inside
+            ]
+        return h.a({"href": path_for(worker.worker_id, one.name), **BOOST})[inside]
 
     return [
         h.button({"type": "button", "popovertarget": "menu", "aria-label": "More about this worker", "title": "More"})[
             icon("more")
         ],
         h.div("#menu", {"popover": "auto", "role": "group", "aria-label": "More about this worker"})[
-            h.button({"type": "button", **dialog("connect")})[icon("link"), "Connect"],
-            h.a({"href": path("request"), **BOOST})[icon("send"), "Send a request"],
-            h.a({"href": path("details"), **BOOST})[icon("info"), "Details"],
-            h.button(".danger", {"type": "button", **dialog("stop")})[icon("stop"), "Stop…"]
-            if standing.is_open(worker)
-            else None,
+            (way(one) for one in rights.ways(worker))
         ],
     ]
