@@ -12,7 +12,10 @@ from tests.companion.test_companion_ends import completed
 from typing_extensions import override
 
 from autopilot.companion.app import Companion
+from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.companion.codex.translate import Event
+from autopilot.companion.recovery import Recovery
+from autopilot.companion.threads import Thread
 
 pytestmark = pytest.mark.e2e
 
@@ -142,3 +145,25 @@ async def test_a_request_whose_answer_the_ledger_will_never_have_ends_and_says_w
     assert (outcome.ok, outcome.state) == (False, "failed")
     assert outcome.error is not None
     assert outcome.error["code"] == "response_refused"
+
+
+async def test_what_the_ledger_lost_is_read_again_also_by_the_companion_after_the_one_that_could_not(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def codex_is_away(_recovery: Recovery, _thread: Thread) -> None:
+        raise CodexUnavailable("not connected")
+
+    monkeypatch.setattr(Recovery, "reread", codex_is_away)
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        await installation.turn(worker, {"say": "one"})
+        await installation.log_until(worker, method("turn/completed"))
+        generation = companion.leases.generation(worker)
+        assert generation is not None
+        await companion.leases.lost(worker, "unknown", generation)
+    monkeypatch.undo()
+
+    async with installation.companion():
+        log = await installation.log_until(worker, method("desktop/history_sent_again"))
+
+    assert methods(log).count("desktop/history_sent_again") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ from tests.companion.installation import FULL_ACCESS, Installation, assert_sound
 from tests.waiting import until
 
 from autopilot.companion import processes
+from autopilot.companion.codex.process import AppServer
+from autopilot.companion.desk import Desk
+from autopilot.companion.feed import Feed
 from autopilot.contract import Envelope, Receipt
 
 pytestmark = pytest.mark.e2e
@@ -181,3 +185,49 @@ async def test_a_stop_is_done_before_anything_else_that_was_asked_while_the_mach
     assert (receipt.error or {})["code"] == "worker_stopped"
     assert installation.model.answered == answered
     assert methods(log).count("turn/started") == 1
+
+
+@pytest.fixture
+async def closed_by_force(installation: Installation, stubborn: str) -> str:
+    """A worker whose log was closed while its machine was away, and its command runs on."""
+    first = await installation.start_process()
+    worker = await installation.start_thread()
+    await running(installation, worker, stubborn)
+    await first.kill()
+    await installation.owner.stop_worker(worker, force=True)
+    assert left_of(worker) != []
+    return worker
+
+
+async def test_what_runs_is_ended_also_where_not_the_feed_is_first_to_tell_that_the_log_was_closed(
+    installation: Installation, closed_by_force: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def held_up(_feed: Feed, _entry: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Feed, "take", held_up)
+    async with installation.companion() as companion:
+        thread = companion.threads.of_worker(closed_by_force)
+        assert thread is not None
+        await until(lambda: not thread.is_open)
+        await until(lambda: left_of(closed_by_force) == [])
+
+
+async def test_what_runs_is_ended_also_by_the_companion_after_the_one_that_only_noted_that_the_log_was_closed(
+    installation: Installation, closed_by_force: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Desk, "run", nothing_is_done)
+    monkeypatch.setattr(AppServer, "stop", nothing_is_done)  # as if it were killed
+    async with installation.companion() as companion:
+        thread = companion.threads.of_worker(closed_by_force)
+        assert thread is not None
+        await until(lambda: not thread.is_open)
+    monkeypatch.undo()
+    assert left_of(closed_by_force) != []
+
+    async with installation.companion():
+        await until(lambda: left_of(closed_by_force) == [])
+
+
+async def nothing_is_done(_whoever: object) -> None:
+    return None

@@ -316,6 +316,7 @@ class Companion:
         self.answers.asked_anew = self.codex.server.forget_names
         self.mirror.settled = self.uploads.wake
         self.leases.gained = self._gained
+        self.leases.closed = self.desk.wake
         self.leases.write = self._write
         self.leases.others_changed = self.places.changed = self.recovery.changed = self.standing.wake
         self.execution.holder = self._holder
@@ -324,6 +325,7 @@ class Companion:
     async def _began(self, session: CodexSession) -> None:
         """A session with Codex is caught up."""
         self.answers.caught_up()
+        self.upkeep.forgotten()
         self.leases.wake(codex_version=session.connection.version)
         self.desk.wake()
         if self.settings.demo_model_url and not any(True for _ in self.threads):

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from autopilot.client import RuntimeCodexClient
-from autopilot.companion import inbox
+from autopilot.companion import inbox, owed
 from autopilot.companion.codex import translate
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.database import Database
@@ -91,15 +91,11 @@ class Desk:
         self._wake = asyncio.Event()
         self._busy: dict[tuple[str, str, str], str] = {}
         """What is being worked on -> whose turn it takes."""
-        self._to_end: list[Thread] = []
+        self._ending: dict[str, str] = {}
+        """Threads whose logs were closed by others and whose end is under way -> their workers."""
 
     def wake(self) -> None:
         """There may be something to do."""
-        self._wake.set()
-
-    def end(self, thread: Thread) -> None:
-        """The log of this thread was closed by others: end what it runs."""
-        self._to_end.append(thread)
         self._wake.set()
 
     async def run(self) -> None:
@@ -108,15 +104,17 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._wake.clear()
-                pending = await self._database.run(inbox.pending)
-                stopping = {one.worker_id for one in pending if one.method == STOP}
+                pending, closed = await self._database.run(lambda db: (inbox.pending(db), owed.owed(db, "end")))
+                for thread in filter(None, map(self._threads.get, closed)):
+                    if thread.thread_id not in self._ending:
+                        self._ending[thread.thread_id] = thread.worker_id
+                        tasks.create_task(self._end_closed(thread))
+                stopping = {one.worker_id for one in pending if one.method == STOP} | set(self._ending.values())
                 for request in pending:
                     if self._may_begin(request, stopping):
                         self._busy[request.key] = _lane(request)
                         tasks.create_task(self._work(request, in_doubt=request.key in begun_before))
                         begun_before.discard(request.key)
-                while self._to_end:
-                    tasks.create_task(self._end(self._to_end.pop()))
                 await self._wake.wait()
 
     def _may_begin(self, request: Request, stopping: set[str]) -> bool:
@@ -237,8 +235,21 @@ class Desk:
             self._threads.save(db, thread)
             inbox.ended(db, request, self._clock.now().timestamp())
 
-        await self._database.run(close)
+        try:
+            await self._database.run(close)
+        except Exception:
+            thread.state = "open"  # nothing of it was written, and it is done again
+            raise
         self._recorder.written()
+
+    async def _end_closed(self, thread: Thread) -> None:
+        """The log of this thread was closed by others: end what it runs, before anything new is begun in it."""
+        try:
+            await self._end(thread)
+            await self._database.run(lambda db: owed.pay(db, "end", thread.thread_id))
+        finally:
+            del self._ending[thread.thread_id]
+            self._wake.set()
 
     async def _end(self, thread: Thread) -> Stopped:
         return await self._stops.end(thread)

@@ -150,7 +150,6 @@ class Feed:
             elif kind == "worker.stopped" and thread.is_open:
                 log.info("worker.stopped_by_others", worker_id=thread.worker_id)
                 await self._leases.stopped(thread)
-                self._desk.end(thread)
             elif kind in {"worker.approval.expired", "worker.approval.closed"}:
                 await self._approval_over(kind, envelope.get("payload") or {})
             else:

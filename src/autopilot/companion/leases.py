@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from autopilot.client import RuntimeCodexClient
+from autopilot.companion import owed
 from autopilot.companion.database import Database
 from autopilot.companion.identity import Machine
 from autopilot.companion.outbox import Outbox
@@ -88,8 +89,10 @@ class Leases:
         """How often in a row."""
         self._wake = asyncio.Event()
         self._claimed = asyncio.Condition()
-        self.forgotten: Callable[[Thread], None] = lambda _thread: None
-        """Called when the runtime has lost what it had of a thread."""
+        self.forgotten: Callable[[], None] = lambda: None
+        """Called when the runtime has lost what it had of a thread; which, is owed (owed.py)."""
+        self.closed: Callable[[], None] = lambda: None
+        """Called when the log of a thread was closed by others; what it runs is owed an end."""
         self.write: Callable[[Thread], Awaitable[bool]] = _nobody_asks
         """Become the writer of a thread that another machine spoke for: whether Codex let us."""
         self.others_changed: Callable[[], None] = lambda: None
@@ -192,8 +195,10 @@ class Leases:
             await self.stopped(thread)
         elif state == "unknown":
             thread.registered = False
-            await self._save(thread)
-            self.forgotten(thread)
+            await self._database.run(
+                lambda db: (self._threads.save(db, thread), owed.owe(db, "reread", thread.thread_id))
+            )
+            self.forgotten()
         self._note_loss(worker_id)
         self._wake.set()
 
@@ -209,16 +214,19 @@ class Leases:
             self._not_before[worker_id] = now + RETRY_SECONDS
 
     async def stopped(self, thread: Thread) -> None:
-        """The worker's log is closed: what comes now waits for a reattach."""
+        """The worker's log was closed by others: what it runs is to be ended, what comes now waits for a reattach."""
         self._held.pop(thread.worker_id, None)
-        thread.state = "stopped"
+        is_news, thread.state = thread.is_open, "stopped"
 
         def park(db: sqlite3.Connection) -> int:
             self._threads.save(db, thread)
+            if is_news:
+                owed.owe(db, "end", thread.thread_id)
             return self._outbox.park(db, thread.worker_id)
 
         waiting = await self._database.run(park)
         log.info("worker.stopped", worker_id=thread.worker_id, parked=waiting)
+        self.closed()
 
     async def reopened(self, thread: Thread) -> None:
         """The worker was reattached: claim it, and send what waited."""
@@ -339,8 +347,10 @@ class Leases:
         self.others_changed()
         if thread.generation is None:
             thread.whole = thread.compared = False  # read from the beginning when it is ours to tell
-            await self._database.run(lambda db: self._outbox.drop(db, thread.worker_id))
-            await self._save(thread)
+            # At one moment: who believed that all of it was put, and had it no more, would never tell it.
+            await self._database.run(
+                lambda db: (self._outbox.drop(db, thread.worker_id), self._threads.save(db, thread))
+            )
 
     async def _give_back(self, thread: Thread, generation: int) -> bool:
         """The lease was free, but Codex lets another process write: whoever spoke for it before comes back to it."""

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from autopilot.client import RuntimeCodexClient
+from autopilot.companion import owed
 from autopilot.companion.codex import translate
 from autopilot.companion.codex.translate import Event
 from autopilot.companion.database import Database
@@ -168,11 +169,7 @@ class Mirror:
         if reason == "fenced":
             await self._leases.lost(worker_id, "fenced", generation)
         elif reason == "gap" and isinstance(conflict.fact("expected"), int):
-            expected = conflict.fact("expected")
-            await self._database.run(lambda db: self._outbox.renumber(db, worker_id, expected))
-            thread = self._threads.of_worker(worker_id)
-            if thread is not None and expected < batch[0].producer_seq:
-                self._leases.forgotten(thread)  # a ledger restored from a backup: it had more of us once
+            await self._count_from(worker_id, conflict.fact("expected"), batch[0].producer_seq)
         elif reason in {"worker_stopped", "worker_not_running"}:
             await self._leases.lost(worker_id, "stopped", generation)
         elif reason == "different_content":
@@ -183,6 +180,20 @@ class Mirror:
         else:
             return False
         return True
+
+    async def _count_from(self, worker_id: str, expected: int, sent: int) -> None:
+        """The ledger expects another number than it was sent."""
+        thread = self._threads.of_worker(worker_id)
+        is_lost = thread is not None and expected < sent  # a ledger restored from a backup: it had more of us once
+
+        def renumber(db: sqlite3.Connection) -> None:
+            self._outbox.renumber(db, worker_id, expected)
+            if thread is not None and is_lost:
+                owed.owe(db, "reread", thread.thread_id)
+
+        await self._database.run(renumber)
+        if is_lost:
+            self._leases.forgotten()
 
     async def _known_already(self, worker_id: str, named: Sequence[Waiting]) -> None:
         """The ledger has this very event in other words: it keeps its own, and the count goes on without ours."""

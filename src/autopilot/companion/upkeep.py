@@ -1,7 +1,8 @@
 """What is done beside the work, a little at a time: adopt, read again, make up for lost room, say how things are.
 
-Owns the bounded queues of threads that somebody else opened, and of those that the ledger has lost; what finds no place
-in them is met again when a session with Codex begins. Each method named for a task runs for ever, under a supervisor.
+Owns the bounded queue of threads that somebody else opened; what finds no place in it is met again when a session with
+Codex begins. What the ledger has lost is owed (owed.py) until it was read again. Each method named for a task runs for
+ever, under a supervisor.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sqlite3
 
 import structlog
 
+from autopilot.companion import owed
 from autopilot.companion.codex.messages import CodexError, CodexRefused
 from autopilot.companion.codex.supervisor import Codex
 from autopilot.companion.database import Database
@@ -21,7 +23,7 @@ from autopilot.companion.outbox import Outbox
 from autopilot.companion.recorder import Recorder
 from autopilot.companion.recovery import Recovery
 from autopilot.companion.standing import Standing
-from autopilot.companion.threads import Thread, Threads
+from autopilot.companion.threads import Threads
 from autopilot.ops.clock import Clock
 
 STATUS_SECONDS = 60.0
@@ -61,7 +63,7 @@ class Upkeep:
         self._strangers: asyncio.Queue[str] = asyncio.Queue(WAITING_THREADS)
         self._waiting: set[str] = set()
         """Those in it: one that says much takes no place from the others."""
-        self._forgotten: asyncio.Queue[Thread] = asyncio.Queue(WAITING_THREADS)
+        self._forgotten = asyncio.Event()
 
     def stranger(self, thread_id: str) -> None:
         """A thread lives of which we don't hear everything."""
@@ -70,10 +72,9 @@ class Upkeep:
                 self._strangers.put_nowait(thread_id)
                 self._waiting.add(thread_id)
 
-    def forgotten(self, thread: Thread) -> None:
-        """The ledger has less of this thread than it was sent."""
-        with contextlib.suppress(asyncio.QueueFull):
-            self._forgotten.put_nowait(thread)
+    def forgotten(self) -> None:
+        """The ledger has less of a thread than it was sent, or what it has less of may be read by now."""
+        self._forgotten.set()
 
     async def adopt(self) -> None:
         """Hear of threads that others opened on this Codex."""
@@ -89,14 +90,26 @@ class Upkeep:
                     await self._recorder.refuse_unplaced(thread_id)
 
     async def reread(self) -> None:
-        """Send again what the ledger has lost."""
+        """Send again what the ledger has lost: at once, else when the next session with Codex begins."""
         while True:
-            thread = await self._forgotten.get()
-            try:
-                await self._recovery.reread(thread)
-                log.warning("thread.sent_again", thread_id=thread.thread_id)
-            except CodexError as error:
-                log.warning("thread.not_sent_again", thread_id=thread.thread_id, error=str(error))
+            await self._forgotten.wait()
+            self._forgotten.clear()
+            for thread_id in await self._database.run(lambda db: owed.owed(db, "reread")):
+                if await self._reread(thread_id):
+                    await self._database.run(lambda db, one=thread_id: owed.pay(db, "reread", one))
+
+    async def _reread(self, thread_id: str) -> bool:
+        """Whether this one is done with."""
+        thread = self._threads.get(thread_id)
+        if thread is None:
+            return True
+        try:
+            await self._recovery.reread(thread)
+        except CodexError as error:
+            log.warning("thread.not_sent_again", thread_id=thread_id, error=str(error))
+            return isinstance(error, CodexRefused)  # Codex has nothing of it, and will have nothing
+        log.warning("thread.sent_again", thread_id=thread_id)
+        return True
 
     async def room(self) -> None:
         """Wipe what is done with. Where the outbox was full and has room: say what was left out, read it from Codex."""
