@@ -167,3 +167,18 @@ async def test_what_the_ledger_lost_is_read_again_also_by_the_companion_after_th
         log = await installation.log_until(worker, method("desktop/history_sent_again"))
 
     assert methods(log).count("desktop/history_sent_again") == 1
+
+
+async def test_a_lease_that_was_given_back_at_the_end_is_not_claimed_again_for_what_still_waits(
+    installation: Installation,
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        assert await companion.leases.until_held(worker, 30)
+        await companion.leases.release_all()
+        await put(companion, worker, event("too-late"))
+        again = await companion.leases.until_held(worker, 2)
+    log = await installation.whole_log(worker)
+
+    assert not again
+    assert log[-1].eventType == "worker.lease.released"

@@ -89,6 +89,8 @@ class Leases:
         """How often in a row."""
         self._wake = asyncio.Event()
         self._claimed = asyncio.Condition()
+        self._ended = False
+        """Whether all was given back: nothing is claimed any more."""
         self.forgotten: Callable[[], None] = lambda: None
         """Called when the runtime has lost what it had of a thread; which, is owed (owed.py)."""
         self.closed: Callable[[], None] = lambda: None
@@ -242,7 +244,8 @@ class Leases:
         self._wake.set()
 
     async def release_all(self) -> None:
-        """A clean end: give back what is held."""
+        """A clean end: give back what is held, and claim nothing again: what still waits would ask for it."""
+        self._ended = True
         held = dict(self._held)
         self._held.clear()
         slots = asyncio.Semaphore(RELEASES_AT_ONCE)
@@ -269,6 +272,8 @@ class Leases:
         ]
         done = True
         for thread in wanted:
+            if self._ended:
+                return True
             postponed = self._not_before.get(thread.worker_id, 0) > self._clock.monotonic()
             if postponed or not await self._claim(thread):
                 done = False
@@ -294,6 +299,9 @@ class Leases:
                 raise
             log.warning("lease.refused", worker_id=thread.worker_id, code=problem.code, error=problem.message)
             self._not_before[thread.worker_id] = self._clock.monotonic() + self._heartbeat_seconds
+            return False
+        if self._ended:  # meanwhile
+            await self._client.release_lease(thread.worker_id, self._machine.machine_id, grant.generation)
             return False
         taken_over = _was_anothers(thread, grant.generation) or thread.worker_id in self.elsewhere
         if taken_over and not await self.write(thread):
