@@ -114,15 +114,19 @@ class Following:
         """Whether this thread had anything new for us."""
         before, thread = self._seen.get(one.id), self.threads.get(one.id)
         self._seen[one.id] = now = _Seen(one.updatedAt)
-        if thread is None and (before.updated_at if before else (self._since or 0.0) - 1) >= one.updatedAt:
-            return False  # older than our being here
+        if thread is None and not (before and before.busy):
+            known = before.updated_at if before else (self._since or 0.0) - 1
+            if known >= one.updatedAt:
+                return False  # older than our being here
         if self._passed_over(one, raw, thread):
             return False
+        if not one.is_loaded_here and not self._may_have_changed(one, before, thread):
+            return False
+        now.busy = True  # until it was read: where Codex fails meanwhile, the next look is at it again
         if one.is_loaded_here:  # the user's own program has it open on the daemon that we are connected to
             await self._adopt(one.id)
+            now.busy = False
             return True
-        if not self._may_have_changed(one, before, thread):
-            return False
         if thread is None:
             thread = await self.recovery.introduce(raw)
             await self.places.watched(thread, REASON)
