@@ -6,15 +6,17 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.companion.installation import FULL_ACCESS, Installation, method
 from tests.waiting import until
 
-from autopilot.companion import standing
+from autopilot.companion import standing, whole_file
 from autopilot.companion.app import Companion
 from autopilot.companion.codex import liveness
 from autopilot.contract import HealthFact, WorkerSummary
+from autopilot.ops.clock import SystemClock
 
 pytestmark = pytest.mark.e2e
 OTHERS = ("api", "machine", "data")
@@ -104,3 +106,28 @@ async def test_a_busy_codex_is_not_taken_for_one_that_stands_still(
         await installation.log_until(worker, method("turn/completed"))
 
         assert said == []
+
+
+async def test_a_status_that_found_no_room_is_written_when_there_is_some(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = ["once"]
+    replace = whole_file.replace
+
+    def without_room(path: Path, data: bytes) -> None:
+        if full and path.name == standing.FILE:
+            full.pop()
+            raise OSError(28, "No space left on device")
+        replace(path, data)
+
+    def told() -> bool:
+        status = standing.read(installation.settings.data)
+        return status is not None and status.codex.unresponsive_since is not None
+
+    monkeypatch.setattr(liveness, "QUIET_SECONDS", 60.0)
+    async with installation.companion() as companion:
+        await codex_of(installation, await installation.start_thread(), "ok")
+        monkeypatch.setattr(whole_file, "replace", without_room)
+        companion.codex.liveness._say(SystemClock().now())
+        await until(told)
+    assert full == []

@@ -122,10 +122,14 @@ class Standing:
             for method, told in new.items():
                 self._facts.say(method, msgspec.to_builtins(told), self._clock.now())
             if new:
-                self._said |= new
                 pid = os.getpid()
                 status = Status(pid, start_time(pid) or "", codex, owners, drift)
-                await asyncio.to_thread(whole_file.replace, self._path, msgspec.json.encode(status))
+                try:
+                    await asyncio.to_thread(whole_file.replace, self._path, msgspec.json.encode(status))
+                except OSError:
+                    self._woken.set()  # it is not said yet: whoever supervises this begins again
+                    raise
+                self._said |= new
 
     def codex(self) -> CodexStanding:
         """As it is now."""
