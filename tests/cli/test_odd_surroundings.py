@@ -85,3 +85,16 @@ def test_nothing_but_the_sentence_is_said_where_nobody_answers(tmp_path: Path) -
 
     assert ended.returncode == Exit.UNREACHABLE
     assert json.loads(ended.stderr)["error"]["code"] == "unavailable"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["pair", "--claim"], ["policy", "set"], ["prices", "set"], ["policy", "test", "turn/start", "--file"]],
+)
+@pytest.mark.parametrize(("name", "code"), [("-", Exit.UNREACHABLE), ("--no-such", Exit.USAGE)])
+def test_a_dash_is_standard_input_and_nothing_else_that_begins_so(
+    command: list[str], name: str, code: Exit, tmp_path: Path
+) -> None:
+    ended = autopilot(*command, name, "--url", NOBODY, AUTOPILOT_HOME=str(tmp_path), AUTOPILOT_TOKEN="token")
+
+    assert ended.returncode == code, ended.stderr

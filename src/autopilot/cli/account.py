@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from autopilot.cli import logins
+from autopilot.cli import logins, prompts
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
@@ -32,8 +31,7 @@ async def delete(
         terminal.remark(WHAT_GOES)
         if not sys.stdin.isatty():
             raise CommandFailed("No terminal to ask on: say --yes.", Exit.USAGE)
-        said = await asyncio.to_thread(input, "Type `delete` to go on: ")
-        if said.strip() != "delete":
+        if prompts.reply(lambda: input("Type `delete` to go on: ")) != "delete":
             raise CommandFailed("Nothing was done.", Exit.FAILED)
     async with connected(options) as client:
         ended = await client.delete_account()

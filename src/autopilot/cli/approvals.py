@@ -10,14 +10,17 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from autopilot.cli import prompts
 from autopilot.cli.approval_words import card, label_of, line, short
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker, said
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_approval_ended
@@ -246,8 +249,8 @@ def _filled_in(asked: Approval, answers: Iterable[str]) -> dict[str, Any]:
         return {name: _typed(name, properties.get(name), texts) for name, texts in given.items()}
     for question in questions:
         if question.question_id not in given and sys.stdin.isatty():
-            ask = getpass.getpass if question.secret else input
-            given[question.question_id] = [ask(f"{question.text} ")]
+            ask = partial(getpass.getpass if question.secret else input, f"{printable(question.text)} ")
+            given[question.question_id] = [prompts.reply(ask)]
     missing = [question.question_id for question in questions if question.question_id not in given]
     if missing:
         raise CommandFailed(f"Not answered yet: {', '.join(missing)}. Give NAME=TEXT for each.", Exit.USAGE)
@@ -291,7 +294,7 @@ def _too_late(asked: Approval, error: Conflict) -> CommandFailed:
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandFailed(f"The content is not JSON: {error}", Exit.USAGE) from error
     if not isinstance(value, dict):
         raise CommandFailed("The content is not a JSON object.", Exit.USAGE)

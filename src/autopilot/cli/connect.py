@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from autopilot.cli import prompts
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home, Running, home_for_up, running_home
 from autopilot.cli.logins import last_login, session_of
@@ -97,4 +98,4 @@ async def token_source(target: Target, environ: Mapping[str, str]) -> AsyncItera
 async def _ask_code() -> str:
     sys.stderr.write("This takes a fresh proof of who you are; a code is on its way to your mail.\nCode: ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    return prompts.reply(sys.stdin.readline)

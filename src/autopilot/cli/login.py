@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from autopilot.cli import logins
+from autopilot.cli import logins, prompts
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options, is_server
 from autopilot.cli.terminal import Terminal
@@ -69,7 +69,7 @@ async def _begun(session: Session, terminal: Terminal) -> tuple[SsoSignIn, str]:
     terminal.remark(f"Sign in with {escape(begun.name)}, in a browser of your own:")
     terminal.err.print(begun.url, markup=False, highlight=False, soft_wrap=True)
     if not sys.stdin.isatty():
-        return begun, (await asyncio.to_thread(sys.stdin.readline)).strip()
+        return begun, await prompts.line()
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         await asyncio.to_thread(webbrowser.open, begun.url)
     return begun, _ask("Code (from the browser): ")
@@ -102,4 +102,4 @@ def this_device() -> str:
 def _ask(question: str) -> str:
     if not sys.stdin.isatty():
         raise CommandFailed(f"No terminal to ask on: {question.strip(' :')} is missing.", Exit.USAGE)
-    return input(question).strip()
+    return prompts.reply(lambda: input(question))

@@ -228,9 +228,17 @@ def first_of_ours(group: BaseExceptionGroup) -> AutopilotError | None:
     return found
 
 
+def _open_what_is_closed() -> None:
+    """Standard streams that whoever started the program had closed: nothing is read there, and nobody reads."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  open for as long as the program
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  the same
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  the same
+
+
 def main() -> None:
     """The entry point. Ends without the interpreter's own clearing up: it takes longer than all of a clean stop."""
     core_dumps.leave_none()
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that has no such letters shows others
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")

@@ -30,6 +30,18 @@ def is_server(_kind: Any, url: str | None) -> None:
         raise ValueError("A server's URL looks like http://127.0.0.1:8787 or https://autopilot.example.com.")
 
 
+def is_dash_at_most(_kind: Any, name: str | None) -> None:
+    """Refuse an option in the place of a name; `-` alone is standard input.
+
+    Goes with `allow_leading_hyphen`, without which a `-` is taken for an option that nobody knows.
+
+    Raises:
+        ValueError: with how such a name is written.
+    """
+    if name is not None and name.startswith("-") and name != "-":
+        raise ValueError(f"{name} is no option here; as a name it is written ./{name}, and - is standard input.")
+
+
 def is_time(_kind: Any, seconds: float | None) -> None:
     """Refuse what nobody can wait for.
 

@@ -7,7 +7,6 @@ are the other side (`autopilot.cli.enroll`).
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import sys
@@ -16,13 +15,14 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from autopilot.cli import prompts
 from autopilot.cli.connect import Target, client_of, target_of
 from autopilot.cli.documents import STANDARD_INPUT
 from autopilot.cli.enroll import claim as claim_offer
 from autopilot.cli.enroll import enroll, say_plain, until
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.lan import only_here
-from autopilot.cli.options import DEFAULT, Options, is_server
+from autopilot.cli.options import DEFAULT, Options, is_dash_at_most, is_server
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.welcome import qr
 from autopilot.client import PairingTampered
@@ -42,7 +42,11 @@ async def pair(
     ] = None,
     claim: Annotated[
         str | None,
-        Parameter(help="The link or code that `pair` shows elsewhere; -: asked for, so that no process list shows it."),
+        Parameter(
+            help="The link or code that `pair` shows elsewhere; -: asked for, so that no process list shows it.",
+            allow_leading_hyphen=True,
+            validator=is_dash_at_most,
+        ),
     ] = None,
     options: Options = DEFAULT,
 ) -> None:
@@ -129,16 +133,15 @@ def _tell(terminal: Terminal, pairing: Pairing, words: tuple[str, ...]) -> None:
 async def _pasted() -> str:
     """The link or code, from whoever is at the terminal (not shown), or from standard input."""
     if sys.stdin.isatty():
-        return (await asyncio.to_thread(getpass.getpass, "Link or code: ")).strip()
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+        return prompts.reply(lambda: getpass.getpass("Link or code: "))
+    return await prompts.line()
 
 
 async def _said_yes() -> bool:
     """Asks whoever is at the terminal; no answer is no."""
     sys.stderr.write("Are they the same? [y/N] ")
     sys.stderr.flush()
-    answer = await asyncio.to_thread(sys.stdin.readline)
-    return answer.strip().lower() in {"y", "yes"}
+    return (await prompts.line()).lower() in {"y", "yes"}
 
 
 def _named(pairing: Pairing) -> str:

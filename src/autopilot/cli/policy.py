@@ -17,7 +17,7 @@ from autopilot.cli import policy_table
 from autopilot.cli.connect import connected
 from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, is_dash_at_most
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.teams import picked
@@ -30,6 +30,14 @@ from autopilot.contract.errors import Unprocessable
 Subject = Literal["user", "installation", "team"]
 OfTeam = Annotated[str | None, Parameter(help="That team's document: its name or id.")]
 OnTeam = Annotated[str | None, Parameter(help="On a machine of this team (name or id); a draft is its document.")]
+Draft = Annotated[
+    str | None,
+    Parameter(
+        help="Try this draft (-: standard input) in the place of the document in force.",
+        allow_leading_hyphen=True,
+        validator=is_dash_at_most,
+    ),
+]
 INVALID = "policy_invalid"
 
 
@@ -64,7 +72,14 @@ async def show(
 
 
 async def put(
-    file: Annotated[str, Parameter(help="The document, TOML unless its name ends with .json; - reads TOML.")],
+    file: Annotated[
+        str,
+        Parameter(
+            help="The document, TOML unless its name ends with .json; - reads TOML.",
+            allow_leading_hyphen=True,
+            validator=is_dash_at_most,
+        ),
+    ],
     *,
     subject: Annotated[Subject | None, Parameter(help="Yours, unless told else; or everybody's.")] = None,
     team: OfTeam = None,
@@ -95,7 +110,7 @@ async def attempt(
     ] = (),
     params: Annotated[str, Parameter(help="Its params as a JSON object.")] = "{}",
     worker: Annotated[str | None, Parameter(name=("--worker", "-w"), help="The worker it would go to.")] = None,
-    file: Annotated[str | None, Parameter(help="Try this draft in the place of the document in force.")] = None,
+    file: Draft = None,
     subject: Annotated[Subject | None, Parameter(help="Whose document the draft would be: yours, unless told.")] = None,
     team: OnTeam = None,
     options: Options = DEFAULT,
@@ -204,7 +219,7 @@ def object_of(text: str) -> dict[str, Any]:
     """The JSON object of `--params`. Raises CommandFailed: it is none."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandFailed(f"--params is not JSON: {error}", Exit.USAGE) from error
     if not isinstance(value, dict):
         raise CommandFailed("--params is not a JSON object.", Exit.USAGE)

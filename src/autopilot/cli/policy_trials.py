@@ -15,7 +15,7 @@ from autopilot.cli.exits import Exit
 from autopilot.cli.options import DEFAULT, Options
 from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
-from autopilot.cli.policy import INVALID, OnTeam, Subject, about_of, document_of, object_of
+from autopilot.cli.policy import INVALID, Draft, OnTeam, Subject, about_of, document_of, object_of
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import ApprovalVerdict, PolicyDenial, TestApproval
 from autopilot.contract.errors import Unprocessable
@@ -45,7 +45,7 @@ async def attempt(
     ] = (),
     params: Annotated[str, Parameter(help="What Codex says besides, as a JSON object.")] = "{}",
     worker: Annotated[str | None, Parameter(name=("--worker", "-w"), help="The worker it would come from.")] = None,
-    file: Annotated[str | None, Parameter(help="Try this draft in the place of the document in force.")] = None,
+    file: Draft = None,
     subject: Annotated[Subject | None, Parameter(help="Whose document the draft would be: yours, unless told.")] = None,
     team: OnTeam = None,
     options: Options = DEFAULT,

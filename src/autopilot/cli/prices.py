@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, is_dash_at_most
 from autopilot.cli.paint import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
@@ -45,7 +45,14 @@ async def show(
 
 
 async def put(
-    file: Annotated[str, Parameter(help="The table, TOML unless its name ends with .json; - reads TOML.")],
+    file: Annotated[
+        str,
+        Parameter(
+            help="The table, TOML unless its name ends with .json; - reads TOML.",
+            allow_leading_hyphen=True,
+            validator=is_dash_at_most,
+        ),
+    ],
     *,
     reprice: Annotated[
         bool, Parameter(help="What was used already may cost something else from now on.", negative=())

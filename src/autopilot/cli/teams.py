@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from autopilot.cli import prompts
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
@@ -86,7 +86,7 @@ async def accept(*, options: Options = DEFAULT) -> None:
     terminal = Terminal(as_json=options.json)
     async with connected(options) as client:
         terminal.say("Secret (from the mail, or the server's console):")
-        joined = await client.accept_invitation(sys.stdin.readline().strip())
+        joined = await client.accept_invitation(await prompts.line())
     if options.json:
         terminal.result(joined)
     terminal.say(f"You are in {joined.name} as {joined.role}.", markup=False)
