@@ -129,7 +129,7 @@ async def test_what_arrived_of_one_that_is_not_whole_is_printed_when_asked_for(
     assert b" arrived)" in capfdbinary.readouterr().out
 
 
-@pytest.mark.parametrize(("range_", "named"), [("x", ID), ("9-3", ID), ("0-", "ffff")])
+@pytest.mark.parametrize(("range_", "named"), [("x", ID), ("9-3", ID), ("-0", ID), ("0-", "ffff")])
 async def test_what_makes_no_sense_is_said(
     options: tuple[Options, Companion], range_: str, named: str, tmp_path: Path
 ) -> None:
@@ -140,6 +140,22 @@ async def test_what_makes_no_sense_is_said(
 
     assert failed.value.exit_code == (Exit.NOT_FOUND if named != ID else Exit.USAGE)
     assert not (tmp_path / "file").exists()
+
+
+async def test_what_is_no_file_is_written_to_and_never_replaced(
+    options: tuple[Options, Companion], tmp_path: Path
+) -> None:
+    given, companion = options
+    await store(companion)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(asyncio.to_thread(pipe.read_bytes))
+        await artifact("w", ID, output=pipe, options=given)
+
+    assert reading.result() == RAW
+    assert pipe.is_fifo()
 
 
 def test_a_timeline_says_where_the_whole_of_an_item_is_and_keeps_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -14,6 +15,7 @@ from autopilot.cli import audit
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.home import Home
 from autopilot.cli.keys import Keys, KeySettings
+from autopilot.cli.main import run
 from autopilot.cli.options import Options
 from autopilot.db.backup import backup, restore
 from autopilot.ops.clock import SystemClock
@@ -61,7 +63,7 @@ async def test_a_whole_installation_verifies_and_says_what_is_not_sealed(sealed,
 
 
 async def test_a_break_is_told_in_a_sentence_and_by_the_exit_code(sealed, capsys):
-    assert await audit.verify(kept="1:00", worker="w") == Exit.FAILED
+    assert await audit.verify(kept=f"1:{bytes(32).hex()}", worker="w") == Exit.FAILED
 
     said = capsys.readouterr().out
     assert "rolled_back  Seal 1 is kept by you, but the chain has another one of this number" in said
@@ -72,6 +74,22 @@ async def test_a_worker_that_nobody_knows_and_a_head_that_is_none_are_refused(se
         await audit.verify(worker="nobody")
     with pytest.raises(CommandFailed, match="not a head"):
         await audit.verify(kept="x")
+
+
+async def test_a_part_of_a_head_is_refused_and_not_told_as_a_break(sealed, capsys):
+    await audit.verify(options=JSON)
+    whole = lines(capsys)[0]["head"]
+
+    for part in (whole[:14], "1:", f"-{whole}", f"1:{'zz' * 32}"):
+        with pytest.raises(CommandFailed, match="not a head") as refused:
+            await audit.verify(kept=part)
+        assert refused.value.exit_code == Exit.USAGE
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("bounds", [["--from", str(2**63)], ["--to", "-1"], ["--from", "3", "--to", "2"]])
+async def test_a_range_that_no_log_can_have_makes_no_sense(sealed, bounds):
+    assert await asyncio.to_thread(run, ["audit", "export", "--json", *bounds]) == Exit.USAGE
 
 
 async def test_an_export_says_who_did_what_and_which_seal_covers_it(sealed, capsys):

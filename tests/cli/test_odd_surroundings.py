@@ -63,7 +63,8 @@ def test_an_argument_that_is_no_text_makes_no_sense(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
 @pytest.mark.parametrize(
-    "command", [["send", "hi", "--wait"], ["request", "model/list", "--wait"], ["handshake", "--timeout"]]
+    "command",
+    [["send", "hi", "--wait"], ["request", "model/list", "--wait"], ["handshake", "--timeout"], ["stop-all", "--wait"]],
 )
 def test_a_time_that_nobody_can_wait_makes_no_sense(command: list[str], seconds: str, tmp_path: Path) -> None:
     assert run([*command, seconds, "--url", NOBODY]) == Exit.USAGE
@@ -98,3 +99,25 @@ def test_a_dash_is_standard_input_and_nothing_else_that_begins_so(
     ended = autopilot(*command, name, "--url", NOBODY, AUTOPILOT_HOME=str(tmp_path), AUTOPILOT_TOKEN="token")
 
     assert ended.returncode == code, ended.stderr
+
+
+@pytest.mark.parametrize("link", ["http://[x/guest#secret", "http://", "guest#secret"])
+def test_what_is_no_guest_s_link_is_refused(link: str, tmp_path: Path) -> None:
+    ended = autopilot("guests", "enter", link, AUTOPILOT_HOME=str(tmp_path))
+
+    assert (ended.returncode, b"no guest's link" in ended.stderr) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "169"])
+def test_a_guest_comes_for_hours_that_there_are(hours: str) -> None:
+    assert run(["guests", "invite", "bea", "--hours", hours, "--url", NOBODY]) == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["request", "turn/start"], ["policy", "test", "turn/start", "--params"], ["answer", "ap_1", "--json-content"]],
+)
+def test_what_is_nested_too_deep_is_no_json(command: list[str], tmp_path: Path) -> None:
+    ended = autopilot(*command, "[" * 100_000, "--url", NOBODY, AUTOPILOT_HOME=str(tmp_path), AUTOPILOT_TOKEN="token")
+
+    assert (ended.returncode in {Exit.USAGE, Exit.UNREACHABLE}, b"Traceback" in ended.stderr) == (True, False)

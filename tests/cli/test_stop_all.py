@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +12,7 @@ import pytest
 from autopilot.cli.exits import Exit
 from autopilot.cli.stop_all import after, exit_of, rows_of
 from autopilot.contract import ErrorInfo, StopAllWorker, StoppedAll
+from autopilot.contract.errors import NetworkError
 
 
 def worker(worker_id: str, status: str | None, *, away: bool = False, error: str | None = None) -> StopAllWorker:
@@ -51,7 +53,7 @@ class Server:
 
     asked: list[str] = field(default_factory=list)
 
-    async def worker(self, worker_id: str) -> Any:
+    async def worker(self, worker_id: str, **_: object) -> Any:
         self.asked.append(worker_id)
         return SimpleNamespace(status="stopping" if len(self.asked) < 2 else "stopped")
 
@@ -68,3 +70,22 @@ async def test_waiting_ends_in_time_and_says_what_is_not_done():
 
     assert (told.stopped, told.stopping) == (0, 1)
     assert exit_of(told) == Exit.UNDECIDED
+
+
+class Silent(Server):
+    """One that answers nothing more after it was told to stop all."""
+
+    async def worker(self, worker_id: str, **_: object) -> Any:
+        self.asked.append(worker_id)
+        raise NetworkError("nobody answers")
+
+
+async def test_what_is_known_is_told_where_nobody_answers_while_one_waits(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("autopilot.cli.stop_all.LOOK_SECONDS", 0.0)
+    server = Silent()
+
+    async with asyncio.timeout(30):
+        told = await after(cast("Any", server), everything(worker("w", "stopping"), worker("v", "stopped")), 0.1)
+
+    assert server.asked[:2] == ["w", "w"], "it goes on asking"
+    assert (told.stopped, told.stopping) == (1, 1)

@@ -93,8 +93,13 @@ async def _print(content: AsyncIterator[bytes]) -> None:
 
 
 async def _into_file(content: AsyncIterator[bytes], path: Path) -> int:
-    """Write it; how many bytes. The file is there when all of it is."""
+    """Write it; how many bytes. The file is there when all of it is; a device or a pipe takes it as it comes."""
     size = 0
+    if _only_takes(path):
+        with path.open("wb") as taker:
+            async for chunk in content:
+                size += taker.write(chunk)
+        return size
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             async for chunk in content:
@@ -105,6 +110,11 @@ async def _into_file(content: AsyncIterator[bytes], path: Path) -> int:
             os.unlink(file.name)  # noqa: PTH108 - a name, not a path
             raise
     return size
+
+
+def _only_takes(path: Path) -> bool:
+    """Whether it is to be written to, and never replaced: as root, a file in the place of /dev/null breaks a machine."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 async def _pick(client: RuntimeCodexClient, worker_id: str, named: str) -> str:
@@ -129,6 +139,8 @@ def _range_of(text: str | None) -> tuple[int, int | None]:
     if found is None:
         raise CommandFailed(f"{text} is no range: FIRST-LAST, FIRST- or -LAST_SO_MANY.", Exit.USAGE)
     first, last, tail = found.groups()
+    if tail is not None and not int(tail):
+        raise CommandFailed(f"{text} is no byte at all.", Exit.USAGE)
     if tail is not None:
         return -int(tail), None
     if last and int(last) < int(first):

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import asyncpg
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.markup import escape
 
 from autopilot.cli.audit_heads import head_of, heads_of_companion
@@ -29,6 +29,7 @@ from autopilot.runtime.ledger_rows import instant
 from autopilot.runtime.seal_export import lines
 from autopilot.runtime.seal_verify import Kept, Report, Verifier
 
+SEQS = validators.Number(gte=0, lte=2**63 - 1)
 Worker = Annotated[str | None, Parameter(help="Only this worker's log: its whole id.")]
 MOST_TAILS = 10
 PUBLIC_URL = "AUTOPILOT_PUBLIC_URL"
@@ -68,11 +69,13 @@ async def verify(
 async def export(
     *,
     worker: Worker = None,
-    from_seq: Annotated[int | None, Parameter(name="--from", help="The first seq.")] = None,
-    to_seq: Annotated[int | None, Parameter(name="--to", help="The last seq.")] = None,
+    from_seq: Annotated[int | None, Parameter(name="--from", help="The first seq.", validator=SEQS)] = None,
+    to_seq: Annotated[int | None, Parameter(name="--to", help="The last seq.", validator=SEQS)] = None,
     options: Options = DEFAULT,  # noqa: ARG001 - every command takes them; this one prints JSON Lines either way
 ) -> int:
     """Print events as JSON Lines: who, from which device, which request, and the seal that covers it."""
+    if from_seq is not None and to_seq is not None and from_seq > to_seq:
+        raise CommandFailed(f"--from {from_seq} is after --to {to_seq}.", Exit.USAGE)
     terminal = Terminal(as_json=True)
     async with _snapshot() as (conn, _):
         if worker is not None:

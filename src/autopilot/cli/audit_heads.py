@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ from autopilot.ops.program import autopilot
 from autopilot.runtime.seal_chain import Head
 from autopilot.runtime.seal_verify import Kept
 
+HEAD = re.compile(r"[0-9]{1,18}:[0-9A-Fa-f]{64}")
+PART_OF_HEAD = re.compile(r"[0-9]{1,18}:[0-9A-Fa-f]{1,64}")
 HEADINGS = ("HEAD", "KEPT SINCE", "SHOWN BY", "STANDS")
 
 
@@ -37,9 +40,7 @@ async def heads(*, options: Options = DEFAULT) -> int:
     elif not kept:
         terminal.say("No head is kept here: no companion of this machine was shown a seal yet.")
     else:
-        rows: list[tuple[str, ...]] = [
-            (f"{one.seal_no}:{one.digest[:12]}", one.kept_at, one.shown_by, standing_of(one)) for one in kept
-        ]
+        rows: list[tuple[str, ...]] = [(shown(one), one.kept_at, one.shown_by, standing_of(one)) for one in kept]
         print_table(terminal.out, HEADINGS, rows)
         for one in kept:
             if one.is_lost:
@@ -54,15 +55,16 @@ async def accept(
 ) -> None:
     """Say that a head is lost by right: you restored a backup, or moved to another server. It stays on record."""
     terminal = Terminal(as_json=options.json)
-    wanted = head_of(head)
-    data = _home().companion
-    name, now = f"{wanted.seal_no}:{wanted.digest.hex()}", timestamp(datetime.now(UTC))
-    known = await asyncio.to_thread(seal_heads.read, data)
-    if not any(one.name == name and one.is_lost for one in known):
+    data, now = _home().companion, timestamp(datetime.now(UTC))
+    lost = [one for one in await asyncio.to_thread(seal_heads.read, data) if one.is_lost]
+    wanted = next((one for one in lost if head in {one.name, shown(one)}), None)
+    if PART_OF_HEAD.fullmatch(head) is None:
+        raise _no_head(head)
+    if wanted is None:
         raise CommandFailed(f"No head {head} is lost here.", Exit.NOT_FOUND)
-    await asyncio.to_thread(seal_heads.accept, data, name, now)
+    await asyncio.to_thread(seal_heads.accept, data, wanted.name, now)
     if options.json:
-        terminal.result({"head": name, "accepted_at": now})
+        terminal.result({"head": wanted.name, "accepted_at": now})
     terminal.say(f"Seal {wanted.seal_no} is accepted as lost, and stays on record.")
 
 
@@ -88,13 +90,25 @@ def as_head(kept: seal_heads.Kept) -> Head:
     return Head(kept.seal_no, bytes.fromhex(kept.digest))
 
 
+def shown(kept: seal_heads.Kept) -> str:
+    """A head as the table shows it: by the beginning of its digest."""
+    return f"{kept.seal_no}:{kept.digest[:12]}"
+
+
 def head_of(text: str) -> Head:
-    """`NUMBER:DIGEST`. Raises CommandFailed: it is not that."""
+    """`NUMBER:DIGEST`, the digest whole: a part of one would be held to be another one, and the chain to be broken.
+
+    Raises:
+        CommandFailed: it is not that.
+    """
+    if HEAD.fullmatch(text) is None:
+        raise _no_head(text)
     number, _, digest = text.partition(":")
-    try:
-        return Head(int(number), bytes.fromhex(digest))
-    except ValueError:
-        raise CommandFailed(f"{text} is not a head: NUMBER:DIGEST, as an earlier run printed it.", Exit.USAGE) from None
+    return Head(int(number), bytes.fromhex(digest))
+
+
+def _no_head(text: str) -> CommandFailed:
+    return CommandFailed(f"{text} is not a head: NUMBER:DIGEST, as an earlier run printed it whole.", Exit.USAGE)
 
 
 def standing_of(kept: seal_heads.Kept) -> str:

@@ -6,7 +6,7 @@ import os
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from autopilot.cli import logins
 from autopilot.cli.connect import connected, target_of
@@ -19,6 +19,7 @@ from autopilot.client.guests import guest_link
 from autopilot.contract import encode
 
 HOUR_SECONDS = 3600
+HOURS = validators.Number(gte=1, lte=168)
 
 
 async def guests(*, options: Options = DEFAULT) -> None:
@@ -46,7 +47,7 @@ async def guests(*, options: Options = DEFAULT) -> None:
 async def invite(
     name: Annotated[str, Parameter(help="What to call them in your list.")],
     *workers: Annotated[str, Parameter(help="Which workers: ids or parts of them; without any the most recent.")],
-    hours: Annotated[int, Parameter(help="For how long they may read: 1 to 168.")] = 24,
+    hours: Annotated[int, Parameter(help="For how long they may read: 1 to 168.", validator=HOURS)] = 24,
     options: Options = DEFAULT,
 ) -> None:
     """Make a link that lets somebody read these workers, and nothing else. It is good once: give it to nobody else."""
@@ -86,7 +87,10 @@ async def enter(
 ) -> None:
     """Come in as a guest: commands then mean that server, and read what you were shown."""
     terminal = Terminal(as_json=options.json)
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # no address that a browser would open either
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.netloc or not parts.fragment:
         raise CommandFailed("This is no guest's link.", Exit.USAGE)
     url = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/guest')}"

@@ -6,6 +6,7 @@ Tells what is, never more: a worker whose machine is away is not yet done, and o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,14 +14,16 @@ from cyclopts import Parameter
 
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import Exit
-from autopilot.cli.options import DEFAULT, Options
+from autopilot.cli.options import DEFAULT, Options, is_time
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.client import RuntimeCodexClient
 from autopilot.contract import StopAllWorker, StoppedAll
+from autopilot.contract.errors import AutopilotError
 
 HEADINGS = ("WORKER", "STATUS", "WHAT")
 LOOK_SECONDS = 0.3
+LOOK_WITHIN_SECONDS = 5.0
 OVER = frozenset({"stopped", "failed"})
 
 
@@ -30,7 +33,7 @@ async def stop_all(
     force: Annotated[
         bool, Parameter(negative=(), help="Close the logs at once, without the companions' word.")
     ] = False,
-    wait: Annotated[float, Parameter(help="Seconds to wait for the companions' word.")] = 0.0,
+    wait: Annotated[float, Parameter(help="Seconds to wait for the companions' word.", validator=is_time)] = 0.0,
     options: Options = DEFAULT,
 ) -> int:
     """Stop everything: every worker that you may stop, all at once. For emergencies."""
@@ -56,8 +59,9 @@ async def after(client: RuntimeCodexClient, asked: StoppedAll, seconds: float) -
             while waiting := [one for one in told.values() if one.status == "stopping"]:
                 await asyncio.sleep(LOOK_SECONDS)
                 for worker in waiting:
-                    snapshot = await client.worker(worker.worker_id)
-                    told[worker.worker_id] = replace(worker, status=snapshot.status)
+                    with contextlib.suppress(AutopilotError):  # that they are told to stop is known, and is told
+                        snapshot = await client.worker(worker.worker_id, within_seconds=LOOK_WITHIN_SECONDS)
+                        told[worker.worker_id] = replace(worker, status=snapshot.status)
     except TimeoutError:
         pass
     states = [worker.status for worker in told.values()]
