@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.cli.test_approvals_commands import ANSWERING, Desk, desk
 
@@ -45,6 +46,8 @@ def ended_by(key: bytes, arguments: list[str], question: bytes, home: Path) -> t
     try:
         while question not in said:
             said += os.read(ours, 4096)
+        while psutil.Process(program.pid).status() != psutil.STATUS_SLEEPING:
+            pass  # a signal just before it waits for the line would be noticed after the line
         os.write(ours, key)
         return program.wait(timeout=20), said + rest_of(ours)
     finally:

@@ -113,7 +113,7 @@ async def _into_file(content: AsyncIterator[bytes], path: Path) -> int:
 
 
 def _only_takes(path: Path) -> bool:
-    """Whether it is to be written to, and never replaced: as root, a file in the place of /dev/null breaks a machine."""
+    """Whether it is to be written to, and never replaced: a file in the place of /dev/null breaks a machine."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
