@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 from tests.db.conftest import Make, bin_dir, other_bin_dir, owner, ready, run, until
 
+from autopilot.db import cluster, sockets
 from autopilot.db import embedded as subject
-from autopilot.db import sockets
 from autopilot.db.embedded import EmbeddedPostgres
 from autopilot.db.errors import ClusterFailed, ClusterRefused
 
@@ -120,6 +120,17 @@ async def test_a_folder_that_is_no_database_is_left_alone(embedded: Make) -> Non
 
     with pytest.raises(ClusterRefused, match="is not a database folder"):
         await server.start()
+
+
+def test_a_new_password_is_there_for_good_before_anything_is_locked_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+
+    cluster.password(tmp_path, cluster.ADMIN)
+
+    assert synced == [(tmp_path / cluster.ADMIN).stat().st_ino, tmp_path.stat().st_ino]
 
 
 async def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing(embedded: Make) -> None:

@@ -81,7 +81,7 @@ def password(secrets_dir: Path, name: str) -> str:
             file.write(secrets.token_hex(24))
             file.flush()
             os.fsync(file.fileno())
-        Path(made).rename(path)
+        _publish(Path(made), path)
     return path.read_text(encoding="ascii")
 
 
@@ -142,6 +142,10 @@ def _explain(said: str) -> str:
 
 
 def _publish(made: Path, data: Path) -> None:
+    """Give it its name for good: also a power cut leaves both, or neither.
+
+    The folder that a password opens must not outlive the password.
+    """
     made.rename(data)
     descriptor = os.open(data.parent, os.O_RDONLY)
     try:
