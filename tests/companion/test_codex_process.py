@@ -15,13 +15,15 @@ from typing import Self
 import msgspec
 import psutil
 import pytest
+from tests.waiting import until
 
 from autopilot.companion import processes, whole_file
-from autopilot.companion.codex import binary, history
+from autopilot.companion.codex import binary, history, schema
 from autopilot.companion.codex import process as processes_of_codex
 from autopilot.companion.codex.binary import CodexBinary
 from autopilot.companion.codex.messages import CodexAstray, CodexGone, CodexRefused, CodexUnavailable, Message
 from autopilot.companion.codex.process import AppServer, Launch
+from autopilot.companion.codex.process import start_time as process_start_time
 from autopilot.companion.codex.supervisor import Codex, Session
 from autopilot.ops.clock import SystemClock
 from autopilot.testing.model import ScriptedModel, script
@@ -379,3 +381,26 @@ def test_a_request_outlasts_the_longest_pause_between_two_starts_of_codex() -> N
     from autopilot.companion.execution import READY_SECONDS
 
     assert max(BACKOFF_SECONDS) * 2 < READY_SECONDS
+
+
+HANGS = """#!/bin/sh
+sleep 1000 &
+echo $! > {told}.part && mv {told}.part {told}
+wait
+"""
+
+
+@pytest.mark.parametrize("asks", ["version", "schema"])
+async def test_a_codex_that_is_only_asked_about_itself_does_not_outlive_whoever_asked(
+    tmp_path: Path, asks: str
+) -> None:
+    told, program = tmp_path / "told", tmp_path / "codex"
+    program.write_text(HANGS.format(told=told))
+    program.chmod(0o700)
+    asking = binary.version_of(program) if asks == "version" else schema.ask(CodexBinary(program, "1.0.0", "setting"))
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(asking)
+        await until(told.exists)
+        task.cancel()
+
+    await until(lambda: process_start_time(int(told.read_text())) is None)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +91,7 @@ async def version_of(path: Path) -> str | None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError:
         return None
@@ -95,11 +99,19 @@ async def version_of(path: Path) -> str | None:
         async with asyncio.timeout(VERSION_SECONDS):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return None
+    finally:  # also where the companion is ended meanwhile: nobody else would end it
+        await ended(process)
     found = re.search(rb"(\d+\.\d+\.\d+\S*)", output)
     return found[1].decode() if found else None
+
+
+async def ended(process: asyncio.subprocess.Process) -> int:
+    """The exit code of a program that is asked for no more; it is killed where it still runs, with what it started."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return await process.wait()
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from autopilot.companion.codex import reliance
-from autopilot.companion.codex.binary import CodexBinary
+from autopilot.companion.codex.binary import CodexBinary, ended
 from autopilot.companion.codex.messages import CodexUnavailable
 
 GENERATE_SECONDS = 20.0
@@ -66,15 +66,17 @@ async def _generate(binary: CodexBinary, folder: str) -> None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError as error:
         raise CodexUnavailable(f"{binary.path} can't be run: {error}") from error
     try:
         async with asyncio.timeout(GENERATE_SECONDS):
-            code = await process.wait()
+            await process.wait()
     except TimeoutError:
-        process.kill()
-        code = await process.wait()
+        pass
+    finally:  # also where the companion is ended meanwhile: nobody else would end it
+        code = await ended(process)
     if code != 0:
         raise CodexUnavailable(f"{binary.path} does not write its schema (exit code {code})")
 
