@@ -282,3 +282,20 @@ async def test_a_history_too_large_for_one_page_is_read_by_smaller_ones(
     assert len(kept) == 6
     assert thread.filled == len(kept) + len(("turn/started", "turn/completed"))
     assert_sound(await installation.whole_log(worker))
+
+
+async def test_what_was_held_back_and_found_no_room_is_heard_anew(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_room(_events: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with installation.companion() as companion:
+        thread = companion.threads.of_worker(await installation.start_thread())
+        session = companion.codex.session
+        assert thread is not None
+        with monkeypatch.context() as full:
+            full.setattr(companion.recorder, "record", no_room)
+            with pytest.raises(sqlite3.OperationalError):
+                await companion.recorder.release(thread)
+        await until(lambda: companion.codex.session not in (None, session), within_seconds=15)

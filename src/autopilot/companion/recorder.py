@@ -190,7 +190,11 @@ class Recorder:
     async def release(self, thread: Thread) -> None:
         """Write what was held back while the thread's history was read."""
         held, thread.held_back = thread.held_back or [], None
-        await self.record(self._events(held))
+        try:
+            await self.record(self._events(held))
+        except Exception:
+            self.failed()  # nobody has it any more: Codex tells it anew
+            raise
 
     async def _write(self, messages: Sequence[Message], *, everything: bool) -> None:
         """Write these down; `everything`: also previews that could wait."""
