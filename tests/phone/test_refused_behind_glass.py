@@ -76,7 +76,12 @@ async def test_who_became_a_viewer_and_whose_session_was_stopped_reads_why_and_k
             assert (await ada.post(role, {"role": "operator"})).status_code == 200
             await field.last.click()  # what is in a field is said while it is touched
             await expect(held.page.locator(":focus")).to_have_value(WORDS)
-            await held.button("Dismiss").click()
+            await expect(held.button("Send again")).to_have_count(0)
+            await held.picture("refused-edit")
+            await held.button("Edit").click()
+            await expect(held.button("Dismiss")).to_have_count(0)
+            await field.last.click()
+            await expect(held.page.locator(":focus")).to_have_value(WORDS)
             quicker(way, "/requests", ada, f"/workers/{case.worker_id}/stop", {"reason": "Enough", "force": True})
             await send.last.click()
             await held.sees("This session is stopped.")

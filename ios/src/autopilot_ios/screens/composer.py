@@ -142,7 +142,8 @@ class Composer:
             act,
             on_copy=copies(self._phone, self._say),
             on_again=lambda act: self._guarded(lambda: self._again(act))(),
-            on_edit=self._edit if _words(act) and self._line.visible else None,
+            on_edit=self._edit if _words(act) else None,
+            may_edit=bool(self._line.visible),
             on_take_back=lambda act: self._guarded(lambda: self._take_back(act))(),
             on_dismiss=self._dismiss,
         )

@@ -19,12 +19,13 @@ def receipt(
     on_copy: Callable[[str], Awaitable[None]],
     on_again: Callable[[Act], Awaitable[None]],
     on_edit: Callable[[Act], Awaitable[None]] | None = None,
+    may_edit: bool = True,
     on_take_back: Callable[[Act], Awaitable[None]] | None = None,
     on_dismiss: Callable[[Act], object] | None = None,
 ) -> ft.Control:
     """One of them. Never says more than the server has.
 
-    `on_edit`: takes its words up again, where they were refused for good.
+    `on_edit`: takes its words up again, where they were refused for good; `may_edit`: there is a field for them.
     """
     view = act.view
     label = said.label(view)
@@ -54,7 +55,9 @@ def receipt(
     if said.may_send_again(view):
         doings.append(_small("Send again", f"again-{act.request_id}", _done(on_again, act)))
     elif on_edit is not None and view.phase == "refused":
-        doings.append(_small("Edit", f"edit-{act.request_id}", _done(on_edit, act)))
+        edit = _small("Edit", f"edit-{act.request_id}", _done(on_edit, act))
+        edit.visible = may_edit  # Flutter does not always draw what comes between others later
+        doings.append(edit)
     if on_take_back is not None and _can_take_back(act):
         doings.append(_small("Take back", f"take-back-{act.request_id}", _done(on_take_back, act)))
     if on_dismiss is not None and (view.has_ended or view.phase == "refused"):

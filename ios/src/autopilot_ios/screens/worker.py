@@ -118,7 +118,8 @@ class WorkerScreen(Screen):
     def _draw(self, detail: Detail) -> None:
         view = detail.store.view
         may_operate = view.worker is None or rights.may_operate(view.worker)
-        if self._core.names is not self._names or may_operate != self._may_operate:
+        is_bare = self._body.content is not self._scroll.control  # what is drawn stays, and leads to who can answer
+        if self._core.names is not self._names or (is_bare and may_operate != self._may_operate):
             self._may_operate = may_operate
             self._draw_anew()
         asked = self._asked()
@@ -136,7 +137,7 @@ class WorkerScreen(Screen):
             self._start(self._scroll.stay())
 
     def _draw_anew(self) -> None:
-        """Names came, or others, or another role: everything says them."""
+        """Names came, or others, or the reader's role: everything says them."""
         self._names = self._core.names
         self._scroll = self._new_scroll()
         self._seen = None
