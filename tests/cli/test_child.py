@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -67,6 +68,31 @@ async def test_a_child_leaves_its_words_in_its_log_and_tells_its_exit_code(tmp_p
 
     assert code == 2
     assert "no-such-command" in log.read_text()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_child_whose_start_does_not_end_is_left_to_nobody(tmp_path: Path, *, fails: bool) -> None:
+    started, asked = asyncio.Event(), asyncio.Event()
+
+    async def never() -> dict[str, str]:
+        started.set()
+        await asked.wait()
+        raise OSError("no settings")
+
+    log = tmp_path / "server.log"
+    one = Child(name="server", arguments=["serve"], environ=os.environ, settings=never, log_file=log)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(quietly(one))
+        await started.wait()
+        asked.set() if fails else starting.cancel()
+
+    assert one.process is not None
+    assert one.process.returncode == -signal.SIGKILL
+
+
+async def quietly(child: Child) -> None:
+    with contextlib.suppress(OSError):
+        await child.start()
 
 
 async def test_the_words_of_a_child_reach_its_supervisor_after_a_restart_too(

@@ -67,6 +67,38 @@ async def test_a_service_that_died_is_started_again_after_its_wait(clock: FakeCl
     assert (lamp.story, deaths) == (["a started", "a started", "a stopped"], [("a", -9)])
 
 
+async def test_a_death_that_can_t_be_told_is_made_up_for_all_the_same(clock: FakeClock) -> None:
+    def nobody_reads(_name: str, _code: int) -> None:
+        raise BrokenPipeError
+
+    supervisor = Supervisor(clock, nobody_reads)
+    lamp, other = Lamp("a", []), Lamp("b", [])
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        await supervisor.keep(lamp, tasks)
+        await supervisor.keep(other, tasks)
+        await lamp.die()
+        await clock.advance(0.1)
+        await lamp.started.wait()
+        await supervisor.stop()
+
+    assert (lamp.story, other.story) == (["a started", "a started", "a stopped"], ["b started", "b stopped"])
+
+
+async def test_one_that_can_t_be_stopped_is_killed_and_the_others_still_stop(clock: FakeClock) -> None:
+    class Stubborn(Lamp):
+        async def stop(self) -> None:
+            raise OSError("not now")
+
+    supervisor = Supervisor(clock)
+    story: list[str] = []
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        await supervisor.keep(Lamp("database", story), tasks)
+        await supervisor.keep(Stubborn("server", story), tasks)
+        await supervisor.stop()
+
+    assert story[2:] == ["server killed", "database stopped"]
+
+
 async def test_a_start_that_fails_is_tried_again(clock: FakeClock) -> None:
     supervisor = Supervisor(clock)
     lamp = Lamp("a", [])

@@ -50,7 +50,7 @@ class Child:
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     async def start(self) -> None:
-        """Start the process; it writes its log at the end of `log_file`."""
+        """Start the process; it writes its log at the end of `log_file`. One that gets no settings is ended again."""
         with open_log(self.log_file) as log, self._listening() as words:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -64,7 +64,11 @@ class Child:
                 pass_fds=(*self.pass_fds, *words),
                 start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor, which stops things in order
             )
-        await self._hand_over(await self.settings())
+        try:
+            await self._hand_over(await self.settings())
+        except BaseException:  # ended here: whoever called knows of no child
+            await self.kill()
+            raise
 
     async def _hand_over(self, settings: Mapping[str, str]) -> None:
         assert self.process is not None

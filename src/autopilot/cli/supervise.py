@@ -97,7 +97,10 @@ class Supervisor:
                 return
             wait_seconds = backoff.next_seconds()
             log.warning("service.died", service=service.name, exit_code=code, again_in_seconds=wait_seconds)
-            self.on_death(service.name, code)
+            try:
+                self.on_death(service.name, code)
+            except Exception:  # whoever was to be told has left: no reason to leave everything else to its end
+                log.exception("service.death_not_told", service=service.name)
             await self.clock.sleep(wait_seconds)
             await self._restart(service, backoff)
 
@@ -130,4 +133,7 @@ class Supervisor:
                 await service.stop()
         except TimeoutError:
             log.warning("service.killed", service=service.name, after_seconds=service.stop_within_seconds)
+            await service.kill()
+        except Exception:  # those started before it are to be stopped all the same
+            log.exception("service.killed", service=service.name)
             await service.kill()
