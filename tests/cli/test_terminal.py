@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from autopilot.cli.exits import CommandFailed
 from autopilot.cli.terminal import Terminal
 
 LEAD = "[green]ok      [/green] database     "
@@ -44,3 +45,24 @@ def test_where_nobody_looks_it_is_one_line(width: int) -> None:
     (line,) = printed(width, terminal=False)
 
     assert line.endswith("and a sentence that goes on for a while")
+
+
+def test_what_others_wrote_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "\x1b[2J\x9b2J\x1b]0;title\x07Allow [bold]\x08all"
+    screen = Terminal()
+    out = io.StringIO()
+    screen.out = Console(file=out, width=80, highlight=False, soft_wrap=True, force_terminal=True, color_system=None)
+
+    screen.say(said, markup=False)
+    screen.prose(said)
+    screen.remark(said)
+    screen.problem(CommandFailed(said), "failed")
+    screen.problem(CommandFailed("\x1b[/red] and \x1b[bold]"), "failed")
+
+    assert [letter for letter in out.getvalue() + capsys.readouterr().err if not letter.isprintable()] == ["\n"] * 5
+
+
+def test_a_program_gets_what_others_wrote_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say('{"a": "\x1b[2J\x7f"}', markup=False)
+
+    assert capsys.readouterr().out == '{"a": "\x1b[2J\x7f"}\n'

@@ -20,8 +20,8 @@ from autopilot.cli.approval_words import card, label_of, line, short
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker, said
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.client import RuntimeCodexClient, has_approval_ended
 from autopilot.contract import Approval, ApprovalOption, StreamCaughtUp

@@ -20,8 +20,8 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker, said
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.client import RuntimeCodexClient

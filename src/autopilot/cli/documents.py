@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from autopilot.cli.exits import CommandFailed, Exit
-from autopilot.cli.paint import printable
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import SetPolicy, SetPrices
 from autopilot.contract.errors import Conflict, Unprocessable

@@ -9,7 +9,7 @@ import msgspec
 
 from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.client.presenters.times import ago

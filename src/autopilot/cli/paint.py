@@ -6,13 +6,13 @@ not shown yet is added, because the end is the truth and deltas are previews (do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from autopilot.cli.printable import printable
 from autopilot.client.presenters.times import size
 from autopilot.client.timeline_items import (
     AgentMessage,
@@ -275,9 +275,6 @@ class Painter:
 REMEMBERED_ITEMS = 2000
 SHORT_ID = 11
 """Characters of an approval's id that tell it from others well enough to be typed."""
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-"""ANSI sequences: colors and cursor moves (CSI), titles and links (OSC), the short ones."""
-CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _LIFE = {"started": "opened", "stopped": "closed"}
 _DRAWS: dict[type[Item], Callable[[Painter, Any], None]] = {
     UserMessage: Painter._user,  # noqa: SLF001  the table of its own methods
@@ -321,12 +318,6 @@ def diff_text(diff: str, action: str, *, full: bool) -> Text:
 def clean(text: str, style: str = "") -> Text:
     """`text` for the console, without what could move the cursor or change the terminal."""
     return Text(printable(text), style=style)
-
-
-def printable(text: str) -> str:
-    """`text` without escape sequences and control characters; carriage returns become line ends."""
-    text = ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return text.translate(CONTROLS)
 
 
 def _diff_style(line: str, action: str) -> str:

@@ -18,8 +18,8 @@ from autopilot.cli.connect import connected
 from autopilot.cli.documents import format_of, put_in_force, text_of, told
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options, is_dash_at_most
-from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
+from autopilot.cli.printable import printable
 from autopilot.cli.teams import picked
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table

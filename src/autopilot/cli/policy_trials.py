@@ -13,9 +13,9 @@ from autopilot.cli.connect import connected
 from autopilot.cli.documents import text_of, told
 from autopilot.cli.exits import Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_worker
 from autopilot.cli.policy import INVALID, Draft, OnTeam, Subject, about_of, document_of, object_of
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.contract import ApprovalVerdict, PolicyDenial, TestApproval
 from autopilot.contract.errors import Unprocessable

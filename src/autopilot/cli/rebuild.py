@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from autopilot.cli.backup import installation_database
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table
 from autopilot.db.pool import open_pool

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from autopilot.cli.connect import connected
 from autopilot.cli.exits import CommandFailed, Exit
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
+from autopilot.cli.printable import printable
 from autopilot.cli.spend_table import UNSAID, print_report
 from autopilot.cli.terminal import Terminal
 from autopilot.cli.workers import print_table

@@ -16,7 +16,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from autopilot.cli.paint import printable
+from autopilot.cli.printable import printable
 from autopilot.cli.workers import print_table
 from autopilot.client.presenters.money import FINE, MICROS, amount
 from autopilot.contract import SpendGroup, SpendMoney, SpendReport, TokenCounts

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 from typing_extensions import override
 
+from autopilot.cli.printable import printable, printable_markup
 from autopilot.contract.errors import AutopilotError, Problem
 
 NARROW_INDENT = 4
@@ -46,9 +47,10 @@ class Terminal:
         sys.stdout.flush()
 
     def say(self, text: str = "", *, markup: bool = True) -> None:
-        """A line of a result for a person; not with `--json`."""
+        """A line of a result for a person, who is steered by nothing in it; not with `--json`."""
         if not self.as_json:
-            self.out.print(text, markup=markup)
+            safe = printable_markup if markup else printable
+            self.out.print(safe(text) if self.out.is_terminal else text, markup=markup)
 
     def prose(self, text: str, *, lead: str = "  ") -> None:
         """A paragraph of a result, in markup: wrapped at its words where a person looks, and hanging below `lead`."""
@@ -86,7 +88,7 @@ class Terminal:
 
 
 def _paragraph(console: Console, text: str, lead: str = "") -> None:
-    head, body, width = Text.from_markup(lead), Text.from_markup(text), console.width
+    head, body, width = Text.from_markup(lead), Text.from_markup(printable_markup(text)), console.width
     if not console.is_terminal:
         console.print(head + body)
         return

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from autopilot.cli.connect import connected
 from autopilot.cli.options import DEFAULT, Options
-from autopilot.cli.paint import printable
 from autopilot.cli.pick import pick_machine, pick_worker
+from autopilot.cli.printable import printable
 from autopilot.cli.terminal import Terminal
 from autopilot.client.presenters.times import ago
 from autopilot.contract import HealthFact, SeqFact, WorkerSnapshot, WorkerSummary
