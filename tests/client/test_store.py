@@ -298,3 +298,15 @@ async def test_cancelled_it_leaves_no_connection_and_no_listener_is_called_again
             assert len(calls) == count
         async with asyncio.timeout(30):
             await proxy.idle()
+
+
+async def test_it_ends_when_it_is_cancelled_in_the_moment_in_which_its_session_ends():
+    async with StreamingServer() as server, RuntimeCodexClient(server.url, "token") as client:
+        server.append("w", {})
+        async with Running(client) as store:
+            await shown(store, lambda view: view.seq == 1)
+            server.tokens = {"another"}
+            server.bye = {"reason": "revoked", "retry_ms": 0}
+            server.wake()
+            await shown(store, lambda view: view.connection.kind == "signed_out")
+        assert store.view.seq == 1

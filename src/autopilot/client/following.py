@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from autopilot.client.clock import Clock, within
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower
+from autopilot.client.groups import end_if_cancelled
 from autopilot.client.observable import Observable
 from autopilot.client.tokens import SignInAgain
 
@@ -56,9 +57,11 @@ class Following(Observable[V], Generic[V, F]):
         """
         try:
             while True:
+                end_if_cancelled()
                 try:
                     await self._go_on()
                 except SignInAgain as error:
+                    end_if_cancelled()
                     self._became(replace(self._connection, kind="signed_out", error=error))
                     await self._woken.wait()
                     self._woken.clear()
