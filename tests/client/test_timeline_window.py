@@ -176,3 +176,23 @@ def test_nothing_goes_from_above_whoever_reads_when_an_item_changes():
     window, changed = filled(MOST - CHUNK + 1)
     assert not window.take(changed, is_watched=False).is_rearranged
     assert len(window) == MOST - CHUNK + 1
+
+
+def test_whoever_reads_further_up_is_not_moved_by_a_timeline_that_begins_anew():
+    window = TimelineWindow()
+    window.take(said(1, 60), is_watched=True)
+    assert not window.take(said(900, 950), is_watched=False)
+    assert numbers(window) == list(range(1, 61))
+    assert window.has_news
+    assert not window.is_at_end
+    assert window.append_later(said(900, 950)).is_rearranged
+    assert numbers(window) == list(range(900, 951))
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_an_item_whose_end_alone_a_timeline_knows_hides_no_gap(is_watched: bool):  # noqa: FBT001 - pytest's
+    window = TimelineWindow()
+    window.take(said(1, 60), is_watched=True)
+    end_of_it = replace(said(60, 60)[0], seq=900, last_seq=900, status="completed", text="")
+    window.take((end_of_it, *said(901, 950)), is_watched=is_watched)
+    assert numbers(window) == (list(range(900, 951)) if is_watched else list(range(1, 61)))

@@ -259,6 +259,43 @@ async def test_older_ones_that_can_not_be_had_can_be_asked_for_again():
     assert on.shown()[0] == 290
 
 
+async def test_older_ones_that_come_when_the_timeline_has_begun_anew_are_not_put_above_it():
+    on = held(said(300, 350), is_whole=False)
+    asked: list[int] = []
+
+    async def older(seq: int) -> Window:
+        asked.append(seq)
+        if seq == 300:
+            on.scroll.take(said(900, 950), is_whole=False)
+            await on.scroll.go_to_the_end()
+        return Window(said(seq - 10, seq - 1), seq - 10)
+
+    on.scroll._older = older
+    await on.phone.tap("older")
+    assert on.shown() == list(range(900, 951))
+    await on.phone.tap("older")
+    assert asked == [300, 900]
+    assert on.shown() == list(range(890, 951))
+
+
+async def test_whoever_reads_a_timeline_that_begins_anew_reads_on_from_the_log():
+    on = held(said(1, 550))
+    await on.scrolls(100)
+    first = on.shown()[0]
+    on.scroll.take(said(900, 950), is_whole=False)
+    assert on.shown()[0] == first
+    assert on.phone.has("newer")
+    on.pages += [Window(said(first - 80, first - 1), first - 80)]
+    await on.scrolls(0)
+    assert on.asked == [first]
+    assert on.shown()[0] == first - 80
+    await on.phone.tap("newer")
+    assert on.shown() == list(range(900, 951))
+    on.pages += [Window(said(890, 899), 890)]
+    await on.scrolls(0)
+    assert on.asked == [first, 900]
+
+
 async def test_who_goes_back_while_older_ones_come_in_ends_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scroll, "MOVED_SECONDS", 0.05)
     on = held(said(300, 350), is_whole=False)

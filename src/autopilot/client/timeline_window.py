@@ -77,7 +77,10 @@ class TimelineWindow:
         """The timeline became this; `is_watched`: somebody looks at its end, and follows it."""
         new = self._after_last(items)
         if new is None or (is_watched and len(new) > MOST):
-            return self.to_end(items) if is_watched or self.is_at_end else self._changed(items)
+            if is_watched or not len(self):
+                return self.to_end(items)
+            self.has_news, self.is_at_end = True, False  # it goes on further on: the way there is to its end
+            return self._changed(items)
         change = self._changed(items)
         if not new:
             if change and is_watched and self.is_at_end:
@@ -108,7 +111,7 @@ class TimelineWindow:
     def earlier(self, items: Sequence[Item]) -> Sequence[Item]:
         """What the timeline has before the window: as much as comes in at once; nothing where it begins later."""
         first = self.first
-        at = next((at for at, item in enumerate(items) if first is not None and item.key == first.key), 0)
+        at = next((at for at, item in enumerate(items) if first is not None and is_same(item, first)), 0)
         return items[max(0, at - STEP) : at]
 
     def prepend(self, older: Sequence[Item]) -> Change:
@@ -140,7 +143,7 @@ class TimelineWindow:
         last = self.last
         new: list[Item] = []
         for item in reversed(items):
-            if last is not None and item.key == last.key:
+            if last is not None and is_same(item, last):
                 return new[::-1]
             new.append(item)
         return None
@@ -151,7 +154,7 @@ class TimelineWindow:
         change = Change()
         for item in items:
             before = known.get(item.key)
-            if before is None or before is item or before == item:
+            if before is None or before is item or before == item or not is_same(before, item):
                 continue
             chunk = self._chunk_of[item.key]
             chunk.items[chunk.items.index(before)] = item
@@ -183,3 +186,8 @@ class TimelineWindow:
     def _drop(self, chunk: Chunk) -> None:
         for item in chunk.items:
             del self._chunk_of[item.key]
+
+
+def is_same(one: Item, other: Item) -> bool:
+    """Whether it is one item: a timeline that begins later may know only the end of one, by the same key."""
+    return one.key == other.key and one.seq == other.seq

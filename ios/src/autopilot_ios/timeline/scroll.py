@@ -18,7 +18,7 @@ import flet as ft
 from autopilot.client.presenters.timeline import changes_by_itself
 from autopilot.client.timeline_items import Item
 from autopilot.client.timeline_pages import Window
-from autopilot.client.timeline_window import Change, Chunk, TimelineWindow
+from autopilot.client.timeline_window import Change, Chunk, TimelineWindow, is_same
 from autopilot_ios.look import blocks, palette
 from autopilot_ios.screen import is_mounted
 from autopilot_ios.timeline import draw
@@ -63,6 +63,7 @@ class TimelineScroll:
         self._columns: dict[int, ChunkColumn] = {}
         self._before: int | None = None
         """Where older items end that this timeline does not have; None: there are none."""
+        self._is_whole = False
         self._is_watched = True
         self._is_loading = False
         self._top = ft.Container(visible=False, alignment=ft.Alignment.CENTER)
@@ -95,12 +96,9 @@ class TimelineScroll:
 
     def take(self, items: Sequence[Item], *, is_whole: bool) -> None:
         """The timeline became this; `is_whole`: nothing came before its first item."""
-        self._items = items
-        change = self._window.take(items, is_watched=self._is_watched)
-        first = self._window.first
-        if change.is_rearranged and first is not None and self._holds(first):
-            self._before = None if is_whole else items[0].seq
-        self._draw(change)
+        before = self._window.earlier(self._items)
+        self._items, self._is_whole = items, is_whole
+        self._draw(self._window.take(items, is_watched=self._is_watched), before)
         self._tell_news()
 
     def pass_time(self) -> None:
@@ -153,9 +151,10 @@ class TimelineScroll:
     async def _prepend(self) -> None:
         older = self._window.earlier(self._items)
         if not older and self._before is not None:
-            page = await self._older(self._before)
-            if page is None:
-                return
+            above, before = self._window.first, self._before
+            page = await self._older(before)
+            if page is None or (self._window.first, self._before) != (above, before):
+                return  # what it would have stood above is there no more
             older, self._before = page.items, page.oldest
         first = self._window.chunks[0].number if self._window.chunks else 0
         change = self._window.prepend(older)
@@ -163,8 +162,15 @@ class TimelineScroll:
         if change.is_rearranged:
             await self._move(self._list.scroll_to(scroll_key=f"chunk-{first}", duration=0))
 
-    def _holds(self, first: Item) -> bool:
-        return any(item.key == first.key for item in self._items)
+    def _found_above(self, before: Sequence[Item]) -> None:
+        """Where older ones end now; `before`: what the timeline had above, which it may have let go of."""
+        first = self._window.first
+        if first is None:
+            return
+        if any(is_same(item, first) for item in self._items):
+            self._before = None if self._is_whole else self._items[0].seq
+        elif before:
+            self._before = first.seq  # they are in the log
 
     @property
     def _has_older(self) -> bool:
@@ -183,7 +189,8 @@ class TimelineScroll:
 
     # Inside: how it is drawn.
 
-    def _draw(self, change: Change) -> None:
+    def _draw(self, change: Change, before: Sequence[Item] = ()) -> None:
+        self._found_above(before)
         for item in change.items.values():
             self._redraw(item)
         for chunk in change.chunks:
