@@ -2,8 +2,9 @@
 
 `WorkerStore.run` follows the worker's stream and asks for a snapshot now and then; `view` is the merged result, and
 the only thing a screen reads. Owns no connection but its follower's. An older snapshot never overwrites newer state;
-a stream that stands still while the log moves is opened anew; a log that doesn't go on from the cursor is read again
-from its snapshot; when the session ends it says so and waits for `poke`.
+a stream that stands still while the log moves is opened anew; a log that doesn't go on from the cursor, or has gone too
+far beyond it, is read again from near its end, and what was known is shown until that is done; when the session ends it
+says so and waits for `poke`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from autopilot.client.client import RuntimeCodexClient
 from autopilot.client.connection import ConnectionState
 from autopilot.client.follower import Follower, FollowPolicy
 from autopilot.client.following import Following
-from autopilot.client.groups import first_error
+from autopilot.client.groups import end_if_cancelled, first_error
 from autopilot.client.health import AGAIN_SECONDS, LOOK_SECONDS, ApiFact, known
 from autopilot.client.reconcile import Reconciler
-from autopilot.client.timeline import Timeline
+from autopilot.client.timeline import Timeline, running_turn
 from autopilot.client.timeline_board import TimelineLimits
 from autopilot.client.timeline_items import Item
 from autopilot.client.tokens import SignInAgain
@@ -34,6 +35,11 @@ RECONCILE_SECONDS = 10.0
 """With the 45 s after which a machine counts as away: whatever stands still is shown within a minute."""
 HISTORY_EVENTS = 1000
 """How far before its end a worker's log is read when its screen opens."""
+GLANCE_SECONDS = 3.0
+"""So long a snapshot is waited for before a stream is gone on with."""
+FAR_BEHIND = 1.5
+"""Who is behind by more than so much of that doesn't read all of it, but begins anew as a screen that opens does. More
+than once of it, so that what comes between a snapshot and its stream never makes who has just begun begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,12 @@ class WorkerView:
     """Four facts, never merged. `api` is what this client found itself; the others are the server's last words."""
 
 
+class _FarBehind(AutopilotError):
+    """The log has gone on by more than anybody wants to read."""
+
+    code = "far_behind"
+
+
 class WorkerStore(Following[WorkerView, Follower[Envelope]]):
     """One worker, observable."""
 
@@ -70,7 +82,7 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
         policy: FollowPolicy | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """`timeline`: what an earlier run saved; it is gone on from."""
+        """`timeline`: what an earlier run saved; it is gone on from, or shown until the log's end is there."""
         super().__init__(client.clock)
         self.worker_id = worker_id
         self._client = client
@@ -83,19 +95,22 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
         self._restarts = Backoff(rng=rng)
         self._oldest_seq = 1
         self._timeline = timeline
+        self._shown = timeline
+        self._shown_from = 0
+        """Where the log ended when `_timeline` was begun: when it goes as far, it is what is shown."""
         self._reconciler = Reconciler()
         self._error: AutopilotError | None = None
         self._api = ApiFact()
         self._tickets = 0
 
     def _seen(self) -> WorkerView:
-        timeline = self._timeline or Timeline()
+        timeline = self._shown or Timeline()
         return WorkerView(
             worker=self._reconciler.snapshot,
             items=timeline.items,
             seq=timeline.seq,
-            active_turn_id=timeline.active_turn_id,
-            is_whole=self._timeline is not None and timeline.is_whole,
+            active_turn_id=running_turn(timeline, self._reconciler.snapshot),
+            is_whole=self._shown is not None and timeline.is_whole,
             connection=self._connection,
             error=self._error,
             health=known(self._reconciler.snapshot, self._api.fact),
@@ -103,8 +118,8 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
 
     @property
     def timeline(self) -> Timeline | None:
-        """The timeline itself, to be saved (`Timeline.save`); don't fold into it."""
-        return self._timeline
+        """The timeline that is shown, to be saved (`Timeline.save`); don't fold into it."""
+        return self._shown
 
     # Starting.
 
@@ -112,13 +127,17 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
         try:
             await self._begin()
             await self._keep()
-        except StaleCursor as error:
+        except (StaleCursor, _FarBehind) as error:
+            end_if_cancelled()
             log.failure("store.restart", error, worker_id=self.worker_id)
-            self._forget(error)
+            if isinstance(error, StaleCursor):
+                self._forget(error)
             await self._clock.sleep(self._restarts.next_delay())
 
     async def _begin(self) -> None:
-        """The first snapshot, and the place in the log to read from."""
+        """A fresh snapshot, and the place in the log to read from."""
+        if self._reconciler.snapshot is not None:
+            await self._glance()
         while self._reconciler.snapshot is None:
             self._became(ConnectionState(kind="connecting", since=self._clock.now()))
             try:
@@ -128,9 +147,24 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
                 if is_final(error):
                     raise
                 await self._wait(error)
-        if self._timeline is None:
-            after = max(self._oldest_seq - 1, self._reconciler.snapshot.latest_seq - self._history_events)
-            self._timeline = Timeline(self._limits, after=after)
+        latest_seq = self._reconciler.snapshot.latest_seq
+        if self._timeline is None or self._is_far(latest_seq, self._timeline.seq):
+            after = max(self._oldest_seq - 1, latest_seq - self._history_events)
+            self._timeline, self._shown_from = Timeline(self._limits, after=after), latest_seq
+            if self._shown is None or after >= latest_seq:
+                self._shown = self._timeline
+
+    async def _glance(self) -> None:
+        """A snapshot, so that what is far behind is not even begun; where none comes soon, the stream says it too."""
+        self._became(ConnectionState(kind="connecting", since=self._clock.now()))
+        self._woken.clear()
+        try:
+            await self._snapshot(GLANCE_SECONDS)
+        except AutopilotError as error:
+            log.failure("store.no_glance", error, worker_id=self.worker_id)  # the stream is refused as well, or is not
+
+    def _is_far(self, latest_seq: int, seq: int) -> bool:
+        return latest_seq - seq > FAR_BEHIND * self._history_events
 
     async def _wait(self, error: AutopilotError) -> None:
         delay = self._backoff.next_delay(error.retry_after_seconds)
@@ -158,7 +192,7 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
         self._follower = follower
         try:
             async with follower, asyncio.TaskGroup() as group:
-                group.create_task(self._reconcile(follower))
+                group.create_task(self._reconcile(follower, self._timeline))
                 await self._follow(follower, self._timeline)
         except BaseExceptionGroup as errors:
             raise first_error(errors) from None
@@ -168,18 +202,28 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
 
     async def _follow(self, follower: Follower[Envelope], timeline: Timeline) -> None:
         async for event in follower:
+            if self._is_far(follower.state.latest_seq or 0, event.seq - 1):  # of a connection that was away for long
+                raise _FarBehind("the log has gone on too far", latest_seq=follower.state.latest_seq, seq=event.seq)
             timeline.apply(event)
+            if timeline.seq >= self._shown_from:
+                self._shown = timeline
             self._restarts.reset()
             if event.eventType.startswith(APPROVAL) and self._is_news(event):
                 self._woken.set()  # how many are pending, only a snapshot tells
             self._reconciler.event(event)
             self._change()
 
+    # pyrefly: ignore[missing-override-decorator] - Python 3.11 has none, and this room is the standard library only
+    def _became(self, state: ConnectionState) -> None:
+        if state.kind == "live" and self._timeline is not None:
+            self._shown = self._timeline  # there is no more of it, whatever there was when it was begun
+        super()._became(state)
+
     def _is_news(self, event: Envelope) -> bool:
         snapshot = self._reconciler.snapshot
         return snapshot is None or event.seq > snapshot.latest_seq
 
-    async def _reconcile(self, follower: Follower[Envelope]) -> None:
+    async def _reconcile(self, follower: Follower[Envelope], timeline: Timeline) -> None:
         """A snapshot now and then: what the log doesn't hold, and whether the stream still brings what it should."""
         lagging: object = None
         while True:
@@ -188,10 +232,10 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
             await self._try_snapshot()
             snapshot, connection = self._reconciler.snapshot, self._connection
             connected = connection.kind in ("live", "catching_up") and self._error is None
-            behind = connected and snapshot is not None and snapshot.latest_seq > self.view.seq
-            standing = (self.view.seq, connection.since) if behind else None
+            behind = connected and snapshot is not None and snapshot.latest_seq > timeline.seq
+            standing = (timeline.seq, connection.since) if behind else None
             if standing is not None and standing == lagging:  # of the same connection, at the same place
-                log.record("store.stream_stands_still", worker_id=self.worker_id, seq=self.view.seq)
+                log.record("store.stream_stands_still", worker_id=self.worker_id, seq=timeline.seq)
                 follower.poke(reopen=True)
             lagging = standing
 
@@ -205,10 +249,10 @@ class WorkerStore(Following[WorkerView, Follower[Envelope]]):
             self._api.failed(error, self._clock.now())
             self._change()
 
-    async def _snapshot(self) -> None:
+    async def _snapshot(self, within_seconds: float = LOOK_SECONDS) -> None:
         self._tickets += 1
         ticket = self._tickets
-        snapshot = await self._client.worker(self.worker_id, within_seconds=LOOK_SECONDS)
+        snapshot = await self._client.worker(self.worker_id, within_seconds=within_seconds)
         self._reconciler.merge(snapshot, ticket)
         self._api.answered(self._clock.now())
         self._error = None

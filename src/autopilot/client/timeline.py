@@ -13,11 +13,13 @@ from typing import Any, Self
 from autopilot.client.timeline_board import Board, TimelineLimits
 from autopilot.client.timeline_fold import Step
 from autopilot.client.timeline_form import item_from_json, item_to_json
-from autopilot.client.timeline_items import Item
-from autopilot.contract import Envelope
+from autopilot.client.timeline_items import Item, TurnEnded
+from autopilot.contract import Envelope, WorkerSnapshot, WorkerSummary
 
 FORM = 2
 """Version of the saved form; another one is not read."""
+IN_A_TURN = frozenset({"running", "waiting_for_approval", "waiting_for_input"})
+"""Activities of a worker whose turn has not ended."""
 
 
 class Timeline:
@@ -100,3 +102,13 @@ class Timeline:
         except (KeyError, TypeError) as error:
             raise ValueError(f"no saved timeline: {error!r}") from error
         return timeline
+
+
+def running_turn(timeline: Timeline, worker: WorkerSnapshot | WorkerSummary | None) -> str | None:
+    """The turn that runs. One that began before a timeline did is known by its items, while the worker is in a turn."""
+    if timeline.active_turn_id is not None or worker is None or worker.activity is None:
+        return timeline.active_turn_id
+    if timeline.is_whole or worker.activity.value not in IN_A_TURN:
+        return None
+    latest = next((item for item in reversed(timeline.items) if item.turn_id is not None), None)
+    return None if latest is None or isinstance(latest, TurnEnded) else latest.turn_id

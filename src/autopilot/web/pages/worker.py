@@ -20,6 +20,7 @@ from autopilot.client.everything import Entry
 from autopilot.client.name_book import actors_of
 from autopilot.client.presenters import standing
 from autopilot.client.presenters.people import Names
+from autopilot.client.timeline import running_turn
 from autopilot.client.timeline_items import Item
 from autopilot.client.timeline_pages import Window, around, older
 from autopilot.contract import Approval, Receipt, WorkerSummary
@@ -118,7 +119,7 @@ async def screen(doors: Doors, visitor: Visitor, worker_id: str, said: Receipt |
             h.div(".newer")[h.button("#newer", type="button", hidden=True)[icon("down"), "New events"]],
             h.p("#not-found", {"role": "status", "hidden": True})[NOT_FOUND],
             h.div({"id": approval.asks_id(worker_id), "class": "asks"})[(approval.card(one, names) for one in asked)],
-            composer.composer(worker, timeline.active_turn_id, visitor.csrf, said),
+            composer.composer(worker, running_turn(timeline, worker), visitor.csrf, said),
         ],
         {"worker": worker_id},
         tab="/",
