@@ -9,12 +9,25 @@ from typing import Any
 from tests.api.contract.world import Person
 from tests.web.browser import Browser, parsed
 
+from autopilot.client.timeline_pages import HISTORY_EVENTS
+
 
 async def say(person: Person, text: str, number: int) -> int:
     """Codex, finished with a message."""
     item = {"type": "agentMessage", "id": f"m{number}", "text": text}
     params = {"threadId": "t", "turnId": "turn", "item": item}
     return await person.append(person.worker_id, source="test", method="item/completed", params=params)
+
+
+async def say_all(person: Person, numbers: range) -> None:
+    """Many such messages, at once."""
+    events = []
+    for number in numbers:
+        item = {"type": "agentMessage", "id": f"m{number}", "text": f"words {number}"}
+        said = {"source": "test", "method": "item/completed", "params": {"turnId": "turn", "item": item}}
+        events.append({"event_type": "worker.event", "event_id": f"many-{number}", "payload": said})
+    answer = await person.post(f"/workers/{person.worker_id}/events", {"events": events})
+    assert answer.status_code == 202, answer.text
 
 
 async def until_seq(frames: AsyncIterator[tuple[str, Any]], seq: int) -> list[tuple[str, Any]]:
@@ -66,6 +79,22 @@ async def test_a_browser_too_far_behind_loads_its_screen_anew(ada: Browser):
     await ada.get(f"/w/{person.worker_id}")  # folded by now, and what the first ones changed is forgotten
     async with ada.live(person.worker_id, 1) as frames:
         assert [event async for event, _ in frames if event == "reload"][:1] == ["reload"]
+
+
+async def test_a_browser_that_slept_for_long_gets_its_screen_anew_and_not_all_that_happened(ada: Browser):
+    assert ada.person is not None
+    person = ada.person
+    first = await say(person, "before it slept", 0)
+    await ada.get(f"/w/{person.worker_id}")
+    for start in range(1, HISTORY_EVENTS + 200, 500):
+        await say_all(person, range(start, start + 500))
+    async with ada.live(person.worker_id, first) as frames:
+        seen = [event async for event, _ in frames if event in {"seq", "reload"}][:1]
+    assert seen == ["reload"]
+    page = await ada.get(f"/w/{person.worker_id}")
+    async with ada.live(person.worker_id, int(page.one("div", id="timeline").attributes["data-seq"])) as frames:
+        last = await say(person, "it is awake", 9000)
+        assert any("it is awake" in text for text in texts(await until_seq(frames, last)))
 
 
 async def test_two_tabs_see_the_same(ada: Browser):

@@ -26,6 +26,7 @@ from autopilot.client.name_book import actors_of
 from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.presenters import errors
 from autopilot.client.timeline_items import Item
+from autopilot.client.timeline_pages import HISTORY_EVENTS
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import (
     Actor,
@@ -201,6 +202,8 @@ class Tab:
         async with aclosing(self.visitor.client.follow(worker_id, cursor=self.after)) as follower:
             try:
                 async for event in follower:
+                    if (follower.state.latest_seq or 0) - event.seq >= HISTORY_EVENTS:
+                        raise Missed  # a laptop that slept: more than a screen that is loaded anew would read
                     await self._tell(queue, self.boards.of(worker_id), event)  # an event came: it may be read
             except Missed:
                 await queue.put(frame("reload", {}))
