@@ -37,6 +37,7 @@ from autopilot.ops.clock import Clock
 DEFAULT_OWNER = "owner@localhost"
 HERE = "127.0.0.1"
 READY_WITHIN_SECONDS = 60.0
+"""How long a server may take once the database is there."""
 SECRETS_OF_SERVERS = (
     "AUTOPILOT_SMTP_PASSWORD",
     "AUTOPILOT_OIDC_CLIENT_SECRET",
@@ -128,6 +129,7 @@ class Installation:
             starting.create_task(self._start_database(keeping), name="start the database")
             for child in self._servers():
                 starting.create_task(self._start_server(keeping, child), name=f"start the {child.name}")
+            await asyncio.shield(self._database)  # after a crash it may recover for minutes; that is no failure
             if not await wait_until_ready(*plan.local_address, self.clock, within_seconds=READY_WITHIN_SECONDS):
                 raise CommandFailed(f"The server did not become ready; see {plan.home.logs}.", Exit.CANNOT_START)
         await self._announce()
