@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from tests.api.contract.world import Person
+from tests.api.contract.world import Person, lease
 from tests.web.browser import Browser, parsed
+from tests.web.test_teams_page import joined, made
 
 from autopilot.client.timeline_pages import HISTORY_EVENTS
 
@@ -104,6 +105,22 @@ async def test_two_tabs_see_the_same(ada: Browser):
     async with ada.live(person.worker_id, start) as one, ada.live(person.worker_id, start) as two:
         last = await say(person, "for both", 1)
         assert texts(await until_seq(one, last)) == texts(await until_seq(two, last))
+
+
+async def test_who_may_look_no_more_is_told_so_in_the_tab_that_is_open(ada: Browser, eve: Browser):
+    assert ada.person is not None
+    person, machine = ada.person, await ada.person.machine()
+    await lease(machine, person.worker_id)
+    team = await made(ada)
+    await joined(ada, team, eve, "viewer")
+    path = f"/machines/{machine.worker_id}/team"
+    assert (await ada.post(path, {"team_id": team.rpartition("/")[2]})).status_code == 200
+    seq = await say(person, "for all of the team", 0)
+    async with eve.live(person.worker_id, seq) as frames:
+        await until_seq(frames, await say(person, "more for all", 1))
+        assert (await ada.post(path, {"team_id": ""})).status_code == 200
+        over = [data async for event, data in frames if event == "over"]
+    assert [data["why"] for data in over] == ["forbidden"]
 
 
 async def test_the_list_moves_when_something_happens(ada: Browser):

@@ -87,6 +87,7 @@ PAGES = (
     notifications,
 )
 """Each has `routes(doors)`."""
+LIVE_PATH = "/live"
 ZIPPED_BYTES = 1000
 """What is smaller goes as it is; so do streams. That a page's length tells of what is in it helps nobody: no other site
 can have a browser ask for one with its cookie (SameSite=Strict)."""
@@ -105,10 +106,10 @@ class Web:
             routes=[
                 *self.doors.assets.routes(),
                 *pwa.routes(self.doors.assets),
-                self.doors.open("/live", self._live),
+                self.doors.open(LIVE_PATH, self._live),
                 *(route for page in PAGES for route in page.routes(self.doors)),
             ],
-            middleware=[Middleware(GZipMiddleware, minimum_size=ZIPPED_BYTES, compresslevel=4)],
+            middleware=[Middleware(_Zipped, minimum_size=ZIPPED_BYTES, compresslevel=4)],
             exception_handlers={AutopilotError: self._problem, HTTPException: self._framework_problem},
         )
         self._app.router.redirect_slashes = False
@@ -160,6 +161,13 @@ class Web:
         assert isinstance(error, HTTPException)
         missing = NotFound("There is no such page.", reason_code="no_such_route")
         return problems.answer(request, missing, self.doors.assets)
+
+
+class _Zipped(GZipMiddleware):
+    """Not of a stream, which it would pass on as it is, and keep its own for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.app if scope["path"] == LIVE_PATH else super().__call__)(scope, receive, send)
 
 
 class _Streamed(Response):

@@ -17,6 +17,8 @@ import httpx2
 from starlette.types import ASGIApp, Message, Scope
 from typing_extensions import override
 
+from autopilot.web.pieces import Pieces
+
 PIECES = 16
 """Of a body that nobody has read yet."""
 CLOSE_SECONDS = 2.0
@@ -104,7 +106,7 @@ class _Call(httpx2.AsyncByteStream):
         self._body: bytes | None = body
         self._left = asyncio.Event()
         self._began: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._pieces: asyncio.Queue[bytes | httpx2.RemoteProtocolError | None] = asyncio.Queue(PIECES)
+        self._pieces: Pieces[bytes | httpx2.RemoteProtocolError | None] = Pieces(PIECES)
         """Of the body; at its end None, or why it is not whole."""
         self._is_whole = False
         self._task: asyncio.Task[None] | None = None
@@ -152,10 +154,13 @@ class _Call(httpx2.AsyncByteStream):
 
     @override
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (piece := await self._pieces.get()) is not None:
-            if isinstance(piece, httpx2.RemoteProtocolError):
-                raise piece
-            yield piece
+        while True:
+            for piece in await self._pieces.take():
+                if piece is None:
+                    return
+                if isinstance(piece, httpx2.RemoteProtocolError):
+                    raise piece
+                yield piece
 
     @override
     async def aclose(self) -> None:
@@ -165,7 +170,7 @@ class _Call(httpx2.AsyncByteStream):
         if task is None:
             return
         if not task.done():
-            self._drain()
+            self._pieces.take_now()  # whoever waits for room goes on, and sees that its reader has left
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await asyncio.wait({task})
@@ -173,10 +178,6 @@ class _Call(httpx2.AsyncByteStream):
         with contextlib.suppress(asyncio.CancelledError):
             await task
         self._retrieve()
-
-    def _drain(self) -> None:
-        while not self._pieces.empty():
-            self._pieces.get_nowait()
 
     def _retrieve(self) -> None:
         """A failure that nobody waited for is nobody's surprise."""

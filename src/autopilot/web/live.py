@@ -1,10 +1,10 @@
 """The one stream of a tab: whatever changes on its screen, as pieces of HTML with a place to put them.
 
-`GET /live?worker=&after=`: the state of everything of the principal, and the events of the worker on the screen. Two
-followers of the SDK feed one bounded queue; a browser that reads slowly slows them down. A frame says what to put
-where, and scripts only do that: words and looks are made here. Every few seconds a beat, so that a browser knows a
-connection that stands still from one where nothing happens. Ends when the session does, when the server stops, when
-the browser leaves. Never keeps what it has sent.
+`GET /live?worker=&after=`: the state of everything of the principal, and the events of the worker on the screen, from
+the principal's one stream. A follower of the SDK feeds a bounded queue; a browser that reads slowly slows it down. A
+frame says what to put where, and scripts only do that: words and looks are made here. Every few seconds a beat, so that
+a browser knows a connection that stands still from one where nothing happens. Ends when the session does, when the
+server stops, when the browser leaves. Never keeps what it has sent.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import htpy as h
 from starlette.types import Receive, Send
 
 from autopilot.client import log
+from autopilot.client.backoff import is_transient
 from autopilot.client.connection import ConnectionState
 from autopilot.client.everything import Entry
 from autopilot.client.name_book import actors_of
 from autopilot.client.overview import OverviewFold, OverviewLimits
 from autopilot.client.presenters import errors
 from autopilot.client.timeline_items import Item
-from autopilot.client.timeline_pages import HISTORY_EVENTS
+from autopilot.client.timeline_pages import HISTORY_EVENTS, PAGE_EVENTS
 from autopilot.client.tokens import SignInAgain
 from autopilot.contract import (
     Actor,
@@ -34,13 +36,17 @@ from autopilot.contract import (
     Decision,
     Envelope,
     Receipt,
+    StateGone,
     StateRecovery,
     StreamCaughtUp,
+    StreamOpen,
+    StreamStale,
     WorkerSummary,
 )
 from autopilot.contract.errors import AutopilotError, Forbidden, StaleCursor
 from autopilot.web.boards import Board, Boards, Missed
 from autopilot.web.parts.notices import notice_of
+from autopilot.web.pieces import Pieces
 from autopilot.web.visitors import Visitor
 from autopilot.web.windows import Window
 
@@ -91,6 +97,7 @@ class Tab:
     stopping: asyncio.Event
     worker_id: str | None
     after: int
+    """The last event that the screen has, or is about to."""
     version: str
     """Of the app's files: a page of another one is loaded anew."""
     sleep: Callable[[float], Awaitable[None]]
@@ -98,7 +105,9 @@ class Tab:
     meet: Callable[..., Awaitable[None]]
     """Learns the names of actors, before what they did is rendered."""
     _link: ConnectionState = field(default_factory=ConnectionState, init=False)
-    _link_changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _has_moved: bool = field(default=False, init=False)
+    """The link, since it was told."""
+    _told_pending: int | None = field(default=None, init=False)
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Answer the request."""
@@ -108,7 +117,7 @@ class Tab:
             (b"x-accel-buffering", b"no"),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED)
+        queue: Pieces[bytes] = Pieces(QUEUED)
         await queue.put(
             b"retry: %d\n\n" % RETRY_MS + frame("hello", {"version": self.version, "session": self.visitor.key})
         )
@@ -119,28 +128,31 @@ class Tab:
             for task in [*works, *ends]:
                 task.cancel()
         await self._look_away()
-        await send({"type": "http.response.body", "body": _rest(queue), "more_body": False})
+        await send({"type": "http.response.body", "body": b"".join(queue.take_now()), "more_body": False})
 
-    def _works(self, queue: asyncio.Queue[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
-        yield _send(queue, send)
+    def _works(self, queue: Pieces[bytes], send: Send) -> Iterator[Coroutine[Any, Any, None]]:
+        yield self._send(queue, send)
         yield self._beat(queue)
-        yield self._links(queue)
-        yield self._until_over(self._states(queue), queue)
+        yield self._until_over(self._follow(queue), queue)
         if self.worker_id is not None:
             yield self._look(self.worker_id)
-            yield self._until_over(self._events(queue, self.worker_id), queue)
 
-    async def _until_over(self, work: Coroutine[Any, Any, None], queue: asyncio.Queue[bytes]) -> None:
-        """Do it; an end that no reconnecting changes is told to the browser."""
+    async def _until_over(self, work: Coroutine[Any, Any, None], queue: Pieces[bytes]) -> None:
+        """Do it; an end that no reconnecting changes is told to the browser, after another one it comes back."""
         try:
             await work
+        except Missed:
+            await queue.put(frame("reload", {}))
+        except StaleCursor as error:
+            await queue.put(frame("reload", {"html": str(notice_of(error))}))
         except AutopilotError as error:
-            await queue.put(over(error))
+            if not is_transient(error):
+                await queue.put(over(error))
 
-    async def _beat(self, queue: asyncio.Queue[bytes]) -> None:
+    async def _beat(self, queue: Pieces[bytes]) -> None:
         while True:
             await self.sleep(BEAT_SECONDS)
-            if queue.empty():
+            if queue.is_empty:
                 await queue.put(frame("beat", {}))
 
     async def _look(self, worker_id: str) -> None:
@@ -159,63 +171,100 @@ class Tab:
             async with asyncio.timeout(AWAY_SECONDS):
                 await self.window.leave()
 
-    async def _states(self, queue: asyncio.Queue[bytes]) -> None:
-        """Workers, machines, approvals, receipts and who is held, as they become."""
-        known, told = OverviewFold(OF_A_TAB), None
-        async with aclosing(self.visitor.client.follow_everything()) as follower:
+    async def _follow(self, queue: Pieces[bytes]) -> None:
+        """Workers, machines, approvals, receipts and who is held, as they become; the events of the worker on screen.
+
+        Raises:
+            Missed, StaleCursor: its timeline can't be gone on from: the screen is to be loaded anew.
+            AutopilotError: what no reconnecting changes, or the log can't be read now.
+        """
+        known = OverviewFold(OF_A_TAB)
+        chosen = () if self.worker_id is None else (self.worker_id,)
+        async with aclosing(self.visitor.client.follow_everything(chosen)) as follower:
             self._link = follower.state
-            cancel = follower.on_state(self._link_became)
+            cancel = follower.on_state(partial(self._link_became, queue))
             try:
                 async for entry in follower:
-                    known.take(entry)
-                    await self.meet(actor_of(entry))
-                    if isinstance(entry, WorkerSummary) and known.is_catching_up:
-                        continue
-                    if isinstance(entry, StreamCaughtUp):
-                        for worker in reversed(known.overview.workers):
-                            await _put(queue, self.render(worker))
-                    await _put(queue, self.render(entry))
-                    if isinstance(entry, StateRecovery | StreamCaughtUp) and not known.is_catching_up:
-                        await queue.put(self.render_held(known.overview.recoveries).frame())
-                    pending = known.pending_count if known.is_known else None
-                    if pending is not None and (pending != told or isinstance(entry, StreamCaughtUp)):
-                        told = pending
-                        await queue.put(frame("inbox", {"pending": pending}))
+                    if self.worker_id is not None:
+                        await self._go_on(queue, self.worker_id, entry)
+                    if not isinstance(entry, Envelope):
+                        await self._became(queue, known, entry)
             finally:
                 cancel()
 
-    def _link_became(self, state: ConnectionState) -> None:
-        self._link = state
-        self._link_changed.set()
+    async def _became(self, queue: Pieces[bytes], known: OverviewFold, entry: Entry) -> None:
+        """A state, or that all of it was told."""
+        known.take(entry)
+        await self.meet(actor_of(entry))
+        if isinstance(entry, WorkerSummary) and known.is_catching_up:
+            return
+        if isinstance(entry, StreamCaughtUp):
+            for worker in reversed(known.overview.workers):
+                await _put(queue, self.render(worker))
+        await _put(queue, self.render(entry))
+        if isinstance(entry, StateRecovery | StreamCaughtUp) and not known.is_catching_up:
+            await queue.put(self.render_held(known.overview.recoveries).frame())
+        pending = known.pending_count if known.is_known else None
+        if pending is not None and (pending != self._told_pending or isinstance(entry, StreamCaughtUp)):
+            self._told_pending = pending
+            await queue.put(frame("inbox", {"pending": pending}))
 
-    async def _links(self, queue: asyncio.Queue[bytes]) -> None:
-        """How the server's own connection to the ledger stands; of what changes fast the last."""
+    def _link_became(self, queue: Pieces[bytes], state: ConnectionState) -> None:
+        """How the server's own connection to the ledger stands; of what changes fast the last is told."""
+        self._link, self._has_moved = state, True
+        if queue.is_empty:
+            queue.put_now(b"")  # else whoever sends is about to look anyway
+
+    async def _send(self, queue: Pieces[bytes], send: Send) -> None:
         while True:
-            await self._link_changed.wait()
-            self._link_changed.clear()
-            error = self._link.error
-            words = errors.trouble(error).sentence if error else None
-            await queue.put(frame("link", {"kind": self._link.kind, "error": words}))
+            body = b"".join(await queue.take())
+            if self._has_moved:
+                self._has_moved, error = False, self._link.error
+                words = errors.trouble(error).sentence if error else None
+                body += frame("link", {"kind": self._link.kind, "error": words})
+            if body:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def _events(self, queue: asyncio.Queue[bytes], worker_id: str) -> None:
-        """The timeline of the worker on the screen; where it can't be gone on from, the screen is to be loaded anew."""
-        async with aclosing(self.visitor.client.follow(worker_id, cursor=self.after)) as follower:
-            try:
-                async for event in follower:
-                    if (follower.state.latest_seq or 0) - event.seq >= HISTORY_EVENTS:
-                        raise Missed  # a laptop that slept: more than a screen that is loaded anew would read
-                    await self._tell(queue, self.boards.of(worker_id), event)  # an event came: it may be read
-            except Missed:
-                await queue.put(frame("reload", {}))
-            except StaleCursor as error:
+    async def _go_on(self, queue: Pieces[bytes], worker_id: str, entry: Entry) -> None:
+        """The timeline of the worker on the screen, event by event, from the one that the screen has.
+
+        The stream brings what comes after its opening; what was before is read then.
+        """
+        match entry:
+            case Envelope():
+                await self._tell(queue, self.boards.of(worker_id), entry)  # an event came: it may be read
+            case StreamOpen():
+                await self._catch_up(queue, worker_id)
+            case StreamStale():
                 self.boards.of(worker_id).forget()
-                await queue.put(frame("reload", {"html": str(notice_of(error))}))
+                raise StaleCursor("the log does not go on from here", reason_code="ahead_of_log")
+            case StateGone(kind="worker") if entry.id == worker_id:
+                await self.visitor.client.worker(worker_id)  # says why it may be read no more
 
-    async def _tell(self, queue: asyncio.Queue[bytes], board: Board, event: Envelope) -> None:
+    async def _catch_up(self, queue: Pieces[bytes], worker_id: str) -> None:
+        """Tell what the screen lacks of the log as it is now."""
+        board, client = self.boards.of(worker_id), self.visitor.client
+        latest_seq = (await client.worker(worker_id)).latest_seq
+        if latest_seq - self.after >= HISTORY_EVENTS:
+            raise Missed  # a laptop that slept: more than a screen that is loaded anew would read
+        try:
+            while self.after != latest_seq:
+                events = await client.events(worker_id, after=self.after, limit=PAGE_EVENTS)
+                for event in events:
+                    await self._tell(queue, board, event)
+                latest_seq = max(latest_seq, self.after) if events else self.after
+        except StaleCursor:
+            board.forget()
+            raise
+
+    async def _tell(self, queue: Pieces[bytes], board: Board, event: Envelope) -> None:
+        if event.seq <= self.after:
+            return
         items = await board.changed_by(self.visitor.client, event)
         await self.meet(event.actor, *actors_of(items))
         puts = [put.frame() for item in items for put in self.render_item(item)]
         await queue.put(b"".join(puts) + frame("seq", {"seq": event.seq}, place=str(event.seq)))
+        self.after = event.seq
 
 
 def actor_of(entry: Entry) -> Actor | None:
@@ -236,22 +285,9 @@ def over(error: AutopilotError) -> bytes:
     return frame("over", {"why": why, "message": told.sentence, "request_id": told.reference})
 
 
-async def _put(queue: asyncio.Queue[bytes], puts: Iterable[Put]) -> None:
+async def _put(queue: Pieces[bytes], puts: Iterable[Put]) -> None:
     for put in puts:
         await queue.put(put.frame())
-
-
-async def _send(queue: asyncio.Queue[bytes], send: Send) -> None:
-    while True:
-        first = await queue.get()
-        await send({"type": "http.response.body", "body": first + _rest(queue), "more_body": True})
-
-
-def _rest(queue: asyncio.Queue[bytes]) -> bytes:
-    pieces: list[bytes] = []
-    while not queue.empty():
-        pieces.append(queue.get_nowait())
-    return b"".join(pieces)
 
 
 async def _left(receive: Receive) -> None:
