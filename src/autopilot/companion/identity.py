@@ -34,8 +34,10 @@ def load_or_create(home: Path) -> Machine:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = Machine(machine_id=f"machine-{secrets.token_hex(8)}", name=platform.node() or "this computer")
     fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(made))
-    fresh.chmod(0o600)
+    with open(fresh, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # an opener
+        file.write(msgspec.json.encode(made))
+        file.flush()
+        os.fsync(file.fileno())  # a name without its content, after a power cut, would be nobody's identity for ever
     try:
         os.link(fresh, path)  # whoever links first wins: two processes that start together get one identity
     except FileExistsError:
