@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -11,6 +13,7 @@ from tests.companion.installation import Installation, assert_sound, method, met
 from tests.companion.test_companion_ends import completed
 from typing_extensions import override
 
+from autopilot.client import RuntimeCodexClient
 from autopilot.companion.app import Companion
 from autopilot.companion.codex.messages import CodexUnavailable
 from autopilot.companion.codex.translate import Event
@@ -182,3 +185,34 @@ async def test_a_lease_that_was_given_back_at_the_end_is_not_claimed_again_for_w
 
     assert not again
     assert log[-1].eventType == "worker.lease.released"
+
+
+@pytest.mark.parametrize("codex_has_it", [True, False], ids=["kept", "lost by Codex"])
+async def test_a_claim_whose_answer_was_lost_is_made_again_as_soon_as_codex_can_say_who_writes(
+    installation: Installation, tmp_path: Path, *, codex_has_it: bool
+) -> None:
+    async with installation.companion() as companion:
+        worker = await installation.start_thread()
+        assert await companion.leases.until_held(worker, 30)
+        if codex_has_it:  # it keeps no thread that never had a turn
+            await installation.turn(worker, {"say": "hello"})
+            await installation.log_until(worker, method("turn/completed"))
+        await companion.leases.release_all()
+        await put(companion, worker, event("waits"))
+    async with RuntimeCodexClient(installation.served.url, installation.machine_token, surface="companion") as client:
+        lost = await client.claim_lease(
+            worker, installation.machine_id, ttl_ms=60_000
+        )  # and nobody wrote down that it was ours
+        await client.release_lease(worker, installation.machine_id, lost.generation)
+
+    slow = tmp_path / "codex"
+    slow.write_text(f'#!/bin/sh\nsleep 2\nexec "{installation.launch.binary.path}" "$@"\n')
+    slow.chmod(0o755)
+    binary = dataclasses.replace(installation.launch.binary, path=slow)
+    installation.launch = dataclasses.replace(installation.launch, binary=binary)
+    async with installation.companion() as companion:
+        held = await companion.leases.until_held(worker, 10)
+        log = await installation.log_until(worker, method("desktop/waits"))
+
+    assert held
+    assert methods(log).count("desktop/waits") == 1

@@ -23,7 +23,7 @@ from autopilot.companion.approvals_answers import Answers
 from autopilot.companion.approvals_asking import Asking
 from autopilot.companion.artifacts import Uploads
 from autopilot.companion.codex import questions
-from autopilot.companion.codex.messages import CodexError, Message
+from autopilot.companion.codex.messages import CodexError, CodexRefused, Message
 from autopilot.companion.codex.process import AppServer, Launch
 from autopilot.companion.codex.shared import SharedServer
 from autopilot.companion.codex.supervisor import Codex
@@ -356,11 +356,18 @@ class Companion:
         thread = self.threads.of_worker(worker_id)
         return self.leases.generation(worker_id) or (None if thread is None else thread.generation)
 
-    async def _write(self, thread: Thread) -> bool:
-        """Become the writer of a thread, where Codex lets us."""
-        with contextlib.suppress(CodexError):
+    async def _write(self, thread: Thread) -> bool | None:
+        """Become the writer of a thread, where Codex lets us; None: it can't be asked now.
+
+        One that Codex has lost nobody writes: what we have to say of it is ours to say.
+        """
+        try:
             await self.recovery.resume(thread)
-        return thread.subscribed
+        except CodexRefused:
+            pass
+        except CodexError:
+            return None
+        return thread.subscribed or thread.elsewhere is None
 
     def _holder(self, thread_id: str) -> Holder | None:
         thread = self.threads.get(thread_id)

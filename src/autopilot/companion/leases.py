@@ -95,8 +95,11 @@ class Leases:
         """Called when the runtime has lost what it had of a thread; which, is owed (owed.py)."""
         self.closed: Callable[[], None] = lambda: None
         """Called when the log of a thread was closed by others; what it runs is owed an end."""
-        self.write: Callable[[Thread], Awaitable[bool]] = _nobody_asks
-        """Become the writer of a thread that another machine spoke for: whether Codex let us."""
+        self._unasked: set[str] = set()
+        """Workers that were given back because Codex could not be asked."""
+        self.write: Callable[[Thread], Awaitable[bool | None]] = _nobody_asks
+        """Become the writer of a thread that another machine spoke for: whether Codex let us; None: it can't be asked
+        now."""
         self.others_changed: Callable[[], None] = lambda: None
         """Called when `elsewhere` has changed."""
         self.gained: Callable[[], None] = lambda: None
@@ -108,7 +111,11 @@ class Leases:
 
     def wake(self, *, codex_version: str | None = None) -> None:
         """There may be something to claim, or to say about the machine."""
-        self.presence.codex_version = codex_version or self.presence.codex_version
+        if codex_version is not None:  # a session began: Codex can be asked who writes
+            self.presence.codex_version = codex_version
+            for worker_id in self._unasked:
+                self._not_before.pop(worker_id, None)
+            self._unasked.clear()
         self._wake.set()
 
     async def until_held(self, worker_id: str, within_seconds: float) -> bool:
@@ -303,9 +310,10 @@ class Leases:
         if self._ended:  # meanwhile
             await self._client.release_lease(thread.worker_id, self._machine.machine_id, grant.generation)
             return False
-        taken_over = _was_anothers(thread, grant.generation) or thread.worker_id in self.elsewhere
-        if taken_over and not await self.write(thread):
-            return await self._give_back(thread, grant.generation)
+        if _was_anothers(thread, grant.generation) or thread.worker_id in self.elsewhere:
+            may_write = await self.write(thread)
+            if not may_write:
+                return await self._give_back(thread, grant.generation, was_asked=may_write is not None)
         self._held[thread.worker_id] = thread.generation = grant.generation
         self._claimed_at[thread.worker_id] = self._clock.monotonic()
         if self.elsewhere.pop(thread.worker_id, None) is not None:
@@ -360,10 +368,16 @@ class Leases:
                 lambda db: (self._outbox.drop(db, thread.worker_id), self._threads.save(db, thread))
             )
 
-    async def _give_back(self, thread: Thread, generation: int) -> bool:
-        """The lease was free, but Codex lets another process write: whoever spoke for it before comes back to it."""
-        log.info("lease.given_back", worker_id=thread.worker_id, generation=generation)
-        self._not_before[thread.worker_id] = self._clock.monotonic() + NOT_OURS_SECONDS
+    async def _give_back(self, thread: Thread, generation: int, *, was_asked: bool) -> bool:
+        """The lease was free, but Codex lets another process write: whoever spoke for it before comes back to it.
+
+        Where Codex could not be asked it may as well be ours: the answer to our own last claim may have been lost.
+        """
+        log.info("lease.given_back", worker_id=thread.worker_id, generation=generation, codex_was_asked=was_asked)
+        if not was_asked:
+            self._unasked.add(thread.worker_id)
+        pause_seconds = NOT_OURS_SECONDS if was_asked else HELD_ELSEWHERE_SECONDS
+        self._not_before[thread.worker_id] = self._clock.monotonic() + pause_seconds
         await self._client.release_lease(thread.worker_id, self._machine.machine_id, generation)
         return False
 
@@ -376,5 +390,5 @@ def _was_anothers(thread: Thread, generation: int) -> bool:
     return generation > (thread.generation or 0) + 1
 
 
-async def _nobody_asks(_thread: Thread) -> bool:
+async def _nobody_asks(_thread: Thread) -> bool | None:
     return False
