@@ -108,10 +108,14 @@ async def desktop() -> AsyncIterator[Desktop]:
         socket = Path(folder, "bus")
         settings = _written(Path(folder, "bus.conf"), BUS.format(socket=socket))
         process = await asyncio.create_subprocess_exec(
-            "dbus-daemon", f"--config-file={settings}", "--nofork", "--nopidfile", stderr=asyncio.subprocess.DEVNULL
+            *("dbus-daemon", f"--config-file={settings}", "--nofork", "--nopidfile", "--print-address"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            await until(socket.exists)
+            assert process.stdout is not None
+            async with asyncio.timeout(30):
+                assert await process.stdout.readline()  # it listens: the socket alone is there before
             address = f"unix:path={socket}"
             async with await open_dbus_connection(address) as connection, asyncio.TaskGroup() as group:
                 await connection.send(message_bus.RequestName(NAME))

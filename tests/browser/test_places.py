@@ -290,7 +290,7 @@ async def test_a_guest_reads_by_the_link_and_has_nothing_to_answer(ada: Desk, la
         await expect(page.locator("#rows li")).to_have_count(1)
         page = await guest.open("/inbox")
         card = page.locator(f"[id='ap-{asked}']")
-        await expect(card).to_contain_text("Waits for an answer")
+        await expect(card).to_contain_text("Who operates this session can answer")
         await expect(card.get_by_role("button")).to_have_count(0)
 
 
