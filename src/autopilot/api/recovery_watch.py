@@ -41,8 +41,10 @@ class RecoveryNews:
     """What one stream is to be told."""
 
     def __init__(self) -> None:
-        self._begun = asyncio.Event()
-        self._changed = asyncio.Event()
+        self.has_begun = False
+        """Whether the stream has come so far that it can be told."""
+        self._has_news = False
+        self._moved = asyncio.Event()
         self._held: Held = {}
         self._told: Held = {}
 
@@ -50,26 +52,24 @@ class RecoveryNews:
         """So it stands now."""
         self._held = held
         if held != self._told:
-            self._changed.set()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the stream has come so far that it can be told."""
-        return self._begun.is_set()
+            self._has_news = True
+            self._moved.set()
 
     def begin(self) -> bytes:
         """What is held already; `next` tells the rest."""
-        self._begun.set()
+        self.has_begun = True
+        self._moved.set()
         return self._frames()
 
     async def next(self) -> bytes:
         """What has changed since it was told last, once something has."""
-        await self._begun.wait()
-        await self._changed.wait()
+        while not (self.has_begun and self._has_news):
+            self._moved.clear()
+            await self._moved.wait()
         return self._frames()
 
     def _frames(self) -> bytes:
-        self._changed.clear()
+        self._has_news = False
         over = [replace(was, state="over") for device_id, was in self._told.items() if device_id not in self._held]
         news = [now for device_id, now in self._held.items() if now != self._told.get(device_id)]
         self._told = self._held

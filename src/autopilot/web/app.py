@@ -109,7 +109,7 @@ class Web:
                 self.doors.open(LIVE_PATH, self._live),
                 *(route for page in PAGES for route in page.routes(self.doors)),
             ],
-            middleware=[Middleware(_Zipped, minimum_size=ZIPPED_BYTES, compresslevel=4)],
+            middleware=[Middleware(GZipMiddleware, minimum_size=ZIPPED_BYTES, compresslevel=4)],
             exception_handlers={AutopilotError: self._problem, HTTPException: self._framework_problem},
         )
         self._app.router.redirect_slashes = False
@@ -125,7 +125,18 @@ class Web:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
-        await self._app({**scope, "root_path": ""}, receive, send)
+        inside = {**scope, "root_path": ""}
+        is_tab = scope["type"] == "http" and scope["path"] == LIVE_PATH and scope["method"] == "GET"
+        await (self._serve_tab if is_tab else self._app)(inside, receive, send)
+
+    async def _serve_tab(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Past the router and the compressor, which would keep what they need for it as long as the tab is open."""
+        request = Request(scope, receive)
+        try:
+            response = await self._live(request)
+        except AutopilotError as error:
+            response = await self._problem(request, error)
+        await response(scope, receive, send)
 
     async def _live(self, request: Request) -> Response:
         worker_id = request.query_params.get("worker") or None
@@ -161,13 +172,6 @@ class Web:
         assert isinstance(error, HTTPException)
         missing = NotFound("There is no such page.", reason_code="no_such_route")
         return problems.answer(request, missing, self.doors.assets)
-
-
-class _Zipped(GZipMiddleware):
-    """Not of a stream, which it would pass on as it is, and keep its own for."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.app if scope["path"] == LIVE_PATH else super().__call__)(scope, receive, send)
 
 
 class _Streamed(Response):

@@ -21,6 +21,9 @@ from autopilot.web.pieces import Pieces
 
 PIECES = 16
 """Of a body that nobody has read yet."""
+STREAM = b"text/event-stream"
+OF_A_STREAM = frozenset({b"content-type", b"date", b"x-request-id", b"x-autopilot-contract"})
+"""Headers that are kept for as long as a stream lasts: the others are for a browser."""
 CLOSE_SECONDS = 2.0
 BASE_URL = "http://localhost"
 """A name of ours that every installation answers to."""
@@ -104,7 +107,7 @@ class _Call(httpx2.AsyncByteStream):
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
-        self._left = asyncio.Event()
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._began: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._pieces: Pieces[bytes | httpx2.RemoteProtocolError | None] = Pieces(PIECES)
         """Of the body; at its end None, or why it is not whole."""
@@ -123,7 +126,7 @@ class _Call(httpx2.AsyncByteStream):
             self._fail(error)
         finally:
             self._fail(httpx2.RemoteProtocolError("the app ended without an answer"))
-            if not self._left.is_set():
+            if not self._left.done():
                 cut = httpx2.RemoteProtocolError("the app ended before its answer did")
                 await self._pieces.put(None if self._is_whole else cut)
 
@@ -134,13 +137,16 @@ class _Call(httpx2.AsyncByteStream):
     async def response(self) -> httpx2.Response:
         """Its beginning."""
         begun = await self._began
-        return httpx2.Response(begun["status"], headers=begun.get("headers", []), stream=self)
+        headers = begun.get("headers", [])
+        if any(name == b"content-type" and value.startswith(STREAM) for name, value in headers):
+            headers = [pair for pair in headers if pair[0] in OF_A_STREAM]
+        return httpx2.Response(begun["status"], headers=headers, stream=self)
 
     async def _receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await self._left.wait()
+        await asyncio.wait({self._left})
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
@@ -148,7 +154,7 @@ class _Call(httpx2.AsyncByteStream):
             if not self._began.done():  # else whoever called has left
                 self._began.set_result(message)
             return
-        if message.get("body") and not self._left.is_set():
+        if message.get("body") and not self._left.done():
             await self._pieces.put(message["body"])
         self._is_whole = self._is_whole or not message.get("more_body", False)
 
@@ -165,7 +171,8 @@ class _Call(httpx2.AsyncByteStream):
     @override
     async def aclose(self) -> None:
         """Leave, as a client does that closes its connection."""
-        self._left.set()
+        if not self._left.done():
+            self._left.set_result(None)
         task, self._task = self._task, None
         if task is None:
             return

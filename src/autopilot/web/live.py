@@ -105,6 +105,7 @@ class Tab:
     meet: Callable[..., Awaitable[None]]
     """Learns the names of actors, before what they did is rendered."""
     _link: ConnectionState = field(default_factory=ConnectionState, init=False)
+    _stopped: asyncio.Future[None] = field(init=False)
     _has_moved: bool = field(default=False, init=False)
     """The link, since it was told."""
     _told_pending: int | None = field(default=None, init=False)
@@ -116,6 +117,7 @@ class Tab:
             (b"cache-control", b"no-cache, no-store"),
             (b"x-accel-buffering", b"no"),
         ]
+        self._stopped = asyncio.get_running_loop().create_future()
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         queue: Pieces[bytes] = Pieces(QUEUED)
         await queue.put(
@@ -123,9 +125,9 @@ class Tab:
         )
         async with asyncio.TaskGroup() as tasks:
             works = [tasks.create_task(work) for work in self._works(queue, send)]
-            ends = [tasks.create_task(_left(receive)), tasks.create_task(self.stopping.wait())]
-            await asyncio.wait([*works, *ends], return_when=asyncio.FIRST_COMPLETED)
-            for task in [*works, *ends]:
+            works.append(tasks.create_task(_left(receive)))
+            await asyncio.wait([*works, self._stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in works:
                 task.cancel()
         await self._look_away()
         await send({"type": "http.response.body", "body": b"".join(queue.take_now()), "more_body": False})
@@ -212,6 +214,8 @@ class Tab:
     def _link_became(self, queue: Pieces[bytes], state: ConnectionState) -> None:
         """How the server's own connection to the ledger stands; of what changes fast the last is told."""
         self._link, self._has_moved = state, True
+        if self.stopping.is_set() and not self._stopped.done():  # the API has ended the stream that this is made of
+            self._stopped.set_result(None)
         if queue.is_empty:
             queue.put_now(b"")  # else whoever sends is about to look anyway
 
