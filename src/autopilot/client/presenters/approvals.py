@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from autopilot.client.presenters import rights
 from autopilot.client.presenters.labels import Label, sentence, spelled
 from autopilot.client.presenters.people import Names, Who, short, who
 from autopilot.client.timeline_records import Asked
@@ -85,8 +86,6 @@ _CLOSED = {
 }
 AT_THE_COMPUTER = "Only to be answered at the computer"
 OTHERS_ANSWER = "You may watch. Who operates this session can answer"
-VIEWER = "viewer"
-"""The role that answers nothing."""
 MACHINE_AWAY = "Its machine can't be reached. An answer waits until the machine is back."
 DECLINE_WITH_WORDS, WORDS_LABEL = "Decline with words", "What Codex should do instead"
 MORE_ANSWERS = "More answers"
@@ -105,8 +104,8 @@ class Course:
     closed_reason: str | None = None
     answerable: bool = True
     machine_reachable: bool = True
-    role: str | None = None
-    """What the one who looks may do; None: it is not said here."""
+    is_mine: bool = True
+    """Whether the one who looks operates what asks, as far as it is said."""
     answer: str | None = None
     """What was answered, in words; None: nothing yet."""
     actor: Actor | None = None
@@ -139,7 +138,7 @@ def course(of: Approval | Asked) -> Course:
         of.closed_reason,
         of.answerable is not False,
         of.machine_reachable is not False,
-        of.role,
+        rights.may_operate(of),
         None if decision is None else _done(option_of(of, decision.option_id)),
         decision.actor if decision else None,
         decision.rule_id if decision else None,
@@ -226,14 +225,14 @@ def faster(of: Course, names: Names) -> str | None:
 def can_answer(approval: Approval, names: Names) -> bool:
     """Whether the one who looks may answer it here."""
     is_asked = approval.state == "pending" and approval.answerable is not False
-    return is_asked and names.me is not None and approval.role != VIEWER
+    return is_asked and names.me is not None and rights.may_operate(approval)
 
 
 def in_the_way(of: Course) -> Label | None:
     """Why the one who looks can't answer it here and now."""
     if not of.answerable:
         return Label(AT_THE_COMPUTER, "warn")
-    if of.role == VIEWER:
+    if not of.is_mine:
         return Label(OTHERS_ANSWER)
     if not of.machine_reachable:
         return Label("Its machine can't be reached: an answer waits until it is back", "warn")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from autopilot.client.presenters import standing
 from autopilot.client.presenters.standing import Worker
-from autopilot.contract import Machine
+from autopilot.contract import Approval, Machine
 
 OPERATING = frozenset({None, "owner", "operator"})
 """Roles that ask for things; None: the server did not say."""
@@ -29,8 +29,8 @@ class Way:
     label: str
 
 
-def may_operate(of: Worker | Machine) -> bool:
-    """Whether the one who looks may ask it for something."""
+def may_operate(of: Worker | Machine | Approval) -> bool:
+    """Whether the one who looks may ask it for something, or answer it."""
     return of.role in OPERATING
 
 
